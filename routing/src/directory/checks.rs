@@ -1,0 +1,209 @@
+//! The checks on one tenant: its agents, queues, flows, prompts and limits.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::Component;
+
+use base::{PromptId, SkillId};
+
+use super::TenantIndex;
+use super::names::Findings;
+use crate::{PromptFile, Queue, Step, Tenant};
+
+/// What one tenant may name: its own things and what it inherits.
+struct Names<'a> {
+    tenant: &'a Tenant,
+    index: &'a TenantIndex,
+    skills: BTreeSet<&'a SkillId>,
+    prompts: BTreeSet<&'a PromptId>,
+}
+
+pub(super) fn tenant(
+    tenants: &[Tenant],
+    tenant: &Tenant,
+    index: &TenantIndex,
+    found: &mut Findings,
+) {
+    let line = || index.line.iter().map(|at| &tenants[*at]);
+    let names = Names {
+        tenant,
+        index,
+        skills: line().flat_map(|t| &t.skills).map(|s| &s.id).collect(),
+        prompts: line().flat_map(|t| &t.prompts).map(|p| &p.id).collect(),
+    };
+    names.limits(found);
+    names.agents(found);
+    for prompt in &tenant.prompts {
+        names.prompt_file(prompt, found);
+    }
+    for queue in &tenant.queues {
+        names.queue(queue, found);
+    }
+    names.flows(found);
+    for (at, number) in tenant.numbers.iter().enumerate() {
+        if !index.flows.contains_key(&number.flow) {
+            let path = names.path(format_args!("numbers[{at}].flow"));
+            let place = names.place("flows");
+            found.unknown(path, "flow", &number.flow, index.flows.keys(), &place);
+        }
+    }
+}
+
+impl Names<'_> {
+    fn path(&self, rest: impl std::fmt::Display) -> String {
+        format!("tenants.{}.{rest}", self.tenant.id)
+    }
+
+    fn place(&self, list: &str) -> String {
+        format!("[[tenants.{list}]] of {}", self.tenant.id)
+    }
+
+    fn limits(&self, found: &mut Findings) {
+        let limits = &self.index.limits;
+        let agents = self.tenant.agents.len();
+        if let Some(most) = limits.agents
+            && agents > usize::try_from(most).unwrap_or(usize::MAX)
+        {
+            found.add(
+                self.path("agents"),
+                format_args!("{agents} agents, but limits.agents allows {most}"),
+                "raise the limit (its parents' too) or remove agents",
+            );
+        }
+        if limits.retention_days == Some(0) {
+            found.add(
+                self.path("limits.retention_days"),
+                "recordings would be deleted as soon as they are made",
+                "write 1 or more, or recording = false",
+            );
+        }
+    }
+
+    fn agents(&self, found: &mut Findings) {
+        for agent in &self.tenant.agents {
+            let path = self.path(format_args!("agents.{}", agent.id));
+            if agent.password.is_empty() {
+                found.add(
+                    format_args!("{path}.password"),
+                    "the password is empty",
+                    "write a long random one",
+                );
+            } else if agent.password.as_str() == agent.id.as_str() {
+                found.add(
+                    format_args!("{path}.password"),
+                    "the password is the agent's name",
+                    "write a long random one",
+                );
+            }
+            self.skills(&format!("{path}.skills"), &agent.skills, found);
+            if let Some(seconds) = agent.wrap_up_s {
+                within(&format!("{path}.wrap_up_s"), seconds, 0..=3600, found);
+            }
+        }
+    }
+
+    fn skills(&self, path: &str, skills: &[SkillId], found: &mut Findings) {
+        let mut seen = BTreeSet::new();
+        for (at, skill) in skills.iter().enumerate() {
+            let path = format!("{path}[{at}]");
+            if !seen.insert(skill) {
+                found.add(&path, format_args!("\"{skill}\" is listed twice"), "list it once");
+            }
+            if !self.skills.is_empty() && !self.skills.contains(skill) {
+                let known = self.skills.iter().copied();
+                found.unknown(path, "skill", skill, known, &self.place("skills"));
+            }
+        }
+    }
+
+    fn prompt_file(&self, prompt: &PromptFile, found: &mut Findings) {
+        let path = self.path(format_args!("prompts.{}.file", prompt.id));
+        let below = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
+        if prompt.file.as_os_str().is_empty() {
+            found.add(path, "the file has no name", "write the WAV file's name");
+        } else if !prompt.file.components().all(below) {
+            found.add(
+                path,
+                format_args!("{:?} lies outside the provisioning file's folder", prompt.file),
+                "put the file beside the provisioning file or below it, and write it from there",
+            );
+        }
+    }
+
+    fn queue(&self, queue: &Queue, found: &mut Findings) {
+        let path = self.path(format_args!("queues.{}", queue.id));
+        self.skills(&format!("{path}.needs"), &queue.needs, found);
+        self.prompt(&format!("{path}.music"), &queue.music, found);
+        let mut seen = BTreeSet::new();
+        for (at, agent) in queue.agents.iter().flatten().enumerate() {
+            let path = format!("{path}.agents[{at}]");
+            if !self.index.agents.contains_key(agent) {
+                let place = self.place("agents");
+                found.unknown(&path, "agent", agent, self.index.agents.keys(), &place);
+            }
+            if !seen.insert(agent) {
+                found.add(path, format_args!("\"{agent}\" is listed twice"), "list it once");
+            }
+        }
+        within(&format!("{path}.ring_timeout_s"), queue.ring_timeout_s, 1..=300, found);
+        within(&format!("{path}.wrap_up_s"), queue.wrap_up_s, 0..=3600, found);
+        within(&format!("{path}.retry_pause_s"), queue.retry_pause_s, 1..=3600, found);
+        within(&format!("{path}.max_waiting"), queue.max_waiting, 0..=100_000, found);
+        within(&format!("{path}.service_level_s"), queue.service_level_s, 1..=86_400, found);
+        if let Some(seconds) = queue.max_wait_s {
+            within(&format!("{path}.max_wait_s"), seconds, 1..=86_400, found);
+        }
+    }
+
+    fn prompt(&self, path: &str, prompt: &PromptId, found: &mut Findings) {
+        if !self.prompts.contains(prompt) {
+            let known = self.prompts.iter().copied();
+            found.unknown(path, "prompt", prompt, known, &self.place("prompts"));
+        }
+    }
+
+    fn flows(&self, found: &mut Findings) {
+        for flow in &self.tenant.flows {
+            let path = self.path(format_args!("flows.{}.steps", flow.id));
+            if flow.steps.is_empty() {
+                found.add(
+                    &path,
+                    "a flow without steps only hangs up",
+                    "add a step, such as { do = \"queue\", queue = \"...\" }",
+                );
+            }
+            let mut ended = false;
+            for (at, step) in flow.steps.iter().enumerate() {
+                let path = format!("{path}[{at}]");
+                if ended {
+                    found.add(
+                        &path,
+                        "the step before it hangs up, so it is never reached",
+                        "remove it, or move the hangup to the end",
+                    );
+                }
+                match step {
+                    Step::Play { prompt } => self.prompt(&format!("{path}.prompt"), prompt, found),
+                    Step::Queue { queue } if !self.index.queues.contains_key(queue) => {
+                        let known = self.index.queues.keys();
+                        let place = self.place("queues");
+                        found.unknown(format!("{path}.queue"), "queue", queue, known, &place);
+                    }
+                    Step::Queue { .. } => {}
+                    Step::Hangup { .. } => ended = true,
+                }
+            }
+        }
+    }
+}
+
+fn within(path: &str, value: u32, range: RangeInclusive<u32>, found: &mut Findings) {
+    if !range.contains(&value) {
+        let (least, most) = (range.start(), range.end());
+        found.add(
+            path,
+            format_args!("{value} is out of range"),
+            format_args!("write a number from {least} to {most}"),
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Provisioning, checked and indexed: every question a call asks is answered in O(log n).
+//!
+//! Immutable, and shared as an `Arc`: new provisioning is a new directory.
+
+mod build;
+mod checks;
+mod names;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TenantId, TrunkId};
+
+use crate::{
+    Agent, ApiKey, E164, Flow, Limits, Network, Number, PromptFile, Provisioning, Queue, Tenant,
+    Trunk,
+};
+
+/// One thing wrong with a provisioning file, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{path}: {problem}; {cure}")]
+pub struct ProvisioningError {
+    /// Where: `tenants.acme.numbers[1].number`.
+    pub path: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What would put it right.
+    pub cure: String,
+}
+
+/// Checked provisioning.
+pub struct Directory {
+    provisioning: Provisioning,
+    tenants: BTreeMap<TenantId, TenantIndex>,
+    domains: BTreeMap<String, usize>,
+    numbers: BTreeMap<E164, (usize, usize)>,
+    trunks: BTreeMap<TrunkId, usize>,
+    networks: BTreeMap<Network, usize>,
+    /// The prefix lengths in use, longest first.
+    prefixes: Vec<u8>,
+}
+
+/// Where a tenant's things stand in its lists.
+struct TenantIndex {
+    at: usize,
+    /// The tenant itself, its parent, its parent's parent, ...
+    line: Vec<usize>,
+    limits: Limits,
+    agents: BTreeMap<AgentId, usize>,
+    queues: BTreeMap<QueueId, usize>,
+    flows: BTreeMap<FlowId, usize>,
+    prompts: BTreeMap<PromptId, usize>,
+}
+
+impl Directory {
+    /// Checks the whole of it and indexes it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, sorted by key path.
+    pub fn build(provisioning: Provisioning) -> Result<Self, Vec<ProvisioningError>> {
+        build::build(provisioning)
+    }
+
+    /// What it was built from.
+    #[must_use]
+    pub fn provisioning(&self) -> &Provisioning {
+        &self.provisioning
+    }
+
+    /// The trunk that sends from this address; nobody's if it is a stranger's.
+    #[must_use]
+    pub fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
+        let at = self
+            .prefixes
+            .iter()
+            .filter(|p| source.to_canonical().is_ipv6() || **p <= 32)
+            .find_map(|prefix| self.networks.get(&Network::holding(source, *prefix)))?;
+        self.provisioning.trunks.get(*at)
+    }
+
+    /// A trunk by its name.
+    #[must_use]
+    pub fn trunk(&self, trunk: &TrunkId) -> Option<&Trunk> {
+        self.provisioning.trunks.get(*self.trunks.get(trunk)?)
+    }
+
+    /// Whose number it is, written in any of the ways that [`E164::normalise`] reads.
+    #[must_use]
+    pub fn number(&self, dialled: &str) -> Option<(&Tenant, &Number)> {
+        self.number_of(&E164::normalise(dialled).ok()?)
+    }
+
+    /// Whose number it is.
+    #[must_use]
+    pub fn number_of(&self, number: &E164) -> Option<(&Tenant, &Number)> {
+        let (tenant, at) = self.numbers.get(number)?;
+        let tenant = self.provisioning.tenants.get(*tenant)?;
+        Some((tenant, tenant.numbers.get(*at)?))
+    }
+
+    /// Every tenant, by name.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.tenants.values().filter_map(|index| self.provisioning.tenants.get(index.at))
+    }
+
+    /// A tenant.
+    #[must_use]
+    pub fn tenant(&self, tenant: &TenantId) -> Option<&Tenant> {
+        self.provisioning.tenants.get(self.tenants.get(tenant)?.at)
+    }
+
+    /// The tenant whose agents register in this domain; capitals do not count (RFC 4343).
+    #[must_use]
+    pub fn tenant_by_domain(&self, domain: &str) -> Option<&Tenant> {
+        self.provisioning.tenants.get(*self.domains.get(&domain.to_ascii_lowercase())?)
+    }
+
+    /// What a tenant may use: its own limits within all its parents'.
+    #[must_use]
+    pub fn limits(&self, tenant: &TenantId) -> Option<&Limits> {
+        Some(&self.tenants.get(tenant)?.limits)
+    }
+
+    /// An agent of a tenant.
+    #[must_use]
+    pub fn agent(&self, tenant: &TenantId, agent: &AgentId) -> Option<&Agent> {
+        let index = self.tenants.get(tenant)?;
+        self.provisioning.tenants.get(index.at)?.agents.get(*index.agents.get(agent)?)
+    }
+
+    /// A queue of a tenant.
+    #[must_use]
+    pub fn queue(&self, tenant: &TenantId, queue: &QueueId) -> Option<&Queue> {
+        let index = self.tenants.get(tenant)?;
+        self.provisioning.tenants.get(index.at)?.queues.get(*index.queues.get(queue)?)
+    }
+
+    /// A flow of a tenant.
+    #[must_use]
+    pub fn flow(&self, tenant: &TenantId, flow: &FlowId) -> Option<&Flow> {
+        let index = self.tenants.get(tenant)?;
+        self.provisioning.tenants.get(index.at)?.flows.get(*index.flows.get(flow)?)
+    }
+
+    /// A prompt as a tenant sees it, and whose it is: its own, else the nearest parent's.
+    #[must_use]
+    pub fn prompt(
+        &self,
+        tenant: &TenantId,
+        prompt: &PromptId,
+    ) -> Option<(&TenantId, &PromptFile)> {
+        self.tenants.get(tenant)?.line.iter().find_map(|at| {
+            let owner = self.provisioning.tenants.get(*at)?;
+            let place = self.tenants.get(&owner.id)?.prompts.get(prompt)?;
+            Some((&owner.id, owner.prompts.get(*place)?))
+        })
+    }
+
+    /// Whether calls of this queue are recorded: it wants to and the tenant's limits let it.
+    #[must_use]
+    pub fn records(&self, tenant: &TenantId, queue: &QueueId) -> bool {
+        self.queue(tenant, queue).is_some_and(|q| q.record)
+            && self.limits(tenant).is_some_and(|l| l.recording)
+    }
+
+    /// Whether the trunk may call the tenant's numbers: it lists the tenant, or a parent, or
+    /// lists nobody.
+    #[must_use]
+    pub fn trunk_serves(&self, trunk: &Trunk, tenant: &TenantId) -> bool {
+        let Some(index) = self.tenants.get(tenant) else { return false };
+        trunk.tenants.as_ref().is_none_or(|listed| {
+            index
+                .line
+                .iter()
+                .filter_map(|at| self.provisioning.tenants.get(*at))
+                .any(|t| listed.contains(&t.id))
+        })
+    }
+
+    /// Every key to the API, and whose it is; the platform's have no tenant.
+    pub fn api_keys(&self) -> impl Iterator<Item = (Option<&TenantId>, &ApiKey)> {
+        let platform = self.provisioning.platform_keys.iter().map(|key| (None, key));
+        let tenants = self.provisioning.tenants.iter();
+        platform.chain(tenants.flat_map(|t| t.api_keys.iter().map(move |key| (Some(&t.id), key))))
+    }
+
+    /// The first of these skills that the agent lacks.
+    pub(crate) fn lacking(agent: &Agent, needs: &[SkillId]) -> Option<SkillId> {
+        needs.iter().find(|skill| !agent.skills.contains(skill)).cloned()
+    }
+}
+
+/// Provisioning holds passwords and numbers: only the counts are shown.
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("tenants", &self.tenants.len())
+            .field("numbers", &self.numbers.len())
+            .field("trunks", &self.trunks.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! From a dialled number to a tenant's flow: the number a call came in on decides everything else.
+
+use base::{FlowId, TenantId};
+use serde::Serialize;
+
+use crate::{Directory, E164, NumberError, Trunk};
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Whose call it is.
+    pub tenant: TenantId,
+    /// The number as it is provisioned.
+    pub number: E164,
+    /// What happens next.
+    pub flow: FlowId,
+    /// Why, a sentence a step.
+    pub reasons: Vec<String>,
+}
+
+/// Why a call goes nowhere. The sentence is for our records, not for the caller: to a carrier
+/// all but the first look alike.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteRefusal {
+    /// What was dialled cannot be read as a number.
+    #[error("what was dialled is not a number: {0}")]
+    NotANumber(#[from] NumberError),
+    /// Nobody has the number.
+    #[error("no tenant has the number {0}")]
+    UnknownNumber(E164),
+    /// Somebody has it, but the trunk may not call them.
+    #[error("the trunk may not call the numbers of tenant \"{0}\"")]
+    TrunkNotAllowed(TenantId),
+}
+
+/// Finds the tenant and the flow of what was dialled over a trunk.
+///
+/// # Errors
+/// When it is no number, nobody's number, or not for this trunk.
+pub fn route(directory: &Directory, trunk: &Trunk, dialled: &str) -> Result<Route, RouteRefusal> {
+    let number = E164::normalise(dialled)?;
+    let Some((tenant, entry)) = directory.number_of(&number) else {
+        return Err(RouteRefusal::UnknownNumber(number));
+    };
+    if !directory.trunk_serves(trunk, &tenant.id) {
+        return Err(RouteRefusal::TrunkNotAllowed(tenant.id.clone()));
+    }
+    let mut reasons = Vec::with_capacity(3);
+    if dialled != number.as_str() {
+        reasons.push(format!("{dialled:?} was dialled, which is {number}"));
+    }
+    reasons.push(format!("{number} belongs to tenant {}", tenant.id));
+    reasons.push(format!("its calls take the flow {}", entry.flow));
+    Ok(Route { tenant: tenant.id.clone(), number, flow: entry.flow.clone(), reasons })
+}
