@@ -1,1 +1,88 @@
-//! stub
+//! Media of the engine, sans-IO: SDP offer/answer, G.711, RTP and RTCP, latch, prompts, bridge, tap.
+//!
+//! [`Plane`] is the data plane of one worker. Its driver owns the sockets: it hands packets in,
+//! sends what the [`Batch`] holds, opens and closes ports as [`PlaneOutput`] says. Nothing here
+//! knows SIP or tenants, reads a clock or touches a socket, and nothing allocates per packet.
+
+mod batch;
+mod codec;
+mod command;
+mod egress;
+pub mod g711;
+mod latch;
+mod plane;
+mod port_pool;
+mod prompt;
+pub mod quality;
+mod reception;
+mod remote;
+mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
+pub mod softphone;
+mod stats;
+pub mod tap;
+pub mod wav;
+
+pub use batch::{Batch, Datagram, MAX_DATAGRAM};
+pub use codec::Codec;
+pub use command::{Command, Event, PlaneOutput};
+pub use g711::G711;
+pub use plane::{Plane, Timer};
+pub use port_pool::PortPool;
+pub use prompt::{Prompt, PromptError};
+pub use remote::{Direction, RemoteMedia};
+pub use stats::StreamStats;
+pub use tap::{Channel, TapId, TapReceiver, TapSender};
+
+/// Samples a second of everything here: narrow-band telephony.
+pub const CLOCK_RATE: u32 = 8000;
+
+/// A stream: one RTP port pair of ours and the far end behind it. The owner of the calls chooses
+/// the number and never uses one twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct StreamId(pub u64);
+
+/// A media worker: a thread with a [`Plane`] of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct WorkerId(pub u16);
+
+/// One order to play something; told back when it has finished.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PlayId(pub u64);
+
+/// Where a stream lives in its plane: what the driver ties to the stream's two sockets.
+///
+/// `index` is small and reused after [`PlaneOutput::ClosePort`]; `generation` tells the uses apart,
+/// so that a packet read just before the close never reaches the next stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Slot {
+    /// Place in the slab: `0..` number of streams alive at once.
+    pub index: u32,
+    /// How often the place was reused.
+    pub generation: u32,
+}
+
+impl Slot {
+    /// As one number, for an event queue's user word.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        ((self.generation as u64) << 32) | self.index as u64
+    }
+
+    /// From [`Slot::as_u64`].
+    #[must_use]
+    pub const fn from_u64(word: u64) -> Self {
+        Self { index: (word & 0xffff_ffff) as u32, generation: (word >> 32) as u32 }
+    }
+}
+
+/// Which of a stream's two sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Port {
+    /// The even port.
+    Rtp,
+    /// The odd port above it.
+    Rtcp,
+}

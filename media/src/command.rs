@@ -1,0 +1,160 @@
+//! What a plane is told, and what it tells.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::{Channel, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId};
+
+/// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Opens a port pair. Answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    Open {
+        /// The new stream's number.
+        stream: StreamId,
+        /// The even RTP port; RTCP has the one above.
+        port: u16,
+        /// Our synchronisation source towards the far end, for the stream's whole life.
+        ssrc: u32,
+        /// Our canonical name in RTCP (RFC 3550 §6.5.1).
+        cname: Arc<str>,
+    },
+    /// What the far end's SDP says; again on each re-negotiation.
+    SetRemote {
+        /// The stream.
+        stream: StreamId,
+        /// Its far end.
+        remote: RemoteMedia,
+    },
+    /// Plays to the far end, in place of what plays now. It goes before the bridge.
+    Play {
+        /// The stream.
+        stream: StreamId,
+        /// Comes back in [`Event::PlayFinished`], unless looped, stopped or replaced.
+        play: PlayId,
+        /// What to play.
+        prompt: Arc<Prompt>,
+        /// Again and again, without a gap.
+        looped: bool,
+    },
+    /// Stops what plays.
+    StopPlaying {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Joins two streams of this plane: each hears the other. Ends bridges they were in.
+    Bridge {
+        /// One.
+        a: StreamId,
+        /// The other.
+        b: StreamId,
+    },
+    /// Parts them, if they are joined to each other.
+    Unbridge {
+        /// One.
+        a: StreamId,
+        /// The other.
+        b: StreamId,
+    },
+    /// Copies what the stream's far end says (and never what is played to it) to a recording.
+    Tap {
+        /// The stream.
+        stream: StreamId,
+        /// The recording's tap.
+        tap: TapId,
+        /// Its side.
+        channel: Channel,
+    },
+    /// Ends the copying.
+    Untap {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Closes the port pair. Answered by [`Event::Closed`].
+    Close {
+        /// The stream.
+        stream: StreamId,
+    },
+}
+
+/// What happened in a plane.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The ports are bound.
+    Opened {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// They are not, and the stream is gone: take another port.
+    OpenFailed {
+        /// The stream.
+        stream: StreamId,
+        /// The system's words.
+        reason: String,
+    },
+    /// The last sample of a prompt has been played out.
+    PlayFinished {
+        /// The stream.
+        stream: StreamId,
+        /// Which play.
+        play: PlayId,
+    },
+    /// The far end's true source is known; everything goes there from now on.
+    Latched {
+        /// The stream.
+        stream: StreamId,
+        /// Where the far end sends from.
+        source: SocketAddr,
+    },
+    /// Strangers sent to the stream; nothing of it was heard. At most one a second and stream.
+    SourceRefused {
+        /// The stream.
+        stream: StreamId,
+        /// The last stranger.
+        source: SocketAddr,
+        /// Packets refused since the last such event.
+        packets: u64,
+    },
+    /// Nothing came from the far end for 60 s though it should send. Once per silence.
+    RtpTimeout {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The stream is closed.
+    Closed {
+        /// The stream.
+        stream: StreamId,
+        /// Its totals.
+        stats: StreamStats,
+    },
+}
+
+/// What a plane wants of its driver, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PlaneOutput {
+    /// Bind the two ports, then call [`crate::Plane::opened`].
+    OpenPort {
+        /// What to tie to the sockets.
+        slot: Slot,
+        /// For the driver's logs.
+        stream: StreamId,
+        /// The even port.
+        port: u16,
+    },
+    /// Send one rare packet (RTCP BYE) that belongs to no batch.
+    Send {
+        /// The stream's slot.
+        slot: Slot,
+        /// From which of its sockets.
+        port: Port,
+        /// To whom.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Box<[u8]>,
+    },
+    /// Close both sockets; the slot's index may come again.
+    ClosePort {
+        /// The slot.
+        slot: Slot,
+    },
+}

@@ -1,0 +1,90 @@
+//! The far end of a stream as its SDP describes it.
+
+use std::net::SocketAddr;
+
+use base::Duration;
+
+use crate::Codec;
+
+/// A direction attribute (RFC 8866 §6.7), from the view of whoever wrote it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Direction {
+    /// Sends and receives; also when nothing was said.
+    #[default]
+    SendRecv,
+    /// Sends only: it has put us on hold and may play its own music.
+    SendOnly,
+    /// Receives only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+impl Direction {
+    /// Whether the writer sends.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether the writer wants to receive.
+    #[must_use]
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// From the two halves.
+    #[must_use]
+    pub const fn new(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
+    /// The answer to this, when we ourselves would send and receive (RFC 3264 §6.1).
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self::new(self.receives(), self.sends())
+    }
+
+    /// The attribute's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
+    /// The direction of an attribute's name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::SendRecv, Self::SendOnly, Self::RecvOnly, Self::Inactive]
+            .into_iter()
+            .find(|direction| direction.name() == name)
+    }
+}
+
+/// What a negotiation settled about the far end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RemoteMedia {
+    /// Where it wants RTP. An unspecified address (`0.0.0.0`, the old way to hold) is never sent to.
+    pub rtp: SocketAddr,
+    /// Where it wants RTCP: `a=rtcp`, or the port above.
+    pub rtcp: SocketAddr,
+    /// What we send, and expect.
+    pub codec: Codec,
+    /// The codec's payload type towards the far end.
+    pub payload_type: u8,
+    /// The payload type of RFC 4733 events towards the far end, if both can do them.
+    pub telephone_event: Option<u8>,
+    /// How much audio it wants in a packet.
+    pub ptime: Duration,
+    /// What it says of itself: `SendOnly` means that it holds us, and we do not send.
+    pub direction: Direction,
+}
