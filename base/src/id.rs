@@ -121,8 +121,6 @@ macro_rules! slug {
 slug! {
     /// A tenant: the unit of order, isolation and capacity.
     TenantId;
-    /// A part of a tenant (a department, an agency's client).
-    SubtenantId;
     /// A carrier's trunk.
     TrunkId;
     /// A queue, unique in its tenant.

@@ -9,10 +9,10 @@ mod rng;
 mod time;
 
 pub use id::{
-    AgentId, CallId, FlowId, IdError, LegId, PromptId, QueueId, RecordingId, SkillId, SubtenantId,
-    TenantId, TrunkId,
+    AgentId, CallId, FlowId, IdError, LegId, PromptId, QueueId, RecordingId, SkillId, TenantId,
+    TrunkId,
 };
-pub use redact::{mask, Pii};
+pub use redact::{Pii, mask};
 pub use rng::Rng;
-pub use time::{Instant, UnixTime};
 pub use std::time::Duration;
+pub use time::{Instant, UnixTime};

@@ -2,28 +2,14 @@
 
 use std::fmt;
 
-/// Personal data on its way into a log line. `Display` masks it; [`Pii::reveal`] does not, and is
-/// for `debug!` and `trace!` only.
+/// Personal data on its way into a log line: shown masked. The text itself is the field, for
+/// `debug!` and `trace!` only.
 #[derive(Clone, Copy)]
 pub struct Pii<'a>(pub &'a str);
-
-impl<'a> Pii<'a> {
-    /// The text itself.
-    #[must_use]
-    pub fn reveal(self) -> &'a str {
-        self.0
-    }
-}
 
 impl fmt::Display for Pii<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&mask(self.0))
-    }
-}
-
-impl fmt::Debug for Pii<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
