@@ -1,1 +1,26 @@
-//! stub
+//! Call control: a back-to-back user agent (RFC 7092) that joins SIP, media and routing.
+//!
+//! One [`Switch`] is one shard: it owns its tenants' calls, bindings, queues and agents, and is
+//! driven as every machine here is: [`Switch::handle_input`] for one thing that happened,
+//! [`Switch::handle_timeout`] for time that passed, then [`Switch::poll_output`] until it is empty
+//! and [`Switch::poll_timeout`] for the next deadline. It reads no clock and owns no socket.
+
+mod api;
+mod cause;
+mod config;
+mod event;
+mod port;
+mod record;
+
+pub use api::{ApiError, ApiReply, ApiRequest, LiveCall, LiveState, RequestId};
+pub use cause::{Cause, EndedBy};
+pub use config::{Advertised, Limits, Prompts, SwitchConfig, WorkerPorts};
+pub use event::{Event, EventKind, HoldSide};
+pub use port::{
+    Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent, SecurityKind,
+    Timer,
+};
+pub use record::{
+    AttemptEnd, AttemptOutcome, CallRecord, Decided, DecisionEntry, Direction, LadderEntry,
+    LegKind, LegRecord,
+};

@@ -1,0 +1,143 @@
+//! What the API may ask of a running switch, and what it is told.
+
+use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
+use routing::{AgentSnapshot, AgentState, QueueSnapshot};
+use serde::Serialize;
+
+use crate::record::{DecisionEntry, LadderEntry};
+
+/// Names a request until its reply.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RequestId(pub u64);
+
+/// A request of one tenant; nothing of another tenant's is ever in its reply.
+#[derive(Clone, Debug)]
+pub enum ApiRequest {
+    /// The calls that are up, newest first.
+    ListLive,
+    /// One call that is up.
+    Call {
+        /// Which.
+        call: CallId,
+    },
+    /// End a call: BYE to both legs, or a final response if it is not answered yet.
+    EndCall {
+        /// Which.
+        call: CallId,
+    },
+    /// The SIP messages so far of a call that is up.
+    Ladder {
+        /// Which.
+        call: CallId,
+    },
+    /// The decisions so far of a call that is up.
+    Why {
+        /// Which.
+        call: CallId,
+    },
+    /// The tenant's agents.
+    Agents,
+    /// The tenant's queues.
+    Queues,
+    /// Put an agent into a state.
+    SetAgentState {
+        /// Which.
+        agent: AgentId,
+        /// The state; only those an agent can choose are accepted.
+        state: AgentState,
+        /// Why, for reports.
+        reason: Option<String>,
+    },
+}
+
+/// What a request is answered with.
+#[derive(Clone, Debug)]
+pub enum ApiReply {
+    /// To [`ApiRequest::ListLive`].
+    Calls(Vec<LiveCall>),
+    /// To [`ApiRequest::Call`].
+    Call(Box<LiveCall>),
+    /// To [`ApiRequest::EndCall`] and [`ApiRequest::SetAgentState`]: it is being done.
+    Accepted,
+    /// To [`ApiRequest::Ladder`].
+    Ladder(Vec<LadderEntry>),
+    /// To [`ApiRequest::Why`].
+    Why(Vec<DecisionEntry>),
+    /// To [`ApiRequest::Agents`].
+    Agents(Vec<AgentSnapshot>),
+    /// To [`ApiRequest::Queues`].
+    Queues(Vec<QueueSnapshot>),
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// The tenant has no such call, agent or queue (whether another tenant has is not told).
+    #[error("not found")]
+    NotFound,
+    /// It cannot be done in the state things are in.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// Where a call that is up stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveState {
+    /// Not answered yet.
+    Setup,
+    /// The caller hears the flow's prompts.
+    Flow,
+    /// Waiting in a queue.
+    Queued,
+    /// An agent's phone is being rung.
+    Ringing,
+    /// Caller and agent talk.
+    Connected,
+    /// Hung up; the last messages and figures are coming in.
+    Ending,
+}
+
+impl LiveState {
+    /// As the API spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Flow => "flow",
+            Self::Queued => "queued",
+            Self::Ringing => "ringing",
+            Self::Connected => "connected",
+            Self::Ending => "ending",
+        }
+    }
+}
+
+/// A call that is up.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveCall {
+    /// The call.
+    pub id: CallId,
+    /// Where it stands.
+    pub state: LiveState,
+    /// The trunk it came in on.
+    pub trunk: TrunkId,
+    /// The caller's number or name.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// The last queue it waited in.
+    pub queue: Option<QueueId>,
+    /// The agent who rings or talks.
+    pub agent: Option<AgentId>,
+    /// When the INVITE came.
+    pub started_at: UnixTime,
+    /// When we answered.
+    pub answered_at: Option<UnixTime>,
+    /// When caller and agent were joined.
+    pub connected_at: Option<UnixTime>,
+    /// How long it has been up, in milliseconds.
+    pub duration_ms: u64,
+    /// The recording that runs, if one does.
+    pub recording: Option<RecordingId>,
+}

@@ -1,0 +1,104 @@
+//! What a switch is told once, at its start, and the prompts that provisioning brings.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use base::{Duration, PromptId, TenantId, UnixTime};
+use media::{Prompt, WorkerId};
+use sip::Transport;
+
+/// What a switch is told once.
+#[derive(Clone, Debug)]
+pub struct SwitchConfig {
+    /// What peers are to see in place of our sockets' addresses (a wildcard, a NAT). A socket that
+    /// is not listed is advertised as it is.
+    pub advertised: Vec<Advertised>,
+    /// The media workers and their ports.
+    pub media: Vec<WorkerPorts>,
+    /// The wall's clock at [`base::Instant::ZERO`].
+    pub wall: UnixTime,
+    /// Our name in `User-Agent` and `Server`.
+    pub user_agent: String,
+    /// Bounds of this shard.
+    pub limits: Limits,
+}
+
+/// A SIP socket of ours, and what peers are to call it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Advertised {
+    /// The transport.
+    pub transport: Transport,
+    /// The socket's own address, as [`sip::Flow::local`] has it.
+    pub local: SocketAddr,
+    /// The address peers are to send to.
+    pub public: SocketAddr,
+}
+
+/// The ports of one media worker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerPorts {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its UDP ports; even ones carry RTP, the odd one above each its RTCP.
+    pub ports: RangeInclusive<u16>,
+    /// The address that goes into our SDP.
+    pub address: IpAddr,
+}
+
+/// Bounds of one shard, and how long it waits for what may never come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Calls at once, over all tenants; the next INVITE gets a 503.
+    pub calls: usize,
+    /// SIP messages kept in one call's ladder; further ones are counted.
+    pub ladder_messages: usize,
+    /// Bytes kept in one call's ladder.
+    pub ladder_bytes: usize,
+    /// How long a call that has ended waits for its last responses and stream figures.
+    pub settle: Duration,
+    /// Agents' phones rung at once for one agent, the newest bindings first.
+    pub bindings_rung: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            calls: 20_000,
+            ladder_messages: 200,
+            ladder_bytes: 256 * 1024,
+            settle: Duration::from_secs(2),
+            bindings_rung: 4,
+        }
+    }
+}
+
+/// The prompts of all tenants, ready to play.
+#[derive(Clone, Default)]
+pub struct Prompts(BTreeMap<(TenantId, PromptId), Arc<Prompt>>);
+
+impl Prompts {
+    /// No prompts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one, or replaces it.
+    pub fn insert(&mut self, tenant: TenantId, id: PromptId, prompt: Arc<Prompt>) {
+        self.0.insert((tenant, id), prompt);
+    }
+
+    /// A tenant's prompt.
+    #[must_use]
+    pub fn get(&self, tenant: &TenantId, id: &PromptId) -> Option<&Arc<Prompt>> {
+        self.0.get(&(tenant.clone(), id.clone()))
+    }
+}
+
+impl std::fmt::Debug for Prompts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,208 @@
+//! What happened, told to the outside: the only way anything leaves a call. Numbers are dense per
+//! tenant, so that a subscriber can resume after the last one it saw.
+
+use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
+use routing::{AgentState, Decision, QueueSnapshot};
+use serde::Serialize;
+
+use crate::{AttemptEnd, Cause, EndedBy};
+
+/// One event of a tenant's log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Whose log.
+    pub tenant: TenantId,
+    /// Its number in that log: 1 more than the one before, without gaps.
+    pub sequence: u64,
+    /// The call it is about, if it is about one.
+    pub call: Option<CallId>,
+    /// When it happened.
+    pub at: UnixTime,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Serialises to the event's `data` object alone; [`EventKind::type_name`] is its
+/// type. Numbers and names are the real ones: subscribers need them, logs must not print them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum EventKind {
+    /// A call came in over a trunk.
+    CallStarted {
+        /// The trunk.
+        trunk: TrunkId,
+        /// The caller's number or name, as the trunk gave it.
+        from: String,
+        /// The dialled number.
+        to: String,
+    },
+    /// The dialled number has a flow.
+    CallRouted {
+        /// The flow.
+        flow: FlowId,
+        /// Why this flow, in sentences.
+        reasons: Vec<String>,
+    },
+    /// We answered the caller.
+    CallAnswered {},
+    /// The caller begins to hear a prompt of the flow.
+    PromptStarted {
+        /// The prompt.
+        prompt: PromptId,
+    },
+    /// The call waits in a queue.
+    CallQueued {
+        /// The queue.
+        queue: QueueId,
+        /// Its place in the queue, 1 being next.
+        position: u32,
+    },
+    /// An agent was chosen for the call.
+    CallOffered {
+        /// The queue it waits in.
+        queue: QueueId,
+        /// The agent.
+        agent: AgentId,
+        /// Who was considered, and why this one.
+        decision: Decision,
+    },
+    /// The chosen agent's phone rings.
+    CallRinging {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// The chosen agent did not take the call.
+    AttemptFailed {
+        /// The agent.
+        agent: AgentId,
+        /// Why not.
+        why: AttemptEnd,
+        /// The SIP status the agent's phone gave, if it gave one.
+        status: Option<u16>,
+    },
+    /// Caller and agent hear each other.
+    CallConnected {
+        /// The queue the call came from.
+        queue: QueueId,
+        /// The agent.
+        agent: AgentId,
+        /// How long the caller had waited since the call started, in milliseconds.
+        wait_ms: u64,
+    },
+    /// One side put the other on hold.
+    CallHeld {
+        /// Which side.
+        by: HoldSide,
+    },
+    /// That side took the call back.
+    CallResumed {
+        /// Which side.
+        by: HoldSide,
+    },
+    /// The call is over and its record complete. The last event of a call, but for what becomes of
+    /// its recording.
+    CallEnded {
+        /// Why.
+        cause: Cause,
+        /// Who ended it.
+        ended_by: EndedBy,
+        /// From the INVITE to the end, in milliseconds.
+        duration_ms: u64,
+        /// From connecting caller and agent to the end, in milliseconds.
+        talk_ms: Option<u64>,
+        /// The agent who had the call.
+        agent: Option<AgentId>,
+        /// The recording, if one was made.
+        recording: Option<RecordingId>,
+    },
+    /// Recording began.
+    RecordingStarted {
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// The recording is whole in the object store.
+    RecordingCompleted {
+        /// The recording.
+        recording: RecordingId,
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// Its stored size in bytes.
+        bytes: u64,
+        /// Where it is.
+        location: String,
+        /// Silence that stands for audio we lost ourselves, in milliseconds.
+        gaps_ms: u64,
+    },
+    /// The recording could not be kept.
+    RecordingFailed {
+        /// The recording.
+        recording: RecordingId,
+        /// Why.
+        why: String,
+    },
+    /// An agent's state changed.
+    AgentStateChanged {
+        /// The agent.
+        agent: AgentId,
+        /// The state it is in now.
+        state: AgentState,
+        /// Why, when somebody said so.
+        reason: Option<String>,
+    },
+    /// An agent has a phone that can be called.
+    AgentRegistered {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An agent's last phone is gone: unregistered, expired, or its connection closed.
+    AgentUnregistered {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A queue's numbers changed.
+    QueueStats {
+        /// The queue.
+        queue: QueueId,
+        /// Its figures now.
+        #[serde(flatten)]
+        stats: QueueSnapshot,
+    },
+}
+
+/// Which side of a call holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldSide {
+    /// The caller.
+    Caller,
+    /// The agent.
+    Agent,
+}
+
+impl EventKind {
+    /// The event's type, as CloudEvents spells it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::CallStarted { .. } => "call.started",
+            Self::CallRouted { .. } => "call.routed",
+            Self::CallAnswered {} => "call.answered",
+            Self::PromptStarted { .. } => "call.prompt_started",
+            Self::CallQueued { .. } => "call.queued",
+            Self::CallOffered { .. } => "call.offered",
+            Self::CallRinging { .. } => "call.ringing",
+            Self::AttemptFailed { .. } => "call.attempt_failed",
+            Self::CallConnected { .. } => "call.connected",
+            Self::CallHeld { .. } => "call.held",
+            Self::CallResumed { .. } => "call.resumed",
+            Self::CallEnded { .. } => "call.ended",
+            Self::RecordingStarted { .. } => "recording.started",
+            Self::RecordingCompleted { .. } => "recording.completed",
+            Self::RecordingFailed { .. } => "recording.failed",
+            Self::AgentStateChanged { .. } => "agent.state_changed",
+            Self::AgentRegistered { .. } => "agent.registered",
+            Self::AgentUnregistered { .. } => "agent.unregistered",
+            Self::QueueStats { .. } => "queue.stats",
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What goes into a switch and what comes out of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::{CallId, Instant, RecordingId, TenantId, UnixTime};
+use bytes::Bytes;
+use media::{TapId, WorkerId};
+use routing::Directory;
+
+use crate::{ApiError, ApiReply, ApiRequest, CallRecord, Event, Prompts, RequestId};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram, or one framed message of a stream.
+    Received {
+        /// Where from.
+        flow: sip::Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// A connection closed, or a datagram could not be sent.
+    FlowClosed {
+        /// Which.
+        flow: sip::Flow,
+    },
+    /// A media worker reports.
+    Media {
+        /// Which.
+        worker: WorkerId,
+        /// What.
+        event: media::Event,
+    },
+    /// New provisioning. Calls that are up keep what they started with.
+    Provision {
+        /// Who has which number, flow, queue.
+        directory: Arc<Directory>,
+        /// Their prompts.
+        prompts: Arc<Prompts>,
+        /// The last event number each tenant's log already has; read only for tenants not seen
+        /// before.
+        last_sequence: Vec<(TenantId, u64)>,
+    },
+    /// The API asks.
+    Request {
+        /// Comes back in the reply.
+        id: RequestId,
+        /// On whose behalf.
+        tenant: TenantId,
+        /// What.
+        request: ApiRequest,
+    },
+    /// The recorder reports.
+    Recording(RecordingReport),
+    /// Refuse new calls from now on; calls that are up go on.
+    Drain,
+}
+
+/// What became of a recording.
+#[derive(Clone, Debug)]
+pub struct RecordingReport {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which call.
+    pub call: CallId,
+    /// Which.
+    pub recording: RecordingId,
+    /// What became of it.
+    pub outcome: RecordingOutcome,
+}
+
+/// What became of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingOutcome {
+    /// It is whole in the object store.
+    Completed {
+        /// Its length in milliseconds.
+        duration_ms: u64,
+        /// Its stored size in bytes.
+        bytes: u64,
+        /// Where it is.
+        location: String,
+        /// Silence in place of frames we dropped ourselves, in milliseconds.
+        gaps_ms: u64,
+    },
+    /// It could not be kept.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One thing to do, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this message.
+    Transmit {
+        /// Where to.
+        flow: sip::Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// Tell a media worker.
+    Media {
+        /// Which.
+        worker: WorkerId,
+        /// What.
+        command: media::Command,
+    },
+    /// Tell the recorder.
+    Record(RecordCommand),
+    /// Append to the tenant's log.
+    Event(Event),
+    /// A call is over: exactly one per call, just before its `call.ended`.
+    CallEnded(Box<CallRecord>),
+    /// Answer the API.
+    Reply {
+        /// Which request.
+        id: RequestId,
+        /// The answer.
+        reply: Result<ApiReply, ApiError>,
+    },
+    /// Somebody did what they should not.
+    Security(SecurityEvent),
+}
+
+/// What the recorder is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordCommand {
+    /// Record what comes through this tap.
+    Start {
+        /// Whose.
+        tenant: TenantId,
+        /// Which call.
+        call: CallId,
+        /// The recording's name.
+        recording: RecordingId,
+        /// The tap its frames come through.
+        tap: TapId,
+        /// When it starts.
+        at: UnixTime,
+        /// The same on the clock that frames are stamped with.
+        now: Instant,
+    },
+    /// No more frames come.
+    Stop {
+        /// The recording.
+        recording: RecordingId,
+        /// Its tap.
+        tap: TapId,
+    },
+}
+
+/// Somebody did what they should not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityEvent {
+    /// When.
+    pub at: UnixTime,
+    /// What.
+    pub kind: SecurityKind,
+    /// Where it came from, as far as the transport can tell.
+    pub source: SocketAddr,
+    /// Whose number, agent or domain it was about, when that is known.
+    pub tenant: Option<TenantId>,
+}
+
+/// What somebody did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum SecurityKind {
+    /// A call from an address that is no trunk.
+    StrangerCall,
+    /// A call to a number that nobody has.
+    UnknownNumber,
+    /// A registration with a wrong password, an unknown name or an unknown domain.
+    WrongCredentials,
+    /// A registration for a name other than the one that was proven.
+    ForeignRegistration,
+    /// A call over a tenant's limit.
+    OverLimit,
+}
+
+impl SecurityKind {
+    /// As logs and metrics spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StrangerCall => "stranger_call",
+            Self::UnknownNumber => "unknown_number",
+            Self::WrongCredentials => "wrong_credentials",
+            Self::ForeignRegistration => "foreign_registration",
+            Self::OverLimit => "over_limit",
+        }
+    }
+}
+
+/// Whose deadline is next.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Timer {
+    /// When to send a SIP message again, or give up on one.
+    Transaction,
+    /// When a binding expires.
+    Binding,
+    /// When the router moves on.
+    Router,
+    /// When a call that has ended stops waiting for its last messages.
+    Call,
+}

@@ -1,0 +1,256 @@
+//! The record of a call that is over: exactly one per call, with its ladder of SIP messages, its
+//! routing decisions and the quality of each leg.
+
+use base::{
+    AgentId, CallId, Duration, FlowId, LegId, QueueId, RecordingId, TenantId, TrunkId, UnixTime,
+};
+use bytes::Bytes;
+use media::{Codec, StreamStats};
+use routing::{AttemptFailure, CancelReason, Decision};
+use serde::Serialize;
+
+use crate::{Cause, EndedBy};
+
+/// All there is to know about a call that is over.
+#[derive(Clone, Debug)]
+pub struct CallRecord {
+    /// Whose call.
+    pub tenant: TenantId,
+    /// The call.
+    pub call: CallId,
+    /// The trunk it came in on.
+    pub trunk: TrunkId,
+    /// The provisioned number that was dialled (`+` and digits), when the tenant has it.
+    pub number: Option<String>,
+    /// The last queue it waited in.
+    pub queue: Option<QueueId>,
+    /// The agent who took it.
+    pub agent: Option<AgentId>,
+    /// The caller's number or name, as the trunk gave it.
+    pub from: String,
+    /// What was dialled, as the trunk gave it.
+    pub to: String,
+    /// When the INVITE came.
+    pub started_at: UnixTime,
+    /// When we answered the caller.
+    pub answered_at: Option<UnixTime>,
+    /// When caller and agent were joined.
+    pub connected_at: Option<UnixTime>,
+    /// When it ended.
+    pub ended_at: UnixTime,
+    /// From the INVITE to the end. Durations come from the forward-only clock, never from the
+    /// wall's.
+    pub duration: Duration,
+    /// From the INVITE to the connection with an agent, or to the end without one.
+    pub wait: Duration,
+    /// From the connection to the end.
+    pub talk: Option<Duration>,
+    /// Why it ended.
+    pub cause: Cause,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// The recording, if one was made.
+    pub recording: Option<RecordingId>,
+    /// Every leg that had a media stream, in the order they were made.
+    pub legs: Vec<LegRecord>,
+    /// Every SIP message of the call, as far as [`CallRecord::ladder_cut`] says.
+    pub ladder: Vec<LadderEntry>,
+    /// How many further messages the ladder leaves out: it keeps the first 200 messages or 256 kB.
+    pub ladder_cut: u32,
+    /// The decisions taken for this call, in order: the first 200, and its end.
+    pub decisions: Vec<DecisionEntry>,
+    /// How many decisions are left out.
+    pub decisions_cut: u32,
+}
+
+/// One leg of a call that is over.
+#[derive(Clone, Debug)]
+pub struct LegRecord {
+    /// The leg.
+    pub leg: LegId,
+    /// Which side it was.
+    pub kind: LegKind,
+    /// The agent, on an agent's leg.
+    pub agent: Option<AgentId>,
+    /// The codec it spoke, if it got that far.
+    pub codec: Option<Codec>,
+    /// What its stream saw; `None` if the media worker did not say so in time.
+    pub stats: Option<StreamStats>,
+}
+
+/// Which side of a call a leg is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegKind {
+    /// Whoever called.
+    Caller,
+    /// An agent.
+    Agent,
+}
+
+impl LegKind {
+    /// As records spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// Which way a message went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To us.
+    In,
+    /// From us.
+    Out,
+}
+
+/// One SIP message of a call's ladder.
+#[derive(Clone, Debug)]
+pub struct LadderEntry {
+    /// When it was received or sent.
+    pub at: UnixTime,
+    /// Which way.
+    pub direction: Direction,
+    /// Between which addresses.
+    pub flow: sip::Flow,
+    /// The message, byte for byte, but for the answers in `Authorization` and
+    /// `Proxy-Authorization`, which are masked.
+    pub bytes: Bytes,
+}
+
+/// One decision taken for a call.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecisionEntry {
+    /// When.
+    pub at: UnixTime,
+    /// What was decided.
+    #[serde(flatten)]
+    pub decided: Decided,
+}
+
+/// What was decided, and why.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "decided", rename_all = "snake_case")]
+pub enum Decided {
+    /// The number has this flow.
+    Route {
+        /// The flow.
+        flow: FlowId,
+        /// Why, in sentences.
+        reasons: Vec<String>,
+    },
+    /// The call was refused before it got anywhere.
+    Refusal {
+        /// Why.
+        cause: Cause,
+        /// In a sentence.
+        reason: String,
+    },
+    /// This agent is to ring.
+    Agent {
+        /// The queue.
+        queue: QueueId,
+        /// The agent.
+        agent: AgentId,
+        /// Who was considered.
+        decision: Decision,
+    },
+    /// Nobody can take it now.
+    Wait {
+        /// The queue.
+        queue: QueueId,
+        /// Its place in the queue, 1 being next.
+        position: u32,
+        /// Who was considered.
+        decision: Decision,
+    },
+    /// What became of ringing an agent.
+    Attempt {
+        /// The agent.
+        agent: AgentId,
+        /// What became of it.
+        outcome: AttemptOutcome,
+    },
+    /// The flow went on without the queue.
+    LeftQueue {
+        /// The queue.
+        queue: QueueId,
+        /// Why.
+        reason: String,
+    },
+    /// The call ended.
+    End {
+        /// Why.
+        cause: Cause,
+        /// By whom.
+        ended_by: EndedBy,
+    },
+}
+
+/// What became of ringing an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// The agent took the call.
+    Accepted,
+    /// The agent did not.
+    Failed {
+        /// Why.
+        why: AttemptEnd,
+        /// The SIP status the phone gave, if it gave one.
+        status: Option<u16>,
+    },
+    /// The caller went away first.
+    Withdrawn,
+}
+
+/// Why an agent who was to ring did not get the call.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// Rang until the time was over.
+    NoAnswer,
+    /// Declined.
+    Rejected,
+    /// The phone said it is busy.
+    Busy,
+    /// The phone could not be reached, or is gone.
+    Unreachable,
+    /// Something else went wrong.
+    Error,
+    /// Chose another state while ringing.
+    StateChanged,
+    /// Is provisioned no more.
+    Removed,
+}
+
+impl From<AttemptFailure> for AttemptEnd {
+    fn from(why: AttemptFailure) -> Self {
+        match why {
+            AttemptFailure::NoAnswer => Self::NoAnswer,
+            AttemptFailure::Rejected => Self::Rejected,
+            AttemptFailure::Busy => Self::Busy,
+            AttemptFailure::Unreachable => Self::Unreachable,
+            AttemptFailure::Error => Self::Error,
+        }
+    }
+}
+
+impl AttemptEnd {
+    /// What the router took an attempt back for; `None` if the caller was gone.
+    pub(crate) fn of_cancel(why: CancelReason) -> Option<Self> {
+        match why {
+            CancelReason::RingTimeout => Some(Self::NoAnswer),
+            CancelReason::Unreachable => Some(Self::Unreachable),
+            CancelReason::StateChanged => Some(Self::StateChanged),
+            CancelReason::Removed => Some(Self::Removed),
+            CancelReason::TooLate => Some(Self::Error),
+            CancelReason::Withdrawn => None,
+        }
+    }
+}
