@@ -1,0 +1,203 @@
+//! Calls: the list with its filters, one call, its ladder and the decisions about it.
+
+use std::borrow::Cow;
+
+use base::{CallId, TenantId};
+
+use crate::db::{Row, Scope, Tx, Value, damaged, values};
+use crate::rows::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed, Page};
+use crate::{Result, Store, ladder};
+
+pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
+    dialled, queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, \
+    wait_ms, talk_ms, cause, sip_status, q850, ended_by, recording_id, legs";
+
+impl Store {
+    /// The tenant's calls, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls(
+        &self,
+        tenant: &TenantId,
+        filter: &CallFilter,
+        page: Page,
+    ) -> Result<Listed<CallRow>> {
+        let mut wanted = Conditions::new(tenant);
+        wanted.equal("state", filter.state.map(CallState::as_str));
+        wanted.equal("queue_id", filter.queue.as_ref().map(|queue| queue.as_str()));
+        wanted.equal("agent_id", filter.agent.as_ref().map(|agent| agent.as_str()));
+        wanted.compare("started_at >=", filter.started_from);
+        wanted.compare("started_at <", filter.started_until);
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let total = wanted.count(&mut tx, "calls").await?;
+        let order = "started_at DESC, call_id DESC";
+        let rows = wanted.page(&mut tx, "calls", COLUMNS, order, page).await?;
+        Ok(Listed { rows: rows.iter().map(call_row).collect::<Result<_>>()?, total })
+    }
+
+    /// One call of the tenant.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call(&self, tenant: &TenantId, call: CallId) -> Result<Option<CallRow>> {
+        let sql = format!("SELECT {COLUMNS} FROM calls WHERE tenant_id = $1 AND call_id = $2");
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        tx.row(sql, &values![tenant, call]).await?.as_ref().map(call_row).transpose()
+    }
+
+    /// Every SIP message of a call that is over; none while it runs.
+    ///
+    /// # Errors
+    /// When the database fails or the ladder is damaged.
+    pub async fn ladder(&self, tenant: &TenantId, call: CallId) -> Result<Option<Vec<LadderRow>>> {
+        let sql = "SELECT messages FROM ladders WHERE tenant_id = $1 AND call_id = $2";
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let Some(row) = tx.row(sql, &values![tenant, call]).await? else { return Ok(None) };
+        ladder::decode(&row.get::<Vec<u8>>("messages")?).map(Some)
+    }
+
+    /// Every decision about a call that is over; none while it runs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn decisions(&self, tenant: &TenantId, call: CallId) -> Result<Vec<DecisionRow>> {
+        let sql = "SELECT at, summary, detail FROM decisions WHERE tenant_id = $1 \
+                   AND call_id = $2 ORDER BY position LIMIT 10000";
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let rows = tx.rows(sql, &values![tenant, call]).await?;
+        let decision = |row: &Row| {
+            Ok(DecisionRow {
+                at: row.time("at")?,
+                summary: row.get("summary")?,
+                detail: row.get("detail")?,
+            })
+        };
+        rows.iter().map(decision).collect()
+    }
+}
+
+/// The conditions of a list: the tenant first, then what was asked for.
+pub(crate) struct Conditions<'a> {
+    text: String,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(crate) fn new(tenant: &'a TenantId) -> Self {
+        Self { text: "tenant_id = $1".to_owned(), values: vec![tenant.into()] }
+    }
+
+    pub(crate) fn equal(&mut self, column: &'static str, wanted: Option<&'a str>) {
+        if let Some(wanted) = wanted {
+            self.push(&format!("{column} ="), wanted.into());
+        }
+    }
+
+    pub(crate) fn compare<T: Into<Value<'a>>>(&mut self, left: &'static str, right: Option<T>) {
+        if let Some(right) = right {
+            self.push(left, right.into());
+        }
+    }
+
+    fn push(&mut self, left: &str, right: Value<'a>) {
+        self.values.push(right);
+        self.text.push_str(&format!(" AND {left} ${}", self.values.len()));
+    }
+
+    pub(crate) async fn count(&self, tx: &mut Tx, table: &'static str) -> Result<u64> {
+        let sql = format!("SELECT COUNT(*) AS total FROM {table} WHERE {}", self.text);
+        tx.row(sql, &self.values).await?.map_or(Ok(0), |row| row.count("total"))
+    }
+
+    pub(crate) async fn page(
+        mut self,
+        tx: &mut Tx,
+        table: &'static str,
+        columns: &'static str,
+        order: &'static str,
+        page: Page,
+    ) -> Result<Vec<Row>> {
+        let limit = u64::from(page.per_page.max(1));
+        let offset = limit * u64::from(page.page.max(1) - 1);
+        let (a, b) = (self.values.len() + 1, self.values.len() + 2);
+        self.values.extend(values![limit, offset]);
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE {} ORDER BY {order} LIMIT ${a} OFFSET ${b}",
+            self.text
+        );
+        tx.rows(sql, &self.values).await
+    }
+}
+
+fn call_row(row: &Row) -> Result<CallRow> {
+    let state: String = row.get("state")?;
+    let direction: String = row.get("direction")?;
+    Ok(CallRow {
+        tenant: row.id("tenant_id")?,
+        id: row.id("call_id")?,
+        state: CallState::parse(&state).ok_or_else(|| damaged("state", &state))?,
+        direction: Cow::Owned(direction),
+        trunk: row.optional_id("trunk_id")?,
+        from: row.get("caller")?,
+        to: row.get("dialled")?,
+        queue: row.optional_id("queue_id")?,
+        agent: row.optional_id("agent_id")?,
+        started_at: row.time("started_at")?,
+        answered_at: row.optional_time("answered_at")?,
+        connected_at: row.optional_time("connected_at")?,
+        ended_at: row.optional_time("ended_at")?,
+        duration_ms: row.optional_count("duration_ms")?,
+        wait_ms: row.optional_count("wait_ms")?,
+        talk_ms: row.optional_count("talk_ms")?,
+        cause: row.get("cause")?,
+        sip_status: row.optional_count("sip_status")?.and_then(|status| status.try_into().ok()),
+        q850: row.optional_count("q850")?.and_then(|cause| cause.try_into().ok()),
+        ended_by: row.get("ended_by")?,
+        recording: row.optional_id("recording_id")?,
+        legs: row.get("legs")?,
+    })
+}
+
+/// The call's record: all of it replaces what the events had projected.
+pub(crate) async fn upsert(tx: &mut Tx, call: &CallRow) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO calls ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
+         ON CONFLICT (tenant_id, call_id) DO UPDATE SET state = excluded.state, \
+         direction = excluded.direction, trunk_id = excluded.trunk_id, caller = excluded.caller, \
+         dialled = excluded.dialled, queue_id = excluded.queue_id, agent_id = excluded.agent_id, \
+         started_at = excluded.started_at, answered_at = excluded.answered_at, \
+         connected_at = excluded.connected_at, ended_at = excluded.ended_at, \
+         duration_ms = excluded.duration_ms, wait_ms = excluded.wait_ms, \
+         talk_ms = excluded.talk_ms, cause = excluded.cause, sip_status = excluded.sip_status, \
+         q850 = excluded.q850, ended_by = excluded.ended_by, \
+         recording_id = excluded.recording_id, legs = excluded.legs"
+    );
+    let row = values![
+        &call.tenant,
+        call.id,
+        call.state.as_str(),
+        call.direction.as_ref(),
+        call.trunk.as_ref().map(|trunk| trunk.as_str()),
+        &call.from,
+        &call.to,
+        call.queue.as_ref().map(|queue| queue.as_str()),
+        call.agent.as_ref().map(|agent| agent.as_str()),
+        call.started_at,
+        call.answered_at,
+        call.connected_at,
+        call.ended_at,
+        call.duration_ms,
+        call.wait_ms,
+        call.talk_ms,
+        call.cause.as_deref(),
+        call.sip_status.map(u64::from),
+        call.q850.map(u64::from),
+        call.ended_by.as_deref(),
+        call.recording,
+        &call.legs,
+    ];
+    tx.run(sql, &row).await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! A call's SIP messages as one compact blob: a version byte, then each message with the time
+//! since the one before and a flow that is spelled out once and then named by its place.
+
+use base::UnixTime;
+
+use crate::rows::LadderRow;
+use crate::{Result, StoreError};
+
+const VERSION: u8 = 1;
+/// More messages or a longer text than any call has: a blob that says so is damaged.
+const MAX_LENGTH: u64 = 1 << 24;
+
+type Path<'a> = (&'a str, &'a str, &'a str);
+
+pub(crate) fn encode(ladder: &[LadderRow]) -> Vec<u8> {
+    let mut blob = vec![VERSION];
+    let mut paths: Vec<Path<'_>> = Vec::new();
+    let mut before = 0_i64;
+    put_number(&mut blob, ladder.len() as u64);
+    for row in ladder {
+        put_signed(&mut blob, row.at.as_micros().wrapping_sub(before));
+        before = row.at.as_micros();
+        let path = (row.transport.as_str(), row.local.as_str(), row.remote.as_str());
+        let place = paths.iter().position(|known| *known == path).unwrap_or(paths.len());
+        put_number(&mut blob, ((place as u64) << 1) | u64::from(row.sent));
+        if place == paths.len() {
+            paths.push(path);
+            for text in [path.0, path.1, path.2] {
+                put_bytes(&mut blob, text.as_bytes());
+            }
+        }
+        put_bytes(&mut blob, &row.bytes);
+    }
+    blob
+}
+
+pub(crate) fn decode(blob: &[u8]) -> Result<Vec<LadderRow>> {
+    read(blob).ok_or_else(|| StoreError::Damaged(format!("a ladder of {} bytes", blob.len())))
+}
+
+fn read(blob: &[u8]) -> Option<Vec<LadderRow>> {
+    let (&VERSION, mut rest) = blob.split_first()? else { return None };
+    let from = &mut rest;
+    let count = take_number(from).filter(|count| *count < MAX_LENGTH)?;
+    let mut ladder: Vec<LadderRow> = Vec::new();
+    let mut paths: Vec<(String, String, String)> = Vec::new();
+    let mut at = 0_i64;
+    for _ in 0..count {
+        at = at.wrapping_add(take_signed(from)?);
+        let place_and_way = take_number(from)?;
+        let place = usize::try_from(place_and_way >> 1).ok()?;
+        if place == paths.len() {
+            paths.push((take_text(from)?, take_text(from)?, take_text(from)?));
+        }
+        let (transport, local, remote) = paths.get(place)?.clone();
+        ladder.push(LadderRow {
+            at: UnixTime::from_micros(at),
+            sent: place_and_way & 1 == 1,
+            transport,
+            local,
+            remote,
+            bytes: take_bytes(from)?.to_vec(),
+        });
+    }
+    from.is_empty().then_some(ladder)
+}
+
+/// LEB128: seven bits a byte, the lowest first.
+fn put_number(blob: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        blob.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    blob.push(number as u8);
+}
+
+fn take_number(from: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = from.split_first()?;
+        *from = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Zigzag, so that small negative numbers are short too.
+fn put_signed(blob: &mut Vec<u8>, number: i64) {
+    put_number(blob, ((number << 1) ^ (number >> 63)).cast_unsigned());
+}
+
+fn take_signed(from: &mut &[u8]) -> Option<i64> {
+    let number = take_number(from)?;
+    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+}
+
+fn put_bytes(blob: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(blob, bytes.len() as u64);
+    blob.extend_from_slice(bytes);
+}
+
+fn take_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take_number(from).filter(|length| *length < MAX_LENGTH)?).ok()?;
+    let (bytes, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    Some(bytes)
+}
+
+fn take_text(from: &mut &[u8]) -> Option<String> {
+    String::from_utf8(take_bytes(from)?.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ladder() -> Vec<LadderRow> {
+        let row = |at, sent, remote: &str, bytes: &[u8]| LadderRow {
+            at: UnixTime::from_micros(at),
+            sent,
+            transport: "udp".to_owned(),
+            local: "192.0.2.1:5060".to_owned(),
+            remote: remote.to_owned(),
+            bytes: bytes.to_vec(),
+        };
+        vec![
+            row(1_795_168_800_123_456, false, "192.0.2.7:5060", b"INVITE sip:a SIP/2.0\r\n\r\n"),
+            row(1_795_168_800_123_956, true, "192.0.2.7:5060", b"SIP/2.0 100 Trying\r\n\r\n"),
+            row(1_795_168_800_120_000, true, "192.0.2.9:5062", &[0, 255, 13, 10]),
+        ]
+    }
+
+    #[test]
+    fn a_ladder_comes_back_byte_for_byte_even_when_the_wall_clock_was_set_back() {
+        let blob = encode(&ladder());
+        assert_eq!(decode(&blob).unwrap(), ladder());
+        let texts: usize = ladder().iter().map(|row| row.bytes.len()).sum();
+        assert!(blob.len() < texts + 100, "{} bytes for {texts}", blob.len());
+    }
+
+    #[test]
+    fn a_ladder_that_is_cut_anywhere_is_damaged_and_never_a_shorter_ladder() {
+        let blob = encode(&ladder());
+        for end in 0..blob.len() {
+            assert!(decode(&blob[..end]).is_err(), "cut at {end}");
+        }
+        assert!(decode(&[VERSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]).is_err());
+    }
+}
