@@ -1,0 +1,122 @@
+//! The timeline of one recording: packets of two channels in, interleaved stereo samples out.
+//!
+//! Sans-IO. Both channels lie on one axis, samples since the recording's start. A channel's first
+//! packet is placed by its arrival, the ones after it by their RTP timestamps (RFC 3550 §5.1), so
+//! jitter, reordering, duplicates and loss do not move audio. What was not heard is silence. See
+//! [`crate::track`] for the placing.
+
+use base::{Duration, Instant};
+use media::Channel;
+
+use crate::track::{Placement, Track};
+
+/// Samples a second of each channel.
+pub const RATE: u64 = 8000;
+
+/// One packet's audio as the timeline takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Audio<'a> {
+    /// Whose.
+    pub channel: Channel,
+    /// When it arrived.
+    pub at: Instant,
+    /// Its RTP timestamp, at 8 kHz.
+    pub timestamp: u32,
+    /// Its RTP sequence number.
+    pub sequence: u16,
+    /// Its sender's synchronisation source.
+    pub ssrc: u32,
+    /// Its samples; empty for a packet that carries no audio (RFC 4733 telephone events), which
+    /// stays silent: digits are not recorded.
+    pub samples: &'a [i16],
+}
+
+/// Both channels of a recording, from its start to its end.
+pub struct Timeline {
+    start: Instant,
+    window: u64,
+    /// Samples already given out; the axis position of the first one still buffered.
+    base: u64,
+    left: Track,
+    right: Track,
+}
+
+impl Timeline {
+    /// A recording that begins at `start` and waits `window` for packets that overtook each other.
+    #[must_use]
+    pub fn new(start: Instant, window: Duration) -> Self {
+        Self {
+            start,
+            window: samples_in(window),
+            base: 0,
+            left: Track::default(),
+            right: Track::default(),
+        }
+    }
+
+    /// Places one packet. Its audio is dropped where its time was already given out, and where
+    /// another packet lies already.
+    pub fn push(&mut self, audio: &Audio<'_>) {
+        let arrival = self.position(audio.at);
+        let base = self.base;
+        let track = match audio.channel {
+            Channel::Left => &mut self.left,
+            Channel::Right => &mut self.right,
+        };
+        let placement = Placement {
+            arrival,
+            timestamp: audio.timestamp,
+            sequence: audio.sequence,
+            ssrc: audio.ssrc,
+        };
+        track.place(base, placement, audio.samples);
+    }
+
+    /// Appends to `out` (left, right, left, ...) the samples whose reordering window has passed.
+    pub fn poll(&mut self, now: Instant, out: &mut Vec<i16>) {
+        let until = self.position(now) - i64::try_from(self.window).unwrap_or(0);
+        self.emit(u64::try_from(until).unwrap_or(0), out);
+    }
+
+    /// Ends the recording: appends everything up to `end`, exactly its duration in samples (unless
+    /// [`Timeline::poll`] was called with a later time).
+    pub fn finish(&mut self, end: Instant, out: &mut Vec<i16>) {
+        self.emit(u64::try_from(self.position(end)).unwrap_or(0), out);
+    }
+
+    /// Samples given out so far, each of two channels.
+    #[must_use]
+    pub fn emitted(&self) -> u64 {
+        self.base
+    }
+
+    /// Milliseconds of each channel (left, right) between its first and its latest packet that no
+    /// packet covered.
+    #[must_use]
+    pub fn gaps_ms(&self) -> [u64; 2] {
+        [self.left.gap_samples() * 1000 / RATE, self.right.gap_samples() * 1000 / RATE]
+    }
+
+    fn emit(&mut self, until: u64, out: &mut Vec<i16>) {
+        let count = usize::try_from(until.saturating_sub(self.base)).unwrap_or(0);
+        out.reserve(2 * count);
+        for _ in 0..count {
+            out.push(self.left.take());
+            out.push(self.right.take());
+        }
+        self.base += count as u64;
+    }
+
+    /// Where on the axis a time lies; before the start it is negative.
+    fn position(&self, at: Instant) -> i64 {
+        let (ahead, behind) = (at.since(self.start), self.start.since(at));
+        let count = |length| i64::try_from(samples_in(length)).unwrap_or(i64::MAX);
+        count(ahead) - count(behind)
+    }
+}
+
+/// Whole samples of one channel in `length`.
+#[must_use]
+pub fn samples_in(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos() * u128::from(RATE) / 1_000_000_000).unwrap_or(u64::MAX)
+}
