@@ -1,0 +1,158 @@
+//! Calls: projected from their events while they are up, their record when they are over.
+
+use serde_json::json;
+use store::{
+    Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Page, Store,
+};
+
+use crate::on_both;
+use crate::sample::{at, call, conversation, event, recording, tenant};
+
+const ALL: Page = Page { page: 1, per_page: 100 };
+
+async fn shown(store: &Store) -> CallRow {
+    store.call(&tenant("acme"), call(1)).await.unwrap().unwrap()
+}
+
+fn record_of(row: CallRow) -> Append {
+    let message = |seconds, sent, text: &str| LadderRow {
+        at: at(seconds),
+        sent,
+        transport: "udp".to_owned(),
+        local: "127.0.0.1:5060".to_owned(),
+        remote: "127.0.0.2:5060".to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
+    let decision = |seconds, summary: &str| DecisionRow {
+        at: at(seconds),
+        summary: summary.to_owned(),
+        detail: json!({"summary": summary}).to_string(),
+    };
+    Append::Call(Box::new(FinalRecord {
+        call: row,
+        ladder: vec![message(1, false, "INVITE"), message(1, true, "SIP/2.0 100 Trying")],
+        decisions: vec![decision(1, "the number has the flow main"), decision(4, "alice rings")],
+    }))
+}
+
+fn ended(mut row: CallRow) -> CallRow {
+    row.state = CallState::Ended;
+    row.ended_at = Some(at(60));
+    row.duration_ms = Some(59_000);
+    row.talk_ms = Some(55_000);
+    row.cause = Some("normal".to_owned());
+    row.sip_status = Some(200);
+    row.q850 = Some(16);
+    row.ended_by = Some("caller".to_owned());
+    row.legs = json!([{"kind": "caller", "codec": "pcmu"}]).to_string();
+    row
+}
+
+on_both! {
+    async fn a_live_call_is_where_its_last_event_put_it(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let mut states = Vec::new();
+        for step in conversation("acme", 1, call(1)) {
+            store.append(&[step]).await.unwrap();
+            let row = shown(&store).await;
+            states.push((row.state.as_str(), row.agent.is_some()));
+        }
+        let expected = [("setup", false), ("flow", false), ("queued", false), ("ringing", true),
+            ("connected", true), ("connected", true)];
+        assert_eq!(states, expected);
+        let row = shown(&store).await;
+        assert_eq!((row.from.as_str(), row.to.as_str()), ("+4930123456", "+15550100"));
+        assert_eq!((row.started_at, row.answered_at), (at(1), Some(at(2))));
+        assert_eq!((row.connected_at, row.wait_ms), (Some(at(5)), Some(4000)));
+        assert_eq!(row.queue.unwrap().as_str(), "sales");
+        assert_eq!(row.trunk.unwrap().as_str(), "carrier-a");
+        assert_eq!((row.recording, row.direction.as_ref()), (Some(recording(77)), "inbound"));
+    }
+
+    async fn a_batch_leaves_the_same_row_as_its_events_one_by_one(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        for step in conversation("globex", 1, call(1)) {
+            store.append(&[step]).await.unwrap();
+        }
+        let mut other = store.call(&tenant("globex"), call(1)).await.unwrap().unwrap();
+        other.tenant = tenant("acme");
+        assert_eq!(shown(&store).await, other);
+    }
+
+    async fn an_agent_who_did_not_answer_is_no_longer_shown_as_ringing(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let events = conversation("acme", 1, call(1));
+        store.append(&events[..4]).await.unwrap();
+        let failed = json!({"agent": "alice", "why": "no_answer", "status": null});
+        store.append(&[event("acme", 5, call(1), "call.attempt_failed", failed)]).await.unwrap();
+        let row = shown(&store).await;
+        assert_eq!((row.state, row.agent), (CallState::Queued, None));
+    }
+
+    async fn the_record_replaces_the_projection_and_brings_ladder_and_reasons(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        assert_eq!(store.ladder(&tenant("acme"), call(1)).await.unwrap(), None);
+        let record = ended(shown(&store).await);
+        let end = event("acme", 7, call(1), "call.ended", json!({"cause": "normal"}));
+        let last = [record_of(record.clone()), end];
+        store.append(&last).await.unwrap();
+        assert_eq!(shown(&store).await, record);
+        let ladder = store.ladder(&tenant("acme"), call(1)).await.unwrap().unwrap();
+        assert_eq!((ladder.len(), ladder[1].sent, ladder[1].at), (2, true, at(1)));
+        assert_eq!(ladder[1].bytes, b"SIP/2.0 100 Trying");
+        let decisions = store.decisions(&tenant("acme"), call(1)).await.unwrap();
+        assert_eq!(decisions.len(), 2);
+        assert_eq!(decisions[1].summary, "alice rings");
+        // The same record again, as after a commit whose answer was lost.
+        store.append(&last[..1]).await.unwrap();
+        assert_eq!(store.decisions(&tenant("acme"), call(1)).await.unwrap(), decisions);
+    }
+
+    async fn an_event_after_the_end_does_not_bring_a_call_back(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        store.append(&[record_of(ended(shown(&store).await))]).await.unwrap();
+        let late = event("acme", 7, call(1), "call.queued", json!({"queue": "sales"}));
+        store.append(&[late]).await.unwrap();
+        assert_eq!(shown(&store).await.state, CallState::Ended);
+    }
+
+    async fn the_list_is_newest_first_filtered_and_paged(backend: &Backend) {
+        let store = backend.provisioned().await;
+        for number in 0..7 {
+            let first = number * 6 + 1;
+            store.append(&conversation("acme", first, call(number.into()))).await.unwrap();
+        }
+        let newest = store.call(&tenant("acme"), call(6)).await.unwrap().unwrap();
+        store.append(&[record_of(ended(newest))]).await.unwrap();
+        let acme = tenant("acme");
+        let list = async |filter, page| store.calls(&acme, &filter, page).await.unwrap();
+
+        let all = list(CallFilter::default(), Page { page: 2, per_page: 3 }).await;
+        assert_eq!(all.total, 7);
+        let ids: Vec<_> = all.rows.iter().map(|row| row.id.as_u128()).collect();
+        assert_eq!(ids, [3, 2, 1]);
+        let live = CallFilter { state: Some(CallState::Connected), ..CallFilter::default() };
+        assert_eq!(list(live, ALL).await.total, 6);
+        let late = CallFilter { started_from: Some(at(31)), ..CallFilter::default() };
+        assert_eq!(list(late, ALL).await.total, 2);
+        let early = CallFilter { started_until: Some(at(31)), ..CallFilter::default() };
+        assert_eq!(list(early, ALL).await.total, 5);
+        let theirs = CallFilter {
+            queue: Some("sales".parse().unwrap()),
+            agent: Some("zoe".parse().unwrap()),
+            ..CallFilter::default()
+        };
+        assert_eq!(list(theirs, ALL).await.rows, []);
+    }
+
+    async fn a_call_shows_its_own_events_alone(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        store.append(&conversation("acme", 7, call(2))).await.unwrap();
+        let events = store.call_events(&tenant("acme"), call(2)).await.unwrap();
+        assert!(events.iter().map(|event| event.sequence).eq(7..=12));
+    }
+}

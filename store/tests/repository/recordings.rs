@@ -1,0 +1,59 @@
+//! Recordings: followed by their events and by the recorder's own reports, in any order.
+
+use serde_json::json;
+use store::{Append, Page, RecordingFilter, RecordingRow, RecordingState};
+
+use crate::on_both;
+use crate::sample::{at, call, conversation, event, recording, tenant};
+
+fn report(state: RecordingState) -> RecordingRow {
+    let done = state == RecordingState::Completed;
+    RecordingRow {
+        tenant: tenant("acme"),
+        id: recording(77),
+        call: call(1),
+        state,
+        started_at: at(6),
+        completed_at: done.then(|| at(70)),
+        location: done.then(|| "acme/2026/11/77.wav.enc".to_owned()),
+        wrapped_key: Some(vec![0, 1, 255]),
+        duration_ms: done.then_some(50_000),
+        bytes: done.then_some(1_600_300),
+        gaps_ms: done.then_some(20),
+        failure: None,
+    }
+}
+
+on_both! {
+    async fn a_recording_appears_when_it_starts_and_completes_once(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        let read = async || store.recording(&tenant("acme"), recording(77)).await.unwrap().unwrap();
+        assert_eq!((read().await.state, read().await.started_at), (RecordingState::Recording, at(6)));
+        let completed = json!({"recording": recording(77), "duration_ms": 50_000,
+            "bytes": 1_600_300, "location": "acme/2026/11/77.wav.enc", "gaps_ms": 20});
+        let kind = "recording.completed";
+        store.append(&[event("acme", 7, call(1), kind, completed)]).await.unwrap();
+        let row = read().await;
+        assert_eq!((row.state, row.completed_at), (RecordingState::Completed, Some(at(7))));
+        assert_eq!((row.bytes, row.wrapped_key), (Some(1_600_300), None));
+        // The recorder's reports come late and out of order: nothing is lost, nothing goes back.
+        for state in [RecordingState::Completed, RecordingState::Recording] {
+            store.append(&[Append::Recording(Box::new(report(state)))]).await.unwrap();
+        }
+        assert_eq!(read().await, report(RecordingState::Completed));
+    }
+
+    async fn a_failed_recording_says_why(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        let failed = json!({"recording": recording(77), "why": "the disk is full"});
+        store.append(&[event("acme", 7, call(1), "recording.failed", failed)]).await.unwrap();
+        let filter = RecordingFilter { call: Some(call(1)), state: Some(RecordingState::Failed) };
+        let page = Page { page: 1, per_page: 10 };
+        let list = store.recordings(&tenant("acme"), &filter, page).await.unwrap();
+        assert_eq!((list.total, list.rows[0].failure.as_deref()), (1, Some("the disk is full")));
+        let other = RecordingFilter { call: Some(call(2)), state: None };
+        assert_eq!(store.recordings(&tenant("acme"), &other, page).await.unwrap().total, 0);
+    }
+}
