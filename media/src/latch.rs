@@ -1,1 +1,267 @@
-//! Being written.
+//! Whom a stream listens and talks to: the symmetric latch, and how strangers are kept out.
+//!
+//! The address of the far end's SDP is believed at its first packet. Behind NAT the packets come
+//! from elsewhere: such a source is taken only when nothing came from the signalled address, only
+//! shortly after signalling (or from the signalled IP address), and only after a run of consecutive
+//! packets of one SSRC. A later packet from the signalled address takes the stream back. Once the
+//! source is known, all others are refused; it can only move by signalling, or after it fell silent,
+//! and then only to a run that carries the same SSRC, which a stranger does not know.
+
+use std::net::SocketAddr;
+
+use base::{Duration, Instant};
+
+use crate::rtp::Header;
+
+/// How long after signalling another IP address than the signalled one may be taken.
+const NAT_WINDOW: Duration = Duration::from_secs(5);
+/// Silence after which the source may have moved.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Packets in a run, and the least time they must span: a burst proves nothing.
+const RUN_PACKETS: u8 = 4;
+const RUN_TIME: Duration = Duration::from_millis(50);
+/// A run that pauses this long has ended.
+const RUN_PAUSE: Duration = Duration::from_millis(400);
+
+/// What to do with a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Take it.
+    Accept,
+    /// Take it; the far end's source is new.
+    Latched,
+    /// Count and drop it.
+    Refuse,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latch {
+    signalled: Option<SocketAddr>,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default)]
+enum State {
+    /// Nothing signalled.
+    #[default]
+    Closed,
+    /// Signalled, nothing believed yet.
+    Waiting { since: Instant, run: Option<Run> },
+    /// The source is known.
+    Known { source: SocketAddr, ssrc: u32, last: Instant, run: Option<Run> },
+}
+
+/// Consecutive packets from one unproven source.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    source: SocketAddr,
+    ssrc: u32,
+    sequence: u16,
+    packets: u8,
+    since: Instant,
+    last: Instant,
+}
+
+impl Latch {
+    /// The far end's SDP says `signalled`. The old hold (`0.0.0.0`) and a repetition change nothing.
+    pub(crate) fn set_remote(&mut self, now: Instant, signalled: SocketAddr) {
+        if signalled.ip().is_unspecified() || self.signalled == Some(signalled) {
+            return;
+        }
+        self.signalled = Some(signalled);
+        if !matches!(self.state, State::Known { source, .. } if source == signalled) {
+            self.state = State::Waiting { since: now, run: None };
+        }
+    }
+
+    /// Judges an RTP packet.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        header: &Header,
+    ) -> Verdict {
+        let from_signalled = self.signalled == Some(from);
+        let same_host = self.signalled.is_some_and(|signalled| signalled.ip() == from.ip());
+        let proven = match &mut self.state {
+            State::Closed => false,
+            State::Known { source, ssrc, last, .. } if *source == from => {
+                (*ssrc, *last) = (header.ssrc, now);
+                return Verdict::Accept;
+            }
+            State::Waiting { since, run } => {
+                let allowed = same_host || now.since(*since) <= NAT_WINDOW;
+                from_signalled || (allowed && Run::advance(run, now, from, header))
+            }
+            State::Known { ssrc, last, run, .. } => {
+                let moved = now.since(*last) >= SILENCE && header.ssrc == *ssrc;
+                from_signalled || (moved && Run::advance(run, now, from, header))
+            }
+        };
+        if !proven {
+            return Verdict::Refuse;
+        }
+        self.state = State::Known { source: from, ssrc: header.ssrc, last: now, run: None };
+        Verdict::Latched
+    }
+
+    /// Where to send: the source once known, else what was signalled; never anywhere else.
+    pub(crate) fn target(&self) -> Option<SocketAddr> {
+        self.source().or(self.signalled)
+    }
+
+    /// The known source.
+    pub(crate) fn source(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Known { source, .. } => Some(source),
+            State::Closed | State::Waiting { .. } => None,
+        }
+    }
+}
+
+impl Run {
+    /// Adds a packet. True when the run is long enough. A rival never breaks a living run.
+    fn advance(run: &mut Option<Self>, now: Instant, from: SocketAddr, header: &Header) -> bool {
+        let living = run.filter(|run| now.since(run.last) < RUN_PAUSE);
+        let Some(mut current) = living else {
+            *run = Some(Self::begin(now, from, header));
+            return false;
+        };
+        if current.source != from {
+            return false;
+        }
+        let ahead = header.sequence.wrapping_sub(current.sequence);
+        if current.ssrc != header.ssrc || !(1..=3).contains(&ahead) {
+            *run = Some(Self::begin(now, from, header));
+            return false;
+        }
+        current.packets = current.packets.saturating_add(1);
+        (current.sequence, current.last) = (header.sequence, now);
+        *run = Some(current);
+        current.packets >= RUN_PACKETS && now.since(current.since) >= RUN_TIME
+    }
+
+    fn begin(now: Instant, source: SocketAddr, header: &Header) -> Self {
+        let Header { ssrc, sequence, .. } = *header;
+        Self { source, ssrc, sequence, packets: 1, since: now, last: now }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNALLED: &str = "192.0.2.1:4000";
+    const NAT: &str = "198.51.100.7:61000";
+    const STRANGER: &str = "203.0.113.9:5000";
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn signalled() -> Latch {
+        let mut latch = Latch::default();
+        latch.set_remote(Instant::ZERO, address(SIGNALLED));
+        latch
+    }
+
+    /// Sends packets 20 ms apart; the last verdict.
+    fn send(latch: &mut Latch, from: &str, ssrc: u32, ms: u64, count: u16) -> Verdict {
+        let mut verdict = Verdict::Refuse;
+        for n in 0..count {
+            let header =
+                Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
+            let now = Instant::from_millis(ms + 20 * u64::from(n));
+            verdict = latch.handle_packet(now, address(from), &header);
+        }
+        verdict
+    }
+
+    #[test]
+    fn before_signalling_everybody_is_a_stranger_and_nothing_is_sent() {
+        let mut latch = Latch::default();
+        assert_eq!(send(&mut latch, SIGNALLED, 1, 0, 10), Verdict::Refuse);
+        assert_eq!(latch.target(), None);
+    }
+
+    #[test]
+    fn the_signalled_address_is_believed_at_its_first_packet() {
+        let mut latch = signalled();
+        assert_eq!(latch.target(), Some(address(SIGNALLED)));
+        assert_eq!(send(&mut latch, SIGNALLED, 1, 0, 1), Verdict::Latched);
+        assert_eq!(send(&mut latch, SIGNALLED, 1, 20, 1), Verdict::Accept);
+    }
+
+    #[test]
+    fn a_far_end_behind_nat_is_taken_after_a_run_of_four_packets() {
+        let mut latch = signalled();
+        assert_eq!(send(&mut latch, NAT, 1, 0, 3), Verdict::Refuse);
+        assert_eq!(latch.target(), Some(address(SIGNALLED)), "nobody unproven is sent to");
+        assert_eq!(send(&mut latch, NAT, 1, 500, 4), Verdict::Latched);
+        assert_eq!(latch.target(), Some(address(NAT)));
+    }
+
+    #[test]
+    fn a_burst_or_a_mix_of_ssrcs_is_no_run() {
+        let mut latch = signalled();
+        for n in 0..100_u16 {
+            let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc: 1 };
+            let now = Instant::from_nanos(u64::from(n) * 1000);
+            assert_eq!(latch.handle_packet(now, address(STRANGER), &header), Verdict::Refuse);
+        }
+        for n in 0..100_u16 {
+            let ssrc = u32::from(n);
+            let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
+            let now = Instant::from_millis(1000 + 20 * u64::from(n));
+            assert_eq!(latch.handle_packet(now, address(STRANGER), &header), Verdict::Refuse);
+        }
+    }
+
+    #[test]
+    fn after_the_window_only_the_signalled_host_may_be_taken() {
+        let mut latch = signalled();
+        assert_eq!(send(&mut latch, NAT, 1, 5001, 20), Verdict::Refuse);
+        assert_eq!(send(&mut latch, "192.0.2.1:4002", 1, 9000, 4), Verdict::Latched);
+    }
+
+    #[test]
+    fn the_signalled_address_takes_the_stream_back_from_a_stranger_who_was_first() {
+        let mut latch = signalled();
+        assert_eq!(send(&mut latch, STRANGER, 1, 0, 4), Verdict::Latched);
+        assert_eq!(send(&mut latch, SIGNALLED, 2, 100, 1), Verdict::Latched);
+        assert_eq!(send(&mut latch, STRANGER, 1, 120, 20), Verdict::Refuse);
+        assert_eq!(latch.target(), Some(address(SIGNALLED)));
+    }
+
+    #[test]
+    fn a_stranger_is_refused_once_the_source_is_known_even_with_its_ssrc() {
+        let mut latch = signalled();
+        send(&mut latch, SIGNALLED, 7, 0, 1);
+        assert_eq!(send(&mut latch, STRANGER, 1, 20, 50), Verdict::Refuse);
+        assert_eq!(send(&mut latch, STRANGER, 7, 2000, 50), Verdict::Refuse);
+        assert_eq!(send(&mut latch, SIGNALLED, 7, 3100, 1), Verdict::Accept);
+    }
+
+    #[test]
+    fn after_silence_the_same_ssrc_may_come_from_elsewhere_and_another_may_not() {
+        let mut latch = signalled();
+        send(&mut latch, SIGNALLED, 7, 0, 1);
+        assert_eq!(send(&mut latch, STRANGER, 8, 6000, 50), Verdict::Refuse);
+        assert_eq!(send(&mut latch, NAT, 7, 8000, 4), Verdict::Latched);
+        assert_eq!(latch.target(), Some(address(NAT)));
+    }
+
+    #[test]
+    fn new_signalling_opens_the_latch_and_repeated_or_held_signalling_does_not() {
+        let mut latch = signalled();
+        send(&mut latch, NAT, 7, 0, 4);
+        latch.set_remote(Instant::from_millis(200), address(SIGNALLED));
+        latch.set_remote(Instant::from_millis(200), address("0.0.0.0:4000"));
+        assert_eq!(latch.source(), Some(address(NAT)));
+        latch.set_remote(Instant::from_millis(300), address("192.0.2.50:4000"));
+        assert_eq!(latch.source(), None);
+        assert_eq!(latch.target(), Some(address("192.0.2.50:4000")));
+        assert_eq!(send(&mut latch, NAT, 7, 320, 1), Verdict::Refuse);
+        assert_eq!(send(&mut latch, "192.0.2.50:4000", 9, 340, 1), Verdict::Latched);
+    }
+}

@@ -9,9 +9,9 @@ use std::ops::RangeInclusive;
 use base::{Duration, Instant};
 
 /// How long a used port rests.
-pub const QUARANTINE: Duration = Duration::from_secs(10);
+const QUARANTINE: Duration = Duration::from_secs(10);
 /// How long a port that could not be bound rests: somebody else has it.
-pub const BAD_PORT_REST: Duration = Duration::from_secs(60);
+const BAD_PORT_REST: Duration = Duration::from_secs(60);
 
 /// Even ports for RTP; the odd one above each is its RTCP port (RFC 3550 §11).
 #[derive(Debug)]

@@ -1,0 +1,39 @@
+//! The rarer deadlines of all streams: reports and silences, in a heap.
+//!
+//! An entry of a stream that is gone stays until it is due; its generation gives it away.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use base::Instant;
+
+use crate::Slot;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Kind {
+    /// When to send the next RTCP report.
+    Report,
+    /// When to look whether anything came from the far end.
+    Silence,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(BinaryHeap<Reverse<(Instant, u32, u32, Kind)>>);
+
+impl Deadlines {
+    pub(super) fn set(&mut self, at: Instant, slot: Slot, kind: Kind) {
+        self.0.push(Reverse((at, slot.index, slot.generation, kind)));
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.0.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Slot, Kind)> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let Reverse((_, index, generation, kind)) = self.0.pop()?;
+        Some((Slot { index, generation }, kind))
+    }
+}

@@ -1,0 +1,141 @@
+//! Orders: opening, closing, joining and tapping streams.
+
+use std::sync::Arc;
+
+use base::Instant;
+
+use super::deadlines::Kind;
+use super::stream::{Stream, Tapping};
+use super::{Place, Plane, report};
+use crate::tap::{Frame, FrameKind};
+use crate::{Channel, Event, PlaneOutput, Port, RemoteMedia, Slot, StreamId, TapId, rtcp};
+
+impl Plane {
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        port: u16,
+        identity: (u32, Arc<str>),
+    ) {
+        if self.by_id.contains_key(&id) {
+            let reason = "the stream exists".to_owned();
+            self.events.push_back(Event::OpenFailed { stream: id, reason });
+            return;
+        }
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(Place { generation: 0, stream: None });
+            self.streams.len() as u32 - 1
+        });
+        let Some(place) = self.streams.get_mut(index as usize) else { return };
+        let slot = Slot { index, generation: place.generation };
+        place.stream = Some(Stream::new(id, slot, identity, now, &mut self.rng));
+        self.by_id.insert(id, slot);
+        self.outputs.push_back(PlaneOutput::OpenPort { slot, stream: id, port });
+    }
+
+    pub(super) fn set_remote(&mut self, now: Instant, id: StreamId, remote: RemoteMedia) {
+        let Some(stream) = self.by_id_mut(id) else { return };
+        stream.latch.set_remote(now, remote.rtp);
+        let moved = stream.remote.is_some_and(|old| old.rtcp != remote.rtcp);
+        if moved {
+            stream.rare.rtcp_source = None;
+        }
+        stream.remote = Some(remote);
+        // A far end that was on hold starts its minute of silence now.
+        stream.heard_at = now;
+        let slot = stream.slot;
+        if !std::mem::replace(&mut stream.rare.reports_begun, true) {
+            let first = now + report::interval(&mut self.rng) / 2;
+            self.deadlines.set(first, slot, Kind::Report);
+            self.deadlines.set(now + report::SILENCE, slot, Kind::Silence);
+        }
+    }
+
+    pub(super) fn bridge(&mut self, a: StreamId, b: StreamId) {
+        let (Some(a), Some(b)) = (self.by_id.get(&a).copied(), self.by_id.get(&b).copied()) else {
+            return;
+        };
+        if a == b {
+            return;
+        }
+        for (one, other) in [(a, b), (b, a)] {
+            self.part(one);
+            if let Some(stream) = self.stream_mut(one) {
+                stream.peer = Some(other);
+            }
+        }
+    }
+
+    pub(super) fn unbridge(&mut self, a: StreamId, b: StreamId) {
+        let (Some(a), Some(b)) = (self.by_id.get(&a).copied(), self.by_id.get(&b).copied()) else {
+            return;
+        };
+        if self.stream_mut(a).is_some_and(|stream| stream.peer == Some(b)) {
+            self.part(a);
+        }
+    }
+
+    /// Ends the bridge a stream is in, unless it is in none, or its peer has gone elsewhere.
+    fn part(&mut self, slot: Slot) {
+        let Some(peer) = self.stream_mut(slot).and_then(|stream| stream.peer.take()) else {
+            return;
+        };
+        if let Some(other) = self.stream_mut(peer)
+            && other.peer == Some(slot)
+        {
+            other.peer = None;
+        }
+    }
+
+    pub(super) fn tap(&mut self, now: Instant, id: StreamId, tap: TapId, channel: Channel) {
+        self.untap(now, id);
+        let Some(stream) = self.by_id_mut(id) else { return };
+        stream.tapping = Some(Tapping { tap, channel, dropped: 0 });
+        self.taps.push_control(Frame::control(tap, channel, FrameKind::Begin, now));
+        self.flush_taps(now);
+    }
+
+    pub(super) fn untap(&mut self, now: Instant, id: StreamId) {
+        let Some(stream) = self.by_id_mut(id) else { return };
+        let Some(Tapping { tap, channel, dropped }) = stream.tapping.take() else { return };
+        let end = Frame { dropped, ..Frame::control(tap, channel, FrameKind::End, now) };
+        self.taps.push_control(end);
+        self.flush_taps(now);
+    }
+
+    pub(super) fn close(&mut self, now: Instant, id: StreamId) {
+        self.untap(now, id);
+        let Some(stream) = self.by_id_mut(id) else { return };
+        let (slot, stats) = (stream.slot, stream.stats());
+        if stream.egress.packets > 0
+            && let Some(to) = stream.rtcp_target()
+        {
+            let mut bytes = Vec::with_capacity(64);
+            let ssrc = stream.egress.ssrc;
+            rtcp::write_receiver_report(&mut bytes, ssrc, None);
+            rtcp::write_cname(&mut bytes, ssrc, &stream.rare.cname);
+            rtcp::write_bye(&mut bytes, ssrc);
+            let bytes = bytes.into_boxed_slice();
+            self.outputs.push_back(PlaneOutput::Send { slot, port: Port::Rtcp, to, bytes });
+        }
+        self.remove(slot);
+        self.outputs.push_back(PlaneOutput::ClosePort { slot });
+        self.events.push_back(Event::Closed { stream: id, stats });
+    }
+
+    /// Takes a stream out of everything.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        self.part(slot);
+        self.stop_ticking(slot);
+        let Some(place) = self.streams.get_mut(slot.index as usize) else { return };
+        if place.generation != slot.generation {
+            return;
+        }
+        if let Some(stream) = place.stream.take() {
+            self.by_id.remove(&stream.id);
+            place.generation = place.generation.wrapping_add(1);
+            self.free.push(slot.index);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The way of one RTP packet: judged, counted, tapped, rewritten, passed on.
+
+use std::net::SocketAddr;
+
+use base::{Duration, Instant};
+
+use super::Plane;
+use super::stream::{Payload, Stream};
+use crate::egress::Incoming;
+use crate::latch::Verdict;
+use crate::reception::Arrival;
+use crate::rtp::{self, Header, Parsed};
+use crate::tap::{FRAME_BYTES, Frame, FrameKind};
+use crate::{Batch, Codec, Event, Port, Slot};
+
+/// At most one event about strangers a stream in this time.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+
+impl Plane {
+    pub(super) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        source: SocketAddr,
+        packet: &mut [u8],
+        out: &mut Batch,
+    ) {
+        let Some(stream) = self.stream_mut(slot) else { return };
+        let parsed = rtp::parse(packet);
+        let known = parsed.map(|parsed| (parsed, stream.payload(parsed.header.payload_type)));
+        // What we cannot read proves nothing about its source, but is no stranger's from the known.
+        let Some((parsed, kind)) = known.filter(|(_, kind)| {
+            *kind != Payload::Unknown || stream.latch.source() == Some(source)
+        }) else {
+            return self.refuse(now, slot, source);
+        };
+        match stream.latch.handle_packet(now, source, &parsed.header) {
+            Verdict::Refuse => return self.refuse(now, slot, source),
+            Verdict::Accept => {}
+            Verdict::Latched => {
+                let id = stream.id;
+                self.events.push_back(Event::Latched { stream: id, source });
+            }
+        }
+        let Some(payload) = packet.get_mut(parsed.payload_start..parsed.payload_end) else {
+            return;
+        };
+        let Some(peer) = self.receive(now, slot, &parsed, kind, payload) else { return };
+        self.relay(now, (slot, peer), &parsed.header, kind, payload, out);
+    }
+
+    /// Counts and taps a packet of the true far end. The peer to pass it to, if there is one.
+    fn receive(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        parsed: &Parsed,
+        kind: Payload,
+        payload: &[u8],
+    ) -> Option<Slot> {
+        // Not by `stream_mut`, which would borrow the taps as well.
+        let place = self.streams.get_mut(slot.index as usize)?;
+        let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
+        stream.heard_at = now;
+        stream.packets_received += 1;
+        stream.bytes_received += payload.len() as u64;
+        let audio = matches!(kind, Payload::Audio(_));
+        let arrival = stream.reception.handle_packet(now, &parsed.header, audio);
+        if arrival == Arrival::Suspect {
+            return None;
+        }
+        if let (Some(_), Payload::Audio(codec)) = (&stream.tapping, kind) {
+            copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
+        }
+        let peer = stream.peer?;
+        if arrival == Arrival::Begins
+            && let Some(other) = self.stream_mut(peer)
+        {
+            other.egress.change_feed();
+        }
+        Some(peer)
+    }
+
+    /// Sends a packet on towards the peer's far end.
+    fn relay(
+        &mut self,
+        now: Instant,
+        (from, to): (Slot, Slot),
+        header: &Header,
+        kind: Payload,
+        payload: &mut [u8],
+        out: &mut Batch,
+    ) {
+        let Some(peer) = self.stream_mut(to) else { return };
+        let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
+        let playing = peer.playing.is_some();
+        let (payload_type, audio) = match kind {
+            Payload::Audio(codec) if !playing => {
+                codec.law().transcode(remote.codec.law(), payload);
+                (remote.payload_type, Some(payload.len() as u32))
+            }
+            Payload::Event if remote.telephone_event.is_some() => {
+                (remote.telephone_event.unwrap_or_default(), None)
+            }
+            _ => return peer.egress.skip_relay(from, header),
+        };
+        let incoming = Incoming { from, header: *header, audio, payload_type };
+        let stamped = if playing {
+            Some(peer.egress.stamp_event_over_prompt(now, &incoming))
+        } else {
+            peer.egress.stamp_relay(now, &incoming)
+        };
+        let Some(header) = stamped else { return };
+        let sent = out.push_with(to, Port::Rtp, target, |into| {
+            into.extend_from_slice(&header.to_bytes());
+            into.extend_from_slice(payload);
+        });
+        if sent {
+            peer.egress.count(payload.len());
+        }
+    }
+
+    /// Counts a packet that is not the far end's, and tells about it now and then.
+    pub(super) fn refuse(&mut self, now: Instant, slot: Slot, source: SocketAddr) {
+        let Some(stream) = self.stream_mut(slot) else { return };
+        let id = stream.id;
+        let rare = &mut stream.rare;
+        rare.refused += 1;
+        rare.refused_untold += 1;
+        if rare.refusal_told.is_none_or(|told| now.since(told) >= REFUSAL_PAUSE) {
+            rare.refusal_told = Some(now);
+            let packets = std::mem::take(&mut rare.refused_untold);
+            self.events.push_back(Event::SourceRefused { stream: id, source, packets });
+        }
+    }
+}
+
+/// Copies a packet's audio into frames; a full ring is counted and never waited for.
+fn copy_to_tap(
+    taps: &mut crate::TapSender,
+    stream: &mut Stream,
+    now: Instant,
+    header: &Header,
+    codec: Codec,
+    payload: &[u8],
+) {
+    let Some(tapping) = &mut stream.tapping else { return };
+    for (n, part) in payload.chunks(FRAME_BYTES).enumerate() {
+        let control = Frame::control(tapping.tap, tapping.channel, FrameKind::Audio, now);
+        let mut frame = Frame {
+            timestamp: header.timestamp.wrapping_add((n * FRAME_BYTES) as u32),
+            sequence: header.sequence,
+            ssrc: header.ssrc,
+            codec,
+            marker: header.marker && n == 0,
+            dropped: tapping.dropped,
+            len: part.len() as u16,
+            ..control
+        };
+        for (to, from) in frame.payload.iter_mut().zip(part) {
+            *to = *from;
+        }
+        if !taps.push_audio(frame) {
+            tapping.dropped = tapping.dropped.saturating_add(1);
+            stream.rare.tap_dropped += 1;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One stream: what the packet path touches first, what is rare in a box behind it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::{Duration, Instant, Rng};
+
+use super::ticks::Place;
+use crate::egress::Egress;
+use crate::latch::Latch;
+use crate::reception::Reception;
+use crate::sdp::TELEPHONE_EVENT_PAYLOAD_TYPE;
+use crate::{
+    Channel, Codec, PlayId, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality,
+};
+
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) slot: Slot,
+    /// The ports are bound.
+    pub(super) open: bool,
+    pub(super) remote: Option<RemoteMedia>,
+    /// The stream it is bridged with.
+    pub(super) peer: Option<Slot>,
+    pub(super) tapping: Option<Tapping>,
+    pub(super) playing: Option<Playing>,
+    pub(super) latch: Latch,
+    pub(super) egress: Egress,
+    pub(super) reception: Reception,
+    pub(super) packets_received: u64,
+    pub(super) bytes_received: u64,
+    pub(super) heard_at: Instant,
+    pub(super) rare: Box<Rare>,
+}
+
+/// What only orders, reports and strangers touch.
+pub(super) struct Rare {
+    pub(super) cname: Arc<str>,
+    /// The next tick's moment on the grid of what played last.
+    pub(super) next_tick: Instant,
+    pub(super) reports_begun: bool,
+    /// From where RTCP comes, once it comes from the far end's host.
+    pub(super) rtcp_source: Option<SocketAddr>,
+    /// The far end's last sender report: the middle of its NTP time, and when it came.
+    pub(super) last_sr: Option<(u32, Instant)>,
+    /// The middles of our last two sender reports, the only ones that an answer may name.
+    pub(super) sent_srs: [u32; 2],
+    pub(super) round_trip: Option<Duration>,
+    pub(super) packets_at_report: u64,
+    /// The silence that was told already, by when it began.
+    pub(super) silence_told: Option<Instant>,
+    pub(super) refused: u64,
+    pub(super) refused_untold: u64,
+    pub(super) refusal_told: Option<Instant>,
+    pub(super) tap_dropped: u64,
+}
+
+pub(super) struct Tapping {
+    pub(super) tap: TapId,
+    pub(super) channel: Channel,
+    pub(super) dropped: u32,
+}
+
+pub(super) struct Playing {
+    pub(super) play: PlayId,
+    pub(super) prompt: Arc<Prompt>,
+    pub(super) looped: bool,
+    /// The next sample.
+    pub(super) position: usize,
+    pub(super) place: Place,
+}
+
+/// What a payload type means on a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Payload {
+    Audio(Codec),
+    Event,
+    Unknown,
+}
+
+impl Stream {
+    pub(super) fn new(
+        id: StreamId,
+        slot: Slot,
+        (ssrc, cname): (u32, Arc<str>),
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Self {
+        Self {
+            id,
+            slot,
+            open: false,
+            remote: None,
+            peer: None,
+            tapping: None,
+            playing: None,
+            latch: Latch::default(),
+            egress: Egress::new(ssrc, now, rng),
+            reception: Reception::default(),
+            packets_received: 0,
+            bytes_received: 0,
+            heard_at: now,
+            rare: Box::new(Rare {
+                cname,
+                next_tick: Instant::ZERO,
+                reports_begun: false,
+                rtcp_source: None,
+                last_sr: None,
+                sent_srs: [0; 2],
+                round_trip: None,
+                packets_at_report: 0,
+                silence_told: None,
+                refused: 0,
+                refused_untold: 0,
+                refusal_told: None,
+                tap_dropped: 0,
+            }),
+        }
+    }
+
+    /// Where audio goes now, if the far end wants any.
+    pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
+        let remote = self.remote.as_ref()?;
+        let wanted = self.open && remote.direction.receives() && !remote.rtp.ip().is_unspecified();
+        if wanted { self.latch.target().filter(sendable) } else { None }
+    }
+
+    /// Where reports go: whence the far end's come, else where its SDP wants them.
+    pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
+        let signalled = self.remote.as_ref()?.rtcp;
+        self.rare.rtcp_source.or(Some(signalled)).filter(sendable).filter(|_| self.open)
+    }
+
+    /// Whether RTCP from there is the far end's: its signalled address, or its latched host.
+    pub(super) fn is_rtcp_source(&self, source: SocketAddr) -> bool {
+        let Some(remote) = &self.remote else { return false };
+        match self.latch.source() {
+            Some(latched) => latched.ip() == source.ip(),
+            None => source == remote.rtcp,
+        }
+    }
+
+    pub(super) fn payload(&self, payload_type: u8) -> Payload {
+        let Some(remote) = &self.remote else { return Payload::Unknown };
+        if payload_type == remote.payload_type {
+            return Payload::Audio(remote.codec);
+        }
+        // An answerer may number events as it likes and still send them by our offer's number.
+        if let Some(event) = remote.telephone_event
+            && (payload_type == event || payload_type == TELEPHONE_EVENT_PAYLOAD_TYPE)
+        {
+            return Payload::Event;
+        }
+        Codec::from_static_payload_type(payload_type).map_or(Payload::Unknown, Payload::Audio)
+    }
+
+    pub(super) fn stats(&self) -> StreamStats {
+        let jitter_us = self.reception.jitter_us();
+        let lost = self.reception.lost();
+        let round_trip = self.rare.round_trip;
+        let mos_centi = if self.packets_received == 0 {
+            0
+        } else {
+            let all = (self.packets_received + lost) as f64;
+            // Half the way there and back, a packet of 20 ms, and a buffer for the jitter.
+            let delay = round_trip.unwrap_or_default() / 2
+                + Duration::from_millis(40)
+                + Duration::from_micros(u64::from(jitter_us) * 2);
+            quality::mos_centi(lost as f64 / all, delay)
+        };
+        StreamStats {
+            packets_sent: self.egress.packets,
+            bytes_sent: self.egress.bytes,
+            packets_received: self.packets_received,
+            bytes_received: self.bytes_received,
+            packets_lost: lost,
+            jitter_us,
+            round_trip_us: round_trip.map(|t| u32::try_from(t.as_micros()).unwrap_or(u32::MAX)),
+            mos_centi,
+            refused_packets: self.rare.refused,
+            tap_dropped: self.rare.tap_dropped,
+            codec: self.remote.map_or(Codec::Pcmu, |remote| remote.codec),
+        }
+    }
+}
+
+fn sendable(address: &SocketAddr) -> bool {
+    address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
+}
