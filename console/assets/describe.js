@@ -1,0 +1,29 @@
+// One event as one sentence.
+
+import { agentState, causeOf, pick } from "./shape.js";
+import { has, t, word } from "./strings.js";
+
+/**
+ * What `event` (of `eventOf`) says, in plain words with the names that `model` knows; its type when
+ * we have no words for it.
+ */
+export function describe({ type, body }, model) {
+  const key = `event.${type}`;
+  if (!has(key)) return type;
+  const agent = model.agentName(pick(body, "agent", "agent_id"));
+  const { state, reason } = agentState(pick(body, "state", "to"), pick(body, "reason"));
+  const stateText = word("agent", state);
+  return t(key, {
+    agent,
+    queue: model.queueName(pick(body, "queue", "queue_id")),
+    position: pick(body, "position"),
+    from: pick(body, "from", "caller") ?? t("calls.anonymous"),
+    to: pick(body, "to", "number"),
+    flow: pick(body, "flow", "flow_id"),
+    prompt: pick(body, "prompt", "prompt_id"),
+    waiting: pick(body, "waiting"),
+    cause: word("cause", causeOf(pick(body, "cause"))),
+    why: word("cause", causeOf(pick(body, "why", "reason", "error"))),
+    state: reason === null ? stateText : `${stateText} (${reason})`,
+  });
+}

@@ -1,0 +1,80 @@
+// Starts the console: signs in, builds the board, keeps the event stream, follows the address.
+
+import { Api } from "./api.js";
+import { announce } from "./announce.js";
+import { EventStream } from "./stream.js";
+import { Model } from "./model.js";
+import { boardView } from "./views/board.js";
+import { callView } from "./views/call.js";
+import { shellView } from "./views/shell.js";
+import { signInView } from "./views/signin.js";
+import { t } from "./strings.js";
+
+const KEY = "strowger.key";
+const root = document.getElementById("app");
+let close = () => {};
+
+function begin(message = "") {
+  const key = sessionStorage.getItem(KEY);
+  if (key) openConsole(key);
+  else openSignIn(message);
+}
+
+function openSignIn(message) {
+  close();
+  close = () => {};
+  document.title = `${t("signin.title")} · ${t("app.name")}`;
+  const view = signInView({ message, tryKey });
+  root.replaceChildren(view.element);
+  view.focus();
+}
+
+/** Asks the server with the key before keeping it. */
+async function tryKey(key) {
+  await new Api(key).page("/calls", { per_page: 1 });
+  sessionStorage.setItem(KEY, key);
+  begin();
+}
+
+function signOut(message = "") {
+  sessionStorage.removeItem(KEY);
+  openSignIn(message);
+}
+
+function openConsole(key) {
+  close();
+  const api = new Api(key, () => signOut(t("signin.expired")));
+  const model = new Model(api);
+  const shell = shellView({ model, onSignOut: () => signOut() });
+  const board = boardView({ api, model });
+  let page = null;
+
+  const stream = new EventStream(api, {
+    onEvent: (event) => model.take(event),
+    onState: (state) => shell.showLink(state),
+    onOpen: () => model.load().then(shell.loaded, shell.failed),
+  });
+
+  function follow() {
+    const id = /^#\/calls\/([^/]+)$/.exec(location.hash)?.[1];
+    page?.close();
+    page = id === undefined ? null : callView({ api, model, id: decodeURIComponent(id) });
+    shell.show(page ?? board);
+  }
+
+  addEventListener("hashchange", follow);
+  close = () => {
+    removeEventListener("hashchange", follow);
+    stream.stop();
+    model.close();
+    page?.close();
+    board.close();
+    shell.close();
+  };
+  root.replaceChildren(shell.element);
+  follow();
+  stream.start();
+  announce("");
+}
+
+begin();

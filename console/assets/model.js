@@ -1,0 +1,230 @@
+// What the console knows: calls, agents, queues and the last events. Fed by the API's lists and
+// then by each event; views hear once per frame which keys changed.
+
+import { agentOf, agentState, callOf, causeOf, eventOf, pick, queueOf, seconds } from "./shape.js";
+import { millis, now } from "./format.js";
+
+const MOST_RECENT = 100;
+const MOST_EVENTS = 300;
+const PAGE = 200;
+const MOST_PAGES = 25;
+const REFRESH_MS = 15_000;
+
+const CALL_STATE_OF_EVENT = {
+  "call.started": "setup",
+  "call.answered": "answered",
+  "call.prompt_started": "greeting",
+  "call.queued": "queued",
+  "call.offered": "offered",
+  "call.ringing": "offered",
+  "call.attempt_failed": "queued",
+  "call.connected": "connected",
+  "call.held": "held",
+  "call.resumed": "connected",
+};
+
+/** The state of the whole page. */
+export class Model {
+  calls = new Map();
+  agents = new Map();
+  queues = new Map();
+  recent = [];
+  events = [];
+  tenant = null;
+
+  #api;
+  #dirty = new Map();
+  #views = new Set();
+  #frame = 0;
+  #loading = null;
+  #held = [];
+  #loadedAt = 0;
+  #timer = 0;
+
+  constructor(api) {
+    this.#api = api;
+  }
+
+  /** Calls `view(changed)` once per frame; `changed` is a Map of topic to a Set of keys. */
+  subscribe(view) {
+    this.#views.add(view);
+    return () => this.#views.delete(view);
+  }
+
+  /** Loads everything, and again now and then, in case anything was missed. */
+  async load() {
+    clearTimeout(this.#timer);
+    this.#loading ??= this.#fetchAll().finally(() => {
+      this.#loading = null;
+      this.#timer = setTimeout(() => this.load().catch(() => {}), REFRESH_MS);
+    });
+    return this.#loading;
+  }
+
+  /** Stops the timers. */
+  close() {
+    clearTimeout(this.#timer);
+    this.#views.clear();
+  }
+
+  async #fetchAll() {
+    const startedAt = now();
+    try {
+      const [calls, agents, queues] = await Promise.all([
+        this.#all("/calls", (rows) => rows.every((row) => callOf(row).state === "ended")),
+        this.#all("/agents"),
+        this.#all("/queues"),
+      ]);
+      this.#takeCalls(calls.map(callOf));
+      this.#replace("agents", agents.map(agentOf));
+      this.#replace("queues", queues.map(queueOf));
+      this.#loadedAt = startedAt;
+    } finally {
+      const held = this.#held;
+      this.#held = [];
+      for (const event of held) this.#apply(event);
+    }
+  }
+
+  /** All pages of a list, or those up to one of which `enough` says so. */
+  async #all(path, enough = () => false) {
+    const rows = [];
+    for (let page = 1; page <= MOST_PAGES; page += 1) {
+      const answer = await this.#api.page(path, { page, per_page: PAGE });
+      const data = Array.isArray(answer.data) ? answer.data : [];
+      rows.push(...data);
+      if (data.length === 0 || !(page < (answer.last_page ?? 1)) || enough(data)) break;
+    }
+    return rows;
+  }
+
+  #takeCalls(calls) {
+    const live = calls.filter((call) => call.state !== "ended");
+    for (const call of live) {
+      const known = this.calls.get(call.id);
+      call.queuedAt ??= known?.queuedAt ?? (call.state === "queued" ? call.startedAt : null);
+    }
+    this.#replace("calls", live);
+    this.recent = calls.filter((call) => call.state === "ended").slice(0, MOST_RECENT);
+    this.#mark("recent", "*");
+  }
+
+  #replace(topic, items) {
+    const map = this[topic];
+    const gone = new Set(map.keys());
+    for (const item of items) {
+      gone.delete(item.id);
+      map.set(item.id, item);
+      this.#mark(topic, item.id);
+    }
+    for (const id of gone) {
+      map.delete(id);
+      this.#mark(topic, id);
+    }
+    this.#mark(topic, "*");
+  }
+
+  /** What people call an agent. */
+  agentName(id) {
+    return id === null ? null : (this.agents.get(String(id))?.name ?? String(id));
+  }
+
+  /** What people call a queue. */
+  queueName(id) {
+    return id === null ? null : (this.queues.get(String(id))?.name ?? String(id));
+  }
+
+  /** Takes one CloudEvent of the stream. */
+  take(cloudEvent) {
+    const event = eventOf(cloudEvent);
+    this.tenant ??= event.tenant;
+    this.events.push(event);
+    if (this.events.length > MOST_EVENTS) this.events.shift();
+    this.#mark("events", event.id);
+    // While lists are on their way events wait, or an older list would undo them.
+    if (this.#loading !== null) this.#held.push(event);
+    else this.#apply(event);
+  }
+
+  #apply(event) {
+    // A replayed event is older than the lists: they know better.
+    if (event.at !== null && event.at < this.#loadedAt - 5000) return;
+    if (event.type.startsWith("agent.")) this.#applyAgent(event);
+    else if (event.type === "queue.stats") this.#applyQueue(event);
+    else if (event.call !== null) this.#applyCall(event);
+  }
+
+  #applyAgent({ type, at, body }) {
+    const agent = this.agents.get(String(pick(body, "agent", "agent_id", "id") ?? ""));
+    if (agent === undefined) return;
+    if (type === "agent.registered") agent.reachable = true;
+    if (type === "agent.unregistered") agent.reachable = false;
+    if (type === "agent.state_changed") {
+      Object.assign(agent, agentState(pick(body, "state", "to"), pick(body, "reason")));
+      agent.since = millis(pick(body, "since")) ?? at;
+    }
+    this.#mark("agents", agent.id);
+  }
+
+  #applyQueue({ body }) {
+    const queue = queueOf(body);
+    this.queues.set(queue.id, queue);
+    this.#mark("queues", queue.id);
+  }
+
+  #applyCall({ type, call: id, at, body }) {
+    if (type === "call.ended") {
+      this.#end(id, at, body);
+      return;
+    }
+    let call = this.calls.get(id);
+    if (call === undefined) {
+      if (type !== "call.started") return;
+      call = callOf({ id, ...body, started_at: body.started_at ?? at });
+      this.calls.set(id, call);
+      this.#mark("calls", "*");
+    }
+    const before = call.queue;
+    call.state = CALL_STATE_OF_EVENT[type] ?? call.state;
+    call.queue = pick(body, "queue", "queue_id") ?? call.queue;
+    call.agent = pick(body, "agent", "agent_id") ?? call.agent;
+    if (type === "call.queued") call.queuedAt ??= at;
+    if (type === "call.attempt_failed") call.agent = null;
+    if (type === "call.connected") call.connectedAt = at;
+    if (type.startsWith("recording.")) {
+      call.recording = pick(body, "recording_id", "recording", "id") ?? call.recording;
+    }
+    this.#mark("calls", id);
+    for (const queue of [before, call.queue]) if (queue !== null) this.#mark("queues", queue);
+  }
+
+  #end(id, at, body) {
+    const call = this.calls.get(id);
+    if (call === undefined) return;
+    call.state = "ended";
+    call.endedAt = at;
+    call.cause = causeOf(pick(body, "cause"));
+    call.duration = seconds(body, "duration") ?? (at - (call.startedAt ?? at)) / 1000;
+    call.recording = pick(body, "recording", "recording_id") ?? call.recording;
+    this.calls.delete(id);
+    this.recent = [call, ...this.recent.filter((other) => other.id !== id)].slice(0, MOST_RECENT);
+    this.#mark("calls", id);
+    this.#mark("calls", "*");
+    this.#mark("recent", "*");
+    if (call.queue !== null) this.#mark("queues", call.queue);
+  }
+
+  #mark(topic, key) {
+    let keys = this.#dirty.get(topic);
+    if (keys === undefined) this.#dirty.set(topic, (keys = new Set()));
+    keys.add(key);
+    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#flush());
+  }
+
+  #flush() {
+    this.#frame = 0;
+    const changed = this.#dirty;
+    this.#dirty = new Map();
+    for (const view of this.#views) view(changed);
+  }
+}

@@ -1,0 +1,81 @@
+//! The files of `assets/`, embedded. A test compares this list with the folder.
+
+use crate::{Asset, Etag};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! embed {
+    ($($name:literal: $content_type:ident,)*) => {
+        &[$(($name, {
+            const BYTES: &[u8] = include_bytes!(concat!("../assets/", $name));
+            #[allow(long_running_const_eval)] // each file is hashed once, by the compiler
+            const TAG: [u8; 18] = tag(BYTES);
+            Asset { content_type: $content_type, bytes: BYTES, etag: Etag(as_text(&TAG)) }
+        })),*]
+    };
+}
+
+/// The FNV-1a hash of `bytes` in hexadecimal digits and quotes.
+const fn tag(bytes: &[u8]) -> [u8; 18] {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        at += 1;
+    }
+    let mut text = [b'"'; 18];
+    let mut digit = 0;
+    while digit < 16 {
+        text[16 - digit] = b"0123456789abcdef"[((hash >> (4 * digit)) & 0xf) as usize];
+        digit += 1;
+    }
+    text
+}
+
+const fn as_text(tag: &'static [u8; 18]) -> &'static str {
+    match std::str::from_utf8(tag) {
+        Ok(text) => text,
+        Err(_) => "\"\"",
+    }
+}
+
+/// Every file by its path under `assets/`.
+pub(crate) static ALL: &[(&str, Asset)] = embed! {
+    "announce.js": JS,
+    "api.js": JS,
+    "base.css": CSS,
+    "board.css": CSS,
+    "call.css": CSS,
+    "describe.js": JS,
+    "dialogs.js": JS,
+    "dom.js": JS,
+    "format.js": JS,
+    "icon.svg": SVG,
+    "index.html": HTML,
+    "main.js": JS,
+    "model.js": JS,
+    "shape.js": JS,
+    "stream.js": JS,
+    "strings.js": JS,
+    "theme.js": JS,
+    "ticker.js": JS,
+    "views/agents.js": JS,
+    "views/board.js": JS,
+    "views/call.js": JS,
+    "views/calls.js": JS,
+    "views/events.js": JS,
+    "views/ladder.js": JS,
+    "views/panel.js": JS,
+    "views/quality.js": JS,
+    "views/queues.js": JS,
+    "views/recording.js": JS,
+    "views/shell.js": JS,
+    "views/signin.js": JS,
+    "views/tally.js": JS,
+    "views/timeline.js": JS,
+    "views/why.js": JS,
+    "wav.js": JS,
+};
