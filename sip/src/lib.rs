@@ -1,1 +1,23 @@
-//! stub
+//! SIP without sockets or clocks: messages, stream framing, transactions, dialogs, digest
+//! authentication and registration. It knows no tenant, no call and no SDP.
+
+pub mod digest;
+pub mod framing;
+
+mod dialog;
+mod flow;
+mod message;
+mod registrar;
+mod transaction;
+
+pub use dialog::{Dialog, DialogError, DialogId};
+pub use flow::{Flow, Transport};
+pub use message::{
+    Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message,
+    Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf, Via,
+    peek_call_id,
+};
+pub use registrar::{Binding, BindingInfo, Registrar, RegistrarConfig, RegistrarEvent};
+pub use transaction::{
+    Advertised, ClientTx, Endpoint, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef,
+};

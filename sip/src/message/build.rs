@@ -1,0 +1,217 @@
+//! Builders for messages that go out. A value with CR, LF or NUL is refused, so that no text from
+//! outside can add a header field or a message of its own.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
+use bytes::Bytes;
+
+use super::{Method, Name, StatusCode, UriBuf, scan};
+
+/// Why a header field was refused: our own user's mistake, not a peer's.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The name is not a token.
+    #[error("{0:?} is not the name of a header field")]
+    Name(String),
+    /// The value holds a CR, LF, NUL or another control character.
+    #[error("the value of {0} holds a control character")]
+    Value(String),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Fields {
+    fields: Vec<(Cow<'static, str>, String)>,
+    body: Bytes,
+    refused: Option<BuildError>,
+}
+
+impl Fields {
+    fn add(&mut self, name: Name<'_>, value: &dyn fmt::Display) -> Result<(), BuildError> {
+        if !scan::is_token(name.as_str().as_bytes()) {
+            return Err(BuildError::Name(name.to_string()));
+        }
+        let value = value.to_string();
+        if value.bytes().any(|b| b < b' ' && b != b'\t' || b == 0x7f) {
+            return Err(BuildError::Value(name.to_string()));
+        }
+        let known = (name.code() != super::name::OTHER).then(|| static_name(name));
+        let name = known.map_or_else(|| Cow::Owned(name.to_string()), Cow::Borrowed);
+        self.fields.push((name, value));
+        Ok(())
+    }
+
+    fn add_or_note(&mut self, name: Name<'_>, value: &dyn fmt::Display) {
+        if let Err(error) = self.add(name, value) {
+            self.refused.get_or_insert(error);
+        }
+    }
+
+    fn get(&self, name: Name<'_>) -> Option<&str> {
+        let found = self.fields.iter().find(|(n, _)| Name::new(n) == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn write(&self, out: &mut String) {
+        for (name, value) in &self.fields {
+            out.push_str(name);
+            out.push_str(": ");
+            out.push_str(value);
+            out.push_str("\r\n");
+        }
+    }
+
+    fn finish(&self, mut out: String) -> Bytes {
+        _ = write!(out, "Content-Length: {}\r\n\r\n", self.body.len());
+        let mut bytes = out.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        Bytes::from(bytes)
+    }
+}
+
+/// A known name's text outlives the name.
+fn static_name(name: Name<'_>) -> &'static str {
+    Name::by_code(name.code()).as_str()
+}
+
+macro_rules! fields {
+    () => {
+        /// Adds a header field. A refused one (see [`BuildError`]) is left out and remembered;
+        /// for values from outside use [`Self::try_header`].
+        #[must_use]
+        pub fn header(mut self, name: Name<'_>, value: impl fmt::Display) -> Self {
+            self.fields.add_or_note(name, &value);
+            self
+        }
+
+        /// Adds a header field whose name or value comes from outside.
+        ///
+        /// # Errors
+        /// When the name is no token, or the value holds CR, LF, NUL or another control character.
+        pub fn try_header(
+            mut self,
+            name: Name<'_>,
+            value: impl fmt::Display,
+        ) -> Result<Self, BuildError> {
+            self.fields.add(name, &value)?;
+            Ok(self)
+        }
+
+        /// The body and its type. Content-Length is written for you.
+        #[must_use]
+        pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+            self.fields.add_or_note(Name::CONTENT_TYPE, &content_type);
+            self.fields.body = body.into();
+            self
+        }
+
+        /// The first field of that name that was added.
+        #[must_use]
+        pub fn get(&self, name: Name<'_>) -> Option<&str> {
+            self.fields.get(name)
+        }
+
+        /// What [`Self::header`] left out, if anything.
+        #[must_use]
+        pub const fn refused(&self) -> Option<&BuildError> {
+            self.fields.refused.as_ref()
+        }
+    };
+}
+
+/// A request to send. [`crate::Endpoint::request`] adds Via, Max-Forwards, Content-Length and, where
+/// missing, From, To, Call-ID and CSeq.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: Method,
+    uri: UriBuf,
+    fields: Fields,
+}
+
+impl Request {
+    /// A request without header fields.
+    #[must_use]
+    pub fn new(method: Method, uri: UriBuf) -> Self {
+        Self { method, uri, fields: Fields::default() }
+    }
+
+    fields!();
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The Request-URI.
+    #[must_use]
+    pub const fn uri(&self) -> &UriBuf {
+        &self.uri
+    }
+
+    /// The message, with that Via on top.
+    pub(crate) fn encode(&self, via: &str) -> Bytes {
+        let mut out = String::with_capacity(512 + self.fields.body.len());
+        _ = write!(out, "{} {} SIP/2.0\r\nVia: {via}\r\n", self.method, self.uri);
+        self.fields.write(&mut out);
+        self.fields.finish(out)
+    }
+}
+
+/// A response to send. [`crate::Endpoint::respond`] copies Via, From, To, Call-ID and CSeq from the
+/// request, and Record-Route where a dialog may come of it.
+#[derive(Clone, Debug)]
+pub struct Response {
+    status: StatusCode,
+    reason: Cow<'static, str>,
+    to_tag: Option<String>,
+    fields: Fields,
+}
+
+impl Response {
+    /// A response with the RFC's phrase.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        let reason = Cow::Borrowed(status.reason());
+        Self { status, reason, to_tag: None, fields: Fields::default() }
+    }
+
+    fields!();
+
+    /// Another phrase than the RFC's; control characters become spaces.
+    #[must_use]
+    pub fn reason(mut self, phrase: &str) -> Self {
+        self.reason = Cow::Owned(phrase.replace(|c: char| c.is_control(), " "));
+        self
+    }
+
+    /// The tag to put on To, instead of one the transaction layer makes: the local tag of the
+    /// dialog. Not a token: not taken.
+    #[must_use]
+    pub fn to_tag(mut self, tag: &str) -> Self {
+        if scan::is_token(tag.as_bytes()) {
+            self.to_tag = Some(tag.to_owned());
+        } else {
+            self.fields.refused.get_or_insert(BuildError::Value("To".to_owned()));
+        }
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn chosen_tag(&self) -> Option<&str> {
+        self.to_tag.as_deref()
+    }
+
+    /// The message; `copied` are the lines that come from the request.
+    pub(crate) fn encode(&self, copied: &str) -> Bytes {
+        let mut out = String::with_capacity(256 + copied.len() + self.fields.body.len());
+        _ = write!(out, "SIP/2.0 {} {}\r\n{copied}", self.status, self.reason);
+        self.fields.write(&mut out);
+        self.fields.finish(out)
+    }
+}

@@ -1,0 +1,70 @@
+//! What an endpoint is told when it is made (RFC 3261 table 4).
+
+use std::net::SocketAddr;
+
+use base::Duration;
+
+use crate::{Flow, Transport};
+
+/// How a local address is called in our Via, when that is not its own text (0.0.0.0, or behind
+/// NAT).
+#[derive(Clone, Debug)]
+pub struct Advertised {
+    /// The transport it is for.
+    pub transport: Transport,
+    /// The address the socket is bound to.
+    pub local: SocketAddr,
+    /// `host` or `host:port` as peers are to see it.
+    pub sent_by: String,
+}
+
+/// Timer values, names and limits.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// Round-trip estimate: the first retransmission.
+    pub t1: Duration,
+    /// The longest interval between retransmissions of all but INVITE requests.
+    pub t2: Duration,
+    /// How long a message stays in the network.
+    pub t4: Duration,
+    /// Timer B and F, and the ACK's: how long to wait for an answer; the RFC's is 64*T1.
+    pub timeout: Duration,
+    /// Timer D: how long to absorb responses to an INVITE on datagrams, at least 32 s.
+    pub timer_d: Duration,
+    /// User-Agent and Server; empty: neither is sent.
+    pub user_agent: String,
+    /// What to write into Via, by local address.
+    pub advertised: Vec<Advertised>,
+    /// The most transactions of each side. When full, requests are answered with 503 and ours
+    /// fail at once.
+    pub max_transactions: usize,
+    /// The most 2xx of forks that one INVITE of ours takes.
+    pub max_forks: usize,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        let t1 = Duration::from_millis(500);
+        Self {
+            t1,
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            timeout: t1 * 64,
+            timer_d: Duration::from_secs(32),
+            user_agent: "Strowger".to_owned(),
+            advertised: Vec::new(),
+            max_transactions: 200_000,
+            max_forks: 8,
+        }
+    }
+}
+
+impl EndpointConfig {
+    /// The sent-by of our Via on that flow.
+    pub(super) fn sent_by(&self, flow: &Flow) -> String {
+        self.advertised
+            .iter()
+            .find(|a| a.transport == flow.transport && a.local == flow.local)
+            .map_or_else(|| flow.local.to_string(), |a| a.sent_by.clone())
+    }
+}

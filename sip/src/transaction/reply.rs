@@ -1,0 +1,95 @@
+//! What a response takes from its request, and where it goes (RFC 3261 §8.2.6, §18.2, RFC 3581).
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use crate::message::{split_list, trim};
+use crate::{Flow, Message, Method, Name, StatusCode, Transport, Via};
+
+/// The path of a response: back over the connection, or on datagrams to the request's source
+/// address, its port with `rport`, the port of Via without.
+///
+/// `maddr` is not followed: it would let anyone aim our responses at a third party.
+pub(super) fn path(request: &Message, flow: Flow) -> Flow {
+    if flow.transport != Transport::Udp {
+        return flow;
+    }
+    match request.via() {
+        Ok(via) if !via.wants_rport() => {
+            let port = via.port().unwrap_or(5060);
+            Flow { remote: SocketAddr::new(flow.remote.ip(), port), ..flow }
+        }
+        _ => flow,
+    }
+}
+
+/// The lines a response copies: every Via, From, To with `tag`, Call-ID, CSeq; Record-Route and
+/// Timestamp where they belong.
+pub(super) fn copied(
+    request: &Message,
+    flow: Flow,
+    tag: Option<&str>,
+    status: StatusCode,
+) -> String {
+    let mut out = String::with_capacity(512);
+    let mut first = true;
+    for line in request.headers(Name::VIA) {
+        if first {
+            first = false;
+            for (at, one) in split_list(line).enumerate() {
+                out.push_str(if at == 0 { "Via: " } else { "," });
+                match Via::parse(one) {
+                    Ok(via) if at == 0 => stamp(&mut out, &via, flow),
+                    _ => out.push_str(one),
+                }
+            }
+            out.push_str("\r\n");
+        } else {
+            _ = write!(out, "Via: {line}\r\n");
+        }
+    }
+    let value = |name| request.header(name).unwrap_or("");
+    _ = write!(out, "From: {}\r\nTo: {}", value(Name::FROM), value(Name::TO));
+    if let Some(tag) = tag.filter(|_| request.to_tag().is_none()) {
+        _ = write!(out, ";tag={tag}");
+    }
+    let (call_id, cseq) = (request.call_id(), value(Name::CSEQ));
+    _ = write!(out, "\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\n");
+    let number = status.as_u16();
+    let may_make_a_dialog = (101..300).contains(&number)
+        && matches!(request.method_ref(), Method::Invite | Method::Subscribe | Method::Refer);
+    if may_make_a_dialog {
+        for line in request.headers(Name::RECORD_ROUTE) {
+            _ = write!(out, "Record-Route: {line}\r\n");
+        }
+    }
+    if number == 100
+        && let Some(stamp) = request.header(Name::TIMESTAMP)
+    {
+        _ = write!(out, "Timestamp: {stamp}\r\n");
+    }
+    out
+}
+
+/// Writes the topmost Via with where the request really came from. What the sender wrote there
+/// itself is not kept.
+fn stamp(out: &mut String, via: &Via<'_>, flow: Flow) {
+    let text = via.as_str();
+    out.push_str(trim(&text[..text.len() - via.params().as_str().len()]));
+    for (name, value) in via.params().iter() {
+        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+            continue;
+        }
+        _ = write!(out, ";{name}");
+        if let Some(value) = value {
+            _ = write!(out, "={value}");
+        }
+    }
+    let source = flow.remote;
+    if via.wants_rport() {
+        _ = write!(out, ";rport={}", source.port());
+    }
+    if via.wants_rport() || via.ip() != Some(source.ip()) {
+        _ = write!(out, ";received={}", source.ip());
+    }
+}
