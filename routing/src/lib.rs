@@ -27,6 +27,6 @@ pub use provisioning::{
 pub use route::{Route, RouteRefusal, route};
 pub use router::{
     AgentSnapshot, AgentState, AttemptFailure, CancelReason, Input, Output, QueueSnapshot, Refusal,
-    Router, Timer, WorkId,
+    Router, Timer, WaitingSnapshot, WorkId,
 };
 pub use secret::Secret;

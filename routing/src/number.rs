@@ -170,7 +170,7 @@ impl fmt::Display for E164 {
 /// A number is personal data: `Debug` masks it.
 impl fmt::Debug for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&base::Pii(&self.0), f)
+        fmt::Display::fmt(&base::Pii(&self.0), f)
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
             "sip:15550100:secret@carrier.example",
             "+15550100@carrier.example",
             "%2b15550100",
-            "%31%355550100",
+            "%31%35550100",
             "  +15550100 ",
         ] {
             assert_eq!(E164::normalise(written).unwrap().as_str(), "+15550100", "{written}");

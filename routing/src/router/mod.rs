@@ -1,50 +1,107 @@
-//! The machine that decides who gets the work.
+//! The machine that decides who gets the work, and owns every agent's state.
+//!
+//! Each tenant has a floor of its own: its seats (agents), its lines (queues) and its work. Nothing
+//! is looked for across tenants, and every step costs O(log n) of one tenant's size, so that one
+//! tenant's flood is not another's delay.
 
+mod attempt;
+mod check;
+mod decide;
+mod floor;
+mod line;
+mod provision;
+mod seat;
 mod snapshot;
+mod timers;
 mod words;
+mod work;
 
-use base::{AgentId, Instant, QueueId, TenantId};
+use std::collections::{BTreeMap, VecDeque};
 
-pub use snapshot::{AgentSnapshot, QueueSnapshot};
+use base::{Instant, QueueId, TenantId};
+
+pub use snapshot::{AgentSnapshot, QueueSnapshot, WaitingSnapshot};
+pub use timers::Timer;
 pub use words::{AgentState, AttemptFailure, CancelReason, Input, Output, Refusal, WorkId};
 
-/// When to ...
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
-    /// ... stop ringing the agent for this work.
-    RingTimeout(TenantId, WorkId),
-    /// ... give up waiting.
-    MaxWait(TenantId, WorkId),
-    /// ... let the agents who were tried for this work be tried again.
-    RetryPause(TenantId, WorkId),
-    /// ... end the agent's wrap-up.
-    WrapUp(TenantId, AgentId),
-    /// ... let the agent who refused be rung again.
-    Rest(TenantId, AgentId),
-    /// ... tell the queue's figures.
-    QueueStats(TenantId, QueueId),
-}
+use floor::{Floor, Turn};
+use timers::Timers;
 
-/// The machine that decides who gets the work, and owns every agent's state.
+/// The machine that decides who gets the work.
+///
+/// The rules: of the agents who are reachable, available and have every skill the queue needs, the
+/// one idle longest rings; an agent who becomes free takes the work of highest priority, and of
+/// that the first that came. One attempt at a time for each agent and each work. Who did not take
+/// a work is spared it for the queue's `retry_pause_s`; who refused is spared all work for two
+/// seconds; both go to the end of the idle ones.
 #[derive(Debug, Default)]
 pub struct Router {
-    outputs: std::collections::VecDeque<Output>,
+    floors: BTreeMap<TenantId, Floor>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
 }
 
 impl Router {
-    /// A router without provisioning.
+    /// A router that knows nobody, until [`Input::Provision`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Exactly one thing happened.
-    pub fn handle_input(&mut self, _now: Instant, _input: Input) {}
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Provision(directory) => self.provision(now, &directory),
+            Input::Enqueue { tenant, work, queue, priority, caller } => {
+                self.on(now, &tenant, |floor, turn| {
+                    floor.enqueue(turn, work, queue, priority, caller);
+                });
+            }
+            Input::Withdraw { tenant, work } | Input::WorkFinished { tenant, work } => {
+                self.on(now, &tenant, |floor, turn| floor.leave(turn, work));
+            }
+            Input::AttemptAccepted { tenant, work, agent } => {
+                self.on(now, &tenant, |floor, turn| floor.accepted(turn, work, &agent));
+            }
+            Input::AttemptFailed { tenant, work, agent, why } => {
+                self.on(now, &tenant, |floor, turn| floor.reported(turn, work, &agent, why));
+            }
+            Input::Reachable { tenant, agent, reachable } => {
+                self.on(now, &tenant, |floor, turn| floor.reachable(turn, &agent, reachable));
+            }
+            Input::SetState { tenant, agent, state, reason } => {
+                self.on(now, &tenant, |floor, turn| floor.choose(turn, &agent, state, reason));
+            }
+        }
+    }
 
-    /// Time passed.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    /// Time passed: everything due by `now` happens, in the order in which it was due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::RingTimeout(tenant, work) => {
+                    self.on(now, &tenant, |floor, turn| floor.rang_out(turn, work));
+                }
+                Timer::MaxWait(tenant, work) => {
+                    self.on(now, &tenant, |floor, turn| floor.waited_out(turn, work));
+                }
+                Timer::RetryPause(tenant, work) => {
+                    self.on(now, &tenant, |floor, turn| floor.retry(turn, work));
+                }
+                Timer::WrapUp(tenant, agent) => {
+                    self.on(now, &tenant, |floor, turn| floor.wrapped_up(turn, &agent));
+                }
+                Timer::Rest(tenant, agent) => {
+                    self.on(now, &tenant, |floor, turn| floor.rested(turn, &agent));
+                }
+                Timer::QueueStats(tenant, queue) => {
+                    self.on(now, &tenant, |floor, turn| floor.tell_stats(turn, &queue));
+                }
+            }
+        }
+    }
 
-    /// The next thing to do.
+    /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -52,18 +109,50 @@ impl Router {
     /// The next deadline, and whose it is.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        self.timers.next()
     }
 
     /// The tenant's agents, by name.
     #[must_use]
-    pub fn agents(&self, _now: Instant, _tenant: &TenantId) -> Vec<AgentSnapshot> {
-        Vec::new()
+    pub fn agents(&self, now: Instant, tenant: &TenantId) -> Vec<AgentSnapshot> {
+        self.floors.get(tenant).map_or_else(Vec::new, |floor| floor.agent_snapshots(now))
     }
 
     /// The tenant's queues, by name.
     #[must_use]
-    pub fn queues(&self, _now: Instant, _tenant: &TenantId) -> Vec<QueueSnapshot> {
-        Vec::new()
+    pub fn queues(&self, now: Instant, tenant: &TenantId) -> Vec<QueueSnapshot> {
+        self.floors.get(tenant).map_or_else(Vec::new, |floor| floor.queue_snapshots(now))
+    }
+
+    /// The work that waits in a queue, next first, at most `most` items.
+    #[must_use]
+    pub fn waiting(
+        &self,
+        now: Instant,
+        tenant: &TenantId,
+        queue: &QueueId,
+        most: usize,
+    ) -> Vec<WaitingSnapshot> {
+        let floor = self.floors.get(tenant);
+        floor.map_or_else(Vec::new, |floor| floor.waiting_snapshots(now, queue, most))
+    }
+
+    /// The work's place in its queue, 1 being next; nothing unless it waits.
+    #[must_use]
+    pub fn position(&self, tenant: &TenantId, work: WorkId) -> Option<u32> {
+        self.floors.get(tenant)?.position(work)
+    }
+
+    /// Lets one tenant's floor have its turn. A tenant that is not provisioned has an empty one,
+    /// which knows no queue, no agent and no work.
+    fn on(&mut self, now: Instant, tenant: &TenantId, step: impl FnOnce(&mut Floor, &mut Turn)) {
+        let mut nowhere = Floor::default();
+        let floor = self.floors.get_mut(tenant).unwrap_or(&mut nowhere);
+        let mut turn =
+            Turn { now, tenant, timers: &mut self.timers, outputs: &mut self.outputs };
+        step(floor, &mut turn);
+        if floor.is_deserted() {
+            self.floors.remove(tenant);
+        }
     }
 }

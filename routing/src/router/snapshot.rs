@@ -1,8 +1,10 @@
 //! What the wallboard shows: agents and queues at one moment.
 
-use base::{AgentId, QueueId, SkillId};
+use base::{AgentId, Duration, Instant, QueueId, SkillId};
 use serde::Serialize;
 
+use super::floor::Floor;
+use super::line::Line;
 use crate::{AgentState, WorkId};
 
 /// An agent at one moment.
@@ -62,4 +64,94 @@ pub struct QueueSnapshot {
     /// Of all work that left the queue, how much was answered within `service_level_s`, in
     /// percent; none left yet, no figure.
     pub service_level_percent: Option<u8>,
+}
+
+/// Work that waits, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WaitingSnapshot {
+    /// Which.
+    pub work: WorkId,
+    /// Who calls.
+    pub caller: String,
+    /// Its priority.
+    pub priority: u8,
+    /// How long it has waited, in milliseconds.
+    pub waited_ms: u64,
+}
+
+impl Floor {
+    pub(super) fn agent_snapshots(&self, now: Instant) -> Vec<AgentSnapshot> {
+        let seats = self.seats.iter();
+        seats
+            .map(|(id, seat)| AgentSnapshot {
+                id: id.clone(),
+                name: seat.profile.name.clone(),
+                state: seat.shown,
+                reason: seat.shown_reason.clone(),
+                state_ms: millis(now.since(seat.shown_since)),
+                reachable: seat.reachable,
+                next: seat.at_rest(),
+                work: seat.doing.work(),
+                skills: seat.profile.skills.clone(),
+                queues: seat.lines.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn queue_snapshots(&self, now: Instant) -> Vec<QueueSnapshot> {
+        self.lines.values().map(|line| self.queue_snapshot(now, line)).collect()
+    }
+
+    pub(super) fn queue_snapshot(&self, now: Instant, line: &Line) -> QueueSnapshot {
+        let tally = &line.tally;
+        let longest = line.longest_waiting().and_then(|id| self.work.get(&id));
+        let left = tally.answered + tally.abandoned + tally.expired;
+        QueueSnapshot {
+            id: line.queue.id.clone(),
+            name: line.queue.name.clone(),
+            waiting: line.waiting_count(),
+            ringing: line.ringing,
+            agents_free: count(line.idle.len()),
+            agents: count(line.members.len()),
+            longest_wait_ms: longest.map_or(0, |work| millis(now.since(work.enqueued_at))),
+            answered: tally.answered,
+            abandoned: tally.abandoned,
+            expired: tally.expired,
+            refused: tally.refused,
+            average_wait_ms: millis(tally.wait_of_answered)
+                .checked_div(tally.answered)
+                .unwrap_or(0),
+            service_level_s: line.queue.service_level_s,
+            service_level_percent: (tally.answered_in_time * 100)
+                .checked_div(left)
+                .and_then(|percent| u8::try_from(percent).ok()),
+        }
+    }
+
+    pub(super) fn waiting_snapshots(
+        &self,
+        now: Instant,
+        queue: &QueueId,
+        most: usize,
+    ) -> Vec<WaitingSnapshot> {
+        let waiting = self.lines.get(queue).into_iter().flat_map(Line::waiting);
+        let found = waiting.filter_map(|(_, id)| Some((id, self.work.get(&id)?)));
+        found
+            .take(most)
+            .map(|(id, work)| WaitingSnapshot {
+                work: id,
+                caller: work.caller.clone(),
+                priority: work.priority,
+                waited_ms: millis(now.since(work.enqueued_at)),
+            })
+            .collect()
+    }
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn count(things: usize) -> u32 {
+    u32::try_from(things).unwrap_or(u32::MAX)
 }

@@ -1,0 +1,290 @@
+//! An agent's seat: what they chose, what they do, and what everybody sees of it.
+//!
+//! What is shown follows from the rest and is computed in one place, `Floor::settle`: an agent is
+//! never shown ringing or busy without live work behind it.
+
+use base::{AgentId, Duration, Instant, QueueId, SkillId};
+
+use super::floor::{Floor, Turn, seconds};
+use super::timers::Timer;
+use super::{AgentState, AttemptFailure, CancelReason, Output, WorkId};
+use crate::Agent;
+
+/// How long an agent whose phone refused is spared all work, so that a phone that always refuses
+/// is not rung a thousand times a second.
+pub(super) const REST: Duration = Duration::from_secs(2);
+
+/// An agent at work.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) profile: Profile,
+    /// The queues whose work they may take, by name.
+    pub(super) lines: Vec<QueueId>,
+    /// What they chose: offline, available or a break.
+    pub(super) chosen: AgentState,
+    /// Why, for a break.
+    reason: Option<String>,
+    pub(super) reachable: bool,
+    pub(super) doing: Doing,
+    /// Whether they refused an attempt a moment ago.
+    pub(super) resting: bool,
+    /// Provisioned no more; the seat goes when the call is over.
+    pub(super) removed: bool,
+    /// Since when they have been idle, while they are free; this is their place in their lines.
+    pub(super) free_since: Option<Instant>,
+    /// The place they had when they were last rung.
+    idle_since: Instant,
+    pub(super) shown: AgentState,
+    pub(super) shown_reason: Option<String>,
+    pub(super) shown_since: Instant,
+}
+
+/// What the router must know of a provisioned agent.
+#[derive(Debug)]
+pub(super) struct Profile {
+    pub(super) name: String,
+    pub(super) skills: Vec<SkillId>,
+    available_on_register: bool,
+    wrap_up: Option<Duration>,
+}
+
+/// What an agent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Nothing,
+    Ringing(WorkId),
+    Talking {
+        work: WorkId,
+        /// How long they have afterwards.
+        wrap_up: Duration,
+    },
+    WrapUp,
+}
+
+/// Whether an agent who becomes free goes to the end of the idle ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    StartsAgain,
+    Keeps,
+}
+
+impl Doing {
+    pub(super) fn work(self) -> Option<WorkId> {
+        match self {
+            Self::Ringing(work) | Self::Talking { work, .. } => Some(work),
+            Self::Nothing | Self::WrapUp => None,
+        }
+    }
+}
+
+impl Profile {
+    pub(super) fn of(agent: &Agent) -> Self {
+        Self {
+            name: agent.name.clone(),
+            skills: agent.skills.clone(),
+            available_on_register: agent.available_on_register,
+            wrap_up: agent.wrap_up_s.map(seconds),
+        }
+    }
+
+    /// How long they have after a call of a queue that gives `of_queue`.
+    pub(super) fn wrap_up(&self, of_queue: Duration) -> Duration {
+        self.wrap_up.unwrap_or(of_queue)
+    }
+}
+
+impl Seat {
+    pub(super) fn new(profile: Profile, now: Instant) -> Self {
+        Self {
+            profile,
+            lines: Vec::new(),
+            chosen: AgentState::Offline,
+            reason: None,
+            reachable: false,
+            doing: Doing::Nothing,
+            resting: false,
+            removed: false,
+            free_since: None,
+            idle_since: now,
+            shown: AgentState::Offline,
+            shown_reason: None,
+            shown_since: now,
+        }
+    }
+
+    /// The state they are in when no work keeps them.
+    pub(super) fn at_rest(&self) -> AgentState {
+        match self.chosen {
+            AgentState::Available if self.removed || !self.reachable => AgentState::Offline,
+            chosen => chosen,
+        }
+    }
+
+    /// Chose to be available, but no phone of theirs is registered.
+    pub(super) fn is_missed(&self) -> bool {
+        self.doing == Doing::Nothing && self.chosen == AgentState::Available && !self.reachable
+    }
+
+    fn state(&self) -> AgentState {
+        match self.doing {
+            Doing::Nothing => self.at_rest(),
+            Doing::Ringing(_) => AgentState::Ringing,
+            Doing::Talking { .. } => AgentState::Busy,
+            Doing::WrapUp => AgentState::WrapUp,
+        }
+    }
+
+    /// Whether work may ring them at once.
+    pub(super) fn is_free(&self) -> bool {
+        self.doing == Doing::Nothing
+            && self.at_rest() == AgentState::Available
+            && !self.removed
+            && !self.resting
+    }
+}
+
+impl Floor {
+    pub(super) fn reachable(&mut self, turn: &mut Turn, agent: &AgentId, reachable: bool) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        if seat.reachable == reachable {
+            return;
+        }
+        seat.reachable = reachable;
+        if reachable && seat.profile.available_on_register && seat.chosen == AgentState::Offline {
+            seat.chosen = AgentState::Available;
+        }
+        if let Doing::Ringing(work) = seat.doing {
+            self.cancelled(turn, work, AttemptFailure::Unreachable, CancelReason::Unreachable);
+        } else {
+            self.settle(turn, agent, Idle::StartsAgain);
+            self.offer_agent(turn, agent);
+        }
+    }
+
+    pub(super) fn choose(
+        &mut self,
+        turn: &mut Turn,
+        agent: &AgentId,
+        state: AgentState,
+        reason: Option<String>,
+    ) {
+        let Some(seat) = self.seats.get_mut(agent).filter(|_| state.can_be_chosen()) else {
+            return;
+        };
+        seat.chosen = state;
+        seat.reason = reason.filter(|_| state == AgentState::Break);
+        seat.resting = false;
+        turn.stop(|tenant| Timer::Rest(tenant, agent.clone()));
+        match seat.doing {
+            Doing::Ringing(work) if state != AgentState::Available => {
+                self.cancelled(turn, work, AttemptFailure::Rejected, CancelReason::StateChanged);
+            }
+            Doing::WrapUp => self.wrapped_up(turn, agent),
+            _ => {
+                self.settle(turn, agent, Idle::StartsAgain);
+                self.offer_agent(turn, agent);
+            }
+        }
+    }
+
+    /// The call is over: wrap-up, if there is any.
+    pub(super) fn call_over(&mut self, turn: &mut Turn, agent: &AgentId) {
+        let Some(seat) = self.seats.get(agent) else { return };
+        let Doing::Talking { wrap_up, .. } = seat.doing else { return };
+        if seat.removed {
+            return self.vacate(turn, agent);
+        }
+        if wrap_up.is_zero() {
+            return self.wrapped_up(turn, agent);
+        }
+        turn.set(|tenant| Timer::WrapUp(tenant, agent.clone()), wrap_up);
+        self.set_doing(turn, agent, Doing::WrapUp, Idle::StartsAgain);
+    }
+
+    pub(super) fn wrapped_up(&mut self, turn: &mut Turn, agent: &AgentId) {
+        turn.stop(|tenant| Timer::WrapUp(tenant, agent.clone()));
+        self.set_doing(turn, agent, Doing::Nothing, Idle::StartsAgain);
+        self.offer_agent(turn, agent);
+    }
+
+    /// Spares the agent all work for a moment.
+    pub(super) fn rest(&mut self, turn: &mut Turn, agent: &AgentId) {
+        if let Some(seat) = self.seats.get_mut(agent) {
+            seat.resting = true;
+            turn.set(|tenant| Timer::Rest(tenant, agent.clone()), REST);
+        }
+    }
+
+    pub(super) fn rested(&mut self, turn: &mut Turn, agent: &AgentId) {
+        if let Some(seat) = self.seats.get_mut(agent) {
+            seat.resting = false;
+            self.settle(turn, agent, Idle::StartsAgain);
+            self.offer_agent(turn, agent);
+        }
+    }
+
+    /// Takes the seat away.
+    pub(super) fn vacate(&mut self, turn: &mut Turn, agent: &AgentId) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        seat.chosen = AgentState::Offline;
+        self.set_doing(turn, agent, Doing::Nothing, Idle::StartsAgain);
+        turn.stop(|tenant| Timer::WrapUp(tenant, agent.clone()));
+        turn.stop(|tenant| Timer::Rest(tenant, agent.clone()));
+        self.seats.remove(agent);
+    }
+
+    pub(super) fn set_doing(
+        &mut self,
+        turn: &mut Turn,
+        agent: &AgentId,
+        doing: Doing,
+        idle: Idle,
+    ) {
+        if let Some(seat) = self.seats.get_mut(agent) {
+            seat.doing = doing;
+            self.settle(turn, agent, idle);
+        }
+    }
+
+    /// Brings what follows from an agent's choice and work up to date: their place in the lines
+    /// and what everybody sees.
+    pub(super) fn settle(&mut self, turn: &mut Turn, agent: &AgentId, idle: Idle) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        match (seat.free_since, seat.is_free()) {
+            (None, true) => {
+                if idle == Idle::StartsAgain {
+                    seat.idle_since = turn.now;
+                }
+                seat.free_since = Some(seat.idle_since);
+                for queue in &seat.lines {
+                    if let Some(line) = self.lines.get_mut(queue) {
+                        line.idle.insert((seat.idle_since, agent.clone()));
+                    }
+                }
+            }
+            (Some(since), false) => {
+                seat.free_since = None;
+                for queue in &seat.lines {
+                    if let Some(line) = self.lines.get_mut(queue) {
+                        line.idle.remove(&(since, agent.clone()));
+                    }
+                }
+            }
+            _ => {}
+        }
+        let state = seat.state();
+        let reason = seat.reason.clone().filter(|_| state == AgentState::Break);
+        if (state, &reason) != (seat.shown, &seat.shown_reason) {
+            seat.shown = state;
+            seat.shown_reason.clone_from(&reason);
+            seat.shown_since = turn.now;
+            turn.say(Output::AgentChanged {
+                tenant: turn.tenant(),
+                agent: agent.clone(),
+                state,
+                reason,
+                since: turn.now,
+            });
+        }
+    }
+}

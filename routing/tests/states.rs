@@ -1,0 +1,147 @@
+//! An agent's states: registering, breaks, calls and wrap-up.
+
+mod rig;
+
+use rig::{ACME, Rig};
+use routing::AgentState::{Available, Break, Busy, Offline, Ringing, WrapUp};
+
+#[test]
+fn a_call_takes_an_agent_through_ringing_busy_and_wrap_up_back_to_available() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.finish(1);
+    rig.pass(9_999);
+    assert_eq!(rig.states(), ["alice ringing", "alice busy", "alice wrap_up"]);
+    rig.pass(1);
+    assert_eq!(rig.states(), ["alice available"]);
+}
+
+#[test]
+fn whoever_waits_gets_the_agent_when_wrap_up_ends() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.enqueue(2, "sales");
+    rig.finish(1);
+    rig.heard();
+    rig.pass(9_999);
+    assert_eq!(rig.heard(), [""; 0]);
+    rig.pass(1);
+    assert_eq!(rig.heard(), ["alice rings for 2"]);
+}
+
+#[test]
+fn an_agents_own_wrap_up_goes_before_the_queues() {
+    let toml = ACME.replace("skills = [\"sales\"],", "skills = [\"sales\"], wrap_up_s = 0,");
+    let mut rig = Rig::with(&toml, &["alice"]);
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.finish(1);
+    assert_eq!(rig.states(), ["alice ringing", "alice busy", "alice available"]);
+}
+
+#[test]
+fn a_break_chosen_on_a_call_begins_after_wrap_up() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.choose("alice", Break, Some("lunch"));
+    assert_eq!(rig.state("alice"), Busy);
+    rig.finish(1);
+    assert_eq!(rig.state("alice"), WrapUp);
+    rig.outputs.clear();
+    rig.pass(10_000);
+    assert_eq!(rig.states(), ["alice break (lunch)"]);
+}
+
+#[test]
+fn an_agent_ends_wrap_up_by_choosing_a_state() {
+    for (state, shown) in [(Available, Available), (Break, Break), (Offline, Offline)] {
+        let mut rig = Rig::with(ACME, &["alice"]);
+        rig.enqueue(1, "sales");
+        rig.accept("alice", 1);
+        rig.finish(1);
+        rig.choose("alice", state, None);
+        assert_eq!(rig.state("alice"), shown);
+    }
+}
+
+#[test]
+fn the_reason_of_a_break_can_change_during_it() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    rig.choose("alice", Break, Some("coffee"));
+    rig.choose("alice", Break, Some("training"));
+    rig.choose("alice", Break, Some("training"));
+    rig.choose("alice", Available, Some("no reason is kept here"));
+    assert_eq!(rig.states(), ["alice break (coffee)", "alice break (training)", "alice available"]);
+}
+
+#[test]
+fn registering_makes_available_only_whom_it_should() {
+    let toml = ACME.replacen("available_on_register = true", "available_on_register = false", 1);
+    let mut rig = Rig::with(&toml, &["alice", "bob"]);
+    assert_eq!((rig.state("alice"), rig.state("bob")), (Offline, Available));
+    rig.choose("alice", Available, None);
+    assert_eq!(rig.state("alice"), Available);
+}
+
+#[test]
+fn a_break_outlasts_the_phone_and_so_does_being_available() {
+    let toml = ACME.replacen("available_on_register = true", "available_on_register = false", 1);
+    let mut rig = Rig::with(&toml, &["alice", "bob"]);
+    rig.choose("alice", Available, None);
+    rig.choose("bob", Break, Some("lunch"));
+    for name in ["alice", "bob"] {
+        rig.register(name, false);
+    }
+    assert_eq!((rig.state("alice"), rig.state("bob")), (Offline, Break));
+    for name in ["alice", "bob"] {
+        rig.register(name, true);
+    }
+    assert_eq!((rig.state("alice"), rig.state("bob")), (Available, Break));
+}
+
+#[test]
+fn an_agent_without_a_phone_is_offline_and_does_not_ring() {
+    let mut rig = Rig::new(ACME);
+    rig.choose("alice", Available, None);
+    rig.enqueue(1, "sales");
+    assert_eq!(rig.state("alice"), Offline);
+    assert_eq!(
+        rig.reasons(),
+        ["nobody rings yet: needs sales; alice is not registered; bob is offline"]
+    );
+}
+
+#[test]
+fn a_call_goes_on_when_the_phones_registration_is_lost() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.register("alice", false);
+    assert_eq!(rig.state("alice"), Busy);
+    rig.finish(1);
+    rig.pass(10_000);
+    assert_eq!(rig.state("alice"), Offline);
+}
+
+#[test]
+fn states_that_only_work_brings_cannot_be_chosen() {
+    let mut rig = Rig::with(ACME, &["alice"]);
+    for state in [Ringing, Busy, WrapUp] {
+        rig.choose("alice", state, None);
+        assert_eq!(rig.state("alice"), Available);
+    }
+}
+
+#[test]
+fn words_about_strangers_are_passed_over() {
+    let mut rig = Rig::new(ACME);
+    rig.register("nobody", true);
+    rig.choose("nobody", Available, None);
+    rig.withdraw(9);
+    rig.finish(9);
+    rig.enqueue_first("nowhere", 1, "sales", 0);
+    assert_eq!(rig.heard(), ["1 refused: unknown queue"]);
+}
