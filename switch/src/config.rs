@@ -1,19 +1,19 @@
 //! What a switch is told once, at its start, and the prompts that provisioning brings.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::{Duration, PromptId, TenantId, UnixTime};
 use media::{Prompt, WorkerId};
-use sip::Transport;
+use sip::Advertised;
 
 /// What a switch is told once.
 #[derive(Clone, Debug)]
 pub struct SwitchConfig {
-    /// What peers are to see in place of our sockets' addresses (a wildcard, a NAT). A socket that
-    /// is not listed is advertised as it is.
+    /// What peers are to see in Via and Contact in place of our sockets' addresses (a wildcard, a
+    /// NAT). A socket that is not listed is advertised as it is.
     pub advertised: Vec<Advertised>,
     /// The media workers and their ports.
     pub media: Vec<WorkerPorts>,
@@ -23,17 +23,6 @@ pub struct SwitchConfig {
     pub user_agent: String,
     /// Bounds of this shard.
     pub limits: Limits,
-}
-
-/// A SIP socket of ours, and what peers are to call it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Advertised {
-    /// The transport.
-    pub transport: Transport,
-    /// The socket's own address, as [`sip::Flow::local`] has it.
-    pub local: SocketAddr,
-    /// The address peers are to send to.
-    pub public: SocketAddr,
 }
 
 /// The ports of one media worker.

@@ -6,15 +6,28 @@
 //! and [`Switch::poll_timeout`] for the next deadline. It reads no clock and owns no socket.
 
 mod api;
+mod call;
+mod calls;
+mod carry;
 mod cause;
 mod config;
 mod event;
+mod incoming;
+mod index;
+mod ladder;
+mod node;
 mod port;
+mod ports;
 mod record;
+mod register;
+mod requests;
+mod strays;
+mod switch;
+mod tenants;
 
 pub use api::{ApiError, ApiReply, ApiRequest, LiveCall, LiveState, RequestId};
 pub use cause::{Cause, EndedBy};
-pub use config::{Advertised, Limits, Prompts, SwitchConfig, WorkerPorts};
+pub use config::{Limits, Prompts, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide};
 pub use port::{
     Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent, SecurityKind,
@@ -24,3 +37,5 @@ pub use record::{
     AttemptEnd, AttemptOutcome, CallRecord, Decided, DecisionEntry, Direction, LadderEntry,
     LegKind, LegRecord,
 };
+pub use sip::Advertised;
+pub use switch::{Sizes, Switch};

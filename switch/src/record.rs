@@ -254,3 +254,8 @@ impl AttemptEnd {
         }
     }
 }
+
+/// Whole milliseconds, as events count.
+pub(crate) fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,297 @@
+//! An attempt: ringing an agent's phones for a call, all at once, until one answers or the last
+//! refuses. Who rings, and for how long, the router decides.
+
+use base::{AgentId, Instant, LegId, QueueId};
+use routing::{AttemptFailure, CancelReason, Decision, Input};
+use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf};
+
+use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
+use super::negotiation::SDP;
+use super::{Call, Ring, Stage, stream};
+use crate::event::EventKind;
+use crate::node::{ALLOW, Node, STRAY_LIFE};
+use crate::record::{AttemptEnd, AttemptOutcome, Decided};
+use crate::register::aor;
+use crate::strays::Stray;
+
+impl Call {
+    /// The router has chosen an agent.
+    pub(super) fn ring(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        queue: QueueId,
+        agent: AgentId,
+        decision: Decision,
+    ) {
+        let step = match &self.stage {
+            Stage::Queued { step, queue: mine, .. } if *mine == queue => *step,
+            _ => {
+                // It ended, and the router has been told so already.
+                node.ignored += 1;
+                return;
+            }
+        };
+        self.announce_queue(node, now, 1);
+        let chosen = Decided::Agent {
+            queue: queue.clone(),
+            agent: agent.clone(),
+            decision: decision.clone(),
+        };
+        self.narrative.decide(node, now, chosen);
+        let offered =
+            EventKind::CallOffered { queue: queue.clone(), agent: agent.clone(), decision };
+        self.tell(node, now, offered);
+
+        let targets = self.targets(node, now, &agent);
+        let signalling = Signalling::Preparing { targets };
+        let role = Role::Agent(agent.clone());
+        let mut leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
+        let id = leg.id;
+        let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
+            if targets.is_empty());
+        let opened = reachable && stream::open(node, now, self.id, self.worker(), &mut leg);
+        self.agents.push(leg);
+        self.stage = Stage::Ringing { step, queue, ring: Ring { agent, leg: id } };
+        if !reachable {
+            self.fail_attempt(node, now, id, AttemptFailure::Unreachable, None);
+        } else if !opened {
+            self.fail_attempt(node, now, id, AttemptFailure::Error, None);
+        }
+    }
+
+    /// The agent's phones: the newest bindings.
+    fn targets(&self, node: &Node, now: Instant, agent: &AgentId) -> Vec<Target> {
+        let target =
+            |binding: &Binding| Target { contact: binding.contact.clone(), flow: binding.flow };
+        let aor = aor(&self.tenant, agent);
+        let mut targets: Vec<Target> = node.registrar.bindings(now, &aor).map(target).collect();
+        targets.reverse();
+        targets.truncate(node.config.limits.bindings_rung);
+        targets
+    }
+
+    /// Our port for the agent is open: INVITE each phone.
+    pub(super) fn invite_agent(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        let prefer = self.caller.remote.map(|remote| remote.codec);
+        let Some(agent) = self.agent_mut(leg) else { return };
+        let Some(offer) = agent.offer(prefer) else { return };
+        let Signalling::Preparing { targets } =
+            std::mem::replace(&mut agent.signalling, Signalling::Gone)
+        else {
+            return;
+        };
+        let Role::Agent(name) = agent.role.clone() else { return };
+        let owner = self.leg_ref(leg);
+        let mut invites = Vec::with_capacity(targets.len());
+        for target in targets {
+            let Some(invite) = self.invite(node, &name, &target, offer.clone()) else { continue };
+            if let Some(id) = invite.get(Name::CALL_ID) {
+                node.index.sip_calls.insert(id.into(), self.id);
+            }
+            node.index.bind_connection(&target.flow, owner);
+            let tx = node.endpoint.request(now, target.flow, invite.clone());
+            node.index.clients.insert(tx, owner);
+            invites.push(Fork { tx, flow: target.flow, invite });
+        }
+        let none = invites.is_empty();
+        if let Some(agent) = self.agent_mut(leg) {
+            let forks = Forks { offer, invites, rings: false, refused: None };
+            agent.signalling = Signalling::Ringing(forks);
+        }
+        if none {
+            self.fail_attempt(node, now, leg, AttemptFailure::Error, None);
+        }
+    }
+
+    /// The INVITE to one phone: from the caller, as the agent is to see it.
+    fn invite(
+        &self,
+        node: &mut Node,
+        agent: &AgentId,
+        target: &Target,
+        offer: bytes::Bytes,
+    ) -> Option<Request> {
+        let domain = &self.directory.tenant(&self.tenant)?.domain;
+        let contact = node.contact(&target.flow)?;
+        let from = UriBuf::sip(Some(&self.from.number), domain).ok()?;
+        let to = UriBuf::sip(Some(agent.as_str()), domain).ok()?;
+        let display = quoted(&self.from.display);
+        let tag = node.rng.hex::<8>();
+        let call_id = node.rng.hex::<16>();
+        let invite = Request::new(Method::Invite, target.contact.clone())
+            .header(Name::FROM, format_args!("{display}<{from}>;tag={tag}"))
+            .header(Name::TO, format_args!("<{to}>"))
+            .header(Name::CALL_ID, call_id)
+            .header(Name::CSEQ, "1 INVITE")
+            .header(Name::CONTACT, format_args!("<{contact}>"))
+            .header(Name::ALLOW, ALLOW)
+            .body(SDP, offer);
+        invite.refused().is_none().then_some(invite)
+    }
+
+    /// A response of one of the phones.
+    pub(super) fn on_invite_response(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+        response: &Message,
+    ) {
+        let Some(status) = response.status() else { return };
+        if status.is_success() {
+            return self.accept(node, now, leg, tx, response);
+        }
+        if status.is_final() {
+            return self.on_fork_failed(node, now, leg, tx, Some(status));
+        }
+        let Some(Leg { signalling: Signalling::Ringing(forks), role: Role::Agent(agent), .. }) =
+            self.agent_mut(leg)
+        else {
+            return;
+        };
+        if !std::mem::replace(&mut forks.rings, true) {
+            let agent = agent.clone();
+            self.tell(node, now, EventKind::CallRinging { agent });
+        }
+    }
+
+    /// One phone is out: it refused, or could not be reached.
+    pub(super) fn on_fork_failed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+        status: Option<StatusCode>,
+    ) {
+        let Some(Leg { signalling: Signalling::Ringing(forks), .. }) = self.agent_mut(leg) else {
+            return;
+        };
+        let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
+        forks.invites.swap_remove(at);
+        if telling(status) > telling(forks.refused) {
+            forks.refused = status;
+        }
+        // RFC 3261 §21.6: a 6xx speaks for the person, not for the phone.
+        let declined = status.is_some_and(|status| status.as_u16() >= 600);
+        if declined || forks.invites.is_empty() {
+            let status = forks.refused;
+            self.fail_attempt(node, now, leg, failure_of(status), status);
+        }
+    }
+
+    /// The attempt is over without an answer: the router chooses what comes next.
+    pub(super) fn fail_attempt(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        why: AttemptFailure,
+        status: Option<StatusCode>,
+    ) {
+        if !matches!(&self.stage, Stage::Ringing { ring, .. } if ring.leg == leg) {
+            return;
+        }
+        let Some(agent) = self.drop_ring(node, now) else { return };
+        self.tell_attempt_failed(node, now, agent.clone(), why.into(), status);
+        let (tenant, work) = (self.tenant.clone(), self.work());
+        node.router.handle_input(now, Input::AttemptFailed { tenant, work, agent, why });
+    }
+
+    /// The router takes the attempt back; it has moved on already.
+    pub(super) fn stop_ringing(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        agent: &AgentId,
+        why: CancelReason,
+    ) {
+        if !matches!(&self.stage, Stage::Ringing { ring, .. } if ring.agent == *agent) {
+            node.ignored += 1;
+            return;
+        }
+        let Some(agent) = self.drop_ring(node, now) else { return };
+        if let Some(end) = AttemptEnd::of_cancel(why) {
+            self.tell_attempt_failed(node, now, agent, end, None);
+        }
+    }
+
+    fn tell_attempt_failed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        agent: AgentId,
+        why: AttemptEnd,
+        status: Option<StatusCode>,
+    ) {
+        let status = status.map(StatusCode::as_u16);
+        let outcome = AttemptOutcome::Failed { why, status };
+        self.narrative.decide(node, now, Decided::Attempt { agent: agent.clone(), outcome });
+        self.tell(node, now, EventKind::AttemptFailed { agent, why, status });
+    }
+
+    /// Stops ringing, if an agent rings: the caller waits again. Says who rang.
+    pub(super) fn drop_ring(&mut self, node: &mut Node, now: Instant) -> Option<AgentId> {
+        let Stage::Ringing { step, queue, ring } = &self.stage else { return None };
+        let (step, queue, leg, agent) = (*step, queue.clone(), ring.leg, ring.agent.clone());
+        self.stage = Stage::Queued { step, queue, announced: true };
+        self.hang_up(node, now, leg, crate::Cause::Normal);
+        Some(agent)
+    }
+
+    /// Cancels every INVITE of a leg.
+    pub(super) fn cancel_forks(&mut self, node: &mut Node, now: Instant, leg: LegId, forks: Forks) {
+        let (call, owner) = (self.id, self.leg_ref(leg));
+        for Fork { tx, flow, invite } in forks.invites {
+            node.index.unbind_connection(&flow, owner);
+            node.endpoint.cancel(now, tx);
+            let until = now + STRAY_LIFE;
+            node.remember_stray(tx, Stray { call, leg, flow, invite, taken: None, until });
+            self.strays.push(tx);
+        }
+    }
+}
+
+/// What a refusal of the phone says about the agent.
+fn failure_of(status: Option<StatusCode>) -> AttemptFailure {
+    match status.map_or(0, StatusCode::as_u16) {
+        486 | 600 => AttemptFailure::Busy,
+        403 | 487 | 603..=699 => AttemptFailure::Rejected,
+        0 | 404 | 408 | 410 | 480 | 502..=504 => AttemptFailure::Unreachable,
+        _ => AttemptFailure::Error,
+    }
+}
+
+/// Of several phones' refusals the one that says most about the agent is told.
+fn telling(status: Option<StatusCode>) -> u8 {
+    match status.map(failure_of_some) {
+        None => 0,
+        Some(AttemptFailure::Unreachable | AttemptFailure::NoAnswer) => 1,
+        Some(AttemptFailure::Error) => 2,
+        Some(AttemptFailure::Busy) => 3,
+        Some(AttemptFailure::Rejected) => 4,
+    }
+}
+
+fn failure_of_some(status: StatusCode) -> AttemptFailure {
+    failure_of(Some(status))
+}
+
+/// A display name as a quoted string (RFC 3261 §25.1), with the space that follows it.
+fn quoted(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let mut text = String::with_capacity(name.len() + 3);
+    text.push('"');
+    for c in name.chars().filter(|c| !c.is_control()) {
+        if matches!(c, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push_str("\" ");
+    text
+}

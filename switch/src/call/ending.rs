@@ -1,0 +1,142 @@
+//! After the hang-up: waiting, with a bound, for the last responses and the streams' totals; then
+//! the one record of the call.
+
+use base::Instant;
+use sip::ClientTx;
+
+use super::leg::{Ack, Established, Leg, Signalling};
+use super::{Call, Stage};
+use crate::event::EventKind;
+use crate::node::{Alarm, Node};
+use crate::port::RecordingReport;
+use crate::record::{CallRecord, millis};
+use crate::{Cause, EndedBy};
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) at: Instant,
+    pub(super) cause: Cause,
+    pub(super) by: EndedBy,
+}
+
+impl Call {
+    /// The ACK to our refusal came by: the caller knows.
+    pub(super) fn on_refusal_acknowledged(&mut self) {
+        if matches!(self.caller.signalling, Signalling::Refused) {
+            self.caller.signalling = Signalling::Gone;
+        }
+    }
+
+    /// An INVITE that was given up is over.
+    pub(super) fn on_stray_over(&mut self, tx: ClientTx) {
+        self.strays.retain(|stray| *stray != tx);
+    }
+
+    /// It was answered all the same, and hung up: that is over when the BYE is.
+    pub(super) fn on_stray_answered(&mut self, tx: ClientTx, bye: ClientTx) {
+        if self.strays.contains(&tx) {
+            self.strays.push(bye);
+            self.on_stray_over(tx);
+        }
+    }
+
+    /// Agents' legs that are over move into the narrative.
+    pub(super) fn drop_done_agents(&mut self) {
+        let talking = match &self.stage {
+            Stage::Connected { talk } => Some(talk.leg),
+            Stage::Ringing { ring, .. } => Some(ring.leg),
+            _ => None,
+        };
+        let done = |leg: &mut Leg| leg.is_done() && Some(leg.id) != talking;
+        for leg in self.agents.extract_if(.., done) {
+            self.narrative.legs.extend(leg.record());
+        }
+    }
+
+    /// Has the call freed, if it has ended and nothing more is to come.
+    pub(super) fn settle_if_done(&mut self, node: &mut Node) {
+        if !matches!(self.stage, Stage::Ending(_)) {
+            return;
+        }
+        self.drop_done_agents();
+        if self.caller.is_done() && self.agents.is_empty() && self.strays.is_empty() {
+            node.over.push(self.id);
+        }
+    }
+
+    /// It has waited long enough, but for a caller whose ACK is missing: it must still be hung up,
+    /// and the transaction layer bounds that wait.
+    pub(super) fn on_settle_timeout(&mut self, node: &mut Node) {
+        let unconfirmed = matches!(
+            self.caller.signalling,
+            Signalling::Up(Established { ack: Ack::Awaited { .. }, .. })
+        );
+        if matches!(self.stage, Stage::Ending(_)) && !unconfirmed {
+            node.over.push(self.id);
+        }
+    }
+
+    /// Frees whatever the call still holds, and says what became of it.
+    pub(crate) fn close(
+        mut self,
+        node: &mut Node,
+        now: Instant,
+    ) -> (CallRecord, EventKind, Option<RecordingReport>) {
+        let Ending { at, cause, by } = match self.stage {
+            Stage::Ending(ending) => ending,
+            _ => Ending { at: now, cause: Cause::InternalError, by: EndedBy::Engine },
+        };
+        node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
+        self.forget_dialog(node, self.caller.id);
+        for leg in self.agents.iter().map(|leg| leg.id).collect::<Vec<_>>() {
+            self.forget_dialog(node, leg);
+        }
+        for stray in &self.strays {
+            node.index.clients.remove(stray);
+        }
+        let (mut legs, agents) = (std::mem::take(&mut self.narrative.legs), &self.agents);
+        legs.extend(std::iter::once(&self.caller).chain(agents).filter_map(Leg::record));
+        legs.sort_by_key(|leg| leg.leg);
+
+        let told = &mut self.narrative;
+        let (ladder, ladder_cut) = told.ladder.take();
+        let (decisions, decisions_cut) = told.take_decisions();
+        let (duration, connected) = (at.since(told.started), told.connected);
+        let talk = connected.map(|connected| at.since(connected));
+        let ended = EventKind::CallEnded {
+            cause,
+            ended_by: by,
+            duration_ms: millis(duration),
+            talk_ms: talk.map(millis),
+            agent: told.agent.clone(),
+            recording: told.recording,
+        };
+        let record = CallRecord {
+            tenant: self.tenant,
+            call: self.id,
+            trunk: self.trunk,
+            number: self.number,
+            queue: told.queue.clone(),
+            agent: told.agent.clone(),
+            from: self.from.number,
+            to: self.to,
+            started_at: node.wall(told.started),
+            answered_at: told.answered.map(|answered| node.wall(answered)),
+            connected_at: connected.map(|connected| node.wall(connected)),
+            ended_at: node.wall(at),
+            duration,
+            wait: connected.unwrap_or(at).since(told.started),
+            talk,
+            cause,
+            ended_by: by,
+            recording: told.recording,
+            legs,
+            ladder,
+            ladder_cut,
+            decisions,
+            decisions_cut,
+        };
+        (record, ended, self.narrative.report.take())
+    }
+}

@@ -1,0 +1,143 @@
+//! Hanging up: a peer's BYE, and ending a call from our side, whatever it is doing (RFC 3261 §15).
+
+use base::{Instant, LegId};
+use routing::Input;
+use sip::{Method, Name, ServerTx, StatusCode};
+
+use super::ending::Ending;
+use super::leg::{Ack, Established, Signalling};
+use super::refusal::Refusal;
+use super::{Call, Stage, stream};
+use crate::node::{Alarm, Node};
+use crate::record::{AttemptOutcome, Decided};
+use crate::{Cause, EndedBy};
+
+impl Call {
+    /// A peer hung up.
+    pub(super) fn on_bye(&mut self, node: &mut Node, now: Instant, leg: LegId, tx: ServerTx) {
+        node.reply(now, tx, StatusCode::OK);
+        let by = if self.is_caller(leg) { EndedBy::Caller } else { EndedBy::Agent };
+        self.forget_dialog(node, leg);
+        let is_talking = matches!(&self.stage, Stage::Connected { talk }
+            if self.is_caller(leg) || talk.leg == leg);
+        match (&self.stage, by) {
+            // Both sides hung up at once, or an agent's leg that was being closed anyway.
+            (Stage::Ending(_), _) => {}
+            _ if is_talking => self.end(node, now, Cause::Normal, by),
+            (_, EndedBy::Caller) => self.end(node, now, Cause::CallerAbandoned, by),
+            _ => {}
+        }
+    }
+
+    /// Ends the call: the router hears of it, every leg is hung up, the record is begun.
+    pub(super) fn end(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
+        if matches!(self.stage, Stage::Ending(_)) {
+            return;
+        }
+        if matches!(self.caller.signalling, Signalling::Invited { .. }) {
+            let response = Refusal::new(cause, "").response();
+            self.refuse_invite(node, now, response);
+        }
+        self.finish(node, now, cause, by);
+    }
+
+    /// The same, when the caller's INVITE has had its final response.
+    pub(super) fn finish(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
+        let ending = Ending { at: now, cause, by };
+        let (tenant, work) = (self.tenant.clone(), self.work());
+        match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
+            Stage::Queued { .. } => {
+                node.router.handle_input(now, Input::Withdraw { tenant, work });
+            }
+            Stage::Ringing { ring, .. } => {
+                node.router.handle_input(now, Input::Withdraw { tenant, work });
+                let outcome = AttemptOutcome::Withdrawn;
+                let withdrawn = Decided::Attempt { agent: ring.agent, outcome };
+                self.narrative.decide(node, now, withdrawn);
+            }
+            Stage::Connected { talk } => {
+                self.stop_recording(node, &talk);
+                node.router.handle_input(now, Input::WorkFinished { tenant, work });
+            }
+            Stage::Opening(_)
+            | Stage::AwaitingMedia
+            | Stage::BetweenSteps
+            | Stage::Prompt { .. }
+            | Stage::Ending(_) => {}
+        }
+        self.narrative.decide(node, now, Decided::End { cause, ended_by: by });
+        let legs: Vec<LegId> =
+            std::iter::once(self.caller.id).chain(self.agents.iter().map(|leg| leg.id)).collect();
+        for leg in legs {
+            self.hang_up(node, now, leg, cause);
+        }
+        self.release(node);
+        let until = now + node.config.limits.settle;
+        node.alarms.insert((until, Alarm::Settle(self.id)));
+    }
+
+    /// Ends one leg: CANCEL or BYE as its dialog needs, and its stream is closed.
+    pub(super) fn hang_up(&mut self, node: &mut Node, now: Instant, leg: LegId, cause: Cause) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        stream::close(node, known);
+        match std::mem::replace(&mut known.signalling, Signalling::Gone) {
+            Signalling::Ringing(forks) => self.cancel_forks(node, now, leg, forks),
+            Signalling::Up(mut up) => match &mut up.ack {
+                Ack::Awaited { then_bye, .. } if !known.is_agent() => {
+                    *then_bye = true;
+                    known.signalling = Signalling::Up(up);
+                }
+                _ => self.send_bye(node, now, leg, up, cause),
+            },
+            other @ (Signalling::Refused
+            | Signalling::Leaving { .. }
+            | Signalling::Invited { .. }) => known.signalling = other,
+            Signalling::Preparing { .. } | Signalling::Gone => {}
+        }
+    }
+
+    /// Our BYE.
+    pub(super) fn send_bye(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        up: Established,
+        cause: Cause,
+    ) {
+        let owner = self.leg_ref(leg);
+        let Established { mut dialog, flow, .. } = up;
+        let bye = dialog
+            .request(Method::Bye)
+            .header(Name::REASON, format_args!("Q.850;cause={};text=\"{cause}\"", cause.q850()));
+        let bye = node.endpoint.request(now, flow, bye);
+        node.index.clients.insert(bye, owner);
+        if let Some(known) = self.leg_mut(leg) {
+            known.signalling = Signalling::Leaving { bye, dialog, flow };
+        }
+    }
+
+    /// The leg's dialog is over: nothing more is said in it.
+    pub(super) fn forget_dialog(&mut self, node: &mut Node, leg: LegId) {
+        let owner = self.leg_ref(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        match std::mem::replace(&mut known.signalling, Signalling::Gone) {
+            Signalling::Up(Established { dialog, flow, ack }) => {
+                node.index.dialogs.remove(&dialog.id());
+                node.index.unbind_connection(&flow, owner);
+                if let Ack::Awaited { tx, .. } = ack {
+                    node.index.servers.remove(&tx);
+                }
+            }
+            Signalling::Leaving { bye, dialog, flow } => {
+                node.index.dialogs.remove(&dialog.id());
+                node.index.unbind_connection(&flow, owner);
+                node.index.clients.remove(&bye);
+            }
+            Signalling::Invited { tx, .. } => {
+                node.index.servers.remove(&tx);
+            }
+            _ => {}
+        }
+    }
+}

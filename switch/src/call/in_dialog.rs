@@ -1,0 +1,178 @@
+//! Requests within a leg's dialog (RFC 3261 §12.2.2): BYE, re-INVITE and UPDATE (RFC 3311), and
+//! those that are merely answered. The other leg is left as it is.
+
+use base::{Instant, LegId};
+use media::sdp::Answer;
+use sip::{Message, Method, Name, Response, ServerTx, StatusCode};
+
+use super::leg::{Ack, Established, Leg, Signalling};
+use super::negotiation::{Media, SDP, media_of};
+use super::{Call, Stage};
+use crate::Cause;
+use crate::event::{EventKind, HoldSide};
+use crate::node::{ALLOW, Node};
+
+impl Call {
+    pub(super) fn on_request(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ServerTx,
+        request: &Message,
+    ) {
+        let Some(known) = self.leg_mut(leg) else { return no_dialog(node, now, tx) };
+        let accepted = match &mut known.signalling {
+            Signalling::Up(up) => up.dialog.accept(request),
+            Signalling::Leaving { dialog, .. } => dialog.accept(request),
+            _ => return no_dialog(node, now, tx),
+        };
+        if let Err(error) = accepted {
+            return node.reply(now, tx, error.status());
+        }
+        let is_leaving = matches!(known.signalling, Signalling::Leaving { .. });
+        match request.method() {
+            Method::Bye => self.on_bye(node, now, leg, tx),
+            _ if is_leaving => no_dialog(node, now, tx),
+            Method::Invite => self.on_reinvite(node, now, leg, tx, request),
+            Method::Update => self.on_update(node, now, leg, tx, request),
+            Method::Options | Method::Info => {
+                let response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
+                node.endpoint.respond(now, tx, response);
+            }
+            _ => not_allowed(node, now, tx),
+        }
+    }
+
+    /// A new offer, or the wish for one (RFC 3261 §14.2). One at a time: a second INVITE while the
+    /// first waits for its ACK has to wait.
+    fn on_reinvite(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ServerTx,
+        request: &Message,
+    ) {
+        let owner = self.leg_ref(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        if !matches!(&known.signalling, Signalling::Up(Established { ack: Ack::Confirmed, .. })) {
+            return node.reply(now, tx, StatusCode::REQUEST_PENDING);
+        }
+        let (body, ours) = match media_of(request) {
+            Media::Absent => match known.offer(known.remote.map(|remote| remote.codec)) {
+                Some(offer) => (offer.clone(), Some(offer)),
+                None => return node.reply(now, tx, StatusCode::SERVER_INTERNAL_ERROR),
+            },
+            offered => match self.take_offer(node, now, leg, offered) {
+                Ok(body) => (body, None),
+                Err(status) => return node.endpoint.respond(now, tx, offer_refused(status)),
+            },
+        };
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        up.ack = Ack::Awaited { tx, offer: ours, then_bye: false };
+        let flow = up.flow;
+        node.index.servers.insert(tx, owner);
+        node.endpoint.respond(now, tx, described(node, &flow, body));
+        self.follow_target(node, leg);
+    }
+
+    /// A new offer without an INVITE, or a mere refresh of the target.
+    fn on_update(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ServerTx,
+        request: &Message,
+    ) {
+        let response = match media_of(request) {
+            Media::Absent => Ok(None),
+            offered => self.take_offer(node, now, leg, offered).map(Some),
+        };
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        let flow = up.flow;
+        let response = match response {
+            Ok(Some(body)) => described(node, &flow, body),
+            Ok(None) => Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW),
+            Err(status) => offer_refused(status),
+        };
+        node.endpoint.respond(now, tx, response);
+        self.follow_target(node, leg);
+    }
+
+    /// Answers a new offer; what was agreed before stays if it cannot be taken.
+    fn take_offer(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        offered: Media,
+    ) -> Result<bytes::Bytes, StatusCode> {
+        let offer = match offered {
+            Media::Described(offer) => offer,
+            Media::OtherType => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Media::Unreadable | Media::Absent => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
+        };
+        let Some(known) = self.leg_mut(leg) else { return Err(StatusCode::CALL_DOES_NOT_EXIST) };
+        let before = known.remote.map(|remote| remote.direction);
+        let Answer { body, remote } = match known.answer_to(&offer) {
+            Ok(answer) => answer,
+            Err(Cause::IncompatibleMedia) => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
+            Err(_) => return Err(StatusCode::SERVER_INTERNAL_ERROR),
+        };
+        known.set_remote(node, remote);
+        let (held, holds) =
+            (before.is_some_and(|before| !before.receives()), !remote.direction.receives());
+        if held != holds {
+            self.tell_hold(node, now, leg, holds);
+        }
+        Ok(body)
+    }
+
+    fn tell_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
+        if !matches!(self.stage, Stage::Connected { .. }) {
+            return;
+        }
+        let by = if self.is_caller(leg) { HoldSide::Caller } else { HoldSide::Agent };
+        let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
+        self.tell(node, now, kind);
+    }
+
+    /// A trunk's re-INVITE may have moved the dialog's target; an agent's phone is always reached
+    /// over the flow it came over.
+    fn follow_target(&mut self, node: &Node, leg: LegId) {
+        if self.is_caller(leg)
+            && let Signalling::Up(up) = &mut self.caller.signalling
+        {
+            up.flow = node.toward(&up.dialog, up.flow);
+        }
+    }
+}
+
+/// The answer to an offer we cannot take.
+fn offer_refused(status: StatusCode) -> Response {
+    let response = Response::new(status);
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return response.header(Name::ACCEPT, SDP);
+    }
+    response
+}
+
+/// A 200 that carries our description.
+fn described(node: &Node, flow: &sip::Flow, body: bytes::Bytes) -> Response {
+    let mut response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
+    if let Some(contact) = node.contact(flow) {
+        response = response.header(Name::CONTACT, format_args!("<{contact}>"));
+    }
+    response.body(SDP, body)
+}
+
+fn no_dialog(node: &mut Node, now: Instant, tx: ServerTx) {
+    node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST);
+}
+
+pub(crate) fn not_allowed(node: &mut Node, now: Instant, tx: ServerTx) {
+    let response = Response::new(StatusCode::METHOD_NOT_ALLOWED).header(Name::ALLOW, ALLOW);
+    node.endpoint.respond(now, tx, response);
+}

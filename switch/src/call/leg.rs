@@ -1,0 +1,122 @@
+//! A leg: one dialog and one media stream of a call (RFC 3261 §12), and where each of the two
+//! stands.
+
+use base::{AgentId, LegId};
+use bytes::Bytes;
+use media::RemoteMedia;
+use sip::{ClientTx, Dialog, Flow, Message, Request, ServerTx, UriBuf};
+
+use super::stream::Stream;
+use crate::record::{LegKind, LegRecord};
+
+/// One leg of a call.
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    pub(super) role: Role,
+    pub(super) signalling: Signalling,
+    pub(super) stream: Stream,
+    /// What our SDP says of itself (RFC 8866 §5.2); the version counts our descriptions.
+    pub(super) origin_id: u64,
+    pub(super) version: u64,
+    /// The far end's media, once negotiated.
+    pub(super) remote: Option<RemoteMedia>,
+}
+
+/// Which side a leg is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Caller,
+    Agent(AgentId),
+}
+
+/// Where a leg's dialog stands.
+pub(super) enum Signalling {
+    /// The peer's INVITE waits for our final response.
+    Invited { tx: ServerTx, flow: Flow, invite: Message },
+    /// The peer's INVITE was refused; its ACK is still to come by.
+    Refused,
+    /// Our INVITEs wait for our own media port.
+    Preparing { targets: Vec<Target> },
+    /// Our INVITEs are out.
+    Ringing(Forks),
+    /// The dialog is up.
+    Up(Established),
+    /// Our BYE is out.
+    Leaving { bye: ClientTx, dialog: Box<Dialog>, flow: Flow },
+    /// Nothing more is to come.
+    Gone,
+}
+
+/// A phone to be rung: a binding's contact, and the flow it registered over.
+pub(super) struct Target {
+    pub(super) contact: UriBuf,
+    pub(super) flow: Flow,
+}
+
+/// The INVITEs to the phones of one agent, all with one offer.
+pub(super) struct Forks {
+    pub(super) offer: Bytes,
+    pub(super) invites: Vec<Fork>,
+    /// Whether a phone has said that it rings.
+    pub(super) rings: bool,
+    /// The most telling refusal so far, if all should refuse.
+    pub(super) refused: Option<sip::StatusCode>,
+}
+
+/// One INVITE to one phone.
+pub(super) struct Fork {
+    pub(super) tx: ClientTx,
+    pub(super) flow: Flow,
+    pub(super) invite: Request,
+}
+
+/// A dialog that is up.
+pub(super) struct Established {
+    pub(super) dialog: Box<Dialog>,
+    /// The flow that requests within it go out over.
+    pub(super) flow: Flow,
+    pub(super) ack: Ack,
+}
+
+/// Whether a 2xx of ours to the peer's INVITE has been confirmed (RFC 3261 §13.3.1.4).
+pub(super) enum Ack {
+    /// No INVITE of the peer's is open.
+    Confirmed,
+    /// The ACK is still to come.
+    Awaited {
+        tx: ServerTx,
+        /// Our offer, when the INVITE had none: the ACK carries the answer.
+        offer: Option<Bytes>,
+        /// Hang up as soon as it has come: no BYE may overtake it (RFC 3261 §15).
+        then_bye: bool,
+    },
+}
+
+impl Leg {
+    pub(super) fn new(id: LegId, role: Role, signalling: Signalling, origin_id: u64) -> Self {
+        let (stream, remote) = (Stream::None, None);
+        Self { id, role, signalling, stream, origin_id, version: 0, remote }
+    }
+
+    pub(super) fn is_agent(&self) -> bool {
+        matches!(self.role, Role::Agent(_))
+    }
+
+    /// Whether neither SIP nor media have anything more to say about it.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.signalling, Signalling::Gone) && self.stream.is_done()
+    }
+
+    /// For the call's record; `None` for an agent's leg that never got media.
+    pub(super) fn record(&self) -> Option<LegRecord> {
+        let (kind, agent) = match &self.role {
+            Role::Caller => (LegKind::Caller, None),
+            Role::Agent(agent) => (LegKind::Agent, Some(agent.clone())),
+        };
+        let codec = self.remote.map(|remote| remote.codec);
+        if kind == LegKind::Agent && codec.is_none() || matches!(self.stream, Stream::None) {
+            return None;
+        }
+        Some(LegRecord { leg: self.id, kind, agent, codec, stats: self.stream.stats() })
+    }
+}

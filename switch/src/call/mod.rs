@@ -1,0 +1,216 @@
+//! A call: its legs, where it stands, and which procedure takes what happens to it. Each procedure
+//! is a file of its own beside this one.
+
+mod abandon;
+mod attempt;
+mod bridge;
+mod ending;
+mod hangup;
+mod in_dialog;
+mod leg;
+mod narrative;
+mod negotiation;
+mod refusal;
+mod setup;
+mod steps;
+mod stream;
+mod timeouts;
+mod view;
+
+use std::sync::Arc;
+
+use base::{AgentId, CallId, Instant, QueueId, RecordingId, TenantId, TrunkId};
+use media::{PlayId, TapId};
+use routing::{CancelReason, Decision, Directory, Refusal as QueueRefusal, WorkId};
+use sip::{ClientTx, Message, ServerTx};
+
+pub(crate) use self::in_dialog::not_allowed;
+use self::leg::Leg;
+pub(crate) use self::narrative::Narrative;
+pub(crate) use self::refusal::Refusal;
+pub(crate) use self::setup::{Destination, Invitation};
+use crate::config::Prompts;
+use crate::event::EventKind;
+use crate::index::LegRef;
+use crate::node::Node;
+use crate::{Cause, EndedBy};
+
+/// A call from a trunk, until its record is written.
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) tenant: TenantId,
+    /// The provisioning it started with; a newer one changes nothing for it.
+    directory: Arc<Directory>,
+    prompts: Arc<Prompts>,
+    trunk: TrunkId,
+    /// The provisioned number, when the tenant has it.
+    number: Option<String>,
+    from: Party,
+    to: String,
+    /// Where it goes, step by step.
+    steps: Vec<routing::Step>,
+    caller: Leg,
+    /// The agent who rings or talks, and agents' legs that are being closed.
+    agents: Vec<Leg>,
+    stage: Stage,
+    /// INVITEs and their BYEs that it gave up on and whose end it still waits for.
+    strays: Vec<ClientTx>,
+    /// Whether it counts towards its tenant's and its trunk's calls.
+    admitted: bool,
+    /// What has happened so far, for the record.
+    pub(crate) narrative: Narrative,
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+struct Party {
+    /// The number, or the name where there is no number.
+    number: String,
+    /// The display name, if one was given.
+    display: String,
+}
+
+/// Where a call stands.
+enum Stage {
+    /// The caller's media port is being opened; nothing has been answered.
+    Opening(setup::Opening),
+    /// Answered without knowing the caller's media: the ACK brings it.
+    AwaitingMedia,
+    /// Answered, and on its way to a step of the flow; never for longer than one input.
+    BetweenSteps,
+    /// The caller hears a prompt of the flow.
+    Prompt { step: usize, play: PlayId },
+    /// The caller waits, and hears music.
+    Queued { step: usize, queue: QueueId, announced: bool },
+    /// An agent rings; the caller hears music.
+    Ringing { step: usize, queue: QueueId, ring: Ring },
+    /// They talk.
+    Connected { talk: Talk },
+    /// Hung up; the last responses and figures are being waited for.
+    Ending(ending::Ending),
+}
+
+/// An agent being rung.
+struct Ring {
+    agent: AgentId,
+    leg: base::LegId,
+}
+
+/// A conversation.
+struct Talk {
+    agent: AgentId,
+    leg: base::LegId,
+    recording: Recording,
+}
+
+/// Whether a conversation is recorded.
+enum Recording {
+    Off,
+    On { recording: RecordingId, tap: TapId },
+}
+
+/// What can happen to a call.
+pub(crate) enum Signal {
+    /// A media worker reports on a leg's stream.
+    Media(base::LegId, media::Event),
+    /// The ACK to a 2xx of ours.
+    Ack(base::LegId, ServerTx, Message),
+    /// It did not come.
+    AckMissing(base::LegId, ServerTx),
+    /// The peer cancelled its INVITE.
+    Cancelled(base::LegId, ServerTx),
+    /// A request within a leg's dialog.
+    Request(base::LegId, ServerTx, Message),
+    /// A response to a request of ours.
+    Response(base::LegId, ClientTx, Message),
+    /// No final response came.
+    TimedOut(base::LegId, ClientTx),
+    /// The request could not be sent.
+    TransportFailed(base::LegId, ClientTx),
+    /// The connection a leg came over closed.
+    ConnectionClosed(base::LegId),
+    /// The ACK to our refusal came by.
+    RefusalAcknowledged,
+    /// An INVITE that had been given up is over.
+    StrayOver(ClientTx),
+    /// It was answered all the same; this BYE is out.
+    StrayAnswered(ClientTx, ClientTx),
+    /// The router wants this agent to ring.
+    Attempt { queue: QueueId, agent: AgentId, decision: Decision },
+    /// The router takes that back.
+    CancelAttempt { agent: AgentId, why: CancelReason },
+    /// The router has nobody.
+    Waiting { queue: QueueId, position: u32, decision: Decision },
+    /// The call waited long enough.
+    Expired { queue: QueueId },
+    /// The queue does not take it.
+    Refused { queue: QueueId, why: QueueRefusal },
+    /// The API ends it.
+    End,
+    /// It has waited long enough for its last messages.
+    Settle,
+}
+
+impl Call {
+    /// Takes one thing that happened to its procedure.
+    pub(crate) fn handle(&mut self, node: &mut Node, now: Instant, signal: Signal) {
+        match signal {
+            Signal::Media(leg, event) => self.on_media(node, now, leg, event),
+            Signal::Ack(leg, tx, ack) => self.on_ack(node, now, leg, tx, &ack),
+            Signal::AckMissing(leg, tx) => self.on_ack_missing(node, now, leg, tx),
+            Signal::Cancelled(leg, tx) => self.on_cancelled(node, now, leg, tx),
+            Signal::Request(leg, tx, request) => self.on_request(node, now, leg, tx, &request),
+            Signal::Response(leg, tx, response) => {
+                self.on_response(node, now, leg, tx, &response);
+            }
+            Signal::TimedOut(leg, tx) => self.on_timed_out(node, now, leg, tx),
+            Signal::TransportFailed(leg, tx) => self.on_transport_failed(node, now, leg, tx),
+            Signal::ConnectionClosed(leg) => self.on_connection_closed(node, now, leg),
+            Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
+            Signal::StrayOver(tx) => self.on_stray_over(tx),
+            Signal::StrayAnswered(tx, bye) => self.on_stray_answered(tx, bye),
+            Signal::Attempt { queue, agent, decision } => {
+                self.ring(node, now, queue, agent, decision);
+            }
+            Signal::CancelAttempt { agent, why } => self.stop_ringing(node, now, &agent, why),
+            Signal::Waiting { queue, position, decision } => {
+                self.on_waiting(node, now, queue, position, decision);
+            }
+            Signal::Expired { queue } => self.on_expired(node, now, &queue),
+            Signal::Refused { queue, why } => self.on_queue_refused(node, now, &queue, why),
+            Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
+            Signal::Settle => self.on_settle_timeout(node),
+        }
+        self.settle_if_done(node);
+    }
+
+    /// Tells the world.
+    fn tell(&self, node: &mut Node, now: Instant, kind: EventKind) {
+        node.emit(now, &self.tenant, Some(self.id), kind);
+    }
+
+    /// What the router calls it.
+    fn work(&self) -> WorkId {
+        WorkId(self.id.as_u128())
+    }
+
+    fn leg_ref(&self, leg: base::LegId) -> LegRef {
+        LegRef { call: self.id, leg }
+    }
+
+    /// The caller's leg or an agent's.
+    fn leg_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
+        if self.caller.id == leg {
+            return Some(&mut self.caller);
+        }
+        self.agents.iter_mut().find(|agent| agent.id == leg)
+    }
+
+    fn agent_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
+        self.agents.iter_mut().find(|agent| agent.id == leg)
+    }
+
+    fn is_caller(&self, leg: base::LegId) -> bool {
+        self.caller.id == leg
+    }
+}

@@ -1,0 +1,85 @@
+//! What a leg's SDP says and settles (RFC 3264): offers, answers, and what the plane is told.
+
+use bytes::Bytes;
+use media::sdp::{self, Capabilities, Description, Local};
+use media::{Codec, Command, RemoteMedia};
+use sip::Message;
+
+use super::leg::Leg;
+use crate::Cause;
+use crate::node::Node;
+
+/// The one type of body we negotiate with.
+pub(super) const SDP: &str = "application/sdp";
+
+/// What a request or response says of its sender's media.
+pub(super) enum Media {
+    /// Nothing: there is no body.
+    Absent,
+    /// This.
+    Described(Description),
+    /// A body of another type.
+    OtherType,
+    /// A body that is no SDP.
+    Unreadable,
+}
+
+/// Reads a message's body.
+pub(super) fn media_of(message: &Message) -> Media {
+    let body = message.body();
+    if body.is_empty() {
+        return Media::Absent;
+    }
+    let of_type = message.content_type().unwrap_or(SDP);
+    let essence = of_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(SDP) {
+        return Media::OtherType;
+    }
+    sdp::parse(&body).map_or(Media::Unreadable, Media::Described)
+}
+
+impl Leg {
+    /// Our end, for a new description.
+    fn local(&mut self) -> Option<Local> {
+        let (_, place) = self.stream.open()?;
+        self.version += 1;
+        let (address, port) = (place.address, place.port);
+        Some(Local { address, port, origin_id: self.origin_id, version: self.version })
+    }
+
+    /// Our offer.
+    pub(super) fn offer(&mut self, prefer: Option<Codec>) -> Option<Bytes> {
+        Some(sdp::offer(&self.local()?, &Capabilities::default(), prefer))
+    }
+
+    /// Our answer, and what it settles; nothing is settled if it fails.
+    pub(super) fn answer_to(&mut self, offer: &Description) -> Result<sdp::Answer, Cause> {
+        let local = self.local().ok_or(Cause::MediaFailed)?;
+        let prefer = self.remote.map(|remote| remote.codec);
+        sdp::answer(offer, &local, &Capabilities::default(), prefer)
+            .map_err(|_| Cause::IncompatibleMedia)
+    }
+
+    /// What was negotiated holds from now on.
+    pub(super) fn set_remote(&mut self, node: &mut Node, remote: RemoteMedia) {
+        if let Some((stream, place)) = self.stream.open() {
+            node.media(place.worker, Command::SetRemote { stream, remote });
+            self.remote = Some(remote);
+        }
+    }
+
+    /// The answer to our offer, as a message brings it.
+    pub(super) fn accept_answer(
+        &mut self,
+        node: &mut Node,
+        offer: &[u8],
+        message: &Message,
+    ) -> Result<(), Cause> {
+        let Media::Described(answer) = media_of(message) else {
+            return Err(Cause::IncompatibleMedia);
+        };
+        let remote = sdp::accept(offer, &answer).map_err(|_| Cause::IncompatibleMedia)?;
+        self.set_remote(node, remote);
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Refusing a call: the final response to its INVITE, and whether the tenant may have it at all.
+
+use base::Instant;
+use routing::HangupCause;
+use sip::{Name, Response, ServerTx, StatusCode};
+
+use super::leg::Signalling;
+use super::{Call, Stage};
+use crate::node::Node;
+use crate::port::SecurityKind;
+use crate::record::Decided;
+use crate::tenants::Over;
+use crate::{Cause, EndedBy};
+
+/// Seconds after which a refused caller may try again.
+const RETRY_AFTER_S: u32 = 5;
+
+/// Why a call is refused, and how the caller is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) cause: Cause,
+    status: StatusCode,
+    /// For /why: a sentence.
+    reason: String,
+    field: Option<(Name<'static>, String)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, status: cause.sip_status(), reason: reason.into(), field: None }
+    }
+
+    fn retry(mut self, seconds: u32) -> Self {
+        self.field = Some((Name::RETRY_AFTER, seconds.to_string()));
+        self
+    }
+
+    /// The engine is shutting down: somebody else may take the call at once.
+    pub(crate) fn draining() -> Self {
+        Self::new(Cause::Unavailable, "the engine is draining").retry(RETRY_AFTER_S)
+    }
+
+    pub(crate) fn full() -> Self {
+        Self::new(Cause::Unavailable, "the engine has as many calls as it may have")
+            .retry(RETRY_AFTER_S)
+    }
+
+    pub(super) fn no_port() -> Self {
+        Self::new(Cause::Unavailable, "no media port is free").retry(RETRY_AFTER_S)
+    }
+
+    pub(super) fn incompatible_media() -> Self {
+        Self::new(Cause::IncompatibleMedia, "the offer has nothing that we can take")
+    }
+
+    pub(super) fn unreadable_media() -> Self {
+        let mut refusal = Self::new(Cause::IncompatibleMedia, "the offer is not readable SDP");
+        refusal.field = Some((Name::WARNING, "399 strowger \"unreadable SDP\"".to_owned()));
+        refusal
+    }
+
+    pub(super) fn media_type() -> Self {
+        Self {
+            cause: Cause::IncompatibleMedia,
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            reason: "the body is of a type we do not take".to_owned(),
+            field: Some((Name::ACCEPT, super::negotiation::SDP.to_owned())),
+        }
+    }
+
+    pub(super) fn bad_extension(unsupported: String) -> Self {
+        Self {
+            cause: Cause::BadRequest,
+            status: StatusCode::BAD_EXTENSION,
+            reason: format!("the caller requires {unsupported}, which we do not have"),
+            field: Some((Name::UNSUPPORTED, unsupported)),
+        }
+    }
+
+    /// The flow turns callers away before it answers them.
+    pub(super) fn by_flow(cause: HangupCause) -> Self {
+        let (cause, status) = match cause {
+            HangupCause::Normal => (Cause::Rejected, StatusCode::DECLINE),
+            HangupCause::Busy => (Cause::Busy, StatusCode::BUSY_HERE),
+            HangupCause::Unavailable => (Cause::NoAnswer, StatusCode::TEMPORARILY_UNAVAILABLE),
+        };
+        Self { cause, status, reason: "the flow turns callers away".to_owned(), field: None }
+    }
+
+    fn of_tenant(over: Over) -> Self {
+        match over {
+            Over::Rate => {
+                Self::new(Cause::RateLimit, "the tenant starts more calls a second than it may")
+                    .retry(1)
+            }
+            Over::Concurrent => {
+                Self::new(Cause::TenantLimit, "the tenant has as many calls as it may have")
+                    .retry(RETRY_AFTER_S)
+            }
+        }
+    }
+
+    fn of_trunk(over: Over) -> Self {
+        let reason = match over {
+            Over::Rate => "the trunk starts more calls a second than it may",
+            Over::Concurrent => "the trunk has as many calls as it may have",
+        };
+        Self::new(Cause::Unavailable, reason).retry(RETRY_AFTER_S)
+    }
+
+    /// The response that says so.
+    pub(crate) fn response(&self) -> Response {
+        let response = Response::new(self.status).header(
+            Name::REASON,
+            format_args!("Q.850;cause={};text=\"{}\"", self.cause.q850(), self.cause),
+        );
+        match &self.field {
+            Some((name, value)) => response.header(*name, value),
+            None => response,
+        }
+    }
+}
+
+impl Call {
+    /// Counts the call in, if engine, trunk and tenant may have one more.
+    pub(super) fn admit(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+        if node.draining {
+            return Err(Refusal::draining());
+        }
+        if node.admitted >= node.config.limits.calls {
+            return Err(Refusal::full());
+        }
+        let admitted = self.admit_on_trunk(node, now).and_then(|()| self.admit_tenant(node, now));
+        if let (Err(_), Signalling::Invited { flow, .. }) = (&admitted, &self.caller.signalling) {
+            let tenant = Some(self.tenant.clone());
+            node.security(now, SecurityKind::OverLimit, flow, tenant);
+        }
+        admitted?;
+        node.admitted += 1;
+        self.admitted = true;
+        Ok(())
+    }
+
+    fn admit_on_trunk(&self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+        let Some(trunk) = self.directory.trunk(&self.trunk) else { return Ok(()) };
+        let quota = node.trunks.entry(self.trunk.clone()).or_default();
+        quota.admit(now, trunk.concurrent_calls, trunk.calls_per_second).map_err(Refusal::of_trunk)
+    }
+
+    fn admit_tenant(&self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+        let limits = self.directory.limits(&self.tenant);
+        let most = limits.and_then(|limits| limits.concurrent_calls);
+        let rate = limits.and_then(|limits| limits.calls_per_second);
+        let quota = node.tenants.quota(&self.tenant);
+        quota.admit(now, most, rate).map_err(|over| {
+            if let Some(quota) = node.trunks.get_mut(&self.trunk) {
+                quota.release();
+            }
+            Refusal::of_tenant(over)
+        })
+    }
+
+    /// Counts it out, once.
+    pub(super) fn release(&mut self, node: &mut Node) {
+        if std::mem::replace(&mut self.admitted, false) {
+            node.admitted = node.admitted.saturating_sub(1);
+            node.tenants.quota(&self.tenant).release();
+            if let Some(quota) = node.trunks.get_mut(&self.trunk) {
+                quota.release();
+            }
+        }
+    }
+
+    /// Ends a call that never was: the INVITE's final response, and the record.
+    pub(super) fn refuse(&mut self, node: &mut Node, now: Instant, refusal: Refusal) {
+        if matches!(self.stage, Stage::Ending(_)) {
+            return;
+        }
+        let cause = refusal.cause;
+        let reason = refusal.reason.clone();
+        self.narrative.decide(node, now, Decided::Refusal { cause, reason });
+        self.refuse_invite(node, now, refusal.response());
+        self.finish(node, now, cause, EndedBy::Engine);
+    }
+
+    /// Sends the final response to the caller's INVITE.
+    pub(super) fn refuse_invite(&mut self, node: &mut Node, now: Instant, response: Response) {
+        if let Signalling::Invited { tx, .. } = &self.caller.signalling {
+            let tx: ServerTx = *tx;
+            node.endpoint.respond(now, tx, response);
+            node.index.servers.remove(&tx);
+            self.caller.signalling = Signalling::Refused;
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The steps of a flow: play, queue, hang up; and what the router says of a call that waits.
+
+use base::{Instant, PromptId, QueueId};
+use media::{Command, PlayId};
+use routing::{Decision, HangupCause, Input, Refusal, Step};
+
+use super::{Call, Stage};
+use crate::event::EventKind;
+use crate::node::Node;
+use crate::record::Decided;
+use crate::{Cause, EndedBy};
+
+impl Call {
+    /// Begins a step; after the last one the call ends, with the cause given.
+    pub(super) fn go_to_step(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        mut step: usize,
+        at_the_end: Cause,
+    ) {
+        // A prompt that is not there is passed over; so this loops, and recursion cannot.
+        loop {
+            match self.steps.get(step).cloned() {
+                Some(Step::Play { prompt }) => {
+                    if let Some(play) = self.play(node, &prompt, false) {
+                        self.stage = Stage::Prompt { step, play };
+                        self.tell(node, now, EventKind::PromptStarted { prompt });
+                        return;
+                    }
+                    step += 1;
+                }
+                Some(Step::Queue { queue }) => return self.enqueue(node, now, step, queue),
+                Some(Step::Hangup { cause }) => {
+                    return self.end(node, now, hangup_cause(cause), EndedBy::Engine);
+                }
+                None => return self.end(node, now, at_the_end, EndedBy::Engine),
+            }
+        }
+    }
+
+    pub(super) fn on_play_finished(&mut self, node: &mut Node, now: Instant, finished: PlayId) {
+        if let Stage::Prompt { step, play } = self.stage
+            && play == finished
+        {
+            self.go_to_step(node, now, step + 1, Cause::Normal);
+        }
+    }
+
+    fn enqueue(&mut self, node: &mut Node, now: Instant, step: usize, queue: QueueId) {
+        if let Some(music) = self.directory.queue(&self.tenant, &queue).map(|q| q.music.clone()) {
+            self.play(node, &music, true);
+        }
+        self.narrative.queue = Some(queue.clone());
+        self.stage = Stage::Queued { step, queue: queue.clone(), announced: false };
+        let (tenant, work) = (self.tenant.clone(), self.work());
+        let caller = self.from.number.clone();
+        node.router.handle_input(now, Input::Enqueue { tenant, work, queue, priority: 0, caller });
+    }
+
+    /// Nobody is free.
+    pub(super) fn on_waiting(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        queue: QueueId,
+        position: u32,
+        decision: Decision,
+    ) {
+        if !matches!(&self.stage, Stage::Queued { queue: mine, .. } if *mine == queue) {
+            node.ignored += 1;
+            return;
+        }
+        let waits = Decided::Wait { queue, position, decision };
+        self.narrative.decide(node, now, waits);
+        self.announce_queue(node, now, position);
+    }
+
+    /// Tells, once for each queue, that the call waits in it.
+    pub(super) fn announce_queue(&mut self, node: &mut Node, now: Instant, position: u32) {
+        if let Stage::Queued { queue, announced, .. } = &mut self.stage
+            && !std::mem::replace(announced, true)
+        {
+            let queue = queue.clone();
+            self.tell(node, now, EventKind::CallQueued { queue, position });
+        }
+    }
+
+    /// It waited as long as the queue lets it: the flow goes on.
+    pub(super) fn on_expired(&mut self, node: &mut Node, now: Instant, queue: &QueueId) {
+        self.leave_queue(node, now, queue, Cause::QueueTimeout, "waited as long as it may");
+    }
+
+    /// The queue does not take it: the flow goes on.
+    pub(super) fn on_queue_refused(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        queue: &QueueId,
+        why: Refusal,
+    ) {
+        let (cause, reason) = match why {
+            Refusal::QueueFull => (Cause::Busy, "the queue is full"),
+            Refusal::UnknownQueue => (Cause::InternalError, "there is no such queue"),
+            Refusal::QueueRemoved => (Cause::InternalError, "the queue is no more"),
+            Refusal::AlreadyHere => (Cause::InternalError, "it is in the queue already"),
+        };
+        self.leave_queue(node, now, queue, cause, reason);
+    }
+
+    fn leave_queue(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        queue: &QueueId,
+        cause: Cause,
+        reason: &str,
+    ) {
+        let step = match &self.stage {
+            Stage::Queued { step, queue: mine, .. } | Stage::Ringing { step, queue: mine, .. }
+                if mine == queue =>
+            {
+                *step
+            }
+            _ => {
+                node.ignored += 1;
+                return;
+            }
+        };
+        self.drop_ring(node, now);
+        let (queue, reason) = (queue.clone(), reason.to_owned());
+        self.narrative.decide(node, now, Decided::LeftQueue { queue, reason });
+        self.stop_playing(node);
+        self.stage = Stage::BetweenSteps;
+        self.go_to_step(node, now, step + 1, cause);
+    }
+
+    /// Plays a prompt to the caller, in place of what plays. `None` if there is no such prompt.
+    fn play(&mut self, node: &mut Node, prompt: &PromptId, looped: bool) -> Option<PlayId> {
+        let sound = self.prompts.get(&self.tenant, prompt)?.clone();
+        let (stream, place) = self.caller.stream.open()?;
+        let play = node.next_play();
+        node.media(place.worker, Command::Play { stream, play, prompt: sound, looped });
+        Some(play)
+    }
+
+    pub(super) fn stop_playing(&self, node: &mut Node) {
+        if let Some((stream, place)) = self.caller.stream.open() {
+            node.media(place.worker, Command::StopPlaying { stream });
+        }
+    }
+}
+
+fn hangup_cause(cause: HangupCause) -> Cause {
+    match cause {
+        HangupCause::Normal => Cause::Normal,
+        HangupCause::Busy => Cause::Busy,
+        HangupCause::Unavailable => Cause::NoAnswer,
+    }
+}

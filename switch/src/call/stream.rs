@@ -1,0 +1,147 @@
+//! A leg's media stream: opened, opened on another port if somebody had that one, closed, and its
+//! totals kept.
+
+use base::{CallId, Instant, LegId};
+use media::{Command, Event, StreamId, StreamStats, WorkerId};
+use routing::AttemptFailure;
+
+use super::leg::Leg;
+use super::{Call, Stage};
+use crate::node::Node;
+use crate::ports::Place;
+use crate::{Cause, EndedBy};
+
+/// Ports tried for one stream.
+const TRIES: u8 = 3;
+
+/// Where a leg's stream stands.
+pub(super) enum Stream {
+    /// The leg has none.
+    None,
+    /// Its ports are being bound.
+    Opening { id: StreamId, place: Place, tries: u8 },
+    /// It flows, or will.
+    Open { id: StreamId, place: Place },
+    /// Its totals are being waited for.
+    Closing { id: StreamId },
+    /// It is over; the worker may not have told its totals.
+    Closed { stats: Option<StreamStats> },
+}
+
+impl Stream {
+    /// The stream and its place, while it can be told something.
+    pub(super) fn open(&self) -> Option<(StreamId, Place)> {
+        match self {
+            Self::Opening { id, place, .. } | Self::Open { id, place } => Some((*id, *place)),
+            Self::None | Self::Closing { .. } | Self::Closed { .. } => None,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::None | Self::Closed { .. })
+    }
+
+    pub(super) fn stats(&self) -> Option<StreamStats> {
+        match self {
+            Self::Closed { stats } => *stats,
+            _ => None,
+        }
+    }
+
+    fn id(&self) -> Option<StreamId> {
+        match self {
+            Self::Opening { id, .. } | Self::Open { id, .. } | Self::Closing { id } => Some(*id),
+            Self::None | Self::Closed { .. } => None,
+        }
+    }
+}
+
+impl Call {
+    /// The worker that the caller's stream lives on; both legs of a bridge share one.
+    pub(super) fn worker(&self) -> Option<WorkerId> {
+        self.caller.stream.open().map(|(_, place)| place.worker)
+    }
+
+    pub(super) fn on_media(&mut self, node: &mut Node, now: Instant, leg: LegId, event: Event) {
+        let stream = crate::ports::stream_of(&event);
+        let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == Some(stream))
+        else {
+            node.ignored += 1;
+            return;
+        };
+        match event {
+            Event::Opened { .. } => {
+                if let Stream::Opening { id, place, .. } = known.stream {
+                    known.stream = Stream::Open { id, place };
+                    self.on_opened(node, now, leg);
+                }
+            }
+            Event::OpenFailed { .. } => self.on_open_failed(node, now, leg),
+            Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
+            Event::RtpTimeout { .. } => {
+                self.end(node, now, Cause::MediaTimeout, EndedBy::Engine);
+            }
+            Event::Closed { stats, .. } => {
+                known.stream = Stream::Closed { stats: Some(stats) };
+                self.drop_done_agents();
+            }
+            Event::Latched { .. } | Event::SourceRefused { .. } => {}
+        }
+    }
+
+    fn on_opened(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        if self.is_caller(leg) {
+            self.answer(node, now);
+        } else {
+            self.invite_agent(node, now, leg);
+        }
+    }
+
+    /// Somebody else has the port: another one, a few times.
+    fn on_open_failed(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        let (call, worker) = (self.id, self.worker());
+        let ending = matches!(self.stage, Stage::Ending(_));
+        let is_caller = self.is_caller(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        let again = matches!(known.stream, Stream::Opening { tries, .. } if tries < TRIES);
+        if again && !ending && open(node, now, call, worker, known) {
+            return;
+        }
+        known.stream = Stream::Closed { stats: None };
+        match (ending, is_caller) {
+            (true, _) => self.drop_done_agents(),
+            (false, true) => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
+            (false, false) => self.fail_attempt(node, now, leg, AttemptFailure::Error, None),
+        }
+    }
+}
+
+/// Opens a stream for the leg, on that worker or on the one with the fewest streams. `false` if no
+/// port is left there.
+pub(super) fn open(
+    node: &mut Node,
+    now: Instant,
+    call: CallId,
+    worker: Option<WorkerId>,
+    leg: &mut Leg,
+) -> bool {
+    let tries = match &leg.stream {
+        Stream::Opening { tries, .. } => tries + 1,
+        _ => 1,
+    };
+    let Some((id, place)) = node.ports.take(now, worker, call, leg.id) else { return false };
+    let ssrc = node.rng.next_u32();
+    // RFC 7022 §4.2: a name per stream, which tells nothing about the machine or the caller.
+    let cname = node.rng.hex::<8>().into();
+    node.media(place.worker, Command::Open { stream: id, port: place.port, ssrc, cname });
+    leg.stream = Stream::Opening { id, place, tries };
+    true
+}
+
+/// Tells the worker to close a leg's stream, if it is open.
+pub(super) fn close(node: &mut Node, leg: &mut Leg) {
+    if let Some((id, place)) = leg.stream.open() {
+        node.media(place.worker, Command::Close { stream: id });
+        leg.stream = Stream::Closing { id };
+    }
+}

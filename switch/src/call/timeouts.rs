@@ -1,0 +1,130 @@
+//! What did not come: a final response, an ACK, the transport itself.
+
+use base::{Instant, LegId};
+use sip::{ClientTx, Message, ServerTx};
+
+use super::leg::{Ack, Established, Leg, Signalling};
+use super::{Call, Stage};
+use crate::node::Node;
+use crate::{Cause, EndedBy};
+
+impl Call {
+    /// A response to a request of ours: to an INVITE, or to a BYE.
+    pub(super) fn on_response(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+        response: &Message,
+    ) {
+        if self.is_leaving(leg, tx) {
+            if response.status().is_some_and(sip::StatusCode::is_final) {
+                self.on_gone(node, leg);
+            }
+        } else if self.strays.contains(&tx) {
+            if response.status().is_some_and(sip::StatusCode::is_final) {
+                self.on_stray_over(tx);
+            }
+        } else {
+            self.on_invite_response(node, now, leg, tx, response);
+        }
+    }
+
+    /// No final response: Timer B or F.
+    pub(super) fn on_timed_out(&mut self, node: &mut Node, now: Instant, leg: LegId, tx: ClientTx) {
+        if self.is_leaving(leg, tx) {
+            self.on_gone(node, leg);
+        } else if self.strays.contains(&tx) {
+            self.on_stray_over(tx);
+        } else {
+            self.on_fork_failed(node, now, leg, tx, None);
+        }
+    }
+
+    /// It could not even be sent.
+    pub(super) fn on_transport_failed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+    ) {
+        self.on_timed_out(node, now, leg, tx);
+    }
+
+    /// Nobody confirmed our 2xx: hang up (RFC 3261 §13.3.1.4).
+    pub(super) fn on_ack_missing(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        missing: ServerTx,
+    ) {
+        node.index.servers.remove(&missing);
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        if !matches!(up.ack, Ack::Awaited { tx, .. } if tx == missing) {
+            return;
+        }
+        up.ack = Ack::Confirmed;
+        let is_over = matches!(self.stage, Stage::Ending(_));
+        if is_over {
+            self.hang_up(node, now, leg, Cause::Timeout);
+        } else {
+            self.end(node, now, Cause::Timeout, EndedBy::Engine);
+        }
+    }
+
+    /// The connection that an agent's leg came over is gone, and the phone with it. What was under
+    /// way on it the transaction layer has failed already.
+    pub(super) fn on_connection_closed(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
+        self.on_gone(node, leg);
+        if is_talking {
+            self.end(node, now, Cause::TransportFailed, EndedBy::Engine);
+        }
+    }
+
+    fn is_leaving(&mut self, leg: LegId, tx: ClientTx) -> bool {
+        self.leg_mut(leg).is_some_and(
+            |leg| matches!(leg.signalling, Signalling::Leaving { bye, .. } if bye == tx),
+        )
+    }
+
+    /// The leg's last transaction is over.
+    fn on_gone(&mut self, node: &mut Node, leg: LegId) {
+        self.forget_dialog(node, leg);
+        self.drop_done_agents();
+    }
+
+    /// The ACK to a 2xx of ours. It may bring the answer to our offer.
+    pub(super) fn on_ack(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        acknowledged: ServerTx,
+        ack: &Message,
+    ) {
+        node.index.servers.remove(&acknowledged);
+        let Some(known) = self.leg_mut(leg) else { return };
+        let Signalling::Up(Established { ack: state, .. }) = &mut known.signalling else { return };
+        if !matches!(state, Ack::Awaited { tx, .. } if *tx == acknowledged) {
+            return;
+        }
+        let Ack::Awaited { offer, then_bye, .. } = std::mem::replace(state, Ack::Confirmed) else {
+            return;
+        };
+        if then_bye {
+            return self.hang_up(node, now, leg, Cause::Normal);
+        }
+        let Some(offer) = offer else { return };
+        match known.accept_answer(node, &offer, ack) {
+            Ok(()) if matches!(self.stage, Stage::AwaitingMedia) => {
+                self.go_to_step(node, now, 0, Cause::Normal)
+            }
+            Ok(()) => {}
+            Err(cause) => self.end(node, now, cause, EndedBy::Engine),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A call that is up, as the API shows it.
+
+use base::Instant;
+
+use super::{Call, Recording, Stage};
+use crate::api::{LiveCall, LiveState};
+use crate::node::Node;
+use crate::record::millis;
+
+impl Call {
+    pub(crate) fn live(&self, node: &Node, now: Instant) -> LiveCall {
+        let (state, agent) = match &self.stage {
+            Stage::Opening(_) | Stage::AwaitingMedia => (LiveState::Setup, None),
+            Stage::BetweenSteps | Stage::Prompt { .. } => (LiveState::Flow, None),
+            Stage::Queued { .. } => (LiveState::Queued, None),
+            Stage::Ringing { ring, .. } => (LiveState::Ringing, Some(ring.agent.clone())),
+            Stage::Connected { talk } => (LiveState::Connected, Some(talk.agent.clone())),
+            Stage::Ending(_) => (LiveState::Ending, self.narrative.agent.clone()),
+        };
+        let recording = match &self.stage {
+            Stage::Connected { talk } => match talk.recording {
+                Recording::On { recording, .. } => Some(recording),
+                Recording::Off => None,
+            },
+            _ => None,
+        };
+        let told = &self.narrative;
+        LiveCall {
+            id: self.id,
+            state,
+            trunk: self.trunk.clone(),
+            from: self.from.number.clone(),
+            to: self.to.clone(),
+            queue: told.queue.clone(),
+            agent,
+            started_at: node.wall(told.started),
+            answered_at: told.answered.map(|at| node.wall(at)),
+            connected_at: told.connected.map(|at| node.wall(at)),
+            duration_ms: millis(now.since(told.started)),
+            recording,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! SIP requests outside a call, and responses to requests of ours: whose are they?
+
+use std::sync::Arc;
+
+use base::Instant;
+use routing::{Directory, Trunk};
+use sip::{
+    ClientTx, Dialog, DialogId, Flow, Message, Method, Name, Response, ServerTx, StatusCode,
+};
+
+use crate::Cause;
+use crate::call::{Call, Destination, Invitation, Refusal, Signal, not_allowed};
+use crate::index::LegRef;
+use crate::node::ALLOW;
+use crate::port::SecurityKind;
+use crate::switch::Switch;
+
+impl Switch {
+    /// A request that began a transaction; neither ACK nor CANCEL.
+    pub(crate) fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Message) {
+        if request.to_tag().is_some() {
+            return self.on_in_dialog(now, tx, request);
+        }
+        let node = &mut self.node;
+        match request.method() {
+            Method::Invite => self.on_invite(now, tx, flow, request),
+            Method::Register => self.on_register(now, tx, flow, &request),
+            Method::Options => {
+                let response = Response::new(StatusCode::OK)
+                    .header(Name::ALLOW, ALLOW)
+                    .header(Name::ACCEPT, "application/sdp");
+                node.endpoint.respond(now, tx, response);
+            }
+            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+                node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+            Method::Other(_) => {
+                let response =
+                    Response::new(StatusCode::NOT_IMPLEMENTED).header(Name::ALLOW, ALLOW);
+                node.endpoint.respond(now, tx, response);
+            }
+            _ => not_allowed(node, now, tx),
+        }
+    }
+
+    fn on_in_dialog(&mut self, now: Instant, tx: ServerTx, request: Message) {
+        let dialog = DialogId::of_request(&request);
+        let owner = dialog.and_then(|dialog| self.node.index.dialogs.get(&dialog).copied());
+        match owner {
+            Some(LegRef { call, leg }) => {
+                self.signal(now, call, Signal::Request(leg, tx, request));
+            }
+            None => self.node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// An INVITE that begins a call: from a trunk, or not at all.
+    fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, invite: Message) {
+        let Some(directory) = self.node.directory.clone() else {
+            return self.turn_away(now, tx, &Refusal::draining());
+        };
+        let Some(trunk) = directory.trunk_of(flow.remote.ip()) else {
+            self.node.security(now, SecurityKind::StrangerCall, &flow, None);
+            return self.turn_away(now, tx, &Refusal::new(Cause::Forbidden, ""));
+        };
+        if self.node.index.sip_calls.contains_key(invite.call_id()) {
+            // The same request by another way (RFC 3261 §8.2.2.2).
+            return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
+        }
+        let Some(dialled) = dialled(&invite) else {
+            return self.node.reply(now, tx, StatusCode::UNSUPPORTED_URI_SCHEME);
+        };
+        let (tenant, destination) = match find(&directory, trunk, &dialled) {
+            Ok(found) => found,
+            Err(refusal) => {
+                let tenant = only_tenant(trunk);
+                self.node.security(now, SecurityKind::UnknownNumber, &flow, tenant.clone());
+                match tenant {
+                    Some(tenant) => (tenant, Destination::Nowhere(refusal)),
+                    None => return self.turn_away(now, tx, &refusal),
+                }
+            }
+        };
+        let trunk = trunk.id.clone();
+        let invitation =
+            Invitation { tx, flow, invite, trunk, tenant, dialled, directory, destination };
+        let call = Call::begin(&mut self.node, now, invitation);
+        self.calls.insert(call);
+    }
+
+    /// Refuses an INVITE that is nobody's call.
+    fn turn_away(&mut self, now: Instant, tx: ServerTx, refusal: &Refusal) {
+        self.node.endpoint.respond(now, tx, refusal.response());
+    }
+
+    /// A response to a request of ours.
+    pub(crate) fn on_response(&mut self, now: Instant, tx: ClientTx, response: Message) {
+        if let Some(LegRef { call, leg }) = self.node.index.clients.get(&tx).copied() {
+            if response.status().is_some_and(StatusCode::is_final) {
+                self.node.index.clients.remove(&tx);
+            }
+            self.signal(now, call, Signal::Response(leg, tx, response));
+        } else {
+            self.on_stray_response(now, tx, &response);
+        }
+    }
+
+    /// No response to a request of ours, and none will come.
+    pub(crate) fn on_no_response(
+        &mut self,
+        now: Instant,
+        tx: ClientTx,
+        signal: fn(base::LegId, ClientTx) -> Signal,
+    ) {
+        if let Some(owner) = self.node.index.clients.remove(&tx) {
+            self.signal(now, owner.call, signal(owner.leg, tx));
+        } else {
+            self.forget_stray(now, tx);
+        }
+    }
+
+    /// A response to an INVITE that no call waits for: a 2xx is acknowledged and hung up.
+    fn on_stray_response(&mut self, now: Instant, tx: ClientTx, response: &Message) {
+        let Some(stray) = self.node.strays.get(tx) else {
+            self.node.ignored += 1;
+            return;
+        };
+        let Some(status) = response.status().filter(|status| status.is_final()) else { return };
+        if !status.is_success() {
+            return self.forget_stray(now, tx);
+        }
+        if stray.taken.as_deref() == response.to_tag() {
+            return;
+        }
+        let (call, leg, flow) = (stray.call, stray.leg, stray.flow);
+        let Ok(mut dialog) = Dialog::uac(&stray.invite, response) else { return };
+        let ack = dialog.ack(1);
+        self.node.endpoint.acknowledge(now, tx, flow, ack);
+        let bye = self.node.endpoint.request(now, flow, dialog.request(Method::Bye));
+        if let Some(call) = self.calls.get_mut(call) {
+            self.node.index.clients.insert(bye, LegRef { call: call.id, leg });
+            call.handle(&mut self.node, now, Signal::StrayAnswered(tx, bye));
+        }
+    }
+
+    /// Nothing more can come for it.
+    pub(crate) fn forget_stray(&mut self, now: Instant, tx: ClientTx) {
+        let Some(stray) = self.node.strays.remove(tx) else { return };
+        self.node.alarms.remove(&(stray.until, crate::node::Alarm::Stray(tx)));
+        if stray.taken.is_none() && self.calls.get_mut(stray.call).is_some() {
+            self.signal(now, stray.call, Signal::StrayOver(tx));
+        }
+    }
+}
+
+/// What was dialled: the user of the Request-URI, without `tel:` parameters.
+fn dialled(invite: &Message) -> Option<String> {
+    let uri = invite.uri().ok()?;
+    if !uri.is_sip() && !uri.scheme().eq_ignore_ascii_case("tel") {
+        return None;
+    }
+    let user = uri.user_unescaped().unwrap_or_default();
+    Some(user.split(';').next().unwrap_or_default().to_owned())
+}
+
+/// The number's tenant and flow.
+fn find(
+    directory: &Arc<Directory>,
+    trunk: &Trunk,
+    dialled: &str,
+) -> Result<(base::TenantId, Destination), Refusal> {
+    let route = routing::route(directory, trunk, dialled)
+        .map_err(|refused| Refusal::new(Cause::NoRoute, refused.to_string()))?;
+    let steps = directory
+        .flow(&route.tenant, &route.flow)
+        .map(|flow| flow.steps.clone())
+        .ok_or_else(|| Refusal::new(Cause::InternalError, "the flow is not there"))?;
+    let number = route.number.to_string();
+    let (flow, reasons) = (route.flow, route.reasons);
+    Ok((route.tenant, Destination::Flow { number, flow, reasons, steps }))
+}
+
+/// The one tenant a trunk is for, if it is for one only.
+fn only_tenant(trunk: &Trunk) -> Option<base::TenantId> {
+    match trunk.tenants.as_deref() {
+        Some([tenant]) => Some(tenant.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,204 @@
+//! What calls share: the machines they drive, the tables that find them, and the outbox. A call's
+//! procedures get it as `node`, beside the call itself.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
+use media::{Command, PlayId, TapId, WorkerId};
+use routing::{Directory, Router};
+use sip::digest::Authenticator;
+use sip::{
+    ClientTx, Dialog, Endpoint, EndpointConfig, Flow, Registrar, Response, ServerTx, StatusCode,
+    Transport, UriBuf,
+};
+
+use crate::config::{Prompts, SwitchConfig};
+use crate::event::{Event, EventKind};
+use crate::index::Index;
+use crate::ladder::Pending;
+use crate::port::{Output, SecurityEvent, SecurityKind};
+use crate::ports::Ports;
+use crate::strays::{Stray, Strays};
+use crate::tenants::{Quota, Tenants};
+
+/// The methods we take (RFC 3261 §20.5).
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+
+/// How long a stray INVITE is remembered at most: Timer B until a first response, then 64*T1 after
+/// the CANCEL (RFC 3261 §9.1). The transaction layer says so earlier.
+pub(crate) const STRAY_LIFE: Duration = Duration::from_secs(64);
+
+/// How long another 2xx to an answered INVITE can come: Timer M (RFC 6026 §7.2).
+pub(crate) const FORK_LIFE: Duration = Duration::from_secs(32);
+
+/// Everything of a switch but its calls.
+pub(crate) struct Node {
+    pub(crate) config: SwitchConfig,
+    pub(crate) rng: Rng,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) registrar: Registrar,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) router: Router,
+    pub(crate) ports: Ports,
+    pub(crate) tenants: Tenants,
+    pub(crate) trunks: BTreeMap<TrunkId, Quota>,
+    pub(crate) index: Index,
+    pub(crate) strays: Strays,
+    pub(crate) pending: Pending,
+    /// Deadlines of calls and strays, soonest first.
+    pub(crate) alarms: BTreeSet<(Instant, Alarm)>,
+    pub(crate) outbox: VecDeque<Output>,
+    /// Calls whose record is complete, to be freed when the input has been handled.
+    pub(crate) over: Vec<CallId>,
+    pub(crate) directory: Option<Arc<Directory>>,
+    pub(crate) prompts: Arc<Prompts>,
+    /// Calls of all tenants that are up.
+    pub(crate) admitted: usize,
+    pub(crate) draining: bool,
+    /// Inputs about things that are unknown, or known no more.
+    pub(crate) ignored: u64,
+    last_leg: u64,
+    last_tap: u64,
+    last_play: u64,
+}
+
+/// A deadline of the switch's own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Alarm {
+    /// When a call that has ended stops waiting for its last messages.
+    Settle(CallId),
+    /// When a stray INVITE is forgotten.
+    Stray(ClientTx),
+}
+
+impl Node {
+    pub(crate) fn new(config: SwitchConfig, mut rng: Rng) -> Self {
+        let endpoint_config = EndpointConfig {
+            user_agent: config.user_agent.clone(),
+            advertised: config.advertised.clone(),
+            ..EndpointConfig::default()
+        };
+        Self {
+            endpoint: Endpoint::new(endpoint_config, rng.fork()),
+            registrar: Registrar::new(),
+            authenticator: Authenticator::new(rng.fork()),
+            router: Router::new(),
+            ports: Ports::new(&config.media),
+            tenants: Tenants::default(),
+            trunks: BTreeMap::new(),
+            index: Index::default(),
+            strays: Strays::default(),
+            pending: Pending::default(),
+            alarms: BTreeSet::new(),
+            outbox: VecDeque::new(),
+            over: Vec::new(),
+            directory: None,
+            prompts: Arc::new(Prompts::new()),
+            admitted: 0,
+            draining: false,
+            ignored: 0,
+            last_leg: 0,
+            last_tap: 0,
+            last_play: 0,
+            config,
+            rng,
+        }
+    }
+
+    /// The wall's time at that instant.
+    pub(crate) fn wall(&self, at: Instant) -> UnixTime {
+        self.config.wall.after(at.since(Instant::ZERO))
+    }
+
+    /// Appends an event to the tenant's log.
+    pub(crate) fn emit(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        call: Option<CallId>,
+        kind: EventKind,
+    ) {
+        let sequence = self.tenants.next_sequence(tenant);
+        let at = self.wall(now);
+        self.outbox.push_back(Output::Event(Event {
+            tenant: tenant.clone(),
+            sequence,
+            call,
+            at,
+            kind,
+        }));
+    }
+
+    /// Says that somebody did what they should not.
+    pub(crate) fn security(
+        &mut self,
+        now: Instant,
+        kind: SecurityKind,
+        flow: &Flow,
+        tenant: Option<TenantId>,
+    ) {
+        let event = SecurityEvent { at: self.wall(now), kind, source: flow.remote, tenant };
+        self.outbox.push_back(Output::Security(event));
+    }
+
+    pub(crate) fn media(&mut self, worker: WorkerId, command: Command) {
+        self.outbox.push_back(Output::Media { worker, command });
+    }
+
+    /// Answers a request with a bare status.
+    pub(crate) fn reply(&mut self, now: Instant, tx: ServerTx, status: StatusCode) {
+        self.endpoint.respond(now, tx, Response::new(status));
+    }
+
+    /// Remembers an INVITE of ours that no call waits for.
+    pub(crate) fn remember_stray(&mut self, tx: ClientTx, stray: Stray) {
+        self.index.clients.remove(&tx);
+        self.alarms.insert((stray.until, Alarm::Stray(tx)));
+        self.strays.insert(tx, stray);
+    }
+
+    /// Our Contact on a flow (RFC 3261 §8.1.1.8).
+    pub(crate) fn contact(&self, flow: &Flow) -> Option<UriBuf> {
+        let own = self.config.advertised.iter();
+        let host = own
+            .filter(|own| own.transport == flow.transport && own.local == flow.local)
+            .map(|own| own.sent_by.clone())
+            .next()
+            .unwrap_or_else(|| flow.local.to_string());
+        let contact = UriBuf::sip(Some("strowger"), &host).ok()?;
+        match flow.transport {
+            Transport::Udp => Some(contact),
+            Transport::Tcp => contact.with_param("transport", Some("tcp")).ok(),
+        }
+    }
+
+    /// The flow that requests to a trunk's dialog go out over: the next hop it named, if that is
+    /// an address of the same transport; a stream is used as long as it lasts.
+    pub(crate) fn toward(&self, dialog: &Dialog, flow: Flow) -> Flow {
+        let hop = dialog.next_hop();
+        let uri = hop.as_uri();
+        match (flow.transport, uri.ip()) {
+            (Transport::Udp, Some(ip)) if ip.is_ipv4() == flow.local.is_ipv4() => {
+                Flow { remote: SocketAddr::new(ip, uri.port().unwrap_or(5060)), ..flow }
+            }
+            _ => flow,
+        }
+    }
+
+    pub(crate) fn next_leg(&mut self) -> LegId {
+        self.last_leg += 1;
+        LegId(self.last_leg)
+    }
+
+    pub(crate) fn next_tap(&mut self) -> TapId {
+        self.last_tap += 1;
+        TapId(self.last_tap)
+    }
+
+    pub(crate) fn next_play(&mut self) -> PlayId {
+        self.last_play += 1;
+        PlayId(self.last_play)
+    }
+}

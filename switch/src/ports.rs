@@ -1,0 +1,117 @@
+//! The media ports of all workers: which stream has which, and when one is given back.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use base::{CallId, Instant, LegId};
+use media::{PortPool, StreamId, WorkerId};
+
+use crate::config::WorkerPorts;
+
+/// Where a stream lives, and whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) worker: WorkerId,
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) call: CallId,
+    pub(crate) leg: LegId,
+}
+
+/// All workers' ports. A stream holds its port until its worker says that it is closed, even when
+/// its call is long gone.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    workers: Vec<Worker>,
+    streams: HashMap<StreamId, Place>,
+    last_stream: u64,
+}
+
+#[derive(Debug)]
+struct Worker {
+    id: WorkerId,
+    address: IpAddr,
+    pool: PortPool,
+    streams: usize,
+}
+
+impl Ports {
+    pub(crate) fn new(workers: &[WorkerPorts]) -> Self {
+        let worker = |of: &WorkerPorts| Worker {
+            id: of.worker,
+            address: of.address,
+            pool: PortPool::new(of.ports.clone()),
+            streams: 0,
+        };
+        Self {
+            workers: workers.iter().map(worker).collect(),
+            streams: HashMap::new(),
+            last_stream: 0,
+        }
+    }
+
+    /// A new stream for a leg: on the worker named, or on the one with the fewest streams. `None`
+    /// if there is no port left.
+    pub(crate) fn take(
+        &mut self,
+        now: Instant,
+        on: Option<WorkerId>,
+        call: CallId,
+        leg: LegId,
+    ) -> Option<(StreamId, Place)> {
+        let worker = match on {
+            Some(id) => self.workers.iter_mut().find(|worker| worker.id == id)?,
+            None => self.workers.iter_mut().min_by_key(|worker| worker.streams)?,
+        };
+        let port = worker.pool.take(now)?;
+        worker.streams += 1;
+        self.last_stream += 1;
+        let stream = StreamId(self.last_stream);
+        let place = Place { worker: worker.id, address: worker.address, port, call, leg };
+        self.streams.insert(stream, place);
+        Some((stream, place))
+    }
+
+    pub(crate) fn place(&self, stream: StreamId) -> Option<Place> {
+        self.streams.get(&stream).copied()
+    }
+
+    /// The stream is closed: its port may be used again after a quarantine.
+    pub(crate) fn closed(&mut self, now: Instant, stream: StreamId) {
+        if let Some((worker, port)) = self.release(stream) {
+            worker.pool.give_back(now, port);
+        }
+    }
+
+    /// The stream's port could not be opened: somebody else has it.
+    pub(crate) fn failed(&mut self, now: Instant, stream: StreamId) {
+        if let Some((worker, port)) = self.release(stream) {
+            worker.pool.mark_bad(now, port);
+        }
+    }
+
+    pub(crate) fn in_use(&self) -> usize {
+        self.streams.len()
+    }
+
+    fn release(&mut self, stream: StreamId) -> Option<(&mut Worker, u16)> {
+        let place = self.streams.remove(&stream)?;
+        let worker = self.workers.iter_mut().find(|worker| worker.id == place.worker)?;
+        worker.streams = worker.streams.saturating_sub(1);
+        Some((worker, place.port))
+    }
+}
+
+/// The stream that an event is about.
+pub(crate) fn stream_of(event: &media::Event) -> StreamId {
+    use media::Event;
+    match event {
+        Event::Opened { stream }
+        | Event::OpenFailed { stream, .. }
+        | Event::PlayFinished { stream, .. }
+        | Event::Latched { stream, .. }
+        | Event::SourceRefused { stream, .. }
+        | Event::RtpTimeout { stream }
+        | Event::Closed { stream, .. } => *stream,
+    }
+}

@@ -1,0 +1,67 @@
+//! Requests of the API. Whatever is another tenant's is not found.
+
+use base::{Instant, TenantId};
+use routing::Input as RouterInput;
+
+use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
+use crate::call::Signal;
+use crate::port::Output;
+use crate::switch::Switch;
+
+impl Switch {
+    pub(crate) fn on_api(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        tenant: &TenantId,
+        request: ApiRequest,
+    ) {
+        let reply = self.serve(now, tenant, request);
+        self.node.outbox.push_back(Output::Reply { id, reply });
+    }
+
+    fn serve(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        request: ApiRequest,
+    ) -> Result<ApiReply, ApiError> {
+        let find = |call| self.calls.of_tenant(tenant, call).ok_or(ApiError::NotFound);
+        match request {
+            ApiRequest::ListLive => {
+                let calls = self.calls.all_of(tenant);
+                Ok(ApiReply::Calls(calls.map(|call| call.live(&self.node, now)).collect()))
+            }
+            ApiRequest::Call { call } => {
+                Ok(ApiReply::Call(Box::new(find(call)?.live(&self.node, now))))
+            }
+            ApiRequest::Ladder { call } => {
+                Ok(ApiReply::Ladder(find(call)?.narrative.ladder.entries().to_vec()))
+            }
+            ApiRequest::Why { call } => {
+                Ok(ApiReply::Why(find(call)?.narrative.decisions().to_vec()))
+            }
+            ApiRequest::EndCall { call } => {
+                find(call)?;
+                self.signal(now, call, Signal::End);
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
+            ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
+            ApiRequest::SetAgentState { agent, state, reason } => {
+                let directory = self.node.directory.as_ref().ok_or(ApiError::NotFound)?;
+                directory.agent(tenant, &agent).ok_or(ApiError::NotFound)?;
+                if !state.can_be_chosen() {
+                    return Err(ApiError::Conflict(format!(
+                        "an agent cannot choose the state {}; choose available, break or offline",
+                        state.as_str()
+                    )));
+                }
+                let tenant = tenant.clone();
+                let input = RouterInput::SetState { tenant, agent, state, reason };
+                self.node.router.handle_input(now, input);
+                Ok(ApiReply::Accepted)
+            }
+        }
+    }
+}
