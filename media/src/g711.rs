@@ -1,7 +1,7 @@
 //! G.711 by table: both laws to and from 16-bit linear, and from one law to the other.
 //!
 //! The values are those of ITU-T G.711 as the reference code of G.191 spells them, computed at
-//! compile time. Linear samples are 16 bits wide; µ-law uses the upper 14 of them, A-law 13.
+//! compile time; between the laws, its tables 3 and 4. Linear samples are 16 bits wide; µ-law uses the upper 14 of them, A-law 13.
 
 /// A companding law.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -97,9 +97,12 @@ static LINEAR_TO_ALAW: [u8; 1 << 12] = {
 
 static ULAW_TO_ALAW: [u8; 256] = {
     let mut table = [0; 256];
-    let mut code = 0;
+    let mut code: usize = 0;
     while code < 256 {
-        table[code] = alaw_compress(ulaw_expand(code as u8));
+        // A value's number counts from 1 at zero upwards; the sign bit is 1 for positive values.
+        let number = (code as u8 & 0x7f ^ 0x7f) + 1;
+        let sign = code as u8 & 0x80;
+        table[code] = (alaw_number(number) - 1 | sign) ^ 0x55;
         code += 1;
     }
     table
@@ -107,13 +110,44 @@ static ULAW_TO_ALAW: [u8; 256] = {
 
 static ALAW_TO_ULAW: [u8; 256] = {
     let mut table = [0; 256];
-    let mut code = 0;
+    let mut code: usize = 0;
     while code < 256 {
-        table[code] = ulaw_compress(alaw_expand(code as u8));
+        let number = ((code as u8 ^ 0x55) & 0x7f) + 1;
+        let sign = code as u8 & 0x80;
+        table[code] = (ulaw_number(number) - 1 ^ 0x7f) | sign;
         code += 1;
     }
     table
 };
+
+/// The number of the A-law value for the number of a µ-law value, 1 to 128 (G.711 table 3).
+const fn alaw_number(ulaw: u8) -> u8 {
+    match ulaw {
+        ..=16 => ulaw.div_ceil(2),
+        17..=33 => ulaw - 8,
+        34..=36 => 2 * ulaw - 41,
+        37..=48 => ulaw - 4,
+        49 => 46,
+        50..=64 => ulaw - 2,
+        65..=81 => ulaw - 1,
+        82.. => ulaw,
+    }
+}
+
+/// The number of the µ-law value for the number of an A-law value, 1 to 128 (G.711 table 4).
+const fn ulaw_number(alaw: u8) -> u8 {
+    match alaw {
+        ..=8 => 2 * alaw,
+        9..=24 => alaw + 8,
+        25..=32 => 33 + (alaw - 25) / 2,
+        33..=44 => alaw + 4,
+        45..=48 => 49 + (alaw - 45) / 2,
+        49..=62 => alaw + 2,
+        63..=64 => 65,
+        65..=80 => alaw + 1,
+        81.. => alaw,
+    }
+}
 
 const fn ulaw_expand(code: u8) -> i16 {
     let inverted = !code;
