@@ -75,7 +75,8 @@ fn a_tone_keeps_its_level_from_u_law_to_a_law() {
     }
     let level: f64 = 10.0 * f64::log10(after / before);
     let snr: f64 = 10.0 * f64::log10(before / noise);
-    assert!(level.abs() < 0.1, "{level} dB");
+    // G.711 table 3 takes the upper of two equally near values: up to 0.15 dB.
+    assert!(level.abs() < 0.2, "{level} dB");
     assert!(snr > 33.0, "{snr} dB");
 }
 

@@ -1,5 +1,5 @@
 //! A plane under test, with its clock, its far ends' addresses, and what it sent.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

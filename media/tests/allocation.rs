@@ -1,0 +1,125 @@
+//! The packet path and the ticks allocate nothing, counted by the allocator itself.
+#![allow(unsafe_code, reason = "a counting global allocator needs it")]
+
+mod rig;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use base::{Duration, Instant, Rng, UnixTime};
+use media::tap::{Channel, TapId};
+use media::{
+    Batch, Codec, Command, Plane, PlaneOutput, PlayId, Port, Slot, StreamId, WorkerId, tap,
+};
+use rig::{A, B, audio, far, ramp, remote};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: all work is the system allocator's; the counter is a plain thread-local without drop.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as called.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as called.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as called.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+fn plane(streams: u64) -> (Plane, tap::TapReceiver, Vec<Slot>) {
+    let (sender, receiver) = tap::ring(128);
+    let mut plane =
+        Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0));
+    let mut slots = Vec::new();
+    for id in 1..=streams {
+        let stream = StreamId(id);
+        let cname = Arc::from("strowger");
+        let open = Command::Open { stream, port: 20_000, ssrc: id as u32, cname };
+        plane.handle_command(Instant::ZERO, open);
+        let Some(PlaneOutput::OpenPort { slot, .. }) = plane.poll_output() else { panic!() };
+        plane.opened(slot, Ok(()));
+        // One leg in each law: every packet is transcoded as well.
+        let codec = if id % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
+        let remote = remote(stream, codec);
+        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote });
+        slots.push(slot);
+    }
+    (plane, receiver, slots)
+}
+
+#[test]
+fn a_relayed_transcoded_tapped_packet_allocates_nothing() {
+    let (mut plane, mut taps, slots) = plane(2);
+    plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
+    for (stream, channel) in [(A, Channel::Left), (B, Channel::Right)] {
+        plane.handle_command(Instant::ZERO, Command::Tap { stream, tap: TapId(1), channel });
+    }
+    let mut out = Batch::new(64);
+    let (mut buffer, mut relayed) = ([0_u8; 172], 0);
+    let stranger = "203.0.113.1:1".parse().unwrap();
+    while plane.poll_event().is_some() {}
+    let count = allocations(|| {
+        for n in 0..10_000_u32 {
+            let now = Instant::from_millis(u64::from(n) * 10);
+            let stream = if n % 2 == 0 { A } else { B };
+            let header = audio((n / 2 & 0xffff) as u16, n / 2 * 160).to_bytes();
+            buffer[..12].copy_from_slice(&header);
+            let slot = slots[stream.0 as usize - 1];
+            plane.handle_packet(now, slot, Port::Rtp, far(stream), &mut buffer, &mut out);
+            plane.handle_packet(now, slot, Port::Rtp, stranger, &mut buffer, &mut out);
+            plane.handle_timeout(now, &mut out);
+            relayed += out.iter().filter(|datagram| datagram.port == Port::Rtp).count();
+            out.clear();
+            while plane.poll_event().is_some() {}
+            while taps.pop().is_some() {}
+        }
+    });
+    assert_eq!(relayed, 10_000);
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_tick_of_a_hundred_playing_streams_allocates_nothing() {
+    let (mut plane, _taps, _) = plane(100);
+    let music = ramp(12_345);
+    for id in 1..=100 {
+        let prompt = Arc::clone(&music);
+        let play = Command::Play { stream: StreamId(id), play: PlayId(id), prompt, looped: true };
+        plane.handle_command(Instant::ZERO, play);
+    }
+    let mut out = Batch::new(64);
+    let mut sent = 0;
+    let count = allocations(|| {
+        let end = Instant::ZERO + Duration::from_secs(20);
+        while let Some((at, _)) = plane.poll_timeout().filter(|(at, _)| *at <= end) {
+            plane.handle_timeout(at, &mut out);
+            sent += out.len();
+            out.clear();
+        }
+    });
+    assert!(sent > 100 * 1000, "{sent}");
+    assert_eq!(count, 0);
+}
