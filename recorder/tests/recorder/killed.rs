@@ -1,0 +1,182 @@
+//! Recordings of a process that was killed, and what the next start makes of them.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use recorder::{Archive, Finished, ObjectStore, ObjectStoreConfig, Report};
+
+use crate::stage::{
+    AGENT, CALLER, Stage, channels, files, folder, level, search_for_plaintext, tenant,
+};
+
+const CHILD: &str = "STROWGER_RECORDER_TEST_CHILD";
+
+fn local(root: &Path) -> ObjectStore {
+    let path = root.join("archive");
+    ObjectStore::open(&ObjectStoreConfig::Folder { path, prefix: String::new() }).unwrap()
+}
+
+/// Not a test of its own: the process that [`kill_9_loses_at_most_a_second`] kills. It records
+/// both voices in real time and says how many packets it was given.
+#[tokio::test]
+async fn child_that_records_until_it_is_killed() {
+    let Ok(root) = std::env::var(CHILD) else { return };
+    let root = PathBuf::from(root);
+    let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
+    stage.begin(&tenant("acme"), 1).await;
+    let start = Instant::now();
+    for n in 0.. {
+        let due = Duration::from_millis(20) * n;
+        if let Some(wait) = due.checked_sub(start.elapsed()) {
+            tokio::time::sleep(wait).await;
+        }
+        let at = base::Instant::from_millis(20 * u64::from(n));
+        for channel in [media::Channel::Left, media::Channel::Right] {
+            let frame = crate::stage::frame(media::TapId(1), channel, u64::from(n), at);
+            assert!(stage.ring.push_audio(frame));
+        }
+        stage.nanos.store((at + Duration::from_millis(20)).as_nanos(), Ordering::SeqCst);
+        println!("\nspoken {}", n + 1);
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+/// Runs that process for so many packets, kills it, and gives how many it was given in the end.
+fn record_and_kill(root: &Path, packets: u64) -> u64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::child_that_records_until_it_is_killed", "--nocapture"])
+        .env(CHILD, root)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut spoken = 0;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Some(Ok(line)) = lines.next() {
+        if let Some(count) = line.strip_prefix("spoken ") {
+            spoken = count.parse().unwrap();
+            if spoken == packets {
+                child.kill().unwrap();
+            }
+        }
+    }
+    child.wait().unwrap();
+    assert!(spoken >= packets, "the child ended by itself");
+    spoken
+}
+
+async fn recover(root: &Path) -> (Finished, u64, Stage) {
+    let mut stage = Stage::start(root, local(root), |_| ());
+    match stage.report().await {
+        Report::Recovered { finished, lost_bytes } => (finished, lost_bytes, stage),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn check_voices(finished: &Finished, stage: &Stage) {
+    let archive = Archive::new(stage.store.clone(), stage.keys.clone());
+    let open =
+        archive.open(&finished.tenant, finished.recording, &finished.location).await.unwrap();
+    let (left, right) = channels(&open.read(0..u64::MAX).await.unwrap());
+    assert!((level(&left, CALLER) - 16_384.0).abs() < 200.0);
+    assert!((level(&right, AGENT) - 16_384.0).abs() < 200.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_loses_at_most_a_second() {
+    let root = folder("killed");
+    let spoken_ms = 20 * record_and_kill(&root, 150);
+    assert!(search_for_plaintext(&root) > 0);
+    let left_uploads = files(&root.join("archive"));
+    assert_eq!(left_uploads.len(), 1, "an upload was under way: {left_uploads:?}");
+
+    let (finished, _, stage) = recover(&root).await;
+    let lost_ms = spoken_ms - finished.duration_ms;
+    println!("{spoken_ms} ms were spoken, {lost_ms} ms are lost");
+    assert!(lost_ms <= 1000, "{lost_ms} ms of {spoken_ms} ms are lost");
+    assert_eq!(finished.cut_short.as_deref(), Some("the engine ended while it recorded"));
+    check_voices(&finished, &stage).await;
+    stage.settle().await;
+    assert_eq!(files(&root.join("spool")), [root.join("spool/lock")]);
+    let stored = files(&root.join("archive"));
+    assert_eq!(stored.len(), 2, "the object, its sidecar, no stale part: {stored:?}");
+    assert!(search_for_plaintext(&root) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_tail_is_dropped_and_none_of_its_nonces_is_used_again() {
+    let root = folder("killed-torn");
+    record_and_kill(&root, 100);
+    let spooled = root.join("spool/00000000000000000000000000000001.tink");
+    let mut before = fs::read(&spooled).unwrap();
+    let mut file = OpenOptions::new().append(true).open(&spooled).unwrap();
+    file.write_all(&[0x5a; 1000]).unwrap();
+    before.truncate(before.len() / 4096 * 4096);
+
+    let (finished, lost_bytes, stage) = recover(&root).await;
+    assert_eq!(lost_bytes, 1000);
+    check_voices(&finished, &stage).await;
+    // Not one block of the recovered object is a block of the broken one: another key made it.
+    let object = fs::read(finished.location.strip_prefix("file://").unwrap()).unwrap();
+    let known: std::collections::BTreeSet<&[u8]> = before.chunks_exact(16).collect();
+    assert!(object.chunks_exact(16).all(|block| !known.contains(block)));
+    assert_ne!(object[1..40], before[1..40]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_is_damaged_ends_the_recovered_recording_there() {
+    let root = folder("killed-damaged");
+    record_and_kill(&root, 100);
+    let spooled = root.join("spool/00000000000000000000000000000001.tink");
+    let mut bytes = fs::read(&spooled).unwrap();
+    bytes[4 * 4096 + 77] ^= 1;
+    fs::write(&spooled, &bytes).unwrap();
+    let (finished, lost_bytes, stage) = recover(&root).await;
+    assert_eq!(finished.wav_bytes, 4040 + 3 * 4080);
+    assert_eq!(lost_bytes, bytes.len() as u64 - 4 * 4096);
+    check_voices(&finished, &stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_which_nothing_reached_the_disk_is_reported_as_failed_and_cleared() {
+    let root = folder("killed-nothing");
+    record_and_kill(&root, 50);
+    let spooled = root.join("spool/00000000000000000000000000000001.tink");
+    let bytes = fs::read(&spooled).unwrap();
+    fs::write(&spooled, &bytes[..2000]).unwrap();
+    let mut stage = Stage::start(&root, local(&root), |_| ());
+    let Report::Failed { why, .. } = stage.report().await else { panic!() };
+    assert_eq!(why, "nothing of it had reached the disk");
+    assert_eq!(files(&root.join("spool")), [root.join("spool/lock")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_recording_whose_upload_was_cut_off_goes_up_on_the_next_start() {
+    let root = folder("killed-sealed");
+    let path = root.join("archive");
+    fs::write(&path, "in the way").unwrap();
+    let nowhere = {
+        // The folder is made once to open the store, then is in the way again.
+        fs::remove_file(&path).unwrap();
+        let store = local(&root);
+        fs::remove_dir_all(&path).unwrap();
+        fs::write(&path, "in the way").unwrap();
+        store
+    };
+    let mut stage = Stage::start(&root, nowhere, |_| ());
+    stage.begin(&tenant("acme"), 1).await;
+    stage.speak(1, 0, 100).await;
+    stage.end(1).await;
+    let Report::Delayed { .. } = stage.report().await else { panic!() };
+    let remaining = stage.service.stop(Duration::from_millis(300)).await;
+    assert_eq!(remaining.uploads, 1);
+    assert!(search_for_plaintext(&root.join("spool")) > 60_000);
+    fs::remove_file(&path).unwrap();
+    let mut stage = Stage::start(&root, local(&root), |_| ());
+    let finished = stage.finished().await;
+    assert_eq!((finished.duration_ms, finished.cut_short.clone()), (2000, None));
+    check_voices(&finished, &stage).await;
+}
