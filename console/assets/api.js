@@ -16,11 +16,15 @@ export class ApiError extends Error {
   }
 }
 
-/** A client with one API key. The key travels in the `Authorization` header, never in a URL. */
+/** A client of one tenant with one API key, which travels in a header and never in a URL. */
 export class Api {
-  /** `onRefused` is called when the server no longer accepts the key (401). */
-  constructor(key, onRefused = () => {}) {
-    this.key = key;
+  /**
+   * `access` is `{key, tenant}`; the tenant is empty but for a platform's key, which may act for
+   * any. `onRefused` is called when the server no longer accepts the key (401).
+   */
+  constructor({ key, tenant = "" }, onRefused = () => {}) {
+    this.headers = { Authorization: `Bearer ${key}` };
+    if (tenant !== "") this.headers["X-Tenant"] = tenant;
     this.onRefused = onRefused;
   }
 
@@ -75,7 +79,7 @@ export class Api {
         signal,
         cache: "no-store",
         credentials: "omit",
-        headers: { Authorization: `Bearer ${this.key}`, ...headers },
+        headers: { ...this.headers, ...headers },
       });
     } catch (cause) {
       throw unreachable(cause);

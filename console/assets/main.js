@@ -10,14 +10,24 @@ import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
 import { t } from "./strings.js";
 
-const KEY = "strowger.key";
+const ACCESS = "strowger.access";
 const root = document.getElementById("app");
 let close = () => {};
 
 function begin(message = "") {
-  const key = sessionStorage.getItem(KEY);
-  if (key) openConsole(key);
-  else openSignIn(message);
+  const access = kept();
+  if (access === null) openSignIn(message);
+  else openConsole(access);
+}
+
+/** `{key, tenant}` of this tab, or null. */
+function kept() {
+  try {
+    const access = JSON.parse(sessionStorage.getItem(ACCESS));
+    return typeof access?.key === "string" ? access : null;
+  } catch {
+    return null;
+  }
 }
 
 function openSignIn(message) {
@@ -30,29 +40,30 @@ function openSignIn(message) {
 }
 
 /** Asks the server with the key before keeping it. */
-async function tryKey(key) {
-  await new Api(key).page("/calls", { per_page: 1 });
-  sessionStorage.setItem(KEY, key);
+async function tryKey(access) {
+  await new Api(access).page("/calls", { per_page: 1 });
+  sessionStorage.setItem(ACCESS, JSON.stringify(access));
   begin();
 }
 
 function signOut(message = "") {
-  sessionStorage.removeItem(KEY);
+  sessionStorage.removeItem(ACCESS);
   openSignIn(message);
 }
 
-function openConsole(key) {
+function openConsole(access) {
   close();
-  const api = new Api(key, () => signOut(t("signin.expired")));
+  const api = new Api(access, () => signOut(t("signin.expired")));
   const model = new Model(api);
   const shell = shellView({ model, onSignOut: () => signOut() });
   const board = boardView({ api, model });
   let page = null;
+  model.onLoad = (error) => shell.showLoad(error);
 
   const stream = new EventStream(api, {
     onEvent: (event) => model.take(event),
     onState: (state) => shell.showLink(state),
-    onOpen: () => model.load().then(shell.loaded, shell.failed),
+    onOpen: () => model.load(),
   });
 
   function follow() {

@@ -88,8 +88,8 @@ export class EventStream {
       } catch (error) {
         if (this.#stopped) break;
         if (error.status === 401 || error.status === 403) break;
-        // The place to resume from may be gone: then begin anew.
-        if (error.status === 400 || error.status === 410) this.#forget();
+        // The place to resume from may be gone (another log, an older one): then begin anew.
+        if (error.status >= 400 && error.status < 500) this.#forget();
         this.#failures += 1;
       }
       if (!this.#stopped) await this.#pause();

@@ -22,12 +22,14 @@ export function callsView({ api, model }) {
     }));
   const switcher = h("div", { class: "segments", role: "group", "aria-label": t("calls.which") },
     tabs);
-  const body = h("tbody");
+  const body = h("tbody", { role: "rowgroup" });
   const head = COLUMNS.map((name) =>
-    h("th", { scope: "col", class: name },
+    h("th", { scope: "col", role: "columnheader", class: name },
       h("span", { class: name === "action" ? "unseen" : "", text: t(`calls.${name}`) })));
   const empty = h("p", { class: "empty", text: t("loading") });
-  const table = h("table", { class: "calls-table" }, h("thead", {}, h("tr", {}, head)), body);
+  // The style sheet takes the table's layout away for speed: the roles say that it still is one.
+  const table = h("table", { class: "calls-table", role: "table", hidden: true },
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)), body);
   const element = panel("calls", t("calls.title"), switcher,
     h("div", { class: "scroll" }, table, empty));
   const rows = new KeyedRows(body, (id) => row(api, model, id),
@@ -64,13 +66,13 @@ export function callsView({ api, model }) {
 
 function row(api, model, id) {
   const cells = {
-    state: h("td", { class: "state" }, pill("", "")),
-    from: h("td", { class: "from" },
+    state: h("td", { role: "cell", class: "state" }, pill("", "")),
+    from: h("td", { role: "cell", class: "from" },
       h("a", { href: `#/calls/${segment(id)}` }), h("span", { class: "rec", hidden: true })),
-    action: h("td", { class: "action" }),
+    action: h("td", { role: "cell", class: "action" }),
   };
   for (const name of ["to", "queue", "agent", "started", "duration"]) {
-    cells[name] = h("td", { class: name, data: { label: t(`calls.${name}`) } });
+    cells[name] = h("td", { role: "cell", class: name, data: { label: t(`calls.${name}`) } });
   }
   const end = h("button", { class: "quiet end" }, icon("hangup"),
     h("span", { text: t("calls.end") }));
@@ -79,7 +81,7 @@ function row(api, model, id) {
     if (call !== undefined) askToEndCall(api, call);
   });
   cells.action.append(end);
-  const element = h("tr", {}, COLUMNS.map((name) => cells[name]));
+  const element = h("tr", { role: "row" }, COLUMNS.map((name) => cells[name]));
   element.parts = cells;
   return element;
 }

@@ -7,9 +7,13 @@ import { panel } from "./panel.js";
 import { segment } from "../api.js";
 import { t } from "../strings.js";
 
+const STEP_MS = 200;
+
 /** The panel of events. */
 export function eventsView({ model }) {
   let held = null;
+  let timer = 0;
+  let drawnAt = -STEP_MS;
   const label = h("span", { text: t("events.pause") });
   const pause = h("button", { class: "quiet", "aria-pressed": "false", on: { click: toggle } },
     icon("pause"), label);
@@ -31,11 +35,17 @@ export function eventsView({ model }) {
     draw();
   }
 
+  // Nobody reads more than a few lines a second: a flood of events is drawn in steps.
   function render(changed) {
-    if (changed.has("events")) draw();
+    if (!changed.has("events") || timer !== 0) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      draw();
+    }, Math.max(0, drawnAt + STEP_MS - performance.now()));
   }
 
   function draw() {
+    drawnAt = performance.now();
     if (held !== null) {
       const fresh = model.events.filter((event) => event.sequence > held).length;
       setText(label, fresh === 0 ? t("events.resume") : t("events.held", { count: fresh }));

@@ -20,7 +20,7 @@ export function ladderView(ladder) {
     place(h("div", { class: "lanes" }, lanes.map((lane, at) =>
       column(h("div", { class: "lane-name" },
         h("strong", { text: lane.name }), h("small", { text: lane.address })), at))), lanes));
-  const list = h("ol", { class: "ladder" }, messages.map((message) =>
+  const list = h("ol", { class: "ladder-list" }, messages.map((message) =>
     h("li", {}, rowView(message, lanes, names))));
   return h("div", { class: "ladder-wrap" }, h("p", { class: "lead", text: t("ladder.lead") }),
     h("div", { class: "ladder-scroll" }, head, list));

@@ -14,7 +14,8 @@ export function queuesView({ model }) {
   const body = h("tbody");
   const head = COLUMNS.map((name) =>
     h("th", { scope: "col", class: name, text: t(`queues.${name}`) }));
-  const table = h("table", { class: "queues-table" }, h("thead", {}, h("tr", {}, head)), body);
+  const table = h("table", { class: "queues-table", hidden: true },
+    h("thead", {}, h("tr", {}, head)), body);
   const empty = h("p", { class: "empty", text: t("loading") });
   const element = panel("queues", t("queues.title"), null,
     h("div", { class: "scroll" }, table, empty));
@@ -55,7 +56,7 @@ function loads(model) {
 
 function row() {
   return h("tr", {}, h("th", { scope: "row" }), COLUMNS.slice(1).map((name) =>
-    h("td", { class: name, data: { label: t(`queues.${name}`) } })));
+    h("td", { class: name })));
 }
 
 function fill(element, { queue, load }) {

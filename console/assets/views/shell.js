@@ -29,6 +29,7 @@ export function shellView({ model, onSignOut }) {
     tenant, h("span", { class: "spacer" }), link, themeButton(), signOut);
   let everLive = false;
   let lost = false;
+  let failure = "";
   let shown = null;
 
   function showLink({ kind, seconds }) {
@@ -41,10 +42,17 @@ export function shellView({ model, onSignOut }) {
     } else if (everLive && (kind === "waiting" || kind === "stopped")) {
       lost = true;
     }
-    warn(lost ? t("link.lost") : "");
+    warn();
   }
 
-  function warn(sentence) {
+  /** `error` is null when the lists were loaded. */
+  function showLoad(error) {
+    failure = error === null ? "" : t("error.load", { message: error.message });
+    warn();
+  }
+
+  function warn() {
+    const sentence = lost ? t("link.lost") : failure;
     setText(warning, sentence);
     warning.hidden = sentence === "";
   }
@@ -64,8 +72,7 @@ export function shellView({ model, onSignOut }) {
     element: h("div", { class: "shell" }, skip, header, warning, main),
     show,
     showLink,
-    loaded: () => warn(lost ? t("link.lost") : ""),
-    failed: (error) => warn(t("error.load", { message: error.message })),
+    showLoad,
     close: unsubscribe,
   };
 }
