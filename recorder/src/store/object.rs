@@ -257,12 +257,11 @@ impl Folder {
         bytes: &[u8],
     ) -> io::Result<Part> {
         let path = self.partial(key, upload)?;
-        // Made again if someone cleaned up; `complete` sees that its length is right.
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        let file = OpenOptions::new().write(true).open(path)?;
+        // A file that was cleaned away and made again has a hole where the first parts were.
+        if file.metadata()?.len() < offset {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
         }
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         file.write_all_at(bytes, offset)?;
         Ok(Part { number, bytes: bytes.len() as u64, tag: String::new() })
     }

@@ -22,7 +22,8 @@ use crate::aead::{AeadError, HEADER_BYTES, Header, Layout, Reader, TAG_BYTES, Wr
 use crate::keys::stream_binding;
 use crate::{DataKey, Report};
 
-const CUT_SHORT: &str = "the engine ended while it recorded";
+/// Why a recording that an earlier process left ends early.
+const KILLED: &str = "the engine ended while it recorded";
 
 /// Brings every recording that was left in the spool to the object store.
 pub(crate) async fn all(shared: Arc<Shared>, manifests: Vec<Manifest>) {
@@ -31,7 +32,7 @@ pub(crate) async fn all(shared: Arc<Shared>, manifests: Vec<Manifest>) {
         let (tenant, recording, call) =
             (manifest.tenant.clone(), manifest.recording, manifest.call);
         let worker = Arc::clone(&shared);
-        match disk::blocking(move || complete(&worker, manifest)).await {
+        match disk::blocking(move || complete(&worker, manifest, KILLED)).await {
             Ok(Ok(manifest)) => {
                 tracing::info!(%recording, "a recording was found in the spool");
                 let (_, progress) = watch::channel(Progress::default());
@@ -79,11 +80,12 @@ pub(crate) fn manifests(shared: &Shared) -> io::Result<Vec<Manifest>> {
     Ok(manifests)
 }
 
-/// Brings a recording's file to its end; the manifest given back is of a sealed file. The report
-/// instead says that nothing of it can be saved.
+/// Brings a recording's file to its end, cut short for the reason `why`; the manifest given back is
+/// of a sealed file. The report instead says that nothing of it can be saved.
 pub(crate) fn complete(
     shared: &Shared,
     mut manifest: Manifest,
+    why: &str,
 ) -> io::Result<Result<Manifest, Report>> {
     let spool = &shared.spool;
     if matches!(manifest.state, State::Sealed(_)) {
@@ -112,7 +114,7 @@ pub(crate) fn complete(
         shared.keys.generate(&manifest.tenant, manifest.recording).map_err(io::Error::other)?;
     let stamp = crate::keys::to_hex(&disk::random::<4>()?);
     let name = format!("{}.{stamp}.tink", manifest.recording);
-    let copied = spool.grow(&name).and_then(|new| old.copy(&new_key, new));
+    let copied = spool.grow(&name).and_then(|new| old.copy(&new_key, new, why));
     let sealed = match copied {
         Ok(Some(sealed)) => sealed,
         Ok(None) => {
@@ -185,7 +187,7 @@ impl Broken<'_> {
 
     /// Encrypts the whole segments again, under the new key, up to the first that is torn. `None`
     /// when there is not one.
-    fn copy(&self, key: &DataKey, mut new: Growing) -> io::Result<Option<Sealed>> {
+    fn copy(&self, key: &DataKey, mut new: Growing, why: &str) -> io::Result<Option<Sealed>> {
         let Some(reader) = self.reader()? else { return Ok(None) };
         let total = self.file.metadata()?.len();
         let size = u64::from(self.manifest.segment_bytes);
@@ -220,7 +222,7 @@ impl Broken<'_> {
             bytes: new.written,
             wav_bytes,
             gaps_ms: 0,
-            cut_short: Some(CUT_SHORT.to_owned()),
+            cut_short: Some(why.to_owned()),
             recovered: Some(total - at),
         }))
     }

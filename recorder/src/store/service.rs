@@ -2,7 +2,7 @@
 //!
 //! The thread wakes every 10 ms, takes commands, empties the rings, and moves every recording's
 //! timeline on. It never waits for the network, and for the disk only as long as the kernel's page
-//! cache does.
+//! cache does, and once in a tenant's life for its wrapping key to be on disk.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -237,7 +237,8 @@ impl Uploader {
     async fn mend(&mut self, why: &str) -> io::Result<bool> {
         tracing::error!(recording = %self.manifest.recording, why, "a recording broke off");
         let (shared, broken) = (Arc::clone(&self.shared), self.manifest.clone());
-        match disk::blocking(move || recover::complete(&shared, broken)).await? {
+        let why = why.to_owned();
+        match disk::blocking(move || recover::complete(&shared, broken, &why)).await? {
             Ok(manifest) => {
                 self.manifest = manifest;
                 Ok(true)

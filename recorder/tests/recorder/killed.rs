@@ -180,3 +180,55 @@ async fn a_sealed_recording_whose_upload_was_cut_off_goes_up_on_the_next_start()
     assert_eq!((finished.duration_ms, finished.cut_short.clone()), (2000, None));
     check_voices(&finished, &stage).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_between_the_stores_answer_and_the_clearing_of_the_spool_reports_again() {
+    let root = folder("killed-late");
+    let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
+    stage.begin(&tenant("acme"), 1).await;
+    stage.speak(1, 0, 100).await;
+    stage.end(1).await;
+    let first = stage.finished().await;
+    let object = fs::read(first.location.strip_prefix("file://").unwrap()).unwrap();
+    stage.service.stop(Duration::from_secs(5)).await;
+    let spooled = root.join("spool/00000000000000000000000000000001.tink");
+    fs::write(&spooled, &object).unwrap();
+    // The manifest as it is just before `complete`: sealed, every part confirmed.
+    let note =
+        fs::read_to_string(format!("{}.json", first.location.strip_prefix("file://").unwrap()));
+    let sidecar: serde_json::Value = serde_json::from_str(&note.unwrap()).unwrap();
+    let manifest = serde_json::json!({
+        "version": 1, "tenant": "acme", "recording": sidecar["recording"],
+        "call": sidecar["call"], "started_at": crate::stage::AT,
+        "file": "00000000000000000000000000000001.tink", "segment_bytes": 4096,
+        "wrapped_key": sidecar["wrapped_key"],
+        "state": { "name": "sealed", "bytes": first.bytes, "wav_bytes": first.wav_bytes,
+            "gaps_ms": 0, "cut_short": null, "recovered": null },
+        "upload": { "id": "0123456789abcdef",
+            "parts": [{ "number": 1, "bytes": first.bytes, "tag": "" }] },
+        "stale_upload": null,
+    });
+    let place = root.join("spool/00000000000000000000000000000001.json");
+    fs::write(place, manifest.to_string()).unwrap();
+    let mut stage = Stage::start(&root, local(&root), |_| ());
+    assert_eq!(stage.finished().await, first, "the same report, and nothing was sent again");
+    stage.settle().await;
+    assert_eq!(files(&root.join("spool")), [root.join("spool/lock")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_not_what_was_sent_is_sent_again_before_the_spool_lets_go() {
+    let root = folder("killed-unconfirmed");
+    let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
+    stage.begin(&tenant("acme"), 1).await;
+    stage.speak(1, 0, 100).await;
+    // The store loses the first part's bytes: its file keeps its length.
+    let partial = files(&root.join("archive"));
+    assert_eq!(partial.len(), 1);
+    let length = fs::metadata(&partial[0]).unwrap().len();
+    fs::write(&partial[0], vec![0; length as usize]).unwrap();
+    stage.end(1).await;
+    let finished = stage.finished().await;
+    assert_eq!(finished.duration_ms, 2000);
+    check_voices(&finished, &stage).await;
+}

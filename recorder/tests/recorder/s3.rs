@@ -145,3 +145,15 @@ async fn an_upload_that_was_cut_off_by_a_restart_goes_on_with_the_parts_that_are
     let left = files(&root.join("bucket"));
     assert!(!left.iter().any(|f| f.to_string_lossy().contains("upload")), "{left:?}");
 }
+
+#[test]
+fn the_stores_configuration_reads_from_toml_like_maps_and_names_unknown_keys() {
+    let text = r#"{"kind": "s3", "bucket": "b", "path_style": true}"#;
+    let config: recorder::ObjectStoreConfig = serde_json::from_str(text).unwrap();
+    let recorder::ObjectStoreConfig::S3(s3) = config else { panic!() };
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.path_style), ("b", "us-east-1", true));
+    let wrong = serde_json::from_str::<recorder::ObjectStoreConfig>(
+        r#"{"kind": "s3", "bucket": "b", "buckett": "c"}"#,
+    );
+    assert!(wrong.unwrap_err().to_string().contains("buckett"));
+}

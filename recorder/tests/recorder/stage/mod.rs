@@ -226,3 +226,26 @@ pub(crate) fn search_for_plaintext(folder: &Path) -> usize {
     }
     searched
 }
+
+#[test]
+fn the_search_finds_every_form_of_a_voice() {
+    let root = folder("search");
+    let coded = |hertz: f64| (0..8000).map(move |n| G711::Pcmu.encode(tone(hertz, n)));
+    let decoded = |hertz| coded(hertz).flat_map(|code| G711::Pcmu.decode(code).to_le_bytes());
+    let both = coded(CALLER).zip(coded(AGENT)).flat_map(|(left, right)| {
+        [left, right].into_iter().flat_map(|code| G711::Pcmu.decode(code).to_le_bytes())
+    });
+    let forms: [Vec<u8>; 6] = [
+        coded(CALLER).collect(),
+        coded(AGENT).collect(),
+        decoded(CALLER).collect(),
+        decoded(AGENT).collect(),
+        both.collect(),
+        recorder::wav::header(None).to_vec(),
+    ];
+    for (n, form) in forms.iter().enumerate() {
+        fs::write(root.join("leak"), &form[form.len() / 3 / 4 * 4 * usize::from(n < 5)..]).unwrap();
+        let found = std::panic::catch_unwind(|| search_for_plaintext(&root));
+        assert!(found.is_err(), "form {n} slips through");
+    }
+}
