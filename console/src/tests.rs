@@ -221,3 +221,38 @@ fn modules_stay_small_enough_to_read() {
         }
     }
 }
+
+/// WCAG 2.2 §1.4.3: the contrast of two colours (`rrggbb`), from 1 to 21.
+fn contrast(one: &str, other: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    };
+    let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+    one.max(other) / one.min(other)
+}
+
+#[test]
+fn every_text_colour_can_be_read_on_every_ground_in_light_and_dark() {
+    let styles = text("base.css");
+    let colour = |name: &str, theme: usize| {
+        let pair = between(styles, &format!("--{name}: light-dark("), ")")[0];
+        pair.split(", ").nth(theme).unwrap().trim_start_matches('#').to_owned()
+    };
+    let inks = ["text", "muted", "accent", "green", "blue", "amber", "violet", "red", "grey"];
+    for theme in [0, 1] {
+        for ground in ["page", "surface", "raised", "hover", "accent-soft"] {
+            for ink in inks {
+                let ratio = contrast(&colour(ink, theme), &colour(ground, theme));
+                assert!(ratio >= 4.5, "{ink} on {ground} has {ratio:.2} in theme {theme}");
+            }
+        }
+        let button = contrast(&colour("on-accent", theme), &colour("accent", theme));
+        assert!(button >= 4.5, "a button's text has {button:.2} in theme {theme}");
+        let edge = contrast(&colour("line-strong", theme), &colour("surface", theme));
+        assert!(edge >= 3.0, "a field's edge has {edge:.2} in theme {theme}");
+    }
+}

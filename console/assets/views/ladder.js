@@ -31,13 +31,13 @@ function messageOf(entry) {
   const flow = pick(entry, "flow") ?? {};
   const remote = String(pick(entry, "remote", "peer") ?? pick(flow, "remote") ?? t("ladder.far"));
   const local = String(pick(entry, "local") ?? pick(flow, "local") ?? "");
-  const inbound = /^(in|rec|from)/i.test(String(pick(entry, "direction") ?? "in"));
+  const sent = pick(entry, "sent") ?? /^(out|sent)/i.test(pick(entry, "direction") ?? "in");
   const text = messageText(pick(entry, "message", "text", "bytes", "raw"));
   const firstLine = text.split(/\r?\n/, 1)[0];
   return {
     at: millis(pick(entry, "at", "time")),
-    from: inbound ? remote : ENGINE,
-    to: inbound ? ENGINE : remote,
+    from: sent ? ENGINE : remote,
+    to: sent ? remote : ENGINE,
     remote,
     local,
     party: pick(entry, "party", "leg_kind", "kind"),

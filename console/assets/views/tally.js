@@ -1,6 +1,6 @@
 // The figures one looks at from across the room.
 
-import { count as number } from "../format.js";
+import { count as number, now } from "../format.js";
 import { count, still } from "../ticker.js";
 import { h, setText } from "../dom.js";
 import { t } from "../strings.js";
@@ -44,7 +44,7 @@ export function tallyView({ model }) {
     const longest = tiles.get("longest");
     if (oldest === null) still(longest.value, 0);
     else count(longest.value, oldest);
-    const slow = oldest !== null && Date.now() - oldest > SLOW_S * 1000;
+    const slow = oldest !== null && now() - oldest > SLOW_S * 1000;
     longest.element.classList.toggle("alarmed", slow);
   }
 

@@ -9,7 +9,13 @@ import { has, snake, t, word } from "../strings.js";
 export function whyView(why) {
   const entries = Array.isArray(why) ? why : (pick(why, "decisions", "entries") ?? []);
   if (entries.length === 0) return h("p", { class: "empty", text: t("why.none") });
-  return h("ol", { class: "why-list" }, entries.map(entryView));
+  return h("ol", { class: "why-list" }, entries.map((entry) => entryView(flat(entry))));
+}
+
+/** An entry with what the API may nest (its detail, an attempt's outcome) on one level. */
+function flat(entry) {
+  const whole = { ...pick(entry, "detail"), ...entry };
+  return typeof whole.outcome === "object" ? { ...whole, ...whole.outcome } : whole;
 }
 
 function entryView(entry) {
@@ -43,7 +49,8 @@ function sentence(entry) {
     const withStatus = outcome === "failed" && words.status !== null;
     return t(withStatus ? "why.failed_status" : `why.${outcome}`, words);
   }
-  return has(`why.${kind}`) ? t(`why.${kind}`, words) : kind.replaceAll("_", " ");
+  if (has(`why.${kind}`)) return t(`why.${kind}`, words);
+  return pick(entry, "summary") ?? kind.replaceAll("_", " ");
 }
 
 function decisionParts(decision) {
