@@ -101,8 +101,9 @@ impl Of<'_> {
             match &work.stage {
                 Stage::Waiting => {
                     let line = self.floor.lines.get(&work.queue);
-                    let places = line.map_or(0, |l| l.waiting().filter(|(_, w)| w == id).count());
-                    demand(places == 1, || format!("{id} waits in {places} places"))?;
+                    demand(line.is_some_and(|line| line.holds(*id, work)), || {
+                        format!("{id} waits, but has no place in {}", work.queue)
+                    })?;
                     let retries = self.has(|tenant| Timer::RetryPause(tenant, *id));
                     demand(retries != work.tried.is_empty(), || {
                         format!("{id}: tried {:?}, deadline {retries}", work.tried)
@@ -153,6 +154,9 @@ impl Of<'_> {
                 let Some(work) = self.floor.work.get(&id) else {
                     return Err(format!("{queue}: {id} waits, but is gone"));
                 };
+                demand(work.stage == Stage::Waiting && work.queue == *queue, || {
+                    format!("{queue}: {id} has a place, but is {:?}", work.stage)
+                })?;
                 let taker = line.idle.iter().find(|(_, agent)| work.tried(agent).is_none());
                 demand(taker.is_none(), || format!("{queue}: {id} waits, {taker:?} is free"))?;
             }

@@ -75,6 +75,12 @@ impl Line {
         }
     }
 
+    /// Whether the work has its place here.
+    pub(super) fn holds(&self, id: WorkId, work: &Work) -> bool {
+        let place = self.waiting.get(&Reverse(work.priority));
+        place.is_some_and(|place| place.contains(&(work.arrival, id)))
+    }
+
     /// The work that waits, next first, with its rank among all the tenant's work.
     pub(super) fn waiting(&self) -> impl Iterator<Item = ((Reverse<u8>, u64), WorkId)> {
         self.waiting.iter().flat_map(|(priority, place)| {

@@ -104,7 +104,7 @@ impl Rig {
         self.drain();
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         self.router.check().expect("the invariants hold");
         self.outputs.extend(std::iter::from_fn(|| self.router.poll_output()));
     }

@@ -1,0 +1,321 @@
+//! Provisioning: everything that is wrong is told at once, with the place and the cure.
+
+mod rig;
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use base::{PromptId, TrunkId};
+use rig::{ACME, directory, queue, tenant};
+use routing::{Directory, Provisioning, RouteRefusal, Step, route};
+
+fn errors(toml: &str) -> Vec<String> {
+    let provisioning: Provisioning = toml::from_str(toml).unwrap();
+    match Directory::build(provisioning) {
+        Ok(_) => vec![],
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_with_the_place_and_the_cure() {
+    let wrong = r#"
+        [[trunks]]
+        id = "carrier"
+        sources = ["192.0.2.7/24", "nowhere", "192.0.2.1", "192.0.2.1"]
+        tenants = ["akme"]
+
+        [[platform_keys]]
+        key = "short"
+        role = "platform"
+
+        [[tenants]]
+        id = "acme"
+        domain = "acme.example"
+        skills = [{ id = "sales" }]
+        prompts = [{ id = "music", file = "../music.wav" }]
+        agents = [
+            { id = "alice", password = "", skills = ["sails"] },
+            { id = "alice", password = "alice" },
+        ]
+        queues = [{ id = "sales", needs = ["billing"], music = "musik", agents = ["carol"],
+                    ring_timeout_s = 0 }]
+        flows = [
+            { id = "main", steps = [{ do = "hangup" }, { do = "queue", queue = "sale" },
+                                    { do = "play", prompt = "hello" }] },
+            { id = "empty", steps = [] },
+        ]
+        numbers = [
+            { number = "+15550100", flow = "mian" },
+            { number = "555", flow = "main" },
+            { number = "+1 555 01 00", flow = "main" },
+            { number = "+1-800-FLOWERS", flow = "main" },
+        ]
+        api_keys = [{ key = "short", loopback_only = true, role = "platform" }]
+
+        [[tenants]]
+        id = "globex"
+        domain = "ACME.example"
+        parent = "initech"
+        limits = { agents = 0 }
+        agents = [{ id = "gina", password = "gina-secret" }]
+        numbers = [{ number = "+15550100", flow = "main" }]
+    "#;
+    let add_agent = "add one with id = \"carol\" to [[tenants.agents]] of acme";
+    let add_flow = "add one with id = \"main\" to [[tenants.flows]] of globex";
+    assert_eq!(
+        errors(wrong),
+        [
+            "platform_keys[0].key: a key of fewer than 24 characters can be guessed; write a \
+             longer one, or set loopback_only = true for a trial"
+                .to_owned(),
+            "tenants.acme.agents.alice.password: the password is empty; write a long random one"
+                .to_owned(),
+            "tenants.acme.agents.alice.password: the password is the agent's name; write a long \
+             random one"
+                .to_owned(),
+            "tenants.acme.agents.alice.skills[0]: there is no skill \"sails\"; did you mean \
+             \"sales\"? if not, add one with id = \"sails\" to [[tenants.skills]] of acme"
+                .to_owned(),
+            "tenants.acme.agents[1].id: \"alice\" is the name of tenants.acme.agents[0] already; \
+             give one of them another name"
+                .to_owned(),
+            "tenants.acme.api_keys[0].key: platform_keys[0] has the same key; make each key its \
+             own"
+            .to_owned(),
+            "tenants.acme.api_keys[0].role: a tenant's key cannot open the platform; move it to \
+             [[platform_keys]], or give it another role"
+                .to_owned(),
+            "tenants.acme.flows.empty.steps: a flow without steps only hangs up; add a step, such \
+             as { do = \"queue\", queue = \"...\" }"
+                .to_owned(),
+            "tenants.acme.flows.main.steps[1]: the step before it hangs up, so it is never \
+             reached; remove it, or move the hangup to the end"
+                .to_owned(),
+            "tenants.acme.flows.main.steps[1].queue: there is no queue \"sale\"; did you mean \
+             \"sales\"? if not, add one with id = \"sale\" to [[tenants.queues]] of acme"
+                .to_owned(),
+            "tenants.acme.flows.main.steps[2]: the step before it hangs up, so it is never \
+             reached; remove it, or move the hangup to the end"
+                .to_owned(),
+            "tenants.acme.flows.main.steps[2].prompt: there is no prompt \"hello\"; use one of: \
+             music; or add one with id = \"hello\" to [[tenants.prompts]] of acme"
+                .to_owned(),
+            "tenants.acme.numbers[0].flow: there is no flow \"mian\"; did you mean \"main\"? if \
+             not, add one with id = \"mian\" to [[tenants.flows]] of acme"
+                .to_owned(),
+            "tenants.acme.numbers[1].number: \"555\" is not in E.164 form; write \"+555\" if that \
+             is what is meant"
+                .to_owned(),
+            "tenants.acme.numbers[2].number: +15550100 is tenants.acme.numbers[0] already; a \
+             number belongs to one tenant and one flow: list it once"
+                .to_owned(),
+            "tenants.acme.numbers[3].number: \"+1-800-FLOWERS\" is not in E.164 form: 'F' does \
+             not belong in a telephone number; write \"+\", the country code and the number, such \
+             as \"+15550100\""
+                .to_owned(),
+            "tenants.acme.prompts.music.file: \"../music.wav\" lies outside the provisioning \
+             file's folder; put the file beside the provisioning file or below it, and write it \
+             from there"
+                .to_owned(),
+            format!("tenants.acme.queues.sales.agents[0]: there is no agent \"carol\"; use one of: alice; or {add_agent}"),
+            "tenants.acme.queues.sales.music: there is no prompt \"musik\"; did you mean \
+             \"music\"? if not, add one with id = \"musik\" to [[tenants.prompts]] of acme"
+                .to_owned(),
+            "tenants.acme.queues.sales.needs[0]: there is no skill \"billing\"; use one of: \
+             sales; or add one with id = \"billing\" to [[tenants.skills]] of acme"
+                .to_owned(),
+            "tenants.acme.queues.sales.ring_timeout_s: 0 is out of range; write a number from 1 \
+             to 300"
+                .to_owned(),
+            "tenants.globex.agents: 1 agents, but limits.agents allows 0; raise the limit (its \
+             parents' too) or remove agents"
+                .to_owned(),
+            "tenants.globex.domain: \"acme.example\" is the domain of tenant \"acme\" already; \
+             give each tenant a domain of its own"
+                .to_owned(),
+            format!("tenants.globex.numbers[0].flow: there is no flow \"main\"; {add_flow}"),
+            "tenants.globex.numbers[0].number: +15550100 is tenants.acme.numbers[0] already; a \
+             number belongs to one tenant and one flow: list it once"
+                .to_owned(),
+            "tenants.globex.parent: there is no tenant \"initech\"; use one of: acme; or add one \
+             with id = \"initech\" to [[tenants]]"
+                .to_owned(),
+            "trunks.carrier.sources[0]: \"192.0.2.7/24\" is not a network: the address has bits \
+             set behind the prefix; the block that holds it is 192.0.2.0/24; write \
+             \"192.0.2.0/24\", or the one address without its prefix"
+                .to_owned(),
+            "trunks.carrier.sources[1]: \"nowhere\" is not a network: \"nowhere\" is not an IP \
+             address; write an address or a block, such as \"192.0.2.7\" or \"192.0.2.0/24\""
+                .to_owned(),
+            "trunks.carrier.sources[3]: 192.0.2.1 is a source of trunk \"carrier\" already; list \
+             it once"
+                .to_owned(),
+            "trunks.carrier.tenants[0]: there is no tenant \"akme\"; did you mean \"acme\"? if \
+             not, add one with id = \"akme\" to [[tenants]]"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn parents_that_go_in_a_circle_are_told_once() {
+    let tenant = |id: &str, parent: &str| {
+        format!("[[tenants]]\nid = \"{id}\"\ndomain = \"{id}.example\"\nparent = \"{parent}\"\n")
+    };
+    let circle = [tenant("a", "b"), tenant("b", "c"), tenant("c", "a"), tenant("d", "a")];
+    assert_eq!(
+        errors(&circle.concat()),
+        ["tenants.a.parent: the parents go in a circle: a -> b -> c -> a; remove the parent of \
+          the one that stands on top"]
+    );
+    assert_eq!(
+        errors(&tenant("self", "self")),
+        ["tenants.self.parent: the parents go in a circle: self -> self; remove the parent of \
+          the one that stands on top"]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name() {
+    let error = toml::from_str::<Provisioning>("[[tenants]]\nid = \"a\"\ndomain = \"a\"\nagnets = []")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("agnets"), "{error}");
+    assert!(error.contains("line 4"), "{error}");
+}
+
+#[test]
+fn a_subtenant_inherits_prompts_and_skills_and_the_narrower_limits() {
+    let toml = format!(
+        "{ACME}limits = {{ concurrent_calls = 10, recording = false, retention_days = 30 }}
+        [[tenants]]
+        id = \"agency\"
+        domain = \"agency.example\"
+        parent = \"acme\"
+        limits = {{ concurrent_calls = 50, calls_per_second = 2, retention_days = 7 }}
+        prompts = [{{ id = \"hello\", file = \"hello.wav\" }}]
+        queues = [{{ id = \"sales\", needs = [\"billing\"], music = \"music\" }}]
+        "
+    );
+    let directory = directory(&toml);
+    let limits = directory.limits(&tenant("agency")).unwrap();
+    assert_eq!((limits.concurrent_calls, limits.calls_per_second), (Some(10), Some(2)));
+    assert_eq!((limits.recording, limits.retention_days), (false, Some(7)));
+    assert!(!directory.records(&tenant("agency"), &queue("sales")));
+    let prompt = |of: &str, id: &str| {
+        let found = directory.prompt(&tenant(of), &PromptId::new(id).unwrap());
+        found.map(|(owner, _)| owner.to_string())
+    };
+    assert_eq!(prompt("agency", "music").as_deref(), Some("acme"));
+    assert_eq!(prompt("agency", "hello").as_deref(), Some("agency"));
+    assert_eq!(prompt("acme", "hello"), None);
+}
+
+#[test]
+fn the_longest_prefix_says_whose_call_it_is_and_a_stranger_is_nobodys() {
+    let directory = directory(
+        "trunks = [
+            { id = \"wide\", sources = [\"192.0.2.0/24\", \"2001:db8::/32\"] },
+            { id = \"narrow\", sources = [\"192.0.2.64/26\", \"192.0.2.7\"] },
+        ]",
+    );
+    let trunk = |text: &str| directory.trunk_of(address(text)).map(|t| t.id.to_string());
+    assert_eq!(trunk("192.0.2.1").as_deref(), Some("wide"));
+    assert_eq!(trunk("192.0.2.7").as_deref(), Some("narrow"));
+    assert_eq!(trunk("192.0.2.65").as_deref(), Some("narrow"));
+    assert_eq!(trunk("::ffff:192.0.2.7").as_deref(), Some("narrow"));
+    assert_eq!(trunk("2001:db8::9").as_deref(), Some("wide"));
+    assert_eq!(trunk("192.0.3.1"), None);
+    assert_eq!(trunk("::1"), None);
+}
+
+#[test]
+fn a_number_leads_to_its_tenants_flow_and_the_reasons_say_how() {
+    let demo = directory(&demo());
+    let trunk = demo.trunk(&TrunkId::new("carrier-a").unwrap()).unwrap();
+    let found = route(&demo, trunk, "sip:0015550101@engine.example").unwrap();
+    assert_eq!((found.tenant.as_str(), found.flow.as_str()), ("acme", "support"));
+    assert_eq!(
+        found.reasons,
+        [
+            "\"sip:0015550101@engine.example\" was dialled, which is +15550101",
+            "+15550101 belongs to tenant acme",
+            "its calls take the flow support",
+        ]
+    );
+    let refused = |dialled: &str| route(&demo, trunk, dialled).unwrap_err().to_string();
+    assert_eq!(refused("+15550999"), "no tenant has the number +15550999");
+    assert!(refused("sales").starts_with("what was dialled is not a number"));
+}
+
+#[test]
+fn a_trunk_that_lists_tenants_calls_them_and_their_subtenants_only() {
+    let toml = "
+        trunks = [{ id = \"t\", sources = [\"192.0.2.1\"], tenants = [\"acme\"] }]
+        tenants = [
+            { id = \"acme\", domain = \"a.example\" },
+            { id = \"agency\", domain = \"b.example\", parent = \"acme\",
+              flows = [{ id = \"bye\", steps = [{ do = \"hangup\" }] }],
+              numbers = [{ number = \"+4930123\", flow = \"bye\" }] },
+            { id = \"globex\", domain = \"c.example\",
+              flows = [{ id = \"bye\", steps = [{ do = \"hangup\" }] }],
+              numbers = [{ number = \"+4930124\", flow = \"bye\" }] },
+        ]";
+    let directory = directory(toml);
+    let trunk = directory.trunk_of(address("192.0.2.1")).unwrap();
+    assert_eq!(route(&directory, trunk, "+4930123").unwrap().tenant, tenant("agency"));
+    assert_eq!(
+        route(&directory, trunk, "+4930124"),
+        Err(RouteRefusal::TrunkNotAllowed(tenant("globex")))
+    );
+}
+
+#[test]
+fn no_password_or_key_is_shown_when_provisioning_is_printed() {
+    let demo: Provisioning = toml::from_str(&demo()).unwrap();
+    let shown = format!("{demo:?}");
+    assert!(!shown.contains("alice-secret") && !shown.contains("demo-platform"));
+    let stored = serde_json::to_string(&demo).unwrap();
+    assert!(stored.contains("alice-secret"), "the store keeps them");
+    assert_eq!(serde_json::from_str::<Provisioning>(&stored).unwrap(), demo);
+}
+
+fn demo() -> String {
+    std::fs::read_to_string(fixtures().join("demo.toml")).unwrap()
+}
+
+fn fixtures() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+}
+
+#[test]
+fn the_demo_is_right_and_its_sounds_are_there() {
+    let demo = directory(&demo());
+    for t in demo.tenants() {
+        for prompt in &t.prompts {
+            let wav = std::fs::read(fixtures().join(&prompt.file)).unwrap();
+            assert_eq!(&wav[..4], b"RIFF", "{:?}", prompt.file);
+            assert_eq!(wav[22..28], [1, 0, 0x40, 0x1f, 0, 0], "mono, 8 kHz: {:?}", prompt.file);
+        }
+    }
+    for (dialled, owner, line) in [
+        ("+15550100", "acme", "sales"),
+        ("+15550101", "acme", "support"),
+        ("+15550200", "globex", "sales"),
+    ] {
+        let (t, number) = demo.number(dialled).unwrap();
+        assert_eq!(t.id, tenant(owner));
+        let steps = &demo.flow(&t.id, &number.flow).unwrap().steps;
+        assert!(steps.contains(&Step::Queue { queue: queue(line) }));
+    }
+    assert_eq!(demo.trunk_of(address("127.0.0.2")).unwrap().id.as_str(), "carrier-a");
+    assert_eq!(demo.trunk_of(address("127.0.0.3")).unwrap().id.as_str(), "carrier-b");
+    assert!(demo.trunk_of(address("127.0.0.1")).is_none());
+    assert!(demo.api_keys().all(|(_, key)| key.loopback_only));
+    assert_eq!(demo.tenant_by_domain("Acme.Example").unwrap().id, tenant("acme"));
+}
