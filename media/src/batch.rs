@@ -119,7 +119,9 @@ mod tests {
             assert!(batch.push(slot, Port::Rtp, to, &[n; 3]));
         }
         assert!(!batch.push(slot, Port::Rtp, to, b"late"));
-        assert!(batch.iter().enumerate().all(|(n, d)| d.bytes.iter().all(|b| usize::from(*b) == n)));
+        assert!(
+            batch.iter().enumerate().all(|(n, d)| d.bytes.iter().all(|b| usize::from(*b) == n))
+        );
         batch.clear();
         assert!(!batch.push(slot, Port::Rtp, to, &[0; MAX_DATAGRAM + 1]));
         assert!(batch.is_empty());

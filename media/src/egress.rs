@@ -8,7 +8,7 @@ use base::{Instant, Rng};
 
 use crate::reception::samples;
 use crate::rtp::Header;
-use crate::{Slot, CLOCK_RATE};
+use crate::{CLOCK_RATE, Slot};
 
 /// Packets after a change of feed in which one from before it can still come late.
 const YOUNG: u16 = 200;
@@ -176,9 +176,8 @@ impl Egress {
         if is_event && let Some(known) = self.known_event(incoming) {
             return known;
         }
-        let offset = relay
-            .timestamp_offset
-            .unwrap_or_else(|| self.resumed(now).wrapping_sub(arrived));
+        let offset =
+            relay.timestamp_offset.unwrap_or_else(|| self.resumed(now).wrapping_sub(arrived));
         relay.timestamp_offset = Some(offset);
         let timestamp = arrived.wrapping_add(offset);
         if is_event {
@@ -196,8 +195,7 @@ impl Egress {
 
     fn remember_event(&mut self, incoming: &Incoming, outgoing: u32) {
         let Header { ssrc, timestamp, .. } = incoming.header;
-        self.event =
-            Some(EventTime { from: incoming.from, ssrc, incoming: timestamp, outgoing });
+        self.event = Some(EventTime { from: incoming.from, ssrc, incoming: timestamp, outgoing });
     }
 
     /// The timestamp of a packet at `at` that follows on the last one: by the time that passed, and

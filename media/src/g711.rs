@@ -100,9 +100,9 @@ static ULAW_TO_ALAW: [u8; 256] = {
     let mut code: usize = 0;
     while code < 256 {
         // A value's number counts from 1 at zero upwards; the sign bit is 1 for positive values.
-        let number = (code as u8 & 0x7f ^ 0x7f) + 1;
+        let number = ((code as u8 & 0x7f) ^ 0x7f) + 1;
         let sign = code as u8 & 0x80;
-        table[code] = (alaw_number(number) - 1 | sign) ^ 0x55;
+        table[code] = ((alaw_number(number) - 1) | sign) ^ 0x55;
         code += 1;
     }
     table
@@ -114,7 +114,7 @@ static ALAW_TO_ULAW: [u8; 256] = {
     while code < 256 {
         let number = ((code as u8 ^ 0x55) & 0x7f) + 1;
         let sign = code as u8 & 0x80;
-        table[code] = (ulaw_number(number) - 1 ^ 0x7f) | sign;
+        table[code] = ((ulaw_number(number) - 1) ^ 0x7f) | sign;
         code += 1;
     }
     table

@@ -148,6 +148,7 @@ impl Run {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -169,8 +170,7 @@ mod tests {
     fn send(latch: &mut Latch, from: &str, ssrc: u32, ms: u64, count: u16) -> Verdict {
         let mut verdict = Verdict::Refuse;
         for n in 0..count {
-            let header =
-                Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
+            let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
             let now = Instant::from_millis(ms + 20 * u64::from(n));
             verdict = latch.handle_packet(now, address(from), &header);
         }
@@ -205,7 +205,8 @@ mod tests {
     fn a_burst_or_a_mix_of_ssrcs_is_no_run() {
         let mut latch = signalled();
         for n in 0..100_u16 {
-            let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc: 1 };
+            let header =
+                Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc: 1 };
             let now = Instant::from_nanos(u64::from(n) * 1000);
             assert_eq!(latch.handle_packet(now, address(STRANGER), &header), Verdict::Refuse);
         }

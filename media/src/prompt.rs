@@ -2,7 +2,7 @@
 
 use base::Duration;
 
-use crate::{Codec, CLOCK_RATE, resample};
+use crate::{CLOCK_RATE, Codec, resample};
 
 /// The longest prompt, in samples of the file: an hour at 8 kHz, ten minutes at 48 kHz.
 const MAX_FRAMES: u32 = 3600 * CLOCK_RATE;

@@ -93,7 +93,8 @@ impl Reception {
         source.expected_prior = expected;
         source.received_prior = source.received;
         let lost = i64::from(of_interval) - i64::from(received);
-        let fraction = if of_interval == 0 || lost <= 0 { 0 } else { (lost << 8) / i64::from(of_interval) };
+        let fraction =
+            if of_interval == 0 || lost <= 0 { 0 } else { (lost << 8) / i64::from(of_interval) };
         Some(ReportBlock {
             ssrc: source.ssrc,
             fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
@@ -190,7 +191,11 @@ mod tests {
         assert_eq!(block.highest_sequence, 65_536 + 2);
         assert_eq!(block.cumulative_lost, 0);
         feed(&mut reception, [65_535]);
-        assert_eq!(reception.report().unwrap().highest_sequence, 65_538, "a late one moves nothing");
+        assert_eq!(
+            reception.report().unwrap().highest_sequence,
+            65_538,
+            "a late one moves nothing"
+        );
     }
 
     #[test]

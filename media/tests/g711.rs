@@ -1,4 +1,5 @@
 //! G.711 against the values of an independent implementation (CPython's `audioop`, which is Sun's).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use media::G711;
 

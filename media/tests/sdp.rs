@@ -1,4 +1,5 @@
 //! Offer and answer as tables: what comes in, what is settled, what is answered.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::IpAddr;
 
@@ -81,7 +82,10 @@ fn what_cannot_be_met_says_why() {
         ("m=video 5000 RTP/AVP 31\r\n", NegotiationError::NoAudio),
         ("m=audio 0 RTP/AVP 0\r\n", NegotiationError::NoAudio),
         ("m=audio 4000 RTP/AVP 18\r\n", NegotiationError::NoCommonCodec),
-        ("m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n", NegotiationError::NoCommonCodec),
+        (
+            "m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+            NegotiationError::NoCommonCodec,
+        ),
         ("m=audio 4000 RTP/AVP 0\r\na=rtpmap:0 G729/8000\r\n", NegotiationError::NoCommonCodec),
         ("m=audio 4000 RTP/SAVP 0\r\n", NegotiationError::Protocol),
         ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 a.name.example\r\n", NegotiationError::NoAddress),
@@ -141,10 +145,9 @@ fn our_offer_reads_back_as_meant() {
 fn the_answer_to_our_offer_is_accepted_or_refused() {
     let ours = sdp::offer(&local(), &Capabilities::default(), None);
     let accept = |media: &str| sdp::accept(&ours, &offer(media));
-    let remote = accept(
-        "m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=sendonly\r\n",
-    )
-    .unwrap();
+    let remote =
+        accept("m=audio 4000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\na=sendonly\r\n")
+            .unwrap();
     assert_eq!((remote.codec, remote.telephone_event), (Codec::Pcma, Some(96)));
     assert_eq!(remote.direction, Direction::SendOnly);
     assert_eq!(accept("m=audio 0 RTP/AVP 0\r\n"), Err(NegotiationError::NoAudio));
@@ -153,7 +156,8 @@ fn the_answer_to_our_offer_is_accepted_or_refused() {
         accept("m=audio 4000 RTP/AVP 0\r\nm=video 1 RTP/AVP 31\r\n"),
         Err(NegotiationError::Mismatch)
     );
-    let deaf = Capabilities { telephone_event: false, codecs: vec![Codec::Pcmu], ..Default::default() };
+    let deaf =
+        Capabilities { telephone_event: false, codecs: vec![Codec::Pcmu], ..Default::default() };
     let ours = sdp::offer(&local(), &deaf, None);
     let theirs = offer("m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n");
     assert_eq!(sdp::accept(&ours, &theirs).unwrap().telephone_event, None);

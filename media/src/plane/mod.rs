@@ -17,8 +17,7 @@ use std::net::SocketAddr;
 use base::{Duration, Instant, Rng, UnixTime};
 
 use crate::{
-    Batch, Command, Event, PlaneOutput, Port, Slot, StreamId, StreamStats, TapSender, WorkerId,
-    rtp,
+    Batch, Command, Event, PlaneOutput, Port, Slot, StreamId, StreamStats, TapSender, WorkerId, rtp,
 };
 use deadlines::Deadlines;
 use stream::Stream;

@@ -29,9 +29,9 @@ impl Plane {
         let parsed = rtp::parse(packet);
         let known = parsed.map(|parsed| (parsed, stream.payload(parsed.header.payload_type)));
         // What we cannot read proves nothing about its source, but is no stranger's from the known.
-        let Some((parsed, kind)) = known.filter(|(_, kind)| {
-            *kind != Payload::Unknown || stream.latch.source() == Some(source)
-        }) else {
+        let Some((parsed, kind)) = known
+            .filter(|(_, kind)| *kind != Payload::Unknown || stream.latch.source() == Some(source))
+        else {
             return self.refuse(now, slot, source);
         };
         match stream.latch.handle_packet(now, source, &parsed.header) {

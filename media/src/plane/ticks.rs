@@ -74,9 +74,11 @@ impl Ticks {
 
     /// The phase whose tick is longest due, if one is.
     pub(super) fn due_phase(&self, now: Instant) -> Option<u8> {
-        let due = self.phases.iter().enumerate().filter(|(_, phase)| {
-            !phase.streams.is_empty() && phase.due <= now
-        });
+        let due = self
+            .phases
+            .iter()
+            .enumerate()
+            .filter(|(_, phase)| !phase.streams.is_empty() && phase.due <= now);
         due.min_by_key(|(_, phase)| phase.due).map(|(n, _)| n as u8)
     }
 

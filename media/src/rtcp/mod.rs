@@ -64,12 +64,7 @@ impl<'a> Iterator for Packets<'a> {
 }
 
 /// Appends a packet whose body `write` appends, and fills its length in.
-fn write_packet(
-    into: &mut Vec<u8>,
-    count: u8,
-    packet_type: u8,
-    write: impl FnOnce(&mut Vec<u8>),
-) {
+fn write_packet(into: &mut Vec<u8>, count: u8, packet_type: u8, write: impl FnOnce(&mut Vec<u8>)) {
     let start = into.len();
     into.extend_from_slice(&[0x80 | (count & 0x1f), packet_type, 0, 0]);
     write(into);

@@ -27,8 +27,7 @@ impl SenderReport {
         let mut body = packet.body;
         let ssrc = word(&mut body)?;
         let ntp = (u64::from(word(&mut body)?) << 32) | u64::from(word(&mut body)?);
-        let (timestamp, packets, bytes) =
-            (word(&mut body)?, word(&mut body)?, word(&mut body)?);
+        let (timestamp, packets, bytes) = (word(&mut body)?, word(&mut body)?, word(&mut body)?);
         Some((Self { ssrc, ntp, timestamp, packets, bytes }, body))
     }
 }
@@ -53,8 +52,13 @@ mod tests {
 
     #[test]
     fn a_sender_report_and_its_block_survive_their_bytes() {
-        let report =
-            SenderReport { ssrc: 7, ntp: 0x0102_0304_8000_0000, timestamp: 9, packets: 3, bytes: 4 };
+        let report = SenderReport {
+            ssrc: 7,
+            ntp: 0x0102_0304_8000_0000,
+            timestamp: 9,
+            packets: 3,
+            bytes: 4,
+        };
         let block = ReportBlock { ssrc: 8, jitter: 5, ..Default::default() };
         let mut bytes = Vec::new();
         write_sender_report(&mut bytes, &report, Some(&block));

@@ -32,10 +32,11 @@ pub fn answer(
     for (at, section) in offer.media.iter().enumerate() {
         if at == place {
             let mut payloads = vec![audio];
-            payloads.extend(remote.telephone_event.map(|payload_type| Payload {
-                payload_type,
-                format: Format::TelephoneEvent,
-            }));
+            payloads.extend(
+                remote
+                    .telephone_event
+                    .map(|payload_type| Payload { payload_type, format: Format::TelephoneEvent }),
+            );
             let direction = remote.direction.reversed();
             offer::audio(&mut body, local.port, &payloads, caps.ptime, direction);
         } else {
@@ -54,8 +55,11 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<RemoteMedia, Neg
     if offered.media.len() != answer.media.len() {
         return Err(NegotiationError::Mismatch);
     }
-    let codecs: Vec<Codec> =
-        offered.media.iter().flat_map(|section| section.payloads.iter().filter_map(codec)).collect();
+    let codecs: Vec<Codec> = offered
+        .media
+        .iter()
+        .flat_map(|section| section.payloads.iter().filter_map(codec))
+        .collect();
     let (place, audio, chosen) = choose(answer, &codecs, None)?;
     let ours = offered.media.get(place).ok_or(NegotiationError::Mismatch)?;
     let theirs = answer.media.get(place).ok_or(NegotiationError::Mismatch)?;

@@ -327,5 +327,5 @@ impl Softphone {
 /// A time in NTP's format from an origin of our own: good for round trips.
 fn ntp(now: Instant) -> u64 {
     let nanos = now.as_nanos() + 1_000_000_000;
-    ((nanos / 1_000_000_000) << 32) | ((nanos % 1_000_000_000) << 32) / 1_000_000_000
+    ((nanos / 1_000_000_000) << 32) | (((nanos % 1_000_000_000) << 32) / 1_000_000_000)
 }

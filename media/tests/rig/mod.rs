@@ -1,4 +1,5 @@
 //! A plane under test, with its clock, its far ends' addresses, and what it sent.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;

@@ -1,0 +1,138 @@
+//! What one relayed packet costs in the plane alone: no sockets, no system calls.
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::{Duration, Instant, Rng, UnixTime};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use media::rtp::Header;
+use media::tap::{self, Channel, TapId};
+use media::{
+    Batch, Codec, Command, Direction, Plane, PlaneOutput, PlayId, Port, Prompt, RemoteMedia, Slot,
+    StreamId, TapReceiver, WorkerId,
+};
+
+struct Bench {
+    plane: Plane,
+    taps: TapReceiver,
+    slots: Vec<Slot>,
+    out: Batch,
+    packet: [u8; 172],
+    n: u32,
+}
+
+fn far(stream: u64) -> SocketAddr {
+    SocketAddr::from(([10, 0, (stream >> 8) as u8, stream as u8], 4000))
+}
+
+impl Bench {
+    /// Bridged pairs; the second leg of each in the codec given.
+    fn new(pairs: u64, second: Codec, tapped: bool) -> Self {
+        let (sender, taps) = tap::ring(4096);
+        let mut plane =
+            Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0));
+        let mut slots = Vec::new();
+        for id in 0..2 * pairs {
+            let stream = StreamId(id);
+            let cname = Arc::from("bench");
+            let order = Command::Open { stream, port: 20_000, ssrc: id as u32, cname };
+            plane.handle_command(Instant::ZERO, order);
+            if let Some(PlaneOutput::OpenPort { slot, .. }) = plane.poll_output() {
+                plane.opened(slot, Ok(()));
+                slots.push(slot);
+            }
+            let codec = if id % 2 == 0 { Codec::Pcmu } else { second };
+            let remote = RemoteMedia {
+                rtp: far(id),
+                rtcp: far(id),
+                codec,
+                payload_type: codec.static_payload_type(),
+                telephone_event: Some(101),
+                ptime: Duration::from_millis(20),
+                direction: Direction::SendRecv,
+            };
+            plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote });
+            if id % 2 == 1 {
+                let bridge = Command::Bridge { a: StreamId(id - 1), b: stream };
+                plane.handle_command(Instant::ZERO, bridge);
+            }
+            if tapped {
+                let channel = if id % 2 == 0 { Channel::Left } else { Channel::Right };
+                let order = Command::Tap { stream, tap: TapId(id / 2), channel };
+                plane.handle_command(Instant::ZERO, order);
+            }
+        }
+        Self { plane, taps, slots, out: Batch::new(64), packet: [0; 172], n: 0 }
+    }
+
+    /// One packet of every stream.
+    fn round(&mut self) {
+        self.n += 1;
+        let now = Instant::from_millis(u64::from(self.n) * 20);
+        for index in 0..self.slots.len() {
+            let header = Header {
+                payload_type: 0,
+                marker: false,
+                sequence: (self.n & 0xffff) as u16,
+                timestamp: self.n.wrapping_mul(160),
+                ssrc: 5,
+            };
+            for (to, from) in self.packet.iter_mut().zip(header.to_bytes()) {
+                *to = from;
+            }
+            let (slot, from) = (self.slots[index], far(index as u64));
+            self.plane.handle_packet(now, slot, Port::Rtp, from, &mut self.packet, &mut self.out);
+            if self.out.room() == 0 {
+                black_box(&self.out);
+                self.out.clear();
+            }
+        }
+        self.out.clear();
+        while self.plane.poll_event().is_some() {}
+        while self.taps.pop().is_some() {}
+    }
+}
+
+fn relay(c: &mut Criterion) {
+    let mut group = c.benchmark_group("media/relay");
+    for (name, pairs, second, tapped) in [
+        ("one bridge", 1, Codec::Pcmu, false),
+        ("500 bridges", 500, Codec::Pcmu, false),
+        ("500 bridges, transcoded", 500, Codec::Pcma, false),
+        ("500 bridges, tapped", 500, Codec::Pcmu, true),
+    ] {
+        let mut bench = Bench::new(pairs, second, tapped);
+        group.throughput(Throughput::Elements(2 * pairs));
+        group.bench_function(name, |b| b.iter(|| bench.round()));
+    }
+    group.finish();
+}
+
+fn ticks(c: &mut Criterion) {
+    let mut group = c.benchmark_group("media/play");
+    let mut bench = Bench::new(250, Codec::Pcmu, false);
+    let pcm: Vec<i16> = (0..80_000).map(|n| (n % 1000) as i16).collect();
+    let music = Arc::new(Prompt::from_pcm(&pcm));
+    for id in 0..500 {
+        let prompt = Arc::clone(&music);
+        let play = Command::Play { stream: StreamId(id), play: PlayId(id), prompt, looped: true };
+        bench.plane.handle_command(Instant::ZERO, play);
+    }
+    let mut end = Instant::ZERO;
+    group.throughput(Throughput::Elements(500));
+    group.bench_function("500 streams", |b| {
+        b.iter(|| {
+            end += Duration::from_millis(20);
+            while let Some((at, _)) = bench.plane.poll_timeout().filter(|(at, _)| *at <= end) {
+                bench.plane.handle_timeout(at, &mut bench.out);
+                black_box(&bench.out);
+                bench.out.clear();
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, relay, ticks);
+criterion_main!(benches);
