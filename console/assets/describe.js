@@ -12,6 +12,8 @@ export function describe({ type, body }, model) {
   if (!has(key)) return type;
   const agent = model.agentName(pick(body, "agent", "agent_id"));
   const { state, reason } = agentState(pick(body, "state", "to"), pick(body, "reason"));
+  // A word of ours, or a sentence that is shown as it is.
+  const why = pick(body, "why", "reason", "error");
   const stateText = word("agent", state);
   return t(key, {
     agent,
@@ -23,7 +25,7 @@ export function describe({ type, body }, model) {
     prompt: pick(body, "prompt", "prompt_id"),
     waiting: pick(body, "waiting"),
     cause: word("cause", causeOf(pick(body, "cause"))),
-    why: word("cause", causeOf(pick(body, "why", "reason", "error"))),
+    why: typeof why === "object" ? word("cause", causeOf(why)) : word("cause", why),
     state: reason === null ? stateText : `${stateText} (${reason})`,
   });
 }

@@ -203,9 +203,9 @@ const strings = {
 
   "recording.title": "Recording",
   "recording.none": "This call was not recorded.",
+  "recording.not_yet": "This call is not being recorded so far.",
   "recording.running": "This call is being recorded. It can be played when the call has ended.",
   "recording.pending": "The recording is being stored.",
-  "recording.failed": "The recording failed.",
   "recording.load": "Load recording",
   "recording.loading": "Loading… {percent}",
   "recording.save": "Save as WAV",

@@ -57,7 +57,7 @@ export function callView({ api, model, id }) {
     await Promise.all([
       loadCall(),
       part("timeline", `${path}/events`, (events) => timelineView(events, model)),
-      part("why", `${path}/why`, (why) => whyView(why)),
+      part("why", `${path}/why`, (why) => whyView(why, model)),
       part("ladder", `${path}/ladder`, (ladder) => ladderView(ladder)),
     ]);
   }
@@ -153,8 +153,20 @@ function section(name) {
     h("p", { class: "empty", text: t("loading") }));
   return {
     panel: panel(name, t(`${name}.title`), null, content),
-    fill: (view) => content.replaceChildren(view),
+    fill: (view) => refill(content, view),
   };
+}
+
+/** Replaces what is shown; what the reader had opened, and where the focus was, stay so. */
+function refill(content, view) {
+  const places = [...content.querySelectorAll("details")];
+  const focused = places.findIndex((place) => place.contains(document.activeElement));
+  content.replaceChildren(view);
+  const now = content.querySelectorAll("details");
+  places.forEach((place, at) => {
+    if (now[at] !== undefined) now[at].open = place.open;
+  });
+  now[focused]?.querySelector("summary").focus({ preventScroll: true });
 }
 
 function factRows(call, ended, model) {

@@ -18,15 +18,16 @@ export function eventsView({ model }) {
   const pause = h("button", { class: "quiet", "aria-pressed": "false", on: { click: toggle } },
     icon("pause"), label);
   // A log whose lines are not read out one by one: a busy floor would never be silent.
-  const list = h("ol", {
-    class: "events-list scroll",
+  const list = h("ol", { class: "events-list" });
+  const log = h("div", {
+    class: "scroll",
     role: "log",
     "aria-live": "off",
     "aria-labelledby": "events-title",
     tabindex: "0",
-  });
+  }, list);
   const empty = h("p", { class: "empty", text: t("events.none") });
-  const element = panel("events", t("events.title"), pause, list, empty);
+  const element = panel("events", t("events.title"), pause, log, empty);
   const rows = new KeyedRows(list, () => h("li"), (row, event) => fill(row, event, model));
 
   function toggle() {
@@ -54,7 +55,7 @@ export function eventsView({ model }) {
     setText(label, t("events.pause"));
     const entries = model.events.map((event) => [event.id, event]).reverse();
     rows.sync(entries, new Set());
-    list.hidden = entries.length === 0;
+    log.hidden = entries.length === 0;
     empty.hidden = entries.length > 0;
   }
 

@@ -13,8 +13,10 @@ export function recordingView({ api, call }) {
   const abort = new AbortController();
   const element = h("div", { class: "recording-body" });
   let url = null;
-  if (call.recording === null) element.append(sentence("recording.none"));
-  else if (call.state !== "ended") element.append(sentence("recording.running"));
+  const ended = call.state === "ended";
+  if (call.recording === null && ended) element.append(sentence("recording.none"));
+  else if (call.recording === null) element.append(sentence("recording.not_yet"));
+  else if (!ended) element.append(sentence("recording.running"));
   else offer();
 
   function offer(problem = "") {

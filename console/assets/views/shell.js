@@ -6,6 +6,7 @@ import { t } from "../strings.js";
 
 const THEMES = ["system", "light", "dark"];
 const THEME = "strowger.theme";
+const PATIENCE_MS = 3000;
 
 /** The frame; `show(page)` puts `{element, title, heading}` into it. */
 export function shellView({ model, onSignOut }) {
@@ -27,7 +28,7 @@ export function shellView({ model, onSignOut }) {
       h("img", { src: "/console/icon.svg", alt: "", width: "26", height: "26" }),
       h("span", { text: t("app.name") })),
     tenant, h("span", { class: "spacer" }), link, themeButton(), signOut);
-  let everLive = false;
+  let lastLive = performance.now();
   let lost = false;
   let failure = "";
   let shown = null;
@@ -37,11 +38,13 @@ export function shellView({ model, onSignOut }) {
     setText(link.firstChild, t(`link.${kind}`, { seconds }));
     if (kind === "live") {
       if (lost) announce(t("link.back"));
-      everLive = true;
+      lastLive = Infinity;
       lost = false;
-    } else if (everLive && (kind === "waiting" || kind === "stopped")) {
-      lost = true;
+    } else if (lastLive === Infinity) {
+      lastLive = performance.now();
     }
+    // A connection that comes back at once is not worth an alarm.
+    if (kind === "stopped" || performance.now() - lastLive > PATIENCE_MS) lost = true;
     warn();
   }
 

@@ -6,10 +6,10 @@ import { pick, seconds } from "../shape.js";
 import { has, snake, t, word } from "../strings.js";
 
 /** A call's decisions, in order. */
-export function whyView(why) {
+export function whyView(why, model) {
   const entries = Array.isArray(why) ? why : (pick(why, "decisions", "entries") ?? []);
   if (entries.length === 0) return h("p", { class: "empty", text: t("why.none") });
-  return h("ol", { class: "why-list" }, entries.map((entry) => entryView(flat(entry))));
+  return h("ol", { class: "why-list" }, entries.map((entry) => entryView(flat(entry), model)));
 }
 
 /** An entry with what the API may nest (its detail, an attempt's outcome) on one level. */
@@ -18,25 +18,25 @@ function flat(entry) {
   return typeof whole.outcome === "object" ? { ...whole, ...whole.outcome } : whole;
 }
 
-function entryView(entry) {
+function entryView(entry, model) {
   const at = millis(pick(entry, "at", "time"));
   const decision = pick(entry, "decision");
   const reasons = [pick(entry, "reasons") ?? [], pick(entry, "reason") ?? []].flat();
   return h("li", { class: "decision" },
     h("div", { class: "decision-head" },
-      h("h3", { text: sentence(entry) }),
+      h("h3", { text: sentence(entry, model) }),
       at === null ? null : h("time", { text: clock(at) })),
     reasons.map((reason) => h("p", { text: String(reason) })),
-    decision === null ? null : decisionParts(decision));
+    decision === null ? null : decisionParts(decision, model));
 }
 
 /** What was decided, as the heading says it. */
-function sentence(entry) {
+function sentence(entry, model) {
   const kind = snake(pick(entry, "decided", "kind") ?? "");
   const words = {
     flow: pick(entry, "flow"),
-    queue: pick(entry, "queue"),
-    agent: pick(entry, "agent"),
+    queue: model.queueName(pick(entry, "queue")),
+    agent: model.agentName(pick(entry, "agent")),
     position: pick(entry, "position"),
     status: pick(entry, "status"),
     why: word("cause", pick(entry, "why")),
@@ -53,7 +53,7 @@ function sentence(entry) {
   return pick(entry, "summary") ?? kind.replaceAll("_", " ");
 }
 
-function decisionParts(decision) {
+function decisionParts(decision, model) {
   const needs = pick(decision, "needs") ?? [];
   const considered = pick(decision, "considered") ?? [];
   const more = Number(pick(decision, "not_listed") ?? 0);
@@ -65,19 +65,20 @@ function decisionParts(decision) {
       ? null
       : h("p", { class: "rule", text: t("why.needs", { skills: needs.join(", ") }) }),
     considered.length === 0 ? null : h("table", { class: "considered" },
-      h("thead", {}, h("tr", {}, head)), h("tbody", {}, considered.map(candidateRow))),
+      h("thead", {}, h("tr", {}, head)),
+      h("tbody", {}, considered.map((each) => candidateRow(each, model)))),
     more === 0 ? null : h("p", { class: "rule", text: t("why.more", { count: count(more) }) }),
   ];
 }
 
-function candidateRow(candidate) {
+function candidateRow(candidate, model) {
   const found = pick(candidate, "verdict");
   const tagged = found !== null && typeof found === "object";
   const verdict = tagged ? found : { ...candidate, verdict: found ?? "" };
   const kind = snake(verdict.verdict ?? "");
   const text = verdictText(kind, verdict);
   return h("tr", {},
-    h("th", { scope: "row", text: String(pick(candidate, "agent") ?? "") }),
+    h("th", { scope: "row", text: model.agentName(pick(candidate, "agent")) ?? "" }),
     h("td", {}, kind === "chosen" ? pill("available", text) : text));
 }
 
