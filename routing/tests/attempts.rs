@@ -134,10 +134,7 @@ fn an_agent_who_goes_on_a_break_while_ringing_stops_ringing() {
     let mut rig = Rig::with(ACME, &["alice", "bob"]);
     rig.enqueue(1, "sales");
     rig.choose("alice", AgentState::Break, Some("coffee"));
-    assert_eq!(
-        rig.heard()[1..],
-        ["alice stops ringing for 1: went away", "bob rings for 1"]
-    );
+    assert_eq!(rig.heard()[1..], ["alice stops ringing for 1: went away", "bob rings for 1"]);
     assert_eq!(rig.state("alice"), AgentState::Break);
 }
 

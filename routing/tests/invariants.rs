@@ -204,7 +204,9 @@ impl Life {
                 self.say(Input::Withdraw { tenant: of(place), work });
             }
             Step::Accept(at) => {
-                let Some(((place, work), (name, ..))) = pick(&self.seen.ringing, at) else { return };
+                let Some(((place, work), (name, ..))) = pick(&self.seen.ringing, at) else {
+                    return;
+                };
                 self.seen.ringing.remove(&(place, work));
                 self.seen.talking.insert((place, work), name.clone());
                 let agent = agent(&name);

@@ -122,7 +122,9 @@ fn all_that_is_wrong_is_told_at_once_with_the_place_and_the_cure() {
              file's folder; put the file beside the provisioning file or below it, and write it \
              from there"
                 .to_owned(),
-            format!("tenants.acme.queues.sales.agents[0]: there is no agent \"carol\"; use one of: alice; or {add_agent}"),
+            format!(
+                "tenants.acme.queues.sales.agents[0]: there is no agent \"carol\"; use one of: alice; or {add_agent}"
+            ),
             "tenants.acme.queues.sales.music: there is no prompt \"musik\"; did you mean \
              \"music\"? if not, add one with id = \"musik\" to [[tenants.prompts]] of acme"
                 .to_owned(),
@@ -182,9 +184,10 @@ fn parents_that_go_in_a_circle_are_told_once() {
 
 #[test]
 fn an_unknown_key_is_refused_by_name() {
-    let error = toml::from_str::<Provisioning>("[[tenants]]\nid = \"a\"\ndomain = \"a\"\nagnets = []")
-        .unwrap_err()
-        .to_string();
+    let error =
+        toml::from_str::<Provisioning>("[[tenants]]\nid = \"a\"\ndomain = \"a\"\nagnets = []")
+            .unwrap_err()
+            .to_string();
     assert!(error.contains("agnets"), "{error}");
     assert!(error.contains("line 4"), "{error}");
 }

@@ -50,10 +50,7 @@ fn an_agent_rung_for_a_removed_queue_who_does_not_answer_ends_the_wait() {
     rig.provision(&ACME.replace("id = \"support\"", "id = \"billing\""));
     rig.heard();
     rig.pass(15_000);
-    assert_eq!(
-        rig.heard(),
-        ["bob stops ringing for 1: rang too long", "1 refused: queue removed"]
-    );
+    assert_eq!(rig.heard(), ["bob stops ringing for 1: rang too long", "1 refused: queue removed"]);
 }
 
 #[test]

@@ -55,7 +55,10 @@ fn the_same_work_cannot_wait_twice() {
     rig.enqueue(1, "sales");
     rig.enqueue(1, "support");
     rig.enqueue(2, "nowhere");
-    assert_eq!(rig.heard(), ["1 waits at 1", "1 refused: already here", "2 refused: unknown queue"]);
+    assert_eq!(
+        rig.heard(),
+        ["1 waits at 1", "1 refused: already here", "2 refused: unknown queue"]
+    );
 }
 
 #[test]

@@ -73,7 +73,10 @@ fn networks(
                 Err(error) => {
                     let cure = match error {
                         NetworkError::HostBits(meant) => {
-                            format!("write {:?}, or the one address without its prefix", meant.to_string())
+                            format!(
+                                "write {:?}, or the one address without its prefix",
+                                meant.to_string()
+                            )
                         }
                         _ => "write an address or a block, such as \"192.0.2.7\" or \
                               \"192.0.2.0/24\""
@@ -122,10 +125,9 @@ fn check_trunk(
             found.unknown(path, "tenant", tenant, tenants.keys(), "[[tenants]]");
         }
     }
-    for (name, limit) in [
-        ("concurrent_calls", trunk.concurrent_calls),
-        ("calls_per_second", trunk.calls_per_second),
-    ] {
+    for (name, limit) in
+        [("concurrent_calls", trunk.concurrent_calls), ("calls_per_second", trunk.calls_per_second)]
+    {
         if limit == Some(0) {
             found.add(
                 format_args!("{path}.{name}"),
@@ -175,9 +177,7 @@ fn numbers(tenants: &[Tenant], found: &mut Findings) -> BTreeMap<E164, (usize, u
                         let other = &tenants[*first].id;
                         found.add(
                             path,
-                            format_args!(
-                                "{number} is tenants.{other}.numbers[{at_first}] already"
-                            ),
+                            format_args!("{number} is tenants.{other}.numbers[{at_first}] already"),
                             "a number belongs to one tenant and one flow: list it once",
                         );
                     } else {
@@ -275,7 +275,11 @@ fn check_role(path: &str, tenant: Option<&Tenant>, key: &crate::ApiKey, found: &
     match (tenant, key.role) {
         (None, Role::Platform) => {}
         (None, _) => {
-            found.add(role, "a platform key has the role \"platform\"", "write role = \"platform\"");
+            found.add(
+                role,
+                "a platform key has the role \"platform\"",
+                "write role = \"platform\"",
+            );
         }
         (Some(_), Role::Platform) => found.add(
             role,

@@ -145,11 +145,7 @@ impl Directory {
 
     /// A prompt as a tenant sees it, and whose it is: its own, else the nearest parent's.
     #[must_use]
-    pub fn prompt(
-        &self,
-        tenant: &TenantId,
-        prompt: &PromptId,
-    ) -> Option<(&TenantId, &PromptFile)> {
+    pub fn prompt(&self, tenant: &TenantId, prompt: &PromptId) -> Option<(&TenantId, &PromptFile)> {
         self.tenants.get(tenant)?.line.iter().find_map(|at| {
             let owner = self.provisioning.tenants.get(*at)?;
             let place = self.tenants.get(&owner.id)?.prompts.get(prompt)?;

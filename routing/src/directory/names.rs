@@ -11,12 +11,7 @@ use super::ProvisioningError;
 pub(super) struct Findings(Vec<ProvisioningError>);
 
 impl Findings {
-    pub(super) fn add(
-        &mut self,
-        path: impl Display,
-        problem: impl Display,
-        cure: impl Display,
-    ) {
+    pub(super) fn add(&mut self, path: impl Display, problem: impl Display, cure: impl Display) {
         self.0.push(ProvisioningError {
             path: path.to_string(),
             problem: problem.to_string(),
@@ -41,7 +36,10 @@ impl Findings {
             if let Some(first) = index.insert(id.clone(), at) {
                 self.add(
                     format_args!("{list_path}[{at}].id"),
-                    format_args!("{id:?} is the name of {list_path}[{first}] already", id = id.to_string()),
+                    format_args!(
+                        "{id:?} is the name of {list_path}[{first}] already",
+                        id = id.to_string()
+                    ),
                     "give one of them another name",
                 );
                 index.insert(id.clone(), first);

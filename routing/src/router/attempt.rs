@@ -29,9 +29,8 @@ impl Floor {
         };
         let lines = seat.lines.iter().filter_map(|queue| self.lines.get(queue));
         let first_of_each = lines.filter_map(|line| {
-            line.waiting().find(|(_, id)| {
-                self.work.get(id).is_some_and(|work| work.tried(agent).is_none())
-            })
+            line.waiting()
+                .find(|(_, id)| self.work.get(id).is_some_and(|work| work.tried(agent).is_none()))
         });
         if let Some((_, id)) = first_of_each.min() {
             self.begin_attempt(turn, id, agent);

@@ -112,8 +112,7 @@ impl Line {
 
     pub(super) fn count_answered(&mut self, wait: Duration) {
         self.tally.answered += 1;
-        self.tally.answered_in_time +=
-            u64::from(wait <= seconds(self.queue.service_level_s));
+        self.tally.answered_in_time += u64::from(wait <= seconds(self.queue.service_level_s));
         self.tally.wait_of_answered += wait;
     }
 

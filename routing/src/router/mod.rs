@@ -148,8 +148,7 @@ impl Router {
     fn on(&mut self, now: Instant, tenant: &TenantId, step: impl FnOnce(&mut Floor, &mut Turn)) {
         let mut nowhere = Floor::default();
         let floor = self.floors.get_mut(tenant).unwrap_or(&mut nowhere);
-        let mut turn =
-            Turn { now, tenant, timers: &mut self.timers, outputs: &mut self.outputs };
+        let mut turn = Turn { now, tenant, timers: &mut self.timers, outputs: &mut self.outputs };
         step(floor, &mut turn);
         if floor.is_deserted() {
             self.floors.remove(tenant);

@@ -233,13 +233,7 @@ impl Floor {
         self.seats.remove(agent);
     }
 
-    pub(super) fn set_doing(
-        &mut self,
-        turn: &mut Turn,
-        agent: &AgentId,
-        doing: Doing,
-        idle: Idle,
-    ) {
+    pub(super) fn set_doing(&mut self, turn: &mut Turn, agent: &AgentId, doing: Doing, idle: Idle) {
         if let Some(seat) = self.seats.get_mut(agent) {
             seat.doing = doing;
             self.settle(turn, agent, idle);

@@ -83,7 +83,8 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(toml: &str) -> Self {
-        let mut rig = Self { router: Router::new(), now: Instant::from_millis(1000), outputs: vec![] };
+        let mut rig =
+            Self { router: Router::new(), now: Instant::from_millis(1000), outputs: vec![] };
         rig.provision(toml);
         rig
     }

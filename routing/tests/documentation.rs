@@ -1,0 +1,55 @@
+//! The manual is tried: each of its examples is provisioning, and each key has its row.
+
+mod rig;
+
+use std::collections::BTreeSet;
+
+use rig::directory;
+
+fn manual() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/provisioning.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn every_example_in_the_manual_is_right() {
+    let manual = manual();
+    let examples: Vec<&str> = manual
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(examples.len(), 6);
+    for example in examples {
+        directory(example);
+    }
+}
+
+/// The names a table has, told by the parser itself when it meets one it does not know.
+fn keys_of(example: &str) -> Vec<String> {
+    let error = toml::from_str::<routing::Provisioning>(example).unwrap_err().to_string();
+    let (_, names) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
+    names.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_that_the_parser_knows_stands_in_the_manual() {
+    let manual = manual();
+    let documented: BTreeSet<&str> = manual
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|line| line.split('|').nth(1).unwrap_or("").split('`').skip(1).step_by(2))
+        .collect();
+    let lists = ["trunks", "platform_keys", "tenants"].map(|list| format!("[[{list}]]\nx = 1"));
+    let of_tenant = ["skills", "agents", "prompts", "queues", "flows", "numbers", "api_keys"]
+        .map(|list| format!("[[tenants]]\nid = \"a\"\n{list} = [{{ x = 1 }}]"));
+    let limits = "[[tenants]]\nid = \"a\"\nlimits = { x = 1 }".to_owned();
+    let mut keys = 0;
+    for example in lists.iter().chain(&of_tenant).chain([&limits]) {
+        for key in keys_of(example) {
+            assert!(documented.contains(key.as_str()), "{key} is not in docs/provisioning.md");
+            keys += 1;
+        }
+    }
+    assert!(keys > 45, "only {keys} keys were looked for");
+}
