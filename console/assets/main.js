@@ -62,7 +62,11 @@ function openConsole(access) {
 
   const stream = new EventStream(api, {
     onEvent: (event) => model.take(event),
-    onState: (state) => shell.showLink(state),
+    onState(state) {
+      shell.showLink(state);
+      // A key that may not follow events can still see what its lists show.
+      if (state.kind === "stopped") model.load();
+    },
     onOpen: () => model.load(),
   });
 

@@ -6,12 +6,15 @@ import { millis, now } from "./format.js";
 
 const MOST_RECENT = 100;
 const MOST_EVENTS = 300;
-const PAGE = 200;
+const PAGE = 500;
 const MOST_PAGES = 25;
 const REFRESH_MS = 15_000;
 const RETRY_MS = 4000;
 /** Views are drawn at once, but then no more often: a busy floor has 50 events a second. */
 const STEP_MS = 60;
+
+/** The API's words for calls that are up. */
+const LIVE_STATES = ["setup", "flow", "queued", "ringing", "connected"];
 
 const CALL_STATE_OF_EVENT = {
   "call.started": "setup",
@@ -60,6 +63,7 @@ export class Model {
 
   /** Loads everything, and again now and then, in case anything was missed. Never throws. */
   load() {
+    if (this.#closed) return null;
     clearTimeout(this.#timer);
     this.#loading ??= this.#fetchAll().then(() => null, (error) => error).then((error) => {
       this.#loading = null;
@@ -81,13 +85,13 @@ export class Model {
     const startedAt = now();
     try {
       const [calls, agents, queues] = await Promise.all([
-        this.#all("/calls", (rows) => rows.every((row) => callOf(row).state === "ended")),
+        this.#liveAndRecent(),
         this.#all("/agents"),
         this.#all("/queues"),
       ]);
       this.#takeCalls(calls.map(callOf));
       this.#replace("agents", agents.map(agentOf));
-      this.#replace("queues", queues.map(queueOf));
+      this.#replace("queues", queues.map((row) => this.#queue(row)));
       this.#loadedAt = startedAt;
     } finally {
       const held = this.#held;
@@ -96,22 +100,30 @@ export class Model {
     }
   }
 
-  /** All pages of a list, or those up to one of which `enough` says so. */
-  async #all(path, enough = () => false) {
+  /** The newest calls, and every live one, however old. */
+  async #liveAndRecent() {
+    const newest = await this.#page("/calls", 1);
+    if (!(newest.last_page > 1)) return newest.data;
+    const live = await Promise.all(LIVE_STATES.map((state) => this.#all("/calls", { state })));
+    return [...new Map([newest.data, live].flat(2).map((row) => [row.id, row])).values()];
+  }
+
+  /** All pages of a list. */
+  async #all(path, query = {}) {
     const rows = [];
     for (let page = 1; page <= MOST_PAGES; page += 1) {
-      const answer = await this.#page(path, page);
+      const answer = await this.#page(path, page, query);
       const data = Array.isArray(answer.data) ? answer.data : [];
       rows.push(...data);
-      if (data.length === 0 || !(page < (answer.last_page ?? 1)) || enough(data)) break;
+      if (data.length === 0 || !(page < (answer.last_page ?? 1))) break;
     }
     return rows;
   }
 
   /** A page of a list; a list that the key's role may not see is empty. */
-  async #page(path, page) {
+  async #page(path, page, query = {}) {
     try {
-      return await this.#api.page(path, { page, per_page: PAGE });
+      return await this.#api.page(path, { ...query, page, per_page: PAGE });
     } catch (error) {
       if (error.status === 403) return { data: [] };
       throw error;
@@ -187,9 +199,17 @@ export class Model {
   }
 
   #applyQueue({ body }) {
-    const queue = queueOf(body);
+    const queue = this.#queue(body);
     this.queues.set(queue.id, queue);
     this.#mark("queues", queue.id);
+  }
+
+  /** A queue; a figure that this source does not tell stays as it was. */
+  #queue(row) {
+    const queue = queueOf(row);
+    const known = this.queues.get(queue.id) ?? {};
+    for (const name of Object.keys(queue)) queue[name] ??= known[name] ?? null;
+    return queue;
   }
 
   #applyCall({ type, call: id, at, body }) {

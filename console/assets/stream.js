@@ -59,7 +59,8 @@ export class SseParser {
  *
  * `onOpen(resumed)` is called on each connection: `resumed` is false when events may have been
  * missed, so that what is shown must be loaded again. `onEvent(cloudEvent)` comes in order, each
- * once. `onState({kind: "connecting" | "live" | "waiting" | "stopped", seconds})`.
+ * once. `onState({kind: "connecting" | "live" | "waiting" | "stopped", seconds, refused})`;
+ * `refused` says that this key may not follow events.
  */
 export class EventStream {
   #api;
@@ -79,6 +80,7 @@ export class EventStream {
 
   /** Connects, and reconnects until `stop`. */
   async start() {
+    let refused = false;
     addEventListener("online", this.retryNow);
     while (!this.#stopped) {
       this.#on.onState({ kind: "connecting" });
@@ -87,7 +89,8 @@ export class EventStream {
         this.#failures = Math.max(this.#failures, 1);
       } catch (error) {
         if (this.#stopped) break;
-        if (error.status === 401 || error.status === 403) break;
+        refused = error.status === 403;
+        if (error.status === 401 || refused) break;
         // The place to resume from may be gone (another log, an older one): then begin anew.
         if (error.status >= 400 && error.status < 500) this.#forget();
         this.#failures += 1;
@@ -95,7 +98,7 @@ export class EventStream {
       if (!this.#stopped) await this.#pause();
     }
     removeEventListener("online", this.retryNow);
-    this.#on.onState({ kind: "stopped" });
+    this.#on.onState({ kind: "stopped", refused });
   }
 
   /** Closes the stream for good. */

@@ -32,6 +32,7 @@ const strings = {
   "link.waiting": "Reconnecting in {seconds} s",
   "link.stopped": "Not connected",
   "link.lost": "Connection lost. What you see may be out of date.",
+  "link.refused": "This key may not follow events: the page is refreshed every few seconds.",
   "link.back": "Connected again.",
 
   "error.network": "The server cannot be reached.",

@@ -56,7 +56,7 @@ export function callView({ api, model, id }) {
   async function load() {
     await Promise.all([
       loadCall(),
-      part("timeline", `${path}/events`, (events) => timelineView(events, model)),
+      part("timeline", `${path}/events?per_page=1000`, (events) => timelineView(events, model)),
       part("why", `${path}/why`, (why) => whyView(why, model)),
       part("ladder", `${path}/ladder`, (ladder) => ladderView(ladder)),
     ]);

@@ -30,10 +30,11 @@ export function shellView({ model, onSignOut }) {
     tenant, h("span", { class: "spacer" }), link, themeButton(), signOut);
   let lastLive = performance.now();
   let lost = false;
+  let lostText = "";
   let failure = "";
   let shown = null;
 
-  function showLink({ kind, seconds }) {
+  function showLink({ kind, seconds, refused = false }) {
     if (link.dataset.kind !== kind) link.dataset.kind = kind;
     setText(link.firstChild, t(`link.${kind}`, { seconds }));
     if (kind === "live") {
@@ -44,6 +45,7 @@ export function shellView({ model, onSignOut }) {
       lastLive = performance.now();
     }
     // A connection that comes back at once is not worth an alarm.
+    lostText = t(refused ? "link.refused" : "link.lost");
     if (kind === "stopped" || performance.now() - lastLive > PATIENCE_MS) lost = true;
     warn();
   }
@@ -55,7 +57,7 @@ export function shellView({ model, onSignOut }) {
   }
 
   function warn() {
-    const sentence = lost ? t("link.lost") : failure;
+    const sentence = lost ? lostText : failure;
     setText(warning, sentence);
     warning.hidden = sentence === "";
   }
