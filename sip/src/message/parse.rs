@@ -98,6 +98,12 @@ fn mend(wire: &Bytes) -> Bytes {
     text.freeze()
 }
 
+/// Whether a line holds a CR, or a NUL that is not quoted (RFC 4475 §3.1.1.2 quotes one).
+fn has_control(line: &[u8]) -> bool {
+    memchr::memchr2_iter(b'\r', 0, line)
+        .any(|at| line[at] == b'\r' || at == 0 || line[at - 1] != b'\\')
+}
+
 struct StartLine {
     start: Start,
     method: Method,
@@ -134,7 +140,7 @@ impl<'a> Lines<'a> {
         let line = &window[..end];
         match line.split_last() {
             Some((b'\r', line)) => {
-                if memchr::memchr2(b'\r', 0, line).is_some() {
+                if has_control(line) {
                     self.note(Problem::ControlCharacter, from);
                 }
                 Some((from, line))
@@ -245,14 +251,22 @@ fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     } else if trimmed.len() != line.len() {
         Some(wrong)
     } else {
-        let parsed = Uri::parse(uri).map_err(|error| Problem::Header(error.of("Request-URI")));
-        parsed.err().map(|problem| (problem, at))
+        request_uri(uri).err().map(|error| (Problem::Header(error), at))
     };
     Ok(StartLine {
         start: Start::Request { uri: span(at + first + 1, at + last) },
         method: Method::new(std::str::from_utf8(method).unwrap_or("")),
         fault,
     })
+}
+
+/// A Request-URI must parse and have no headers (§19.1.1).
+fn request_uri(text: &str) -> Result<(), HeaderError> {
+    let uri = Uri::parse(text).map_err(|error| error.of("Request-URI"))?;
+    if uri.headers().is_some() {
+        return Err(HeaderError::new("Request-URI", "header fields in it"));
+    }
+    Ok(())
 }
 
 /// Checks what must be there exactly once; reads CSeq and Content-Length.

@@ -30,8 +30,10 @@ impl<'a> Via<'a> {
         let text = scan::trim(text);
         let (name, rest) = text.split_once('/').ok_or(bad("no protocol"))?;
         let (version, rest) = rest.split_once('/').ok_or(bad("no version"))?;
-        if !scan::trim(name).eq_ignore_ascii_case("SIP") || scan::trim(version) != "2.0" {
-            return Err(bad("not SIP/2.0"));
+        // Any version: one that is not 2.0 must be answered too (with 505).
+        let version = scan::trim(version);
+        if !scan::trim(name).eq_ignore_ascii_case("SIP") || !scan::is_token(version.as_bytes()) {
+            return Err(bad("not SIP"));
         }
         let rest = rest.trim_start_matches([' ', '\t']);
         let end = rest.find([' ', '\t']).ok_or(bad("no sent-by"))?;
@@ -145,7 +147,7 @@ mod tests {
         for text in [
             "",
             "SIP/2.0/UDP",
-            "SIP/7.0/UDP h",
+            "SIP/2,0/UDP h",
             "HTTP/2.0/UDP h",
             "SIP/2.0/UDP h:x",
             "SIP/2.0/UDP ;branch=z9",

@@ -48,13 +48,15 @@ pub(super) fn copied(
             _ = write!(out, "Via: {line}\r\n");
         }
     }
-    let value = |name| request.header(name).unwrap_or("");
-    _ = write!(out, "From: {}\r\nTo: {}", value(Name::FROM), value(Name::TO));
-    if let Some(tag) = tag.filter(|_| request.to_tag().is_none()) {
-        _ = write!(out, ";tag={tag}");
+    // A request that is refused as broken may lack some of them.
+    for name in [Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ] {
+        let Some(value) = request.header(name) else { continue };
+        _ = write!(out, "{name}: {value}");
+        if let Some(tag) = tag.filter(|_| name == Name::TO && request.to_tag().is_none()) {
+            _ = write!(out, ";tag={tag}");
+        }
+        out.push_str("\r\n");
     }
-    let (call_id, cseq) = (request.call_id(), value(Name::CSEQ));
-    _ = write!(out, "\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\n");
     let number = status.as_u16();
     let may_make_a_dialog = (101..300).contains(&number)
         && matches!(request.method_ref(), Method::Invite | Method::Subscribe | Method::Refer);

@@ -1,0 +1,231 @@
+//! The parser's limits, what it refuses so that nobody can smuggle, its round trip, mutations of
+//! real messages, and its agreement with `rsip` where that one can follow.
+
+mod support;
+
+use std::path::Path;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use sip::{Endpoint, EndpointConfig, Input, Message, Method, Name, Problem, Request, Response};
+use sip::{StatusCode, framing::Framer};
+use support::*;
+
+fn options_with(lines: &str) -> String {
+    peer_request("OPTIONS", "z9hG4bK1", 1, "").replace("Content-Length: 0\r\n", lines)
+}
+
+fn problem(text: impl Into<Bytes>) -> Option<(Problem, Option<u16>)> {
+    let error = Message::parse(text.into()).err()?;
+    Some((error.problem, error.status().map(StatusCode::as_u16)))
+}
+
+#[test]
+fn a_message_at_each_limit_is_taken_and_one_beyond_is_refused() {
+    let lines = |n: usize| options_with(&"Accept: a\r\n".repeat(n));
+    assert_eq!(problem(lines(sip::MAX_HEADERS - 7)), None);
+    assert_eq!(problem(lines(sip::MAX_HEADERS - 6)), Some((Problem::TooManyHeaders, Some(400))));
+
+    let long = |n: usize| options_with(&format!("X: {}\r\n", "a".repeat(n)));
+    assert_eq!(problem(long(sip::MAX_HEADER - 3)), None);
+    assert_eq!(problem(long(sip::MAX_HEADER - 2)), Some((Problem::HeaderTooLong, Some(400))));
+
+    let line = format!("X: {}\r\n", "a".repeat(8_000));
+    assert_eq!(problem(options_with(&line.repeat(5))), Some((Problem::HeadTooLong, Some(400))));
+
+    let body = |n: usize| {
+        let head = options_with("");
+        let body = n - head.len();
+        head + &"b".repeat(body)
+    };
+    assert_eq!(problem(body(sip::MAX_MESSAGE)), None);
+    let too_long = problem(body(sip::MAX_MESSAGE + 1));
+    assert_eq!(too_long, Some((Problem::MessageTooLong, Some(513))));
+}
+
+#[test]
+fn bare_line_ends_nuls_and_lines_without_a_name_are_refused() {
+    for (lines, expected) in [
+        ("Subject: a\nX: b\r\n", Problem::ControlCharacter),
+        ("Subject: a\rX: b\r\n", Problem::ControlCharacter),
+        ("Subject: a\0b\r\n", Problem::ControlCharacter),
+        ("Subject\r\n", Problem::HeaderSyntax),
+        (": a\r\n", Problem::HeaderSyntax),
+        ("Sub ject: a\r\n", Problem::HeaderSyntax),
+        ("Content-Length: 0\r\nl: 0\r\n", Problem::Repeated("Content-Length")),
+        ("Content-Length: 1\r\n", Problem::BodyTooShort),
+    ] {
+        assert_eq!(problem(options_with(lines)), Some((expected, Some(400))), "{lines:?}");
+    }
+    let folded_start = options_with("").replacen(" SIP/2.0", "\r\n SIP/2.0", 1);
+    assert!(problem(folded_start).is_some(), "the request line does not fold");
+}
+
+#[test]
+fn a_content_length_cannot_hide_a_second_message_behind_a_fold() {
+    let message = Message::parse(options_with("Content-Length:\r\n 0\r\n").into()).unwrap();
+    assert!(message.body().is_empty());
+    let hidden = options_with("Subject: x\r\n Content-Length: 5\r\n") + "hello";
+    assert_eq!(Message::parse(hidden.into()).unwrap().header(Name::CONTENT_LENGTH), None);
+}
+
+#[test]
+fn a_latin_1_name_is_read_with_question_marks_and_kept_on_the_wire() {
+    let mut bytes = options_with("").into_bytes();
+    let at = bytes.windows(4).position(|w| w == b"A, B").unwrap();
+    bytes[at] = 0xe4;
+    let message = Message::parse(bytes.clone().into()).unwrap();
+    assert_eq!(message.from().unwrap().display_name().unwrap(), "?, B");
+    assert_eq!(message.bytes(), &bytes);
+}
+
+#[test]
+fn compact_forms_ipv6_tel_and_urn_are_read() {
+    let text = "INVITE urn:service:sos SIP/2.0\r\nv: SIP/2.0/UDP [2001:db8::9]:5070;branch=z9hG4bKx\r\n\
+         f: tel:+15550100;tag=1\r\nt: <urn:service:sos>\r\ni: x\r\nCSeq: 1 INVITE\r\n\
+         m: <sip:a@[2001:db8::9]:5070>\r\nl: 0\r\n\r\n";
+    let message = Message::parse(text.into()).unwrap();
+    assert_eq!(message.via().unwrap().port(), Some(5070));
+    assert_eq!(message.from().unwrap().uri().user(), Some("+15550100"));
+    assert_eq!(message.contact().unwrap().unwrap().uri().port(), Some(5070));
+    assert_eq!(message.uri().unwrap().scheme(), "urn");
+}
+
+#[test]
+fn the_builders_refuse_what_would_smuggle_a_header() {
+    for value in ["a\r\nX: b", "a\nX: b", "a\rb", "a\0b"] {
+        let request = Request::new(Method::Options, uri("sip:a@b"));
+        assert!(request.clone().try_header(Name::SUBJECT, value).is_err());
+        let request = request.header(Name::SUBJECT, value);
+        assert!(request.refused().is_some() && request.get(Name::SUBJECT).is_none());
+        let response = Response::new(StatusCode::OK).header(Name::new("X-A"), value).to_tag(value);
+        assert!(response.refused().is_some());
+    }
+    let request = Request::new(Method::Options, uri("sip:a@b"));
+    assert!(request.clone().try_header(Name::new("X: y\r\nZ"), "v").is_err());
+    assert!(request.try_header(Name::new(""), "v").is_err());
+}
+
+fn fixtures() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/sip/torture");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+/// Everything that can be asked of a message.
+fn read_all(message: &Message) {
+    _ = (message.via(), message.from(), message.to(), message.contact(), message.cseq());
+    _ = (message.uri(), message.expires(), message.max_forwards(), message.body());
+    for (name, value) in message.all_headers() {
+        assert!(!name.contains(['\r', '\n']) && !value.contains(['\r', '\n']));
+        _ = message.list(Name::new(name)).map(sip::Address::parse).count();
+    }
+    _ = message.vias().filter_map(Result::ok).map(|via| via.received()).count();
+    _ = sip::Dialog::uas(message, "t", uri("sip:a@b"));
+    _ = sip::Registrar::new().register(at(0), "a", udp(), message);
+    let mut authenticator = sip::digest::Authenticator::new(base::Rng::from_seed(1));
+    _ = authenticator.verify(at(0), message, "r", Some("p"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn mutated_messages_never_panic_and_what_is_sent_in_answer_parses(
+        which in 0_usize..49,
+        edits in prop::collection::vec((any::<u16>(), any::<u8>(), 0_u8..4), 1..8),
+    ) {
+        let mut bytes = fixtures().swap_remove(which);
+        for (at, byte, kind) in edits {
+            let at = usize::from(at) % bytes.len();
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 if bytes.len() > 1 => _ = bytes.remove(at),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        if let Ok(message) = Message::parse(bytes.clone().into()) {
+            read_all(&message);
+        }
+        let mut framer = Framer::new();
+        framer.push(&bytes);
+        while framer.poll().is_some() {}
+        let mut endpoint = Endpoint::new(EndpointConfig::default(), base::Rng::from_seed(1));
+        endpoint.handle_input(at(0), Input::Received { flow: udp(), bytes: bytes.into() });
+        while let Some(output) = endpoint.poll_output() {
+            if let sip::Output::Transmit { bytes, .. } = output {
+                let text = String::from_utf8_lossy(&bytes);
+                prop_assert!(text.starts_with("SIP/2.0 ") && text.ends_with("\r\n\r\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        _ = Message::parse(bytes.clone().into());
+        let mut framer = Framer::new();
+        framer.push(&bytes);
+        while framer.poll().is_some() {}
+    }
+
+    #[test]
+    fn what_is_built_comes_back_as_it_was(
+        user in "[a-zA-Z0-9.@ %;?ä-]{1,12}",
+        name in "[A-Za-z][A-Za-z0-9-]{0,12}",
+        value in "[ -~äöü€]{0,60}",
+        body in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let name = format!("X-{name}");
+        let target = sip::UriBuf::sip(Some(&user), "example.com").unwrap();
+        let request = Request::new(Method::Message, target.clone())
+            .header(Name::new(&name), &value)
+            .body("application/octet-stream", body.clone());
+        let mut bench = Bench::new();
+        bench.request(udp(), request);
+        let message = bench.last();
+        prop_assert_eq!(message.uri_text(), target.as_str());
+        let uri = message.uri().unwrap();
+        prop_assert_eq!(uri.user_unescaped().unwrap(), user.as_str());
+        prop_assert_eq!(message.header(Name::new(&name)), Some(value.trim_matches(' ')));
+        prop_assert_eq!(message.body(), body);
+    }
+}
+
+/// What `rsip` reads the same way must read the same way here; it refuses much that is valid, so
+/// only what it takes is compared.
+#[test]
+fn we_agree_with_rsip_wherever_it_can_follow() {
+    use rsip::prelude::{HeadersExt as _, UntypedHeader as _};
+    let mut compared = 0;
+    let ours = [
+        peer_request("INVITE", "z9hG4bK1", 7, ""),
+        peer_request("BYE", "z9hG4bK2", 8, "tag"),
+        peer_request("REGISTER", "z9hG4bK3", 9, ""),
+    ];
+    let all = fixtures().into_iter().chain(ours.into_iter().map(String::into_bytes));
+    for bytes in all {
+        let Ok(message) = Message::parse(bytes.clone().into()) else { continue };
+        let Ok(theirs) = rsip::SipMessage::try_from(bytes.as_slice()) else { continue };
+        let rsip::SipMessage::Request(theirs) = theirs else { continue };
+        assert_eq!(message.method().as_str(), theirs.method.to_string());
+        if let Ok(call_id) = theirs.call_id_header() {
+            assert_eq!(message.call_id(), call_id.value());
+        }
+        if let (Ok(from), Ok(to)) = (theirs.from_header(), theirs.to_header()) {
+            assert_eq!(message.header(Name::FROM), Some(from.value().trim()));
+            assert_eq!(message.header(Name::TO), Some(to.value().trim()));
+        }
+        if let Ok(cseq) = theirs.cseq_header().and_then(|c| c.seq()) {
+            assert_eq!(message.cseq(), Ok(cseq));
+        }
+        compared += 1;
+    }
+    assert!(compared >= 10, "only {compared} messages compared");
+}
