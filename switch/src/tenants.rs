@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn five_calls_a_second_lets_five_in_at_once_and_then_one_each_200_ms() {
         let mut rate = Rate::default();
-        let at = |millis| Instant::from_millis(1000 + millis);
+        let at = |millis: u64| Instant::from_millis(1000 + millis);
         assert!((0..5).all(|_| rate.allows(at(0), 5)));
         assert!(!rate.allows(at(0), 5));
         assert!(!rate.allows(at(199), 5));

@@ -86,8 +86,9 @@ impl Call {
         let mut invites = Vec::with_capacity(targets.len());
         for target in targets {
             let Some(invite) = self.invite(node, &name, &target, offer.clone()) else { continue };
-            if let Some(id) = invite.get(Name::CALL_ID) {
-                node.index.sip_calls.insert(id.into(), self.id);
+            let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
+            if let (Some(agent), Some(sip_call)) = (self.agent_mut(leg), sip_call) {
+                agent.name(node, call, &sip_call);
             }
             node.index.bind_connection(&target.flow, owner);
             let tx = node.endpoint.request(now, target.flow, invite.clone());
@@ -249,7 +250,9 @@ impl Call {
             node.endpoint.cancel(now, tx);
             let until = now + STRAY_LIFE;
             node.remember_stray(tx, Stray { call, leg, flow, invite, taken: None, until });
-            self.strays.push(tx);
+            if let Some(known) = self.leg_mut(leg) {
+                known.strays.push(tx);
+            }
         }
     }
 }

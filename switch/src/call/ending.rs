@@ -30,37 +30,38 @@ impl Call {
 
     /// An INVITE that was given up is over.
     pub(super) fn on_stray_over(&mut self, tx: ClientTx) {
-        self.strays.retain(|stray| *stray != tx);
+        for leg in &mut self.agents {
+            leg.strays.retain(|stray| *stray != tx);
+        }
     }
 
     /// It was answered all the same, and hung up: that is over when the BYE is.
     pub(super) fn on_stray_answered(&mut self, tx: ClientTx, bye: ClientTx) {
-        if self.strays.contains(&tx) {
-            self.strays.push(bye);
-            self.on_stray_over(tx);
+        for leg in self.agents.iter_mut().filter(|leg| leg.strays.contains(&tx)) {
+            leg.strays.push(bye);
         }
+        self.on_stray_over(tx);
     }
 
     /// Agents' legs that are over move into the narrative.
-    pub(super) fn drop_done_agents(&mut self) {
+    pub(super) fn drop_done_agents(&mut self, node: &mut Node) {
         let talking = match &self.stage {
             Stage::Connected { talk } => Some(talk.leg),
             Stage::Ringing { ring, .. } => Some(ring.leg),
             _ => None,
         };
         let done = |leg: &mut Leg| leg.is_done() && Some(leg.id) != talking;
-        for leg in self.agents.extract_if(.., done) {
+        for mut leg in self.agents.extract_if(.., done) {
+            leg.forget_names(node);
             self.narrative.legs.extend(leg.record());
         }
     }
 
     /// Has the call freed, if it has ended and nothing more is to come.
     pub(super) fn settle_if_done(&mut self, node: &mut Node) {
-        if !matches!(self.stage, Stage::Ending(_)) {
-            return;
-        }
-        self.drop_done_agents();
-        if self.caller.is_done() && self.agents.is_empty() && self.strays.is_empty() {
+        self.drop_done_agents(node);
+        let is_over = matches!(self.stage, Stage::Ending(_));
+        if is_over && self.caller.is_done() && self.agents.is_empty() {
             node.over.push(self.id);
         }
     }
@@ -92,8 +93,8 @@ impl Call {
         for leg in self.agents.iter().map(|leg| leg.id).collect::<Vec<_>>() {
             self.forget_dialog(node, leg);
         }
-        for stray in &self.strays {
-            node.index.clients.remove(stray);
+        for leg in std::iter::once(&mut self.caller).chain(&mut self.agents) {
+            leg.forget_names(node);
         }
         let (mut legs, agents) = (std::mem::take(&mut self.narrative.legs), &self.agents);
         legs.extend(std::iter::once(&self.caller).chain(agents).filter_map(Leg::record));

@@ -1,12 +1,13 @@
 //! A leg: one dialog and one media stream of a call (RFC 3261 §12), and where each of the two
 //! stands.
 
-use base::{AgentId, LegId};
+use base::{AgentId, CallId, LegId};
 use bytes::Bytes;
 use media::RemoteMedia;
 use sip::{ClientTx, Dialog, Flow, Message, Request, ServerTx, UriBuf};
 
 use super::stream::Stream;
+use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
 
 /// One leg of a call.
@@ -20,6 +21,11 @@ pub(super) struct Leg {
     pub(super) version: u64,
     /// The far end's media, once negotiated.
     pub(super) remote: Option<RemoteMedia>,
+    /// Its Call-IDs: one, or one for each phone that was rung.
+    pub(super) sip_calls: Vec<Box<str>>,
+    /// INVITEs that were given up, and BYEs to phones that answered them all the same: their end
+    /// is still to come.
+    pub(super) strays: Vec<ClientTx>,
 }
 
 /// Which side a leg is.
@@ -95,7 +101,8 @@ pub(super) enum Ack {
 impl Leg {
     pub(super) fn new(id: LegId, role: Role, signalling: Signalling, origin_id: u64) -> Self {
         let (stream, remote) = (Stream::None, None);
-        Self { id, role, signalling, stream, origin_id, version: 0, remote }
+        let (sip_calls, strays) = (Vec::new(), Vec::new());
+        Self { id, role, signalling, stream, origin_id, version: 0, remote, sip_calls, strays }
     }
 
     pub(super) fn is_agent(&self) -> bool {
@@ -104,7 +111,25 @@ impl Leg {
 
     /// Whether neither SIP nor media have anything more to say about it.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.signalling, Signalling::Gone) && self.stream.is_done()
+        matches!(self.signalling, Signalling::Gone)
+            && self.stream.is_done()
+            && self.strays.is_empty()
+    }
+
+    /// Takes part in the ladder of its call under this Call-ID.
+    pub(super) fn name(&mut self, node: &mut Node, call: CallId, sip_call: &str) {
+        node.index.sip_calls.insert(sip_call.into(), call);
+        self.sip_calls.push(sip_call.into());
+    }
+
+    /// No longer.
+    pub(super) fn forget_names(&mut self, node: &mut Node) {
+        for sip_call in self.sip_calls.drain(..) {
+            node.index.sip_calls.remove(&sip_call);
+        }
+        for stray in self.strays.drain(..) {
+            node.index.clients.remove(&stray);
+        }
     }
 
     /// For the call's record; `None` for an agent's leg that never got media.

@@ -53,8 +53,6 @@ pub(crate) struct Call {
     /// The agent who rings or talks, and agents' legs that are being closed.
     agents: Vec<Leg>,
     stage: Stage,
-    /// INVITEs and their BYEs that it gave up on and whose end it still waits for.
-    strays: Vec<ClientTx>,
     /// Whether it counts towards its tenant's and its trunk's calls.
     admitted: bool,
     /// What has happened so far, for the record.

@@ -54,12 +54,13 @@ impl Call {
         let mut ladder =
             Ladder::new(node.config.limits.ladder_messages, node.config.limits.ladder_bytes);
         node.pending.claim(invite.call_id(), &mut ladder);
-        node.index.sip_calls.insert(invite.call_id().into(), id);
         let offer = media_of(&invite);
         let unsupported = unsupported_extensions(&invite);
         let (from, origin_id) = (caller_of(&invite), u64::from(node.rng.next_u32()));
+        let sip_call = invite.call_id().to_owned();
         let signalling = Signalling::Invited { tx, flow, invite };
-        let caller = Leg::new(node.next_leg(), Role::Caller, signalling, origin_id);
+        let mut caller = Leg::new(node.next_leg(), Role::Caller, signalling, origin_id);
+        caller.name(node, id, &sip_call);
         let mut call = Self {
             id,
             tenant,
@@ -73,7 +74,6 @@ impl Call {
             caller,
             agents: Vec::new(),
             stage: Stage::Opening(Opening { offer: None }),
-            strays: Vec::new(),
             admitted: false,
             narrative: Narrative::new(now, ladder),
         };

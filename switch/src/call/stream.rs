@@ -83,7 +83,6 @@ impl Call {
             }
             Event::Closed { stats, .. } => {
                 known.stream = Stream::Closed { stats: Some(stats) };
-                self.drop_done_agents();
             }
             Event::Latched { .. } | Event::SourceRefused { .. } => {}
         }
@@ -109,7 +108,7 @@ impl Call {
         }
         known.stream = Stream::Closed { stats: None };
         match (ending, is_caller) {
-            (true, _) => self.drop_done_agents(),
+            (true, _) => {}
             (false, true) => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
             (false, false) => self.fail_attempt(node, now, leg, AttemptFailure::Error, None),
         }

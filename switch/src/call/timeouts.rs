@@ -22,7 +22,7 @@ impl Call {
             if response.status().is_some_and(sip::StatusCode::is_final) {
                 self.on_gone(node, leg);
             }
-        } else if self.strays.contains(&tx) {
+        } else if self.is_stray(leg, tx) {
             if response.status().is_some_and(sip::StatusCode::is_final) {
                 self.on_stray_over(tx);
             }
@@ -35,7 +35,7 @@ impl Call {
     pub(super) fn on_timed_out(&mut self, node: &mut Node, now: Instant, leg: LegId, tx: ClientTx) {
         if self.is_leaving(leg, tx) {
             self.on_gone(node, leg);
-        } else if self.strays.contains(&tx) {
+        } else if self.is_stray(leg, tx) {
             self.on_stray_over(tx);
         } else {
             self.on_fork_failed(node, now, leg, tx, None);
@@ -91,10 +91,13 @@ impl Call {
         )
     }
 
+    fn is_stray(&mut self, leg: LegId, tx: ClientTx) -> bool {
+        self.leg_mut(leg).is_some_and(|leg| leg.strays.contains(&tx))
+    }
+
     /// The leg's last transaction is over.
     fn on_gone(&mut self, node: &mut Node, leg: LegId) {
         self.forget_dialog(node, leg);
-        self.drop_done_agents();
     }
 
     /// The ACK to a 2xx of ours. It may bring the answer to our offer.

@@ -1,0 +1,16 @@
+//! The switch alone, driven by hand-written SIP and media events: one file for each procedure.
+
+mod rig;
+
+mod abandon;
+mod api;
+mod attempt;
+mod hangup;
+mod in_dialog;
+mod limits;
+mod logbook;
+mod refusal;
+mod registration;
+mod setup;
+mod steps;
+mod timeouts;

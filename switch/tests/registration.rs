@@ -1,0 +1,148 @@
+//! REGISTER: challenge, right and wrong answers, expiry, and what a stranger can learn (nothing).
+
+use sip::Name;
+use switch::{Input, SecurityKind};
+
+use crate::rig::{ALICE, BOB, Rig, STRANGER, header};
+
+const HERE: &str = "Contact: <sip:alice@127.0.0.11:5060>;expires=3600\r\n";
+
+#[test]
+fn the_right_password_binds_the_phone_and_makes_the_agent_available() {
+    let mut rig = Rig::new();
+    let ok = rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), HERE);
+    assert_eq!(ok.status().unwrap().as_u16(), 200);
+    assert!(header(&ok, "Contact").contains("expires=3600"));
+    assert_eq!(rig.events_of("agent.registered"), [serde_json::json!({"agent": "alice"})]);
+    let changed = rig.events_of("agent.state_changed");
+    assert_eq!(changed[0]["state"], "available");
+    rig.finish();
+}
+
+#[test]
+fn the_challenge_offers_sha_256_first_and_md5() {
+    let mut rig = Rig::new();
+    let who = ("alice", "alice-secret", "acme.example");
+    let text = rig.register_text(ALICE, who, None, HERE);
+    rig.send(ALICE, &text);
+    let challenge = rig.expect(ALICE, "SIP/2.0 401");
+    let offered: Vec<&str> = challenge.headers(Name::WWW_AUTHENTICATE).collect();
+    assert_eq!(offered.len(), 2);
+    assert!(offered[0].contains("SHA-256") && offered[1].contains("MD5"));
+    assert!(offered.iter().all(|offer| offer.contains("realm=\"acme.example\"")));
+    let text = rig.register_text(ALICE, who, Some(&offered[1].to_owned()), HERE);
+    rig.send(ALICE, &text);
+    rig.expect(ALICE, "SIP/2.0 200");
+    rig.finish();
+}
+
+#[test]
+fn wrong_password_unknown_user_and_unknown_domain_are_answered_alike() {
+    let mut answers = Vec::new();
+    for who in [
+        ("alice", "wrong", "acme.example"),
+        ("nobody", "wrong", "acme.example"),
+        ("alice", "wrong", "nowhere.example"),
+        ("Not A Slug", "wrong", "acme.example"),
+    ] {
+        let mut rig = Rig::new();
+        if who.0.contains(' ') {
+            continue;
+        }
+        let refused = rig.register_as(STRANGER, who, HERE);
+        let names: Vec<String> = refused.all_headers().map(|(name, _)| name.to_owned()).collect();
+        answers.push((refused.status().unwrap().as_u16(), refused.reason().to_owned(), names));
+        assert_eq!(rig.security[0].kind, SecurityKind::WrongCredentials);
+        assert!(rig.events.is_empty());
+        rig.finish();
+    }
+    assert_eq!(answers[0].0, 403);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[test]
+fn nobody_can_register_for_somebody_else() {
+    let mut rig = Rig::new();
+    let who = ("bob", "bob-secret", "acme.example");
+    let text = rig.register_text(BOB, who, None, HERE);
+    rig.send(BOB, &text);
+    let challenge = header(&rig.expect(BOB, "SIP/2.0 401"), "WWW-Authenticate");
+    let text = rig.register_text(BOB, who, Some(&challenge), HERE);
+    let text = text.replace("To: <sip:bob@", "To: <sip:alice@");
+    rig.send(BOB, &text);
+    rig.expect(BOB, "SIP/2.0 403");
+    assert_eq!(rig.security[0].kind, SecurityKind::ForeignRegistration);
+    assert!(rig.events.is_empty());
+    rig.finish();
+}
+
+#[test]
+fn a_password_of_another_tenants_agent_opens_nothing() {
+    let mut rig = Rig::new();
+    let refused = rig.register_as(ALICE, ("alice", "alice-secret", "globex.example"), HERE);
+    assert_eq!(refused.status().unwrap().as_u16(), 403);
+    rig.finish();
+}
+
+#[test]
+fn a_binding_expires_and_the_agent_is_offline() {
+    let mut rig = Rig::new();
+    let short = "Contact: <sip:alice@127.0.0.11:5060>;expires=60\r\n";
+    rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), short);
+    rig.advance_ms(59_000);
+    assert!(rig.events_of("agent.unregistered").is_empty());
+    rig.advance_ms(2000);
+    assert_eq!(rig.events_of("agent.unregistered").len(), 1);
+    assert_eq!(rig.events_of("agent.state_changed").last().unwrap()["state"], "offline");
+    let mut call = rig.dial_into_queue();
+    rig.expect_silence(ALICE);
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn too_short_a_time_is_423_with_the_shortest_that_would_do() {
+    let mut rig = Rig::new();
+    let hasty = "Contact: <sip:alice@127.0.0.11:5060>;expires=5\r\n";
+    let brief = rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), hasty);
+    assert_eq!(brief.status().unwrap().as_u16(), 423);
+    assert_eq!(header(&brief, "Min-Expires"), "60");
+    rig.finish();
+}
+
+#[test]
+fn unregistering_makes_the_agent_unreachable() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let gone = "Contact: *\r\nExpires: 0\r\n";
+    let ok = rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), gone);
+    assert_eq!(ok.status().unwrap().as_u16(), 200);
+    assert_eq!(rig.events_of("agent.unregistered").len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_closed_connection_takes_its_bindings_along() {
+    let mut rig = Rig::new();
+    rig.tcp.push((ALICE, 3));
+    rig.register(ALICE, "alice");
+    let flow = rig.flow(ALICE);
+    rig.input(Input::FlowClosed { flow });
+    assert_eq!(rig.events_of("agent.unregistered").len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn an_agent_who_is_provisioned_no_more_loses_the_binding() {
+    let mut rig = Rig::new();
+    rig.register(BOB, "bob");
+    let text: String = crate::rig::DEMO
+        .lines()
+        .filter(|line| !line.contains("bob-secret"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    rig.provision(&text);
+    let refused = rig.register_as(BOB, ("bob", "bob-secret", "acme.example"), HERE);
+    assert_eq!(refused.status().unwrap().as_u16(), 403);
+    rig.finish();
+}

@@ -1,0 +1,71 @@
+//! The provisioning that tests use: two tenants, two trunks, two agents who can take calls.
+
+use std::sync::Arc;
+
+use base::{PromptId, TenantId};
+use media::Prompt;
+use routing::{Directory, Provisioning};
+use switch::Prompts;
+
+pub const DEMO: &str = r#"
+[[trunks]]
+id = "carrier-a"
+sources = ["127.0.0.2"]
+
+[[trunks]]
+id = "carrier-b"
+sources = ["127.0.0.3"]
+tenants = ["globex"]
+
+[[tenants]]
+id = "acme"
+domain = "acme.example"
+skills = [{ id = "sales" }, { id = "billing" }]
+prompts = [{ id = "greeting", file = "greeting.wav" }, { id = "music", file = "music.wav" }]
+agents = [
+    { id = "alice", password = "alice-secret", skills = ["sales"], available_on_register = true },
+    { id = "bob", password = "bob-secret", skills = ["sales", "billing"], available_on_register = true },
+]
+queues = [
+    { id = "sales", needs = ["sales"], music = "music", ring_timeout_s = 15, wrap_up_s = 5 },
+    { id = "support", needs = ["billing"], music = "music", record = false, max_wait_s = 60, max_waiting = 1 },
+]
+flows = [
+    { id = "main", steps = [{ do = "play", prompt = "greeting" }, { do = "queue", queue = "sales" }] },
+    { id = "support", steps = [{ do = "queue", queue = "support" }, { do = "play", prompt = "greeting" }, { do = "hangup", cause = "busy" }] },
+    { id = "closed", steps = [{ do = "hangup", cause = "busy" }] },
+    { id = "short", steps = [{ do = "queue", queue = "support" }] },
+]
+numbers = [
+    { number = "+15550100", flow = "main" },
+    { number = "+15550101", flow = "support" },
+    { number = "+15550102", flow = "closed" },
+    { number = "+15550103", flow = "short" },
+]
+
+[[tenants]]
+id = "globex"
+domain = "globex.example"
+prompts = [{ id = "music", file = "music.wav" }]
+agents = [{ id = "gina", password = "gina-secret", available_on_register = true }]
+queues = [{ id = "sales", music = "music" }]
+flows = [{ id = "main", steps = [{ do = "queue", queue = "sales" }] }]
+numbers = [{ number = "+15550200", flow = "main" }]
+limits = { concurrent_calls = 2, calls_per_second = 3 }
+"#;
+
+pub fn directory(text: &str) -> Arc<Directory> {
+    let provisioning: Provisioning = toml::from_str(text).expect("provisioning");
+    Arc::new(Directory::build(provisioning).expect("a directory"))
+}
+
+/// A second of silence for each prompt.
+pub fn prompts() -> Prompts {
+    let mut prompts = Prompts::new();
+    let sound = Arc::new(Prompt::from_pcm(&[0; 8000]));
+    for (tenant, prompt) in [("acme", "greeting"), ("acme", "music"), ("globex", "music")] {
+        let (tenant, prompt) = (TenantId::new(tenant).unwrap(), PromptId::new(prompt).unwrap());
+        prompts.insert(tenant, prompt, Arc::clone(&sound));
+    }
+    prompts
+}
