@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use base::{AgentId, CallId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
+use serde::{Deserialize, Serialize};
 use routing::Role;
 
 /// One event of a tenant's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Whose log.
     pub tenant: TenantId,
@@ -23,7 +24,7 @@ pub struct EventRow {
 }
 
 /// Where a call stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CallState {
     /// Not answered yet.
     Setup,
@@ -64,7 +65,7 @@ impl CallState {
 }
 
 /// A call as the list shows it: live (projected from its events) or ended (its record).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRow {
     /// Whose call.
     pub tenant: TenantId,
@@ -113,7 +114,7 @@ pub struct CallRow {
 }
 
 /// One SIP message of a call's ladder, secrets already masked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LadderRow {
     /// When it was sent or received.
     pub at: UnixTime,
@@ -130,7 +131,7 @@ pub struct LadderRow {
 }
 
 /// One decision of the routing about a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionRow {
     /// When it was made.
     pub at: UnixTime,
@@ -141,7 +142,7 @@ pub struct DecisionRow {
 }
 
 /// What is left of a call when it is over: written once, replaces the projected row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalRecord {
     /// The call, in state `ended`.
     pub call: CallRow,
@@ -152,7 +153,7 @@ pub struct FinalRecord {
 }
 
 /// Where a recording stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RecordingState {
     /// Being written.
     Recording,
@@ -183,7 +184,7 @@ impl RecordingState {
 }
 
 /// One recording of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingRow {
     /// Whose recording.
     pub tenant: TenantId,
@@ -212,7 +213,7 @@ pub struct RecordingRow {
 }
 
 /// One thing to store; see [`crate::Store::append`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Append {
     /// The next event of a tenant's log. Events about a call also move its row along.
     Event(EventRow),

@@ -3,7 +3,7 @@
 //! a pipe to close, then stops the server and removes the folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -11,7 +11,8 @@ use tokio::sync::OnceCell;
 
 struct Server {
     folder: PathBuf,
-    _pipe: ChildStdin,
+    /// Holds our end of the pipe.
+    _shell: Child,
 }
 
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
@@ -57,19 +58,18 @@ async fn start() -> Option<Server> {
         .output()
         .unwrap();
     assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-    let mut shell = unprivileged(Path::new("/bin/sh"))
+    let shell = unprivileged(Path::new("/bin/sh"))
         .args(["-c", RUN, "sh"])
         .args([&programs, &folder])
         .current_dir(&folder)
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    let pipe = shell.stdin.take().unwrap();
     let address = format!("postgres://admin@localhost/postgres?host={}", folder.display());
     for _ in 0..300 {
         if let Ok(mut admin) = PgConnection::connect(&address).await {
             sqlx::query("CREATE ROLE strowger LOGIN").execute(&mut admin).await.unwrap();
-            return Some(Server { folder, _pipe: pipe });
+            return Some(Server { folder, _shell: shell });
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
