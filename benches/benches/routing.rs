@@ -1,6 +1,8 @@
 //! What a routing decision costs, with 100 and with 1,000 agents: to choose one of them, to find
 //! that none is free, and a whole work item from its arrival to the end of the call.
 
+#![allow(clippy::expect_used, missing_docs)]
+
 use std::sync::Arc;
 
 use base::{AgentId, Instant, PromptId, QueueId, SkillId, TenantId};
@@ -19,7 +21,6 @@ struct Floor {
 }
 
 fn provisioning(agents: usize) -> Provisioning {
-    // JSON-free and file-free: the types themselves.
     let skill = |n: usize| SkillId::new(["sales", "billing", "french"][n % 3]).expect("a slug");
     let agents = (0..agents).map(|n| Agent {
         id: AgentId::new(&format!("agent-{n:04}")).expect("a slug"),

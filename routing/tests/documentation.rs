@@ -1,5 +1,7 @@
 //! The manual is tried: each of its examples is provisioning, and each key has its row.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod rig;
 
 use std::collections::BTreeSet;
@@ -14,11 +16,8 @@ fn manual() -> String {
 #[test]
 fn every_example_in_the_manual_is_right() {
     let manual = manual();
-    let examples: Vec<&str> = manual
-        .split("```toml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let examples: Vec<&str> =
+        manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(examples.len(), 6);
     for example in examples {
         directory(example);

@@ -49,11 +49,10 @@ impl Router {
             }
             Timer::Rest(_, agent) => floor.seats.get(agent).is_some_and(|s| s.resting),
             // The figures of a queue that is gone are simply not told.
-            Timer::QueueStats(..) => return true,
+            Timer::QueueStats(..) => true,
         });
-        demand(owned || matches!(timer, Timer::QueueStats(..)), || {
-            format!("{timer:?} has no owner")
-        })
+        let figures = matches!(timer, Timer::QueueStats(..));
+        demand(owned || figures, || format!("{timer:?} has no owner"))
     }
 }
 
