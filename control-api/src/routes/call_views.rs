@@ -1,0 +1,201 @@
+//! Calls as the API shows them: rows, ladders and reasons, of calls that are over or still up.
+
+use base::UnixTime;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use store::{CallRow, DecisionRow, LadderRow};
+use switch::{AttemptOutcome, Decided, DecisionEntry, Direction, LadderEntry};
+use utoipa::ToSchema;
+
+use crate::clock;
+use crate::ladder_text::label;
+
+/// A call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallView {
+    /// Its number: 32 hexadecimal digits, in the order of time.
+    pub(crate) id: String,
+    /// Whose call.
+    pub(crate) tenant: String,
+    /// `setup`, `flow`, `queued`, `ringing`, `connected` or `ended`.
+    #[schema(example = "connected")]
+    pub(crate) state: String,
+    /// `inbound` or `outbound`.
+    pub(crate) direction: String,
+    /// Who calls, as it came.
+    pub(crate) from: String,
+    /// What was dialled, as it came.
+    pub(crate) to: String,
+    /// The trunk it came over.
+    pub(crate) trunk: Option<String>,
+    /// The (last) queue it waited in.
+    pub(crate) queue: Option<String>,
+    /// The agent who rings, talks or talked.
+    pub(crate) agent: Option<String>,
+    /// When it came in, RFC 3339 in UTC as all times here.
+    pub(crate) started_at: String,
+    /// When we answered.
+    pub(crate) answered_at: Option<String>,
+    /// When caller and agent were joined.
+    pub(crate) connected_at: Option<String>,
+    /// When it was over.
+    pub(crate) ended_at: Option<String>,
+    /// Seconds from its start to its end, or until now.
+    pub(crate) duration_s: f64,
+    /// Seconds it waited for an agent.
+    pub(crate) wait_s: Option<f64>,
+    /// Seconds that caller and agent talked.
+    pub(crate) talk_s: Option<f64>,
+    /// Why it ended, such as `normal` or `caller_abandoned`.
+    pub(crate) cause: Option<String>,
+    /// The SIP status that goes with the cause.
+    pub(crate) sip_status: Option<u16>,
+    /// The Q.850 cause that goes with the cause.
+    pub(crate) q850: Option<u8>,
+    /// `caller`, `agent`, `engine` or `api`.
+    pub(crate) ended_by: Option<String>,
+    /// Its (last) recording.
+    pub(crate) recording_id: Option<String>,
+    /// Its legs with codec and quality, once it is over.
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) legs: Box<RawValue>,
+}
+
+impl From<CallRow> for CallView {
+    fn from(row: CallRow) -> Self {
+        let so_far = clock::now().as_millis() - row.started_at.as_millis();
+        let duration_ms = row.duration_ms.unwrap_or(u64::try_from(so_far).unwrap_or(0));
+        Self {
+            id: row.id.to_string(),
+            tenant: row.tenant.to_string(),
+            state: row.state.as_str().to_owned(),
+            direction: row.direction.into_owned(),
+            from: row.from,
+            to: row.to,
+            trunk: row.trunk.map(|trunk| trunk.to_string()),
+            queue: row.queue.map(|queue| queue.to_string()),
+            agent: row.agent.map(|agent| agent.to_string()),
+            started_at: row.started_at.to_string(),
+            answered_at: text(row.answered_at),
+            connected_at: text(row.connected_at),
+            ended_at: text(row.ended_at),
+            duration_s: seconds(duration_ms),
+            wait_s: row.wait_ms.map(seconds),
+            talk_s: row.talk_ms.map(seconds),
+            cause: row.cause,
+            sip_status: row.sip_status,
+            q850: row.q850,
+            ended_by: row.ended_by,
+            recording_id: row.recording.map(|recording| recording.to_string()),
+            legs: RawValue::from_string(row.legs).unwrap_or_default(),
+        }
+    }
+}
+
+/// A time of a row as the API spells it.
+pub(crate) fn text(at: Option<UnixTime>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+/// Milliseconds as seconds with three decimals.
+pub(crate) fn seconds(millis: u64) -> f64 {
+    // Exact up to 285,000 years.
+    millis as f64 / 1000.0
+}
+
+/// One SIP message of a call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LadderView {
+    /// When it was sent or received.
+    at: String,
+    /// `in` to us or `out` from us.
+    #[schema(example = "in")]
+    direction: &'static str,
+    /// `udp`, `tcp`, ...
+    transport: String,
+    /// Our address.
+    local: String,
+    /// The far end's address.
+    remote: String,
+    /// The method, or the status with its reason.
+    #[schema(example = "200 OK")]
+    summary: String,
+    /// The message as it was on the wire, secrets masked; what is no UTF-8 stands as U+FFFD.
+    message: String,
+}
+
+impl From<LadderRow> for LadderView {
+    fn from(row: LadderRow) -> Self {
+        Self {
+            at: row.at.to_string(),
+            direction: if row.sent { "out" } else { "in" },
+            summary: label(&row.bytes),
+            transport: row.transport,
+            local: row.local,
+            remote: row.remote,
+            message: String::from_utf8_lossy(&row.bytes).into_owned(),
+        }
+    }
+}
+
+/// A message of a call that is still up, as the store will keep it.
+pub(crate) fn live_ladder_row(entry: LadderEntry) -> LadderRow {
+    LadderRow {
+        at: entry.at,
+        sent: entry.direction == Direction::Out,
+        transport: format!("{:?}", entry.flow.transport).to_lowercase(),
+        local: entry.flow.local.to_string(),
+        remote: entry.flow.remote.to_string(),
+        bytes: entry.bytes.to_vec(),
+    }
+}
+
+/// One decision: `at`, `summary` (a sentence), `decided` (`route`, `agent`, `wait`, `attempt`, ...)
+/// and what belongs to it: the candidates, and why not the others.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub(crate) struct DecisionView(Value);
+
+pub(crate) fn decision(row: &DecisionRow) -> DecisionView {
+    let mut shown = json!({"at": row.at.to_string(), "summary": row.summary});
+    if let Some(shown) = shown.as_object_mut()
+        && let Ok(Value::Object(detail)) = serde_json::from_str(&row.detail)
+    {
+        shown.extend(detail);
+    }
+    DecisionView(shown)
+}
+
+/// A decision about a call that is still up, as the store will keep it.
+pub(crate) fn live_decision(entry: &DecisionEntry) -> DecisionRow {
+    DecisionRow {
+        at: entry.at,
+        summary: sentence(&entry.decided),
+        // Our own plain types into memory: it cannot fail.
+        detail: serde_json::to_string(&entry.decided).unwrap_or_default(),
+    }
+}
+
+fn sentence(decided: &Decided) -> String {
+    match decided {
+        Decided::Route { flow, reasons } => format!("flow {flow}: {}", reasons.join("; ")),
+        Decided::Refusal { cause, reason } => format!("refused ({cause}): {reason}"),
+        Decided::Agent { queue, agent, decision } => {
+            format!("queue {queue} offers the call to {agent}: {decision}")
+        }
+        Decided::Wait { queue, position, decision } => {
+            format!("the call waits in queue {queue} at place {position}: {decision}")
+        }
+        Decided::Attempt { agent, outcome } => match outcome {
+            AttemptOutcome::Accepted => format!("{agent} took the call"),
+            AttemptOutcome::Failed { .. } => format!("{agent} did not take the call"),
+            AttemptOutcome::Withdrawn => format!("the call went away while {agent} was rung"),
+        },
+        Decided::LeftQueue { queue, reason } => format!("the call left queue {queue}: {reason}"),
+        Decided::End { cause, ended_by } => {
+            format!("the call ended ({cause}), by {}", ended_by.as_str())
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `/api/v1/calls`: the list, one call, its events, its ladder, the reasons, and its end.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base::CallId;
+use routing::Role;
+use serde::{Deserialize, Serialize};
+use store::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed};
+use switch::{ApiReply, ApiRequest};
+use utoipa::{IntoParams, ToSchema};
+
+use super::call_views::{
+    CallView, DecisionView, LadderView, decision, live_decision, live_ladder_row,
+};
+use crate::answer::{Answer, PageOf, page};
+use crate::auth::Scoped;
+use crate::cloud_event::CloudEvent;
+use crate::fault::Fault;
+use crate::ladder_text::diagram;
+use crate::params::{Params, filter_id, filter_time, path_id};
+use crate::state::{Api, Shared};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CallsQuery {
+    /// Only calls in this state.
+    state: Option<String>,
+    /// Only calls of this queue.
+    queue: Option<String>,
+    /// Only calls of this agent.
+    agent: Option<String>,
+    /// Only calls that started at this time (RFC 3339) or later.
+    from: Option<String>,
+    /// Only calls that started before this time (RFC 3339).
+    to: Option<String>,
+    /// The page, from 1.
+    page: Option<u32>,
+    /// Rows on a page, 1 to 1000.
+    per_page: Option<u32>,
+    /// Whose, with a platform key.
+    #[serde(rename = "tenant")]
+    _tenant: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// The page, from 1.
+    pub(crate) page: Option<u32>,
+    /// Rows on a page, 1 to 1000.
+    pub(crate) per_page: Option<u32>,
+    /// Whose, with a platform key.
+    #[serde(rename = "tenant")]
+    _tenant: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LadderQuery {
+    /// `text` draws the ladder as a diagram; `json` is the default.
+    format: Option<String>,
+    /// Whose, with a platform key.
+    #[serde(rename = "tenant")]
+    _tenant: Option<String>,
+}
+
+/// Lists calls, newest first.
+///
+/// Live calls are among them. A key with the role `agent` sees its own calls.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsQuery),
+    responses((status = 200, description = "A page of calls", body = PageOf<CallView>)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Params(query): Params<CallsQuery>,
+    uri: Uri,
+) -> Result<PageOf<CallView>, Fault> {
+    let state = query.state.as_deref().map(|word| {
+        let states = "must be setup, flow, queued, ringing, connected or ended";
+        CallState::parse(word).ok_or_else(|| Fault::invalid("state", states))
+    });
+    let agent = filter_id("agent", query.agent.as_deref())?;
+    if agent.is_some() && !scoped.may_see(agent.as_ref()) {
+        return Err(Fault::forbidden());
+    }
+    let filter = CallFilter {
+        state: state.transpose()?,
+        queue: filter_id("queue", query.queue.as_deref())?,
+        agent: agent.or_else(|| scoped.only_agent().cloned()),
+        started_from: filter_time("from", query.from.as_deref())?,
+        started_until: filter_time("to", query.to.as_deref())?,
+    };
+    let page = page(query.page, query.per_page)?;
+    let Listed { rows, total } = api.store.calls(&scoped.tenant, &filter, page).await?;
+    let rows = rows.into_iter().map(CallView::from).collect();
+    Ok(PageOf::new(Listed { rows, total }, page, &uri))
+}
+
+/// One call of the caller's tenant that the caller may see.
+async fn find(api: &Shared, scoped: &Scoped, id: &str) -> Result<CallRow, Fault> {
+    let id: CallId = path_id("call", id)?;
+    let found = api.store.call(&scoped.tenant, id).await?;
+    found.filter(|call| scoped.may_see(call.agent.as_ref())).ok_or_else(|| Fault::not_found("call"))
+}
+
+/// One call.
+#[utoipa::path(get, path = "/api/v1/calls/{id}", tag = "calls",
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 200, description = "The call", body = Answer<CallView>)))]
+pub(crate) async fn one(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+) -> Result<Answer<CallView>, Fault> {
+    Ok(Answer::new(find(&api, &scoped, &id).await?.into(), "the call"))
+}
+
+/// The events of one call, in order.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/events", tag = "calls",
+    params(("id" = String, Path, description = "The call"), ListQuery),
+    responses((status = 200, description = "A page of events", body = PageOf<CloudEvent>)))]
+pub(crate) async fn events(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+    Params(query): Params<ListQuery>,
+    uri: Uri,
+) -> Result<PageOf<CloudEvent>, Fault> {
+    let call = find(&api, &scoped, &id).await?;
+    let page = page(query.page, query.per_page)?;
+    let events = api.store.call_events(&scoped.tenant, call.id).await?;
+    Ok(PageOf::of(events.iter().map(CloudEvent::from).collect(), page, &uri))
+}
+
+/// The SIP messages of one call, in order.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/ladder", tag = "calls",
+    params(("id" = String, Path, description = "The call"), LadderQuery),
+    responses((status = 200, description = "The messages, or with format=text a diagram",
+        content((Answer<Vec<LadderView>> = "application/json"), (String = "text/plain")))))]
+pub(crate) async fn ladder(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+    Params(query): Params<LadderQuery>,
+) -> Result<Response, Fault> {
+    let call = find(&api, &scoped, &id).await?;
+    let ladder = ladder_of(&api, &scoped, &call).await?;
+    match query.format.as_deref() {
+        None | Some("json") => {
+            let rows: Vec<LadderView> = ladder.into_iter().map(LadderView::from).collect();
+            Ok(Answer::new(rows, "the SIP messages of the call").into_response())
+        }
+        Some("text") => {
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            Ok((plain, diagram(&ladder)).into_response())
+        }
+        Some(_) => Err(Fault::invalid("format", "must be json or text")),
+    }
+}
+
+/// From the store when the call is over, from the engine while it is up.
+async fn ladder_of(api: &Shared, scoped: &Scoped, call: &CallRow) -> Result<Vec<LadderRow>, Fault> {
+    if let Some(ladder) = api.store.ladder(&scoped.tenant, call.id).await? {
+        return Ok(ladder);
+    }
+    if call.state == CallState::Ended {
+        return Ok(Vec::new());
+    }
+    let request = ApiRequest::Ladder { call: call.id };
+    match api.engine.ask(&scoped.tenant, "call", request).await {
+        Ok(ApiReply::Ladder(entries)) => Ok(entries.into_iter().map(live_ladder_row).collect()),
+        // It ended a moment ago.
+        _ => Ok(api.store.ladder(&scoped.tenant, call.id).await?.unwrap_or_default()),
+    }
+}
+
+/// Why the call went where it went: every decision with its reasons.
+///
+/// While the call is up, the engine tells; when it is over, the store.
+#[utoipa::path(get, path = "/api/v1/calls/{id}/why", tag = "calls",
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 200, description = "The decisions, in order", body = Answer<Vec<DecisionView>>)))]
+pub(crate) async fn why(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+) -> Result<Answer<Vec<DecisionView>>, Fault> {
+    let call = find(&api, &scoped, &id).await?;
+    let decisions = decisions_of(&api, &scoped, &call).await?;
+    let shown = decisions.iter().map(decision).collect();
+    Ok(Answer::new(shown, "the decisions about the call"))
+}
+
+async fn decisions_of(
+    api: &Shared,
+    scoped: &Scoped,
+    call: &CallRow,
+) -> Result<Vec<DecisionRow>, Fault> {
+    if call.state != CallState::Ended {
+        let request = ApiRequest::Why { call: call.id };
+        if let Ok(ApiReply::Why(entries)) = api.engine.ask(&scoped.tenant, "call", request).await {
+            return Ok(entries.iter().map(live_decision).collect());
+        }
+    }
+    Ok(api.store.decisions(&scoped.tenant, call.id).await?)
+}
+
+/// The call that is being ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Ending {
+    /// Its number.
+    id: String,
+}
+
+/// Ends a call.
+///
+/// Both sides are hung up; the call's record follows as soon as they have confirmed.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/end", tag = "calls",
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 202, description = "It is being ended", body = Answer<Ending>),
+        (status = 409, description = "It is over already", body = crate::fault::ErrorBody)))]
+pub(crate) async fn end(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Answer<Ending>), Fault> {
+    // An agent hangs up on the phone; the API's keys for agents read.
+    if scoped.caller.role == Role::Agent {
+        find(&api, &scoped, &id).await?;
+        return Err(Fault::forbidden());
+    }
+    let call = find(&api, &scoped, &id).await?;
+    let over = || Fault::conflict("CALL_ENDED", "the call is over already");
+    if call.state == CallState::Ended {
+        return Err(over());
+    }
+    let request = ApiRequest::EndCall { call: call.id };
+    let asked = api.engine.ask(&scoped.tenant, "call", request).await;
+    // Known to the store and not to the engine: it ended a moment ago.
+    asked.map_err(|fault| if fault.is_not_found() { over() } else { fault })?;
+    let ending = Ending { id: call.id.to_string() };
+    Ok((StatusCode::ACCEPTED, Answer::new(ending, "the call is being ended")))
+}

@@ -1,0 +1,93 @@
+//! Every route. A file each for what the paths are about; all of them stand in the document.
+
+mod agents;
+mod audio;
+mod call_views;
+mod calls;
+mod events;
+mod pages;
+mod provisioning;
+mod queues;
+mod recordings;
+mod tenants;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::fault::Fault;
+use crate::state::{Api, ApiState, Shared};
+use crate::{idempotency, openapi, watch};
+
+/// Requests are small; a provisioning brings its prompts' audio along.
+const SMALL_BODY: usize = 64 << 10;
+const PROVISIONING_BODY: usize = 64 << 20;
+
+/// All of the API. Whoever serves it answers with
+/// `into_make_service_with_connect_info::<SocketAddr>()`, or no key for loopback only opens, and
+/// may put pages of its own behind it with [`Router::fallback`].
+pub fn router(state: ApiState) -> Router {
+    let api = Shared::new(state);
+    let (routes, _) = all().split_for_parts();
+    routes
+        .route("/api/{*rest}", any(no_such_path))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(api.clone(), idempotency::replay))
+        .layer(from_fn_with_state(api.clone(), watch::watch))
+        .with_state(api)
+}
+
+/// The paths with their document.
+pub(crate) fn documented() -> OpenApi {
+    all().split_for_parts().1
+}
+
+fn all() -> OpenApiRouter<Api> {
+    let provisioning = OpenApiRouter::new()
+        .routes(routes!(provisioning::apply))
+        .layer(DefaultBodyLimit::max(PROVISIONING_BODY));
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::one))
+        .routes(routes!(calls::events))
+        .routes(routes!(calls::ladder))
+        .routes(routes!(calls::why))
+        .routes(routes!(calls::end))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::set_state))
+        .routes(routes!(queues::list))
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::one))
+        .routes(routes!(audio::audio))
+        .routes(routes!(events::stream))
+        .routes(routes!(events::socket))
+        .routes(routes!(events::ticket))
+        .routes(routes!(tenants::list))
+        .routes(routes!(pages::alive))
+        .routes(routes!(pages::ready))
+        .routes(routes!(pages::metrics))
+        .routes(routes!(pages::openapi))
+        .routes(routes!(pages::docs))
+        .layer(DefaultBodyLimit::max(SMALL_BODY))
+        .merge(provisioning)
+}
+
+/// The most bytes that a body of this path may have.
+pub(crate) fn body_limit(path: &str) -> usize {
+    if path == "/api/v1/provisioning" { PROVISIONING_BODY } else { SMALL_BODY }
+}
+
+async fn no_such_path() -> Fault {
+    Fault::not_found("path")
+}
+
+async fn no_such_method() -> Fault {
+    let error = "the path does not have this method";
+    Fault::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", error)
+}
