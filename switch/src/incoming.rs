@@ -139,7 +139,7 @@ impl Switch {
         let bye = self.node.endpoint.request(now, flow, dialog.request(Method::Bye));
         if let Some(call) = self.calls.get_mut(call) {
             self.node.index.clients.insert(bye, LegRef { call: call.id, leg });
-            call.handle(&mut self.node, now, Signal::StrayAnswered(tx, bye));
+            call.handle(&mut self.node, now, Signal::StrayAnswered(leg, tx, bye));
         }
     }
 

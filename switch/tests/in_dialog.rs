@@ -173,7 +173,7 @@ fn a_forged_tag_finds_no_dialog() {
     let (mut rig, call, _) = connected();
     let mut forged = call.clone();
     forged.to_tag = "0123456789abcdef".to_owned();
-    let bye = forged.next("BYE", None);
+    let bye = forged.request("BYE", 7, "z9hG4bK-forged", None);
     rig.send(TRUNK, &bye);
     rig.expect(TRUNK, "SIP/2.0 481");
     assert!(rig.records.is_empty());

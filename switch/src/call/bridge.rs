@@ -24,11 +24,12 @@ impl Call {
         response: &Message,
     ) {
         let Some(Leg { signalling, .. }) = self.agent_mut(leg) else { return };
-        let Signalling::Ringing(mut forks) = std::mem::replace(signalling, Signalling::Gone) else {
-            return;
-        };
+        let Signalling::Ringing(forks) = signalling else { return };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
         let taken = forks.invites.swap_remove(at);
+        let Signalling::Ringing(forks) = std::mem::replace(signalling, Signalling::Gone) else {
+            return;
+        };
         let offer = forks.offer.clone();
         self.cancel_forks(node, now, leg, forks);
         if self.take_dialog(node, now, leg, taken, response).is_none() {

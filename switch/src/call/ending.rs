@@ -1,7 +1,7 @@
 //! After the hang-up: waiting, with a bound, for the last responses and the streams' totals; then
 //! the one record of the call.
 
-use base::Instant;
+use base::{Instant, LegId};
 use sip::ClientTx;
 
 use super::leg::{Ack, Established, Leg, Signalling};
@@ -36,9 +36,9 @@ impl Call {
     }
 
     /// It was answered all the same, and hung up: that is over when the BYE is.
-    pub(super) fn on_stray_answered(&mut self, tx: ClientTx, bye: ClientTx) {
-        for leg in self.agents.iter_mut().filter(|leg| leg.strays.contains(&tx)) {
-            leg.strays.push(bye);
+    pub(super) fn on_stray_answered(&mut self, leg: LegId, tx: ClientTx, bye: ClientTx) {
+        if let Some(known) = self.leg_mut(leg) {
+            known.strays.push(bye);
         }
         self.on_stray_over(tx);
     }

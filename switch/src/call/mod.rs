@@ -132,7 +132,7 @@ pub(crate) enum Signal {
     /// An INVITE that had been given up is over.
     StrayOver(ClientTx),
     /// It was answered all the same; this BYE is out.
-    StrayAnswered(ClientTx, ClientTx),
+    StrayAnswered(base::LegId, ClientTx, ClientTx),
     /// The router wants this agent to ring.
     Attempt { queue: QueueId, agent: AgentId, decision: Decision },
     /// The router takes that back.
@@ -166,7 +166,7 @@ impl Call {
             Signal::ConnectionClosed(leg) => self.on_connection_closed(node, now, leg),
             Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
             Signal::StrayOver(tx) => self.on_stray_over(tx),
-            Signal::StrayAnswered(tx, bye) => self.on_stray_answered(tx, bye),
+            Signal::StrayAnswered(leg, tx, bye) => self.on_stray_answered(leg, tx, bye),
             Signal::Attempt { queue, agent, decision } => {
                 self.ring(node, now, queue, agent, decision);
             }
