@@ -3,14 +3,14 @@
 
 use std::ops::Range;
 
-use base::{RecordingId, TenantId};
+use base::{RecordingId, TenantId, UnixTime};
 use bytes::Bytes;
 
-use super::manifest::{FORMAT, Sidecar};
+use super::manifest::{FORMAT, Sidecar, object_key};
 use super::object::{ObjectStore, StoreError};
 use crate::aead::{AeadError, HEADER_BYTES, Layout, Reader};
 use crate::keys::{KeyError, KeyProvider, stream_binding};
-use crate::wav;
+use crate::{Finished, wav};
 
 /// Sidecars are about one kilobyte; what is larger is none.
 const SIDECAR_MOST: u64 = 64 << 10;
@@ -47,6 +47,42 @@ impl Archive {
     #[must_use]
     pub fn new(store: ObjectStore, keys: KeyProvider) -> Self {
         Self { store, keys }
+    }
+
+    /// Looks for a recording by what was known when it began, for a record that never heard of its
+    /// end: the process was killed between the recorder's report and its writing down. `None` when
+    /// no whole object is there (yet).
+    ///
+    /// # Errors
+    /// When the object store cannot say, or what it has is not this recording.
+    pub async fn find(
+        &self,
+        tenant: &TenantId,
+        recording: RecordingId,
+        started_at: UnixTime,
+    ) -> Result<Option<Finished>, ArchiveError> {
+        let key = object_key(self.store.prefix(), tenant, recording, started_at);
+        let location = self.store.location(&key);
+        let open = match self.open(tenant, recording, &location).await {
+            Ok(open) => open,
+            Err(ArchiveError::Store(StoreError::NotFound(_))) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (wav_bytes, duration_ms) = (open.wav_bytes(), open.duration_ms());
+        let Sidecar { call, bytes, wrapped_key, gaps_ms, cut_short, .. } = open.sidecar;
+        Ok(Some(Finished {
+            tenant: tenant.clone(),
+            recording,
+            call,
+            started_at,
+            duration_ms,
+            bytes,
+            wav_bytes,
+            location,
+            wrapped_key,
+            gaps_ms,
+            cut_short,
+        }))
     }
 
     /// Opens a recording of `tenant` at the location its report named. Its key must open for this

@@ -119,7 +119,7 @@ impl Live {
     }
 
     /// The file, if it was written to since the last call.
-    pub(crate) fn to_sync(&mut self) -> Option<Arc<File>> {
+    pub(crate) fn take_dirty(&mut self) -> Option<Arc<File>> {
         std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.file.file))
     }
 

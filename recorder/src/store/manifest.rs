@@ -75,13 +75,8 @@ impl Manifest {
         disk::replace(path, &serde_json::to_vec_pretty(self).map_err(io::Error::other)?)
     }
 
-    /// `<prefix>/<tenant>/<yyyy>/<mm>/<dd>/<recording>.wav.tink`, by the day it began (UTC).
     pub(crate) fn object_key(&self, prefix: &str) -> String {
-        let day = self.started_at.to_string()[..10].replace('-', "/");
-        let (tenant, recording) = (&self.tenant, self.recording);
-        let prefix = prefix.trim_matches('/');
-        let slash = if prefix.is_empty() { "" } else { "/" };
-        format!("{prefix}{slash}{tenant}/{day}/{recording}.wav.tink")
+        object_key(prefix, &self.tenant, self.recording, self.started_at)
     }
 
     pub(crate) fn sidecar(&self, sealed: &Sealed) -> Sidecar {
@@ -101,6 +96,19 @@ impl Manifest {
             cut_short: sealed.cut_short.clone(),
         }
     }
+}
+
+/// `<prefix>/<tenant>/<yyyy>/<mm>/<dd>/<recording>.wav.tink`, by the day it began (UTC).
+pub(crate) fn object_key(
+    prefix: &str,
+    tenant: &TenantId,
+    recording: RecordingId,
+    started_at: UnixTime,
+) -> String {
+    let day = started_at.to_string()[..10].replace('-', "/");
+    let prefix = prefix.trim_matches('/');
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    format!("{prefix}{slash}{tenant}/{day}/{recording}.wav.tink")
 }
 
 /// The name of the encryption in a sidecar.

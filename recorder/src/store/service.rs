@@ -237,7 +237,7 @@ impl Recorder {
         self.advance(now);
         if now.since(self.synced_at) >= self.sync_every {
             self.synced_at = now;
-            self.to_sync.extend(self.live.values_mut().filter_map(|(_, live)| live.to_sync()));
+            self.to_sync.extend(self.live.values_mut().filter_map(|(_, live)| live.take_dirty()));
             let files = std::mem::take(&mut self.to_sync);
             if !files.is_empty() {
                 self.to_sync = self.syncer.sync(files);

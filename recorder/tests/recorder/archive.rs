@@ -123,3 +123,13 @@ async fn the_command_line_decrypts_with_object_sidecar_and_keyring_alone() {
     assert!(recorder::store::decrypt(&keys, &path, None, &mut nothing).is_err());
     assert!(nothing.is_empty(), "a cut file gives not one byte");
 }
+
+#[tokio::test]
+async fn a_recording_whose_report_was_never_written_down_is_found_by_when_it_began() {
+    let (_, archive, done, _stage) = recorded("archive-find", &["acme"]).await;
+    let Finished { tenant, recording, started_at, .. } = done[0].clone();
+    let found = archive.find(&tenant, recording, started_at).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&done[0]));
+    let other = base::RecordingId::from_u128(9);
+    assert_eq!(archive.find(&tenant, other, started_at).await.unwrap(), None);
+}

@@ -72,7 +72,6 @@ pub(crate) fn frame(tap: TapId, channel: Channel, n: u64, at: Instant) -> Frame 
 
 /// A recorder with one ring, whose clock stands still until it is moved.
 pub(crate) struct Stage {
-    pub(crate) root: PathBuf,
     pub(crate) nanos: Arc<AtomicU64>,
     pub(crate) ring: TapSender,
     pub(crate) commands: mpsc::Sender<Command>,
@@ -105,8 +104,7 @@ impl Stage {
         let (commands, orders) = mpsc::channel(100);
         let (tell, reports) = mpsc::channel(100);
         let service = Service::start(config, vec![receiver], orders, tell).unwrap();
-        let root = root.to_owned();
-        Self { root, nanos, ring, commands, reports, keys, store, service }
+        Self { nanos, ring, commands, reports, keys, store, service }
     }
 
     pub(crate) fn now(&self) -> Instant {
