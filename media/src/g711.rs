@@ -1,7 +1,8 @@
 //! G.711 by table: both laws to and from 16-bit linear, and from one law to the other.
 //!
 //! The values are those of ITU-T G.711 as the reference code of G.191 spells them, computed at
-//! compile time; between the laws, its tables 3 and 4. Linear samples are 16 bits wide; µ-law uses the upper 14 of them, A-law 13.
+//! compile time; between the laws, its tables 3 and 4. Linear samples are 16 bits wide; µ-law
+//! uses the upper 14 of them, A-law 13.
 
 /// A companding law.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

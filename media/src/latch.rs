@@ -2,10 +2,11 @@
 //!
 //! The address of the far end's SDP is believed at its first packet. Behind NAT the packets come
 //! from elsewhere: such a source is taken only when nothing came from the signalled address, only
-//! shortly after signalling (or from the signalled IP address), and only after a run of consecutive
-//! packets of one SSRC. A later packet from the signalled address takes the stream back. Once the
-//! source is known, all others are refused; it can only move by signalling, or after it fell silent,
-//! and then only to a run that carries the same SSRC, which a stranger does not know.
+//! shortly after signalling (or from the signalled IP address), and only after a run of
+//! consecutive packets of one SSRC. A later packet from the signalled address takes the stream
+//! back. Once the source is known, all others are refused; it can only move by signalling, or
+//! after it fell silent, and then only to a run that carries the same SSRC, which a stranger does
+//! not know.
 
 use std::net::SocketAddr;
 
@@ -63,7 +64,7 @@ struct Run {
 }
 
 impl Latch {
-    /// The far end's SDP says `signalled`. The old hold (`0.0.0.0`) and a repetition change nothing.
+    /// The far end's SDP says `signalled`. The old hold (`0.0.0.0`) and repetition change nothing.
     pub(crate) fn set_remote(&mut self, now: Instant, signalled: SocketAddr) {
         if signalled.ip().is_unspecified() || self.signalled == Some(signalled) {
             return;

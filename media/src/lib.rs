@@ -1,4 +1,4 @@
-//! Media of the engine, sans-IO: SDP offer/answer, G.711, RTP and RTCP, latch, prompts, bridge, tap.
+//! Media of the engine, sans-IO: SDP offer/answer, G.711, RTP, RTCP, latch, prompts, bridge, tap.
 //!
 //! [`Plane`] is the data plane of one worker. Its driver owns the sockets: it hands packets in,
 //! sends what the [`Batch`] holds, opens and closes ports as [`PlaneOutput`] says. Nothing here

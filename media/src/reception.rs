@@ -1,4 +1,4 @@
-//! What a receiver keeps of one source: sequence, loss and jitter (RFC 3550 appendix A.1, A.3, A.8).
+//! What a receiver keeps of one source: sequence, loss, jitter (RFC 3550 appendix A.1, A.3, A.8).
 
 use base::Instant;
 

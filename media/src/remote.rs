@@ -73,7 +73,7 @@ impl Direction {
 /// What a negotiation settled about the far end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RemoteMedia {
-    /// Where it wants RTP. An unspecified address (`0.0.0.0`, the old way to hold) is never sent to.
+    /// Where it wants RTP. An unspecified address (`0.0.0.0`, the old hold) is never sent to.
     pub rtp: SocketAddr,
     /// Where it wants RTCP: `a=rtcp`, or the port above.
     pub rtcp: SocketAddr,

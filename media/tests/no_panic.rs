@@ -41,7 +41,10 @@ fn plane() -> (Plane, SocketAddr) {
 proptest! {
     #[test]
     fn no_bytes_panic_the_packet_path(
-        packets in prop::collection::vec((any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..300)), 1..30)
+        packets in prop::collection::vec(
+            (any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..300)),
+            1..30,
+        )
     ) {
         let (mut plane, source) = plane();
         let mut out = Batch::new(64);
@@ -74,6 +77,21 @@ proptest! {
     }
 
     #[test]
+    fn no_damaged_wav_file_panics(
+        damage in prop::collection::vec((0..60_usize, any::<u8>()), 0..8),
+        length in 0..400_usize,
+    ) {
+        let mut file = media::wav::header(1, 16_000, 356).to_vec();
+        file.resize(length.max(44), 7);
+        for (at, byte) in damage {
+            if let Some(place) = file.get_mut(at) {
+                *place = byte;
+            }
+        }
+        let _ = media::Prompt::from_wav(&file);
+    }
+
+    #[test]
     fn no_sdp_like_text_panics(lines in prop::collection::vec(
         prop_oneof![
             Just("m=audio 4000 RTP/AVP 0 8 101".to_owned()),
@@ -83,9 +101,11 @@ proptest! {
             "m=[a-z]{1,6} [0-9]{1,6} RTP/AVP [0-9 ]{0,20}",
         ], 0..20)
     ) {
-        let body = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n{}\r\n", lines.join("\r\n"));
+        let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n";
+        let body = format!("{head}{}\r\n", lines.join("\r\n"));
         if let Ok(offer) = sdp::parse(body.as_bytes()) {
-            let local = sdp::Local { address: [127, 0, 0, 1].into(), port: 2, origin_id: 1, version: 1 };
+            let address = [127, 0, 0, 1].into();
+            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1 };
             if let Ok(answer) = sdp::answer(&offer, &local, &sdp::Capabilities::default(), None) {
                 prop_assert!(sdp::parse(&answer.body).is_ok());
             }

@@ -116,7 +116,8 @@ fn hold_is_understood_in_all_its_forms_and_answered_in_the_mirror() {
 
 #[test]
 fn addresses_may_stand_at_both_levels_in_both_families_and_rtcp_anywhere() {
-    let media = "m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::5\r\na=rtcp:5001 IN IP6 2001:db8::6\r\n\
+    let media = "m=audio 4000 RTP/AVP 0\r\nc=IN IP6 2001:db8::5\r\n\
+         a=rtcp:5001 IN IP6 2001:db8::6\r\n\
          a=ptime:40\r\na=maxptime:30\r\n";
     let remote = answer(media, None).unwrap().remote;
     assert_eq!(remote.rtp.to_string(), "[2001:db8::5]:4000");

@@ -20,6 +20,13 @@ enum Ticked {
     Finished(PlayId),
 }
 
+/// What follows the last sample of a prompt in its packet.
+#[derive(Clone, Copy)]
+enum After {
+    Again,
+    Fill(u8),
+}
+
 impl Plane {
     pub(super) fn play(
         &mut self,
@@ -128,20 +135,30 @@ impl Plane {
             stream.egress.change_feed();
             return Some(Ticked::Goes);
         };
-        let quiet = remote.codec.law().silence();
+        let after =
+            if playing.looped { After::Again } else { After::Fill(remote.codec.law().silence()) };
         let header = stream.egress.stamp_prompt(due, SAMPLES as u32, remote.payload_type);
         let sent = out.push_with(stream.slot, Port::Rtp, target, |into| {
             into.extend_from_slice(&header.to_bytes());
-            if playing.looped {
-                into.extend(codes.iter().cycle().skip(from).take(SAMPLES));
-            } else {
-                let silence = std::iter::repeat(&quiet);
-                into.extend(codes.iter().skip(from).chain(silence).take(SAMPLES));
-            }
+            write_codes(into, codes, from, after);
         });
         if sent {
             stream.egress.count(SAMPLES);
         }
         Some(Ticked::Goes)
+    }
+}
+
+/// Appends a packet's worth of codes.
+fn write_codes(into: &mut Vec<u8>, codes: &[u8], mut from: usize, after: After) {
+    let end = into.len() + SAMPLES;
+    while into.len() < end {
+        let rest = codes.get(from..).unwrap_or_default();
+        let part = rest.len().min(end - into.len());
+        into.extend_from_slice(rest.get(..part).unwrap_or_default());
+        match after {
+            After::Again => from = 0,
+            After::Fill(quiet) => into.resize(end, quiet),
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! A small audio endpoint, sans-IO: speaks given PCM, hears what comes, counts. It is the built-in
-//! far end of demo, simulation and load; it shares the packet formats with the engine, not its plane.
+//! A small audio endpoint, sans-IO: speaks given PCM, hears what comes, counts. It is the
+//! built-in far end of demo, simulation and load; it shares the packet formats with the engine,
+//! not its plane.
 //!
 //! From the first `handle_timeout` after [`Softphone::new`] it sends a packet every 20 ms: speech
 //! while it has any, silence otherwise.
