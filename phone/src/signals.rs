@@ -1,0 +1,263 @@
+//! What a phone does when the transaction layer tells it something.
+
+use base::Instant;
+use media::sdp::{self, Capabilities, Local};
+use media::softphone::Softphone;
+use sip::{
+    ClientTx, Dialog, Event, HeaderError, Message, Method, Name, Request, Response, ServerTx,
+    StatusCode, UriBuf, digest,
+};
+
+use super::{Audio, Call, EXPIRES, Manner, Phone, PhoneEvent, PhoneOutput};
+
+impl Phone {
+    /// Carries out what the endpoint wants, until it wants nothing more.
+    pub(super) fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                sip::Output::Transmit { flow, bytes, .. } => {
+                    self.outputs.push_back(PhoneOutput::Sip { to: flow.remote, bytes });
+                }
+                sip::Output::Event(event) => self.take(now, event),
+                _ => {}
+            }
+        }
+        self.drain_media();
+    }
+
+    pub(super) fn drain_media(&mut self) {
+        while let Some(transmit) = self.softphone().and_then(Softphone::poll_output) {
+            self.outputs.push_back(PhoneOutput::Media(transmit));
+        }
+    }
+
+    fn take(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Request { tx, request, .. } => self.request(now, tx, &request),
+            Event::Response { tx, response, .. } => self.response(now, tx, &response),
+            Event::Ack { tx, .. } => self.acknowledged(now, tx),
+            Event::Cancelled { tx, .. } => {
+                let status = StatusCode::REQUEST_TERMINATED;
+                self.endpoint.respond(now, tx, Response::new(status));
+                self.over(PhoneEvent::Ended);
+            }
+            Event::AckMissing { .. } => self.hang_up(now),
+            Event::TimedOut { tx } | Event::TransportFailed { tx } => self.unanswered(tx),
+        }
+    }
+
+    fn request(&mut self, now: Instant, tx: ServerTx, request: &Message) {
+        let status = match request.method() {
+            Method::Invite if matches!(self.call, Call::None) => {
+                return self.ring(now, tx, request);
+            }
+            Method::Invite => StatusCode::BUSY_HERE,
+            Method::Bye if self.is_in_call() => {
+                self.over(PhoneEvent::Ended);
+                StatusCode::OK
+            }
+            Method::Bye => StatusCode::CALL_DOES_NOT_EXIST,
+            Method::Options => StatusCode::OK,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        self.endpoint.respond(now, tx, Response::new(status));
+    }
+
+    fn ring(&mut self, now: Instant, tx: ServerTx, invite: &Message) {
+        let until = match self.config.manner {
+            Manner::Mute => return,
+            Manner::Ring => None,
+            Manner::Answer(after) | Manner::Refuse(after, _) => Some(now + after),
+        };
+        let ringing = Response::new(StatusCode::RINGING).header(Name::CONTACT, self.contact());
+        self.endpoint.respond(now, tx, ringing);
+        self.call = Call::Ringing { tx, invite: invite.clone(), until };
+        self.tell(PhoneEvent::Ringing);
+    }
+
+    fn is_in_call(&self) -> bool {
+        matches!(self.call, Call::Answered { .. } | Call::Talking { .. } | Call::HangingUp { .. })
+    }
+
+    /// Picks up.
+    pub(super) fn answer(&mut self, now: Instant) {
+        let Call::Ringing { tx, invite, .. } = std::mem::replace(&mut self.call, Call::None) else {
+            return;
+        };
+        match self.accept(now, &invite) {
+            Some((response, dialog, audio)) => {
+                self.endpoint.respond(now, tx, response);
+                self.call = Call::Answered { tx, dialog, audio };
+            }
+            None => {
+                let status = StatusCode::NOT_ACCEPTABLE_HERE;
+                self.endpoint.respond(now, tx, Response::new(status));
+                self.over(PhoneEvent::Refused(status.as_u16()));
+            }
+        }
+        self.drain(now);
+    }
+
+    fn accept(&mut self, now: Instant, invite: &Message) -> Option<(Response, Box<Dialog>, Audio)> {
+        let offer = sdp::parse(&invite.body()).ok()?;
+        let answer = sdp::answer(&offer, &self.local(), &Capabilities::default(), None).ok()?;
+        let tag = self.rng.hex::<6>();
+        let contact = self.contact();
+        let own = UriBuf::parse(contact.trim_matches(['<', '>'])).ok()?;
+        let dialog = Dialog::uas(invite, &tag, own).ok()?;
+        let response = Response::new(StatusCode::OK)
+            .to_tag(&tag)
+            .header(Name::CONTACT, contact)
+            .body("application/sdp", answer.body.clone());
+        let softphone = Some(self.talk(now, answer.remote));
+        Some((response, Box::new(dialog), Audio { offer: answer.body, softphone }))
+    }
+
+    fn acknowledged(&mut self, _now: Instant, acked: ServerTx) {
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Answered { tx, dialog, audio } if tx == acked => {
+                self.call = Call::Talking { dialog, audio };
+                self.tell(PhoneEvent::Connected);
+            }
+            call => self.call = call,
+        }
+    }
+
+    fn response(&mut self, now: Instant, tx: ClientTx, response: &Message) {
+        let Some(status) = response.status() else { return };
+        if self.registering.is_some_and(|(own, _)| own == tx) {
+            return self.registered(now, status, response);
+        }
+        match &self.call {
+            Call::Dialling { tx: own, .. } if *own == tx => self.dialled(now, status, response),
+            Call::HangingUp { tx: own, .. } if *own == tx && status.is_final() => {
+                self.over(PhoneEvent::Ended);
+            }
+            _ => {}
+        }
+    }
+
+    fn dialled(&mut self, now: Instant, status: StatusCode, response: &Message) {
+        if status.is_provisional() {
+            return self.tell(PhoneEvent::Ringing);
+        }
+        let Call::Dialling { tx, invite, mut audio } =
+            std::mem::replace(&mut self.call, Call::None)
+        else {
+            return;
+        };
+        if !status.is_success() {
+            return self.over(PhoneEvent::Refused(status.as_u16()));
+        }
+        let Ok(dialog) = Dialog::uac(&invite, response) else {
+            return self.over(PhoneEvent::Refused(0));
+        };
+        let remote = sdp::parse(&response.body())
+            .ok()
+            .and_then(|answer| sdp::accept(&audio.offer, &answer).ok());
+        let cseq = response.cseq().unwrap_or(1);
+        self.endpoint.acknowledge(now, tx, self.flow, dialog.ack(cseq));
+        let dialog = Box::new(dialog);
+        match remote {
+            Some(remote) => {
+                audio.softphone = Some(self.talk(now, remote));
+                self.call = Call::Talking { dialog, audio };
+                self.tell(PhoneEvent::Connected);
+            }
+            None => {
+                self.call = Call::Talking { dialog, audio };
+                self.hang_up(now);
+            }
+        }
+    }
+
+    fn unanswered(&mut self, tx: ClientTx) {
+        if self.registering.is_some_and(|(own, _)| own == tx) {
+            self.registering = None;
+            return self.tell(PhoneEvent::NotRegistered(0));
+        }
+        match &self.call {
+            Call::Dialling { tx: own, .. } if *own == tx => self.over(PhoneEvent::Refused(0)),
+            Call::HangingUp { tx: own, .. } if *own == tx => self.over(PhoneEvent::Ended),
+            _ => {}
+        }
+    }
+
+    /// The call is over; its audio is kept for whoever looks at it.
+    pub(super) fn over(&mut self, event: PhoneEvent) {
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Dialling { audio, .. }
+            | Call::Answered { audio, .. }
+            | Call::Talking { audio, .. }
+            | Call::HangingUp { audio, .. } => self.last = audio.softphone,
+            Call::None | Call::Ringing { .. } => {}
+        }
+        self.tell(event);
+    }
+
+    pub(super) fn send_register(
+        &mut self,
+        now: Instant,
+        credentials: Option<(Name<'static>, String)>,
+    ) -> Result<(), HeaderError> {
+        let (user, domain) = (self.config.user.clone(), self.config.domain.clone());
+        self.registration.cseq += 1;
+        let (cseq, tag) = (self.registration.cseq, &self.registration.tag);
+        let mut request = Request::new(Method::Register, UriBuf::parse(&format!("sip:{domain}"))?)
+            .header(Name::FROM, format_args!("<sip:{user}@{domain}>;tag={tag}"))
+            .header(Name::TO, format_args!("<sip:{user}@{domain}>"))
+            .header(Name::CALL_ID, &self.registration.call_id)
+            .header(Name::CSEQ, format_args!("{cseq} REGISTER"))
+            .header(Name::CONTACT, self.contact())
+            .header(Name::EXPIRES, EXPIRES);
+        let answered = credentials.is_some();
+        if let Some((name, value)) = credentials {
+            request = request.header(name, value);
+        }
+        let tx = self.endpoint.request(now, self.flow, request);
+        self.registering = Some((tx, answered));
+        Ok(())
+    }
+
+    fn registered(&mut self, now: Instant, status: StatusCode, response: &Message) {
+        if status.is_provisional() {
+            return;
+        }
+        let answered = self.registering.take().is_some_and(|(_, answered)| answered);
+        if status.is_success() {
+            return self.tell(PhoneEvent::Registered);
+        }
+        let credentials = (status == StatusCode::UNAUTHORIZED && !answered)
+            .then(|| self.credentials(response))
+            .flatten();
+        let sent =
+            credentials.map(|value| self.send_register(now, Some((Name::AUTHORIZATION, value))));
+        if !matches!(sent, Some(Ok(()))) {
+            self.tell(PhoneEvent::NotRegistered(status.as_u16()));
+        }
+    }
+
+    /// The answer to the first digest challenge that can be answered.
+    fn credentials(&mut self, response: &Message) -> Option<String> {
+        let password = self.config.password.as_deref()?;
+        let challenge = digest::choose(response.headers(Name::WWW_AUTHENTICATE))?;
+        let answer = digest::Answer {
+            method: &Method::Register,
+            uri: &format!("sip:{}", self.config.domain),
+            user: &self.config.user,
+            password,
+            cnonce: &self.rng.hex::<8>(),
+            nc: 1,
+        };
+        digest::answer(challenge, &answer).ok()
+    }
+
+    pub(super) fn local(&mut self) -> Local {
+        Local {
+            address: self.config.rtp.ip(),
+            port: self.config.rtp.port(),
+            origin_id: u64::from(self.rng.next_u32()),
+            version: 1,
+        }
+    }
+}
