@@ -13,4 +13,5 @@ mod refusal;
 mod registration;
 mod setup;
 mod steps;
+mod storm;
 mod timeouts;

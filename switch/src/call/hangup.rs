@@ -83,11 +83,15 @@ impl Call {
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
             Signalling::Ringing(forks) => self.cancel_forks(node, now, leg, forks),
             Signalling::Up(mut up) => match &mut up.ack {
-                Ack::Awaited { then_bye, .. } if !known.is_agent() => {
+                Ack::Awaited { then_bye, first: true, .. } => {
                     *then_bye = true;
                     known.signalling = Signalling::Up(up);
                 }
-                _ => self.send_bye(node, now, leg, up, cause),
+                Ack::Awaited { tx, .. } => {
+                    node.index.servers.remove(tx);
+                    self.send_bye(node, now, leg, up, cause);
+                }
+                Ack::Confirmed => self.send_bye(node, now, leg, up, cause),
             },
             other @ (Signalling::Refused
             | Signalling::Leaving { .. }

@@ -70,7 +70,7 @@ impl Call {
             },
         };
         let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
-        up.ack = Ack::Awaited { tx, offer: ours, then_bye: false };
+        up.ack = Ack::Awaited { tx, offer: ours, then_bye: false, first: false };
         let flow = up.flow;
         node.index.servers.insert(tx, owner);
         node.endpoint.respond(now, tx, described(node, &flow, body));
@@ -86,8 +86,12 @@ impl Call {
         tx: ServerTx,
         request: &Message,
     ) {
-        let response = match media_of(request) {
+        let offered = media_of(request);
+        let ours_is_open = self.leg_mut(leg).is_some_and(Leg::awaits_answer);
+        let response = match offered {
             Media::Absent => Ok(None),
+            // RFC 3311 §5.2: an offer while one of ours waits for its answer.
+            _ if ours_is_open => Err(StatusCode::REQUEST_PENDING),
             offered => self.take_offer(node, now, leg, offered).map(Some),
         };
         let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };

@@ -95,6 +95,8 @@ pub(super) enum Ack {
         offer: Option<Bytes>,
         /// Hang up as soon as it has come: no BYE may overtake it (RFC 3261 §15).
         then_bye: bool,
+        /// Whether the INVITE made the dialog; after a later one nothing keeps a BYE back.
+        first: bool,
     },
 }
 
@@ -105,8 +107,10 @@ impl Leg {
         Self { id, role, signalling, stream, origin_id, version: 0, remote, sip_calls, strays }
     }
 
-    pub(super) fn is_agent(&self) -> bool {
-        matches!(self.role, Role::Agent(_))
+    /// Whether an offer of ours is on its way, to be answered by an ACK.
+    pub(super) fn awaits_answer(&mut self) -> bool {
+        let Signalling::Up(up) = &self.signalling else { return false };
+        matches!(up.ack, Ack::Awaited { offer: Some(_), .. })
     }
 
     /// Whether neither SIP nor media have anything more to say about it.

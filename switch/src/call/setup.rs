@@ -199,7 +199,7 @@ impl Call {
         node.endpoint.respond(now, tx, response);
         let flow = node.toward(&dialog, flow);
         node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
-        let ack = Ack::Awaited { tx, offer, then_bye: false };
+        let ack = Ack::Awaited { tx, offer, then_bye: false, first: true };
         let dialog = Box::new(dialog);
         self.caller.signalling = Signalling::Up(Established { dialog, flow, ack });
         Ok(())

@@ -137,7 +137,9 @@ impl Call {
 
     /// Plays a prompt to the caller, in place of what plays. `None` if there is no such prompt.
     fn play(&mut self, node: &mut Node, prompt: &PromptId, looped: bool) -> Option<PlayId> {
-        let sound = self.prompts.get(&self.tenant, prompt)?.clone();
+        // The tenant's own, or a parent's.
+        let (owner, _) = self.directory.prompt(&self.tenant, prompt)?;
+        let sound = self.prompts.get(owner, prompt)?.clone();
         let (stream, place) = self.caller.stream.open()?;
         let play = node.next_play();
         node.media(place.worker, Command::Play { stream, play, prompt: sound, looped });
