@@ -13,6 +13,8 @@ use crate::rtp::{self, Header, Parsed};
 use crate::tap::{FRAME_BYTES, Frame, FrameKind};
 use crate::{Batch, Codec, Event, Port, Slot};
 
+/// While this many events wait to be fetched, strangers are counted and not told of.
+const MAX_WAITING: usize = 4096;
 /// At most one event about strangers a stream in this time.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -122,12 +124,14 @@ impl Plane {
 
     /// Counts a packet that is not the far end's, and tells about it now and then.
     pub(super) fn refuse(&mut self, now: Instant, slot: Slot, source: SocketAddr) {
+        let crowded = self.events.len() >= MAX_WAITING;
         let Some(stream) = self.stream_mut(slot) else { return };
         let id = stream.id;
         let rare = &mut stream.rare;
         rare.refused += 1;
         rare.refused_untold += 1;
-        if rare.refusal_told.is_none_or(|told| now.since(told) >= REFUSAL_PAUSE) {
+        let pause = rare.refusal_told.is_some_and(|told| now.since(told) < REFUSAL_PAUSE);
+        if !pause && !crowded {
             rare.refusal_told = Some(now);
             let packets = std::mem::take(&mut rare.refused_untold);
             self.events.push_back(Event::SourceRefused { stream: id, source, packets });

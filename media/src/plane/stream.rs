@@ -187,3 +187,15 @@ impl Stream {
 fn sendable(address: &SocketAddr) -> bool {
     address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_fits_in_ten_cache_lines_and_what_is_rare_lies_behind_it() {
+        let (hot, rare) = (size_of::<Stream>(), size_of::<Rare>());
+        assert!(hot <= 640 && rare <= 256, "{hot} and {rare} bytes");
+        eprintln!("a stream: {hot} + {rare} bytes");
+    }
+}
