@@ -1,4 +1,5 @@
 //! Client transactions: RFC 3261 §17.1 and §9.1, RFC 6026 §8.4, against a clock that is moved.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The parser's limits, what it refuses so that nobody can smuggle, its round trip, mutations of
 //! real messages, and its agreement with `rsip` where that one can follow.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod support;
 

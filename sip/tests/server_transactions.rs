@@ -1,4 +1,5 @@
 //! Server transactions: RFC 3261 §17.2, §9.2, §8.2.2.2 and §18.2, RFC 6026 §8.3, RFC 3581.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod support;
 
