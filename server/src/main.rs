@@ -1,2 +1,9 @@
-//! stub
-fn main() {}
+//! The `strowger` binary.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    server::run(&server::cli::Cli::parse())
+}

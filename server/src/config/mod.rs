@@ -1,0 +1,298 @@
+//! `strowger.toml`: every key has a default, an unknown key is an error with a cure.
+
+mod fault;
+mod place;
+mod rules;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use fault::ConfigFault;
+pub(crate) use fault::from_toml;
+pub(crate) use place::Place;
+pub(crate) use rules::reachable;
+
+/// The whole file. [`Config::default`] is what `strowger serve` runs on without one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the embedded database, the recordings' spool and the journal live.
+    pub data_dir: PathBuf,
+    /// How long live calls may go on after the first SIGTERM, in seconds.
+    pub drain_deadline_s: u64,
+    /// SIP signalling.
+    pub sip: Sip,
+    /// API and console.
+    pub http: Http,
+    /// RTP and RTCP.
+    pub rtp: Rtp,
+    /// What must last.
+    pub database: Database,
+    /// Where recordings go.
+    pub recordings: Recordings,
+    /// What the process says about itself.
+    pub log: Log,
+    /// What strangers can make us hold.
+    pub limits: Limits,
+}
+
+/// SIP signalling.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    /// UDP sockets; port 0 takes a free one.
+    pub udp: Vec<SocketAddr>,
+    /// TCP listeners; port 0 takes a free one.
+    pub tcp: Vec<SocketAddr>,
+    /// What peers are told to send to, when it is not the address of the socket (NAT).
+    pub advertised: Option<IpAddr>,
+    /// T1 of RFC 3261 §17, milliseconds.
+    pub t1_ms: u64,
+    /// T2 of RFC 3261 §17, milliseconds.
+    pub t2_ms: u64,
+    /// T4 of RFC 3261 §17, milliseconds.
+    pub t4_ms: u64,
+}
+
+/// API and console.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// The listener; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// RTP and RTCP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rtp {
+    /// `"20000-29999"`, or `"0"`: a free block of 2000 ports.
+    pub ports: String,
+    /// The address that sockets bind.
+    pub address: IpAddr,
+    /// What SDP tells the peers, when it is not `address` (NAT).
+    pub advertised: Option<IpAddr>,
+    /// Media workers; 0: one per core.
+    pub workers: u16,
+}
+
+/// What must last.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:FILE` or `postgres://...`; by default `strowger.db` in the data folder.
+    pub url: Option<String>,
+}
+
+/// Where recordings go.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recordings {
+    /// A local folder; by default `recordings` in the data folder. Not together with `s3`.
+    pub folder: Option<PathBuf>,
+    /// An S3 bucket.
+    pub s3: Option<S3>,
+    /// The key ring that wraps the recordings' keys; by default `keyring.json` in the data folder.
+    pub keyring: Option<PathBuf>,
+}
+
+/// An S3 bucket, of AWS or of anything that speaks its protocol.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// `https://...`; by default AWS's own for the region.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// The bucket; it must exist.
+    pub bucket: String,
+    /// The region; `us-east-1` unless told.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Put before every object's name.
+    #[serde(default)]
+    pub prefix: String,
+    /// Better in `STROWGER_S3_ACCESS_KEY`.
+    #[serde(default)]
+    pub access_key: String,
+    /// Better in `STROWGER_S3_SECRET_KEY`.
+    #[serde(default)]
+    pub secret_key: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For eyes.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// What the process says about itself, on standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or `target=level` pairs with commas between.
+    pub level: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// What strangers can make us hold.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// SIP over TCP: connections at once, all sources.
+    pub tcp_connections: usize,
+    /// SIP over TCP: connections at once from one address.
+    pub tcp_connections_per_source: usize,
+    /// SIP over TCP: a connection that sent no whole message for this long is closed, seconds.
+    pub tcp_idle_s: u64,
+    /// Events, records and recordings that may wait for the database before the journal takes them.
+    pub store_queue: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            drain_deadline_s: 300,
+            sip: Sip::default(),
+            http: Http::default(),
+            rtp: Rtp::default(),
+            database: Database::default(),
+            recordings: Recordings::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let any = SocketAddr::from(([0, 0, 0, 0], 5060));
+        Self {
+            udp: vec![any],
+            tcp: vec![any],
+            advertised: None,
+            t1_ms: 500,
+            t2_ms: 4000,
+            t4_ms: 5000,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for Rtp {
+    fn default() -> Self {
+        Self {
+            ports: "20000-29999".into(),
+            address: IpAddr::from([0, 0, 0, 0]),
+            advertised: None,
+            workers: 0,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tcp_connections: 10_000,
+            tcp_connections_per_source: 1_000,
+            tcp_idle_s: 3_600,
+            store_queue: 65_536,
+        }
+    }
+}
+
+fn default_region() -> String {
+    "us-east-1".into()
+}
+
+impl Config {
+    /// Reads and checks a file, then lets the environment's secrets override it.
+    ///
+    /// # Errors
+    /// The first fault, with file, line, key and cure.
+    pub fn load(path: &Path) -> Result<Self, ConfigFault> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigFault::of_file(path, format!("cannot be read: {error}"), "check the path")
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// The embedded defaults with the environment's secrets over them.
+    ///
+    /// # Errors
+    /// A fault of the environment's values.
+    pub fn embedded() -> Result<Self, ConfigFault> {
+        Self::parse(Path::new("(embedded defaults)"), "")
+    }
+
+    /// Checks a file's text; `path` is only for the messages.
+    ///
+    /// # Errors
+    /// The first fault, with file, line, key and cure.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigFault> {
+        let mut config: Self =
+            toml::from_str(text).map_err(|error| from_toml(path, text, &error))?;
+        config.take_environment(|name| std::env::var(name).ok());
+        rules::check(&config, &Place::new(path, text))?;
+        Ok(config)
+    }
+
+    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
+        if let Some(url) = variable("STROWGER_DATABASE_URL") {
+            self.database.url = Some(url);
+        }
+        if let Some(path) = variable("STROWGER_KEYRING") {
+            self.recordings.keyring = Some(PathBuf::from(path));
+        }
+        if let Some(s3) = &mut self.recordings.s3 {
+            if let Some(key) = variable("STROWGER_S3_ACCESS_KEY") {
+                s3.access_key = key;
+            }
+            if let Some(key) = variable("STROWGER_S3_SECRET_KEY") {
+                s3.secret_key = key;
+            }
+        }
+    }
+
+    /// The database's URL, the default included.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        match &self.database.url {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data_dir.join("strowger.db").display()),
+        }
+    }
+
+    /// The folder of finished recordings, when they do not go to S3.
+    #[must_use]
+    pub fn recordings_folder(&self) -> PathBuf {
+        self.recordings.folder.clone().unwrap_or_else(|| self.data_dir.join("recordings"))
+    }
+
+    /// The key ring's file.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.recordings.keyring.clone().unwrap_or_else(|| self.data_dir.join("keyring.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

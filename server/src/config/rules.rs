@@ -1,0 +1,103 @@
+//! What the types alone cannot say about a configuration, and the readings of its text values.
+
+use std::net::{IpAddr, UdpSocket};
+use std::ops::RangeInclusive;
+
+use super::{Config, ConfigFault, Place, Rtp};
+
+pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFault> {
+    let fault = |key: &str, problem: String, cure: &str| {
+        Err(ConfigFault::of_key(place, key, problem, cure))
+    };
+    if config.sip.udp.is_empty() && config.sip.tcp.is_empty() {
+        let cure = "give at least one address, such as udp = [\"0.0.0.0:5060\"]";
+        return fault("sip.udp", "no SIP address at all".into(), cure);
+    }
+    if let Err(problem) = config.rtp.range() {
+        return fault("rtp.ports", problem, "write \"20000-29999\", or \"0\" for free ports");
+    }
+    if config.recordings.folder.is_some() && config.recordings.s3.is_some() {
+        let problem = "recordings have two destinations".to_owned();
+        return fault("recordings.folder", problem, "keep either `folder` or `[recordings.s3]`");
+    }
+    if let Some(s3) = &config.recordings.s3 {
+        if s3.access_key.is_empty() || s3.secret_key.is_empty() {
+            let cure = "set access_key and secret_key here, or STROWGER_S3_ACCESS_KEY and \
+                        STROWGER_S3_SECRET_KEY in the environment";
+            return fault("recordings.s3", "the bucket's credentials are empty".into(), cure);
+        }
+    }
+    if let Some(url) = &config.database.url {
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+            let cure = "write sqlite:FILE or postgres://user@host/database";
+            return fault("database.url", "unknown kind of database".into(), cure);
+        }
+    }
+    let directives = tracing_subscriber::EnvFilter::builder().parse(&config.log.level);
+    if let Err(error) = directives {
+        return fault("log.level", error.to_string(), "write error, warn, info, debug or trace");
+    }
+    for (key, value) in [
+        ("sip.t1_ms", config.sip.t1_ms),
+        ("sip.t2_ms", config.sip.t2_ms),
+        ("sip.t4_ms", config.sip.t4_ms),
+        ("limits.tcp_idle_s", config.limits.tcp_idle_s),
+        ("limits.store_queue", config.limits.store_queue as u64),
+        ("limits.tcp_connections", config.limits.tcp_connections as u64),
+    ] {
+        if value == 0 {
+            return fault(key, "0 means never here, and never is not allowed".into(), "write 1 or more");
+        }
+    }
+    Ok(())
+}
+
+/// Ports of one free block: `rtp.ports = "0"`.
+const BLOCK: u16 = 2000;
+
+impl Rtp {
+    /// The ports, or none for "any free block".
+    pub(crate) fn range(&self) -> Result<Option<RangeInclusive<u16>>, String> {
+        if self.ports.trim() == "0" {
+            return Ok(None);
+        }
+        let wrong = || format!("{:?} is not a range of ports", self.ports);
+        let (from, to) = self.ports.split_once('-').ok_or_else(wrong)?;
+        let from: u16 = from.trim().parse().map_err(|_| wrong())?;
+        let to: u16 = to.trim().parse().map_err(|_| wrong())?;
+        let pairs = to.checked_sub(from).map_or(0, |length| (length + u16::from(from % 2 == 0)) / 2);
+        if from == 0 || pairs == 0 {
+            return Err(format!("{:?} holds no even RTP port with its RTCP port", self.ports));
+        }
+        Ok(Some(from..=to))
+    }
+
+    /// The ports to use: the written ones, or a block whose first port is free now.
+    ///
+    /// # Errors
+    /// When every block below the kernel's ephemeral ports (32768) is taken.
+    pub(crate) fn ports(&self, start: u16) -> Result<RangeInclusive<u16>, String> {
+        if let Some(range) = self.range()? {
+            return Ok(range);
+        }
+        // From 10000 to 32000, eleven blocks, beginning anywhere.
+        (0..11_u16)
+            .map(|step| 10_000 + (start.wrapping_add(step) % 11) * BLOCK)
+            .find(|first| UdpSocket::bind((self.address, *first)).is_ok())
+            .map(|first| first..=first + BLOCK - 1)
+            .ok_or_else(|| "no free block of RTP ports".to_owned())
+    }
+}
+
+/// What a peer can send to: the address itself, or for "any" the one that the default route uses.
+pub(crate) fn reachable(address: IpAddr) -> IpAddr {
+    if !address.is_unspecified() {
+        return address;
+    }
+    // Connecting a UDP socket sends nothing; it asks the routing table.
+    let probe = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    probe.map_or(IpAddr::from([127, 0, 0, 1]), |local| local.ip())
+}

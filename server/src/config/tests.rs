@@ -1,0 +1,66 @@
+//! Faulty files and what the operator is told.
+
+use std::path::Path;
+
+use super::*;
+
+fn fault(text: &str) -> String {
+    match Config::parse(Path::new("strowger.toml"), text) {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(fault) => fault.to_string(),
+    }
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let config = Config::parse(Path::new("x"), "").unwrap();
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.rtp.range(), Ok(Some(20_000..=29_999)));
+    assert_eq!(config.database_url(), "sqlite:./data/strowger.db");
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_file_line_and_the_key_that_was_meant() {
+    assert_eq!(
+        fault("[sip]\nudp = [\"0.0.0.0:5060\"]\ntpc = []\n"),
+        "strowger.toml:3: sip.tpc: unknown key `tpc`; did you mean `tcp`?"
+    );
+}
+
+#[test]
+fn an_address_without_a_port_is_refused_with_its_line_and_an_example() {
+    let fault = fault("data_dir = \"x\"\n[http]\nlisten = \"localhost\"\n");
+    assert!(fault.starts_with("strowger.toml:3: http.listen: "), "{fault}");
+    assert!(fault.contains("127.0.0.1:5060"), "{fault}");
+}
+
+#[test]
+fn a_backward_port_range_is_refused_at_its_line() {
+    let fault = fault("[rtp]\n# the ports\nports = \"30000-20000\"\n");
+    assert!(fault.starts_with("strowger.toml:3: rtp.ports: "), "{fault}");
+}
+
+#[test]
+fn a_bucket_without_credentials_is_refused_and_the_environment_can_give_them() {
+    let text = "[recordings.s3]\nbucket = \"b\"\n";
+    let fault = fault(text);
+    assert!(fault.starts_with("strowger.toml:1: recordings.s3: "), "{fault}");
+    assert!(fault.contains("STROWGER_S3_SECRET_KEY"), "{fault}");
+    let mut config: Config = toml::from_str(text).unwrap();
+    config.take_environment(|name| Some(format!("value of {name}")));
+    let s3 = config.recordings.s3.unwrap();
+    assert_eq!(s3.secret_key, "value of STROWGER_S3_SECRET_KEY");
+}
+
+#[test]
+fn two_destinations_for_recordings_are_refused() {
+    let text = "[recordings]\nfolder = \"a\"\n[recordings.s3]\nbucket = \"b\"\n\
+                access_key = \"a\"\nsecret_key = \"b\"\n";
+    assert!(fault(text).starts_with("strowger.toml:2: recordings.folder: "));
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let fault = fault("[sip\nudp = 1\n");
+    assert!(fault.starts_with("strowger.toml:1: "), "{fault}");
+}

@@ -1,0 +1,112 @@
+//! HTTP: the API's router and the console's pages on one listener, and the tasks that carry API
+//! requests to the signalling thread.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest};
+use metrics_exporter_prometheus::PrometheusHandle;
+use recorder::Archive;
+use routing::Directory;
+use store::{EventRow, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::provision::{Bundle, Provisioner};
+use crate::signalling::{Control, Handle};
+
+/// API requests that may wait for the signalling thread; then their clients do.
+const REQUESTS: usize = 256;
+/// Provisionings that may wait for their turn.
+const PROVISIONINGS: usize = 4;
+
+/// What the API shows and reaches.
+pub(crate) struct Site {
+    pub(crate) store: Store,
+    pub(crate) archive: Archive,
+    pub(crate) committed: broadcast::Sender<Arc<EventRow>>,
+    pub(crate) signalling: Handle,
+    pub(crate) provisioner: Provisioner,
+    pub(crate) directory: watch::Receiver<Arc<Directory>>,
+    pub(crate) metrics: PrometheusHandle,
+    pub(crate) ready: watch::Receiver<bool>,
+}
+
+/// Serves until `stop` turns true; the other tasks end when they are aborted.
+pub(crate) fn serve(
+    listener: TcpListener,
+    site: Site,
+    mut stop: watch::Receiver<bool>,
+) -> (JoinHandle<()>, Vec<JoinHandle<()>>) {
+    let (requests, request_queue) = mpsc::channel(REQUESTS);
+    let (provision, provision_queue) = mpsc::channel(PROVISIONINGS);
+    let tasks = vec![
+        tokio::spawn(carry_requests(request_queue, site.signalling)),
+        tokio::spawn(carry_provisionings(provision_queue, site.provisioner)),
+    ];
+    let metrics = site.metrics;
+    let state = ApiState {
+        store: site.store,
+        engine: Engine { requests, committed: site.committed, provision },
+        archive: site.archive,
+        directory: site.directory,
+        metrics: Arc::new(move || metrics.render()),
+        ready: site.ready,
+    };
+    let router = with_console(control_api::router(state));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let http = tokio::spawn(async move {
+        let stopped = async move {
+            // A dropped sender means the node is gone: stop then, too.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+            tracing::error!(%error, "the HTTP listener failed");
+        }
+    });
+    (http, tasks)
+}
+
+async fn carry_requests(mut queue: mpsc::Receiver<EngineRequest>, signalling: Handle) {
+    while let Some(EngineRequest { tenant, request, reply }) = queue.recv().await {
+        let control = Control::Request { tenant, request, reply };
+        if signalling.control.send(control).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn carry_provisionings(mut queue: mpsc::Receiver<ProvisionRequest>, to: Provisioner) {
+    while let Some(ProvisionRequest { provisioning, prompts, reply }) = queue.recv().await {
+        let applied = to.apply(Bundle { provisioning, prompts }).await;
+        // Whoever asked may have gone; it is applied all the same.
+        let _ = reply.send(applied.map_err(|fault| fault.to_string()));
+    }
+}
+
+fn with_console(api: Router) -> Router {
+    api.fallback(page)
+}
+
+/// A page of the console, for every path that the API does not have.
+async fn page(uri: Uri, headers: HeaderMap) -> Response {
+    let Some(asset) = console::asset(uri.path()) else {
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+    };
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let etag = (header::ETAG, asset.etag.to_string());
+    if known.is_some_and(|known| asset.etag.matches(known)) {
+        return (StatusCode::NOT_MODIFIED, [etag]).into_response();
+    }
+    let fixed = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::CACHE_CONTROL, console::CACHE_CONTROL),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, console::CONTENT_SECURITY_POLICY),
+    ];
+    ([etag], fixed, asset.bytes).into_response()
+}

@@ -1,0 +1,31 @@
+//! The node: the only place where all the rooms meet. Configuration, sockets, threads, drain; and
+//! the commands of the `strowger` binary.
+//!
+//! ```text
+//! UDP, TCP --> signalling (one thread, one Switch) --> store writer --> subscribers of the API
+//!                 |    ^                     \-------> recorder
+//!        commands v    | events                           ^ taps
+//!              media workers (one pinned thread a core) --/
+//! ```
+
+pub mod cli;
+mod clock;
+mod command;
+pub mod config;
+pub mod demo;
+mod http;
+pub mod logs;
+mod media_io;
+mod meters;
+pub mod node;
+mod persist;
+mod poller;
+pub mod provision;
+pub mod random;
+mod recording;
+mod signalling;
+mod wake;
+pub mod web_client;
+
+pub use clock::Clock;
+pub use command::run;

@@ -1,0 +1,255 @@
+//! Media workers: one pinned thread per core, each with a `media::Plane` and its sockets.
+//!
+//! Plain level-triggered epoll, one receive and one send a packet on the leg's own ports: of the
+//! portable designs the cheapest. On the way of a packet nothing is allocated, locked or logged.
+
+mod sockets;
+
+use base::{Duration, Instant, Rng};
+use media::{Batch, Plane, PlaneOutput, Slot, TapSender, WorkerId};
+use metrics::Counter;
+use rustix::thread::CpuSet;
+use tokio::sync::mpsc;
+
+use self::sockets::{Sockets, TOKEN_BELL, Token};
+use crate::clock::Clock;
+use crate::poller::Poller;
+use crate::wake::{self, Bell};
+
+/// Commands that may wait for one worker; then the signalling thread waits, for microseconds.
+const COMMANDS: usize = 16_384;
+/// Ready sockets taken from one wait.
+const READY: usize = 256;
+/// When the signalling thread's queue is full, events are offered again after this.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// A worker that has its queue but no thread yet.
+pub(crate) struct Worker {
+    id: WorkerId,
+    bell: Bell,
+    commands: mpsc::Receiver<media::Command>,
+    queue: wake::Sender<media::Command>,
+}
+
+/// The depths of all workers' command queues.
+pub(crate) struct Depths(Vec<wake::WeakSender<media::Command>>);
+
+impl Depths {
+    pub(crate) fn of(workers: &[Worker]) -> Self {
+        Self(workers.iter().map(|worker| worker.queue.downgrade()).collect())
+    }
+
+    /// The deepest.
+    pub(crate) fn deepest(&self) -> usize {
+        self.0.iter().map(wake::WeakSender::depth).max().unwrap_or(0)
+    }
+}
+
+/// A running worker. It ends when all senders of its queue are gone and its bell rings.
+pub(crate) struct Running {
+    bell: Bell,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits for the thread's end; call it when the senders of its queue are dropped.
+    pub(crate) fn join(self) {
+        self.bell.ring();
+        if self.thread.join().is_err() {
+            tracing::error!("a media worker had panicked");
+        }
+    }
+}
+
+impl Worker {
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub(crate) fn new(id: WorkerId) -> std::io::Result<Self> {
+        let bell = Bell::new()?;
+        let (queue, commands) = wake::queue(COMMANDS, &bell);
+        Ok(Self { id, bell, commands, queue })
+    }
+
+    pub(crate) fn queue(&self) -> wake::Sender<media::Command> {
+        self.queue.clone()
+    }
+
+    /// Starts the thread; sockets bind `address`.
+    ///
+    /// # Errors
+    /// When the system gives no thread or descriptor.
+    pub(crate) fn start(
+        self,
+        clock: Clock,
+        address: std::net::IpAddr,
+        taps: TapSender,
+        rng: Rng,
+        events: wake::Sender<(WorkerId, media::Event)>,
+    ) -> std::io::Result<Running> {
+        let Self { id, bell, commands, queue } = self;
+        drop(queue);
+        let poller = Poller::new()?;
+        poller.add(&bell, TOKEN_BELL)?;
+        let running_bell = bell.clone();
+        let thread = std::thread::Builder::new().name(format!("media-{}", id.0));
+        let thread = thread.spawn(move || {
+            pin(id);
+            let plane = Plane::new(id, taps, rng, clock.wall_at_zero());
+            let sockets = Sockets::new(address);
+            let meters = Meters::new(id);
+            let batch = Batch::new(READY);
+            let held = None;
+            let drive =
+                Drive { id, clock, poller, bell, commands, events, plane, sockets, batch, held, meters };
+            drive.run();
+        })?;
+        Ok(Running { bell: running_bell, thread })
+    }
+}
+
+/// Registered once; an increment is one atomic addition.
+struct Meters {
+    received: Counter,
+    sent: Counter,
+    unsent: Counter,
+}
+
+impl Meters {
+    fn new(id: WorkerId) -> Self {
+        let worker = id.0.to_string();
+        Self {
+            received: metrics::counter!("strowger_rtp_packets_received_total", "worker" => worker.clone()),
+            sent: metrics::counter!("strowger_rtp_packets_sent_total", "worker" => worker.clone()),
+            unsent: metrics::counter!("strowger_rtp_packets_unsent_total", "worker" => worker),
+        }
+    }
+}
+
+/// The thread's state.
+struct Drive {
+    id: WorkerId,
+    clock: Clock,
+    poller: Poller,
+    bell: Bell,
+    commands: mpsc::Receiver<media::Command>,
+    events: wake::Sender<(WorkerId, media::Event)>,
+    plane: Plane,
+    sockets: Sockets,
+    batch: Batch,
+    /// An event that found the signalling thread's queue full.
+    held: Option<(WorkerId, media::Event)>,
+    meters: Meters,
+}
+
+impl Drive {
+    fn run(mut self) {
+        let mut ready = Vec::with_capacity(READY);
+        let mut packet = [0; media::MAX_DATAGRAM];
+        loop {
+            let now = self.clock.now();
+            if let Err(error) = self.poller.wait(now, self.deadline(now), &mut ready) {
+                tracing::error!(%error, "a media worker cannot wait for its sockets");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let now = self.clock.now();
+            for token in ready.drain(..) {
+                if token == TOKEN_BELL {
+                    self.bell.answer();
+                } else {
+                    self.relay(now, Token(token), &mut packet);
+                }
+            }
+            if !self.take_commands() {
+                return;
+            }
+            if self.plane.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                self.plane.handle_timeout(now, &mut self.batch);
+                self.flush();
+            }
+            self.carry_out();
+            self.tell();
+        }
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let timer = self.plane.poll_timeout().map(|(at, _)| at);
+        let retry = self.held.as_ref().map(|_| now + RETRY);
+        [timer, retry].into_iter().flatten().min()
+    }
+
+    /// One packet in, at most a few out.
+    fn relay(&mut self, now: Instant, token: Token, packet: &mut [u8]) {
+        let Some(received) = self.sockets.receive(token, packet) else { return };
+        self.meters.received.increment(1);
+        let Some(bytes) = packet.get_mut(..received.length) else { return };
+        let (slot, port, source) = (received.slot, received.port, received.source);
+        self.plane.handle_packet(now, slot, port, source, bytes, &mut self.batch);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        for datagram in self.batch.iter() {
+            let sent =
+                self.sockets.send(datagram.slot, datagram.port, datagram.to, datagram.bytes);
+            if sent { self.meters.sent.increment(1) } else { self.meters.unsent.increment(1) }
+        }
+        self.batch.clear();
+    }
+
+    /// False when nobody can send commands any more.
+    fn take_commands(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => {
+                    self.plane.handle_command(self.clock.now(), command);
+                    self.carry_out();
+                }
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.plane.poll_output() {
+            match output {
+                PlaneOutput::OpenPort { slot, stream: _, port } => self.open(slot, port),
+                PlaneOutput::Send { slot, port, to, bytes } => {
+                    self.sockets.send(slot, port, to, &bytes);
+                }
+                PlaneOutput::ClosePort { slot } => self.sockets.close(&self.poller, slot),
+            }
+        }
+    }
+
+    fn open(&mut self, slot: Slot, port: u16) {
+        let opened = self.sockets.open(&self.poller, slot, port);
+        let opened = opened.map_err(|error| error.to_string());
+        self.plane.opened(slot, opened);
+    }
+
+    fn tell(&mut self) {
+        loop {
+            let next = self.held.take().or_else(|| Some((self.id, self.plane.poll_event()?)));
+            let Some(event) = next else { return };
+            if let Err(event) = self.events.try_send(event) {
+                self.held = Some(event);
+                return;
+            }
+        }
+    }
+}
+
+/// Ties this thread to one of the cores the process may use.
+fn pin(id: WorkerId) {
+    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    if cores.is_empty() {
+        return;
+    }
+    let mut own = CpuSet::new();
+    own.set(cores[usize::from(id.0) % cores.len()]);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &own) {
+        tracing::warn!(worker = id.0, %error, "a media worker stays unpinned");
+    }
+}

@@ -1,0 +1,51 @@
+//! The addresses a node has bound, for people and for scripts.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use serde_json::json;
+
+/// What was bound; with port 0 in the configuration the only way to know.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// API and console.
+    pub http: SocketAddr,
+    /// SIP over UDP.
+    pub sip_udp: Vec<SocketAddr>,
+    /// SIP over TCP.
+    pub sip_tcp: Vec<SocketAddr>,
+    /// RTP and RTCP.
+    pub rtp: RangeInclusive<u16>,
+}
+
+impl Addresses {
+    /// One JSON object for whoever started us.
+    #[must_use]
+    pub fn ready_line(&self) -> String {
+        json!({
+            "event": "ready",
+            "http": self.http,
+            "sip_udp": self.sip_udp.first(),
+            "sip_tcp": self.sip_tcp.first(),
+            "sip_udp_all": self.sip_udp,
+            "sip_tcp_all": self.sip_tcp,
+            "rtp": format!("{}-{}", self.rtp.start(), self.rtp.end()),
+            "pid": std::process::id(),
+        })
+        .to_string()
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |all: &[SocketAddr]| {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        writeln!(f, "ready")?;
+        writeln!(f, "  SIP      UDP {}, TCP {}", list(&self.sip_udp), list(&self.sip_tcp))?;
+        writeln!(f, "  RTP      UDP {}-{}", self.rtp.start(), self.rtp.end())?;
+        writeln!(f, "  console  http://{}/", self.http)?;
+        write!(f, "  API      http://{}/docs", self.http)
+    }
+}

@@ -1,0 +1,305 @@
+//! The start of a node, in order: each step may rely on those before it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use base::Rng;
+use media::WorkerId;
+use recorder::{
+    Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
+};
+use routing::Provisioning;
+use store::{EventRow, Store};
+use switch::{Advertised, SwitchConfig, WorkerPorts};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{Addresses, Node, StartFault, credentials};
+use crate::clock::Clock;
+use crate::config::{Config, reachable};
+use crate::http::{self, Site};
+use crate::media_io::{Depths, Worker};
+use crate::persist::{self, Journal};
+use crate::provision::{Bundle, Checked, Provisioner};
+use crate::recording::{self, Commands};
+use crate::signalling::{Outlets, Signalling};
+use crate::{meters, random};
+
+/// Committed events that a subscriber may lag behind before it reads the log instead.
+const COMMITTED: usize = 16_384;
+/// Orders that may wait for the recorder.
+const RECORDER: usize = 8_192;
+/// Frames in one worker's tap ring: half a minute of one call, a tenth of a second of 300.
+const TAP_RING: usize = 8_192;
+/// What peers see as our name.
+const USER_AGENT: &str = concat!("Strowger/", env!("CARGO_PKG_VERSION"));
+
+impl Node {
+    /// Starts a node. `bundle` is applied before the first call.
+    ///
+    /// # Errors
+    /// What could not be started, and why; nothing is left running then but detached threads that
+    /// end by themselves.
+    pub async fn start(config: Config, bundle: Option<Bundle>) -> Result<Self, StartFault> {
+        let clock = Clock::start();
+        let mut rng = random::seeded();
+        let metrics = meters::registry().map_err(StartFault::System)?;
+        let checked = bundle.map(Bundle::check).transpose()?;
+
+        let (store, journal) = open_store(&config, clock).await?;
+        let checked = match checked {
+            Some(checked) => checked,
+            None => stored(&store).await?,
+        };
+        credentials::check(config.http.listen, &checked.bundle.provisioning)?;
+        let (keys, objects) = open_recordings(&config).await?;
+
+        let signalling = Signalling::bind(&config.sip.udp, &config.sip.tcp).map_err(system)?;
+        let listener = tokio::net::TcpListener::bind(config.http.listen).await;
+        let listener = listener.map_err(|error| {
+            StartFault::System(format!("HTTP on {}: {error}", config.http.listen))
+        })?;
+        let addresses = Addresses {
+            http: listener.local_addr().map_err(system)?,
+            sip_udp: signalling.udp(),
+            sip_tcp: signalling.tcp(),
+            rtp: config.rtp.ports(u16::try_from(rng.below(1000)).unwrap_or(0)).map_err(system)?,
+        };
+
+        let (committed, _) = broadcast::channel(COMMITTED);
+        let queue = config.limits.store_queue;
+        let (intake, writer) =
+            persist::start(store.clone(), journal, committed.clone(), queue).map_err(system)?;
+        let (workers, media_queues) = make_workers(&config)?;
+        let depths = Depths::of(&workers);
+        let (commands, recorder_queue) = mpsc::channel(RECORDER);
+        let outlets = Outlets {
+            media: media_queues,
+            recorder: Commands::new(clock, commands),
+            intake: intake.clone(),
+        };
+        let handle = signalling.handle();
+        let switch = switch_config(&config, clock, &addresses, workers.len());
+        let limits = config.limits.clone();
+        let signalling_thread =
+            signalling.start(clock, switch, rng.fork(), limits, outlets).map_err(system)?;
+
+        let (directory, directory_reader) = watch::channel(checked.directory.clone());
+        let provisioner = Provisioner::new(store.clone(), handle.clone(), directory);
+        provisioner.go_live(checked).await?;
+
+        let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
+        let (reports_sender, reports) = mpsc::channel(RECORDER);
+        let recorder = start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
+        let carried = recording::carry_reports(
+            reports,
+            clock,
+            store.clone(),
+            intake.clone(),
+            handle.clone(),
+        );
+        let reports = tokio::spawn(carried);
+
+        let (ready, ready_reader) = watch::channel(true);
+        let (http_stop, http_stopped) = watch::channel(false);
+        let site = Site {
+            store: store.clone(),
+            archive: Archive::new(objects, keys),
+            committed: committed.clone(),
+            signalling: handle.clone(),
+            provisioner,
+            directory: directory_reader,
+            metrics,
+            ready: ready_reader,
+        };
+        let (http, mut tasks) = http::serve(listener, site, http_stopped);
+        tasks.push(tokio::spawn(meters::watch(handle.clone(), intake.clone(), depths)));
+        Ok(Self {
+            addresses,
+            store,
+            intake,
+            committed,
+            ready,
+            signalling: handle,
+            signalling_thread,
+            workers: running,
+            recorder,
+            reports,
+            writer,
+            http,
+            http_stop,
+            tasks,
+        })
+    }
+}
+
+fn system(error: impl std::fmt::Display) -> StartFault {
+    StartFault::System(error.to_string())
+}
+
+/// Opens the store, brings it up to date from the journal, and closes the calls that an earlier
+/// process left open.
+async fn open_store(config: &Config, clock: Clock) -> Result<(Store, Journal), StartFault> {
+    make_private(&config.data_dir).map_err(|error| {
+        StartFault::System(format!("data_dir {}: {error}", config.data_dir.display()))
+    })?;
+    let store = Store::open(&config.database_url()).await?;
+    let mut journal = Journal::open(&config.data_dir).map_err(system)?;
+    let drained = persist::drain(&store, &mut journal).await.map_err(system)?;
+    if drained > 0 {
+        tracing::info!(rows = drained, "took over what the journal of an earlier run had kept");
+    }
+    let ended: Vec<EventRow> = store.recover_open_calls(clock.unix()).await?;
+    if !ended.is_empty() {
+        tracing::warn!(calls = ended.len(), "closed calls that an earlier process left open");
+    }
+    Ok((store, journal))
+}
+
+/// A folder that only its owner can read.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// What was provisioned last, or nothing at all on a new database.
+async fn stored(store: &Store) -> Result<Checked, StartFault> {
+    let provisioning = store.provisioning().await?.unwrap_or_else(Provisioning::default);
+    let prompts = store.prompts().await?;
+    Ok(Bundle { provisioning, prompts }.check()?)
+}
+
+async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), StartFault> {
+    let fault = |error: &dyn std::fmt::Display| StartFault::Recorder(error.to_string());
+    let keys = Keyring::open(&config.keyring()).map_err(|error| fault(&error))?;
+    let place = match &config.recordings.s3 {
+        None => ObjectStoreConfig::Folder {
+            path: config.recordings_folder(),
+            prefix: String::new(),
+        },
+        Some(s3) => ObjectStoreConfig::S3(S3Config {
+            bucket: s3.bucket.clone(),
+            endpoint: s3.endpoint.clone(),
+            region: s3.region.clone(),
+            prefix: s3.prefix.clone(),
+            path_style: s3.endpoint.is_some(),
+            access_key: Some(s3.access_key.clone()),
+            secret_key: Some(s3.secret_key.clone()),
+            session_token: None,
+        }),
+    };
+    let objects = ObjectStore::open(&place).map_err(|error| fault(&error))?;
+    Ok((KeyProvider::Local(keys), objects))
+}
+
+type MediaQueues = Vec<crate::wake::Sender<media::Command>>;
+
+fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues), StartFault> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let cores = u16::try_from(cores).unwrap_or(u16::MAX);
+    let count = if config.rtp.workers == 0 { cores } else { config.rtp.workers };
+    let workers = (0..count).map(|id| Worker::new(WorkerId(id)));
+    let workers: Vec<Worker> = workers.collect::<Result<_, _>>().map_err(system)?;
+    let queues = workers.iter().map(Worker::queue).collect();
+    Ok((workers, queues))
+}
+
+type Started = (Vec<crate::media_io::Running>, Vec<media::TapReceiver>);
+
+fn start_workers(
+    workers: Vec<Worker>,
+    config: &Config,
+    clock: Clock,
+    rng: &mut Rng,
+    signalling: &crate::signalling::Handle,
+) -> Result<Started, StartFault> {
+    let (mut running, mut rings) = (Vec::new(), Vec::new());
+    for worker in workers {
+        let (taps, ring) = media::tap::ring(TAP_RING);
+        let events = signalling.media.clone();
+        running.push(
+            worker.start(clock, config.rtp.address, taps, rng.fork(), events).map_err(system)?,
+        );
+        rings.push(ring);
+    }
+    Ok((running, rings))
+}
+
+fn start_recorder(
+    config: &Config,
+    clock: Clock,
+    keys: &KeyProvider,
+    objects: &ObjectStore,
+    rings: Vec<media::TapReceiver>,
+    commands: mpsc::Receiver<recorder::Command>,
+    reports: mpsc::Sender<recorder::Report>,
+) -> Result<Service, StartFault> {
+    let spool = config.data_dir.join("spool");
+    let now = Arc::new(move || clock.now());
+    let settings = ServiceConfig::new(spool, objects.clone(), keys.clone(), now);
+    Service::start(settings, rings, commands, reports)
+        .map_err(|error| StartFault::Recorder(error.to_string()))
+}
+
+fn switch_config(
+    config: &Config,
+    clock: Clock,
+    addresses: &Addresses,
+    workers: usize,
+) -> SwitchConfig {
+    let public = |local: SocketAddr| {
+        let ip = config.sip.advertised.unwrap_or_else(|| reachable(local.ip()));
+        SocketAddr::new(ip, local.port())
+    };
+    let advertise = |transport, locals: &[SocketAddr]| {
+        let entry = |local: &SocketAddr| Advertised {
+            transport,
+            local: *local,
+            sent_by: public(*local).to_string(),
+        };
+        locals.iter().map(entry).collect::<Vec<_>>()
+    };
+    let mut advertised = advertise(sip::Transport::Udp, &addresses.sip_udp);
+    advertised.extend(advertise(sip::Transport::Tcp, &addresses.sip_tcp));
+    let address: IpAddr = config.rtp.advertised.unwrap_or_else(|| reachable(config.rtp.address));
+    SwitchConfig {
+        advertised,
+        media: split(&addresses.rtp, workers)
+            .into_iter()
+            .zip(0_u16..)
+            .map(|(ports, worker)| WorkerPorts { worker: WorkerId(worker), ports, address })
+            .collect(),
+        wall: clock.wall_at_zero(),
+        user_agent: USER_AGENT.to_owned(),
+        limits: switch::Limits::default(),
+    }
+}
+
+/// Shares a range among the workers: equal blocks that begin with an even port.
+fn split(ports: &RangeInclusive<u16>, workers: usize) -> Vec<RangeInclusive<u16>> {
+    let first = u32::from(*ports.start()).next_multiple_of(2);
+    let pairs = (u32::from(*ports.end()) + 1).saturating_sub(first) / 2;
+    let workers = u32::try_from(workers).unwrap_or(1).max(1);
+    let each = (pairs / workers).max(1);
+    let port = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    (0..workers.min(pairs))
+        .map(|n| port(first + 2 * n * each)..=port(first + 2 * (n + 1) * each - 1))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_shared_in_equal_even_blocks() {
+        assert_eq!(split(&(20_000..=29_999), 2), [20_000..=24_999, 25_000..=29_999]);
+        assert_eq!(split(&(20_001..=20_009), 2), [20_002..=20_005, 20_006..=20_009]);
+        assert_eq!(split(&(65_530..=65_535), 1), [65_530..=65_535]);
+        assert_eq!(split(&(20_000..=20_001), 4), [20_000..=20_001]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The switch's values as the store's rows.
+
+use base::Duration;
+use serde_json::json;
+use store::{Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow};
+use switch::{CallRecord, Decided, DecisionEntry, LadderEntry, LegRecord};
+
+use super::Item;
+
+/// What the store is to append for an item.
+pub(super) fn append(item: Item) -> Append {
+    match item {
+        Item::Event(event) => Append::Event(event_row(event)),
+        Item::Call(record) => Append::Call(Box::new(final_record(*record))),
+        Item::Recording(row) => Append::Recording(row),
+    }
+}
+
+fn event_row(event: switch::Event) -> EventRow {
+    EventRow {
+        tenant: event.tenant,
+        sequence: event.sequence,
+        call: event.call,
+        at: event.at,
+        kind: event.kind.type_name().into(),
+        data: json_text(&event.kind),
+    }
+}
+
+fn final_record(record: CallRecord) -> FinalRecord {
+    let legs: Vec<_> = record.legs.iter().map(leg).collect();
+    let call = CallRow {
+        tenant: record.tenant,
+        id: record.call,
+        state: CallState::Ended,
+        direction: "inbound".into(),
+        trunk: Some(record.trunk),
+        from: record.from,
+        to: record.to,
+        queue: record.queue,
+        agent: record.agent,
+        started_at: record.started_at,
+        answered_at: record.answered_at,
+        connected_at: record.connected_at,
+        ended_at: Some(record.ended_at),
+        duration_ms: Some(millis(record.duration)),
+        wait_ms: Some(millis(record.wait)),
+        talk_ms: record.talk.map(millis),
+        cause: Some(record.cause.as_str().to_owned()),
+        sip_status: Some(record.cause.sip_status().as_u16()),
+        q850: Some(record.cause.q850()),
+        ended_by: Some(record.ended_by.as_str().to_owned()),
+        recording: record.recording,
+        legs: json_text(&legs),
+    };
+    FinalRecord {
+        call,
+        ladder: record.ladder.into_iter().map(ladder_row).collect(),
+        decisions: record.decisions.into_iter().map(decision_row).collect(),
+    }
+}
+
+/// A leg as the API and the demo show it.
+fn leg(leg: &LegRecord) -> serde_json::Value {
+    let mut row = json!({
+        "leg": leg.leg,
+        "kind": leg.kind.as_str(),
+        "agent": leg.agent,
+        "codec": leg.codec.map(|codec| codec.name()),
+    });
+    if let (Some(stats), Some(row)) = (&leg.stats, row.as_object_mut()) {
+        let figures = json!({
+            "packets_sent": stats.packets_sent,
+            "packets_received": stats.packets_received,
+            "packets_lost": stats.packets_lost,
+            "bytes_sent": stats.bytes_sent,
+            "bytes_received": stats.bytes_received,
+            "jitter_ms": f64::from(stats.jitter_us) / 1000.0,
+            "round_trip_ms": stats.round_trip_us.map(|us| f64::from(us) / 1000.0),
+            "mos": (stats.mos_centi > 0).then(|| f64::from(stats.mos_centi) / 100.0),
+            "refused_packets": stats.refused_packets,
+            "tap_dropped": stats.tap_dropped,
+        });
+        if let serde_json::Value::Object(figures) = figures {
+            row.extend(figures);
+        }
+    }
+    row
+}
+
+fn ladder_row(entry: LadderEntry) -> LadderRow {
+    LadderRow {
+        at: entry.at,
+        sent: entry.direction == switch::Direction::Out,
+        transport: match entry.flow.transport {
+            sip::Transport::Udp => "udp".to_owned(),
+            sip::Transport::Tcp => "tcp".to_owned(),
+        },
+        local: entry.flow.local.to_string(),
+        remote: entry.flow.remote.to_string(),
+        bytes: entry.bytes.to_vec(),
+    }
+}
+
+fn decision_row(entry: DecisionEntry) -> DecisionRow {
+    DecisionRow {
+        at: entry.at,
+        summary: summary(&entry.decided),
+        detail: json_text(&entry.decided),
+    }
+}
+
+/// A decision in one sentence.
+fn summary(decided: &Decided) -> String {
+    match decided {
+        Decided::Route { flow, reasons } => {
+            format!("flow {flow}: {}", reasons.join("; "))
+        }
+        Decided::Refusal { cause, reason } => format!("refused ({}): {reason}", cause.as_str()),
+        Decided::Agent { queue, agent, decision } => {
+            format!("queue {queue} offers the call to {agent}: {decision}")
+        }
+        Decided::Wait { queue, position, decision } => {
+            format!("the call waits in queue {queue} at place {position}: {decision}")
+        }
+        Decided::Attempt { agent, outcome } => match outcome {
+            switch::AttemptOutcome::Accepted => format!("{agent} took the call"),
+            switch::AttemptOutcome::Failed { why, status } => match status {
+                Some(status) => format!("{agent} did not take the call: {why:?} ({status})"),
+                None => format!("{agent} did not take the call: {why:?}"),
+            },
+            switch::AttemptOutcome::Withdrawn => {
+                format!("the call went away while {agent} was rung")
+            }
+        },
+        Decided::LeftQueue { queue, reason } => format!("the call left queue {queue}: {reason}"),
+        Decided::End { cause, ended_by } => {
+            format!("the call ended ({}), by {}", cause.as_str(), ended_by.as_str())
+        }
+    }
+}
+
+fn json_text(value: &impl serde::Serialize) -> String {
+    // Serialising our own plain types into memory cannot fail.
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,210 @@
+//! Where a switch's outputs go: sockets, media workers, recorder, store writer, API.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use base::{CallId, Instant};
+use bytes::Bytes;
+use media::WorkerId;
+use metrics::{Counter, Histogram};
+use sip::{Flow, Transport};
+use switch::{ApiError, ApiReply, EventKind, Input, Output, RequestId, Switch};
+use tokio::sync::{mpsc, oneshot};
+
+use super::udp::UdpPort;
+use crate::clock::Clock;
+use crate::persist::{Intake, Item};
+use crate::recording;
+use crate::wake;
+
+/// The ends that reach the other threads.
+pub(crate) struct Outlets {
+    /// One per media worker, in the order of [`WorkerId`].
+    pub(crate) media: Vec<wake::Sender<media::Command>>,
+    /// The recorder.
+    pub(crate) recorder: recording::Commands,
+    /// The store's writer.
+    pub(crate) intake: Intake,
+}
+
+type ReplySender = oneshot::Sender<Result<ApiReply, ApiError>>;
+
+pub(super) struct Links {
+    clock: Clock,
+    ports: Rc<[UdpPort]>,
+    outlets: Outlets,
+    streams: BTreeMap<u64, (Flow, mpsc::Sender<Bytes>)>,
+    replies: BTreeMap<RequestId, ReplySender>,
+    next_request: u64,
+    /// Connections that failed while outputs were drained, to be told to the switch.
+    failed: VecDeque<Flow>,
+    started: BTreeMap<CallId, Instant>,
+    meters: Meters,
+}
+
+/// Registered once; an increment is one atomic addition.
+struct Meters {
+    received_udp: Counter,
+    received_stream: Counter,
+    sent: Counter,
+    unsent: Counter,
+    calls: Counter,
+    ended: Counter,
+    setup: Histogram,
+    wait: Histogram,
+}
+
+impl Meters {
+    fn new() -> Self {
+        use metrics::{counter, histogram};
+        Self {
+            received_udp: counter!("strowger_sip_messages_received_total", "transport" => "udp"),
+            received_stream: counter!("strowger_sip_messages_received_total", "transport" => "tcp"),
+            sent: counter!("strowger_sip_messages_sent_total"),
+            unsent: counter!("strowger_sip_messages_unsent_total"),
+            calls: counter!("strowger_calls_started_total"),
+            ended: counter!("strowger_calls_ended_total"),
+            setup: histogram!("strowger_call_setup_seconds"),
+            wait: histogram!("strowger_call_wait_seconds"),
+        }
+    }
+}
+
+impl Links {
+    pub(super) fn new(clock: Clock, ports: Rc<[UdpPort]>, outlets: Outlets) -> Self {
+        Self {
+            clock,
+            ports,
+            outlets,
+            streams: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            next_request: 1,
+            failed: VecDeque::new(),
+            started: BTreeMap::new(),
+            meters: Meters::new(),
+        }
+    }
+
+    pub(super) fn count_received(&self, transport: Transport) {
+        match transport {
+            Transport::Udp => self.meters.received_udp.increment(1),
+            _ => self.meters.received_stream.increment(1),
+        }
+    }
+
+    pub(super) fn opened(&mut self, flow: Flow, writer: mpsc::Sender<Bytes>) {
+        self.streams.insert(flow.connection, (flow, writer));
+    }
+
+    /// True when the switch does not know yet.
+    pub(super) fn closed(&mut self, flow: Flow) -> bool {
+        self.streams.remove(&flow.connection).is_some()
+    }
+
+    pub(super) fn expect_reply(&mut self, reply: ReplySender) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.replies.insert(id, reply);
+        id
+    }
+
+    /// Carries out everything the switch wants done, connection failures included.
+    pub(super) fn drain(&mut self, now: Instant, switch: &mut Switch) {
+        loop {
+            while let Some(output) = switch.poll_output() {
+                self.carry_out(now, output);
+            }
+            let Some(flow) = self.failed.pop_front() else { return };
+            switch.handle_input(self.clock.now(), Input::FlowClosed { flow });
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Output::Media { worker, command } => self.command(worker, command),
+            Output::Record(command) => self.record(command),
+            Output::Event(event) => {
+                self.measure(now, &event);
+                self.outlets.intake.put(Item::Event(event));
+            }
+            Output::CallEnded(record) => {
+                self.started.remove(&record.call);
+                self.meters.ended.increment(1);
+                self.outlets.intake.put(Item::Call(record));
+            }
+            Output::Reply { id, reply } => {
+                if let Some(sender) = self.replies.remove(&id) {
+                    // The request's client may have gone; then nobody waits.
+                    let _ = sender.send(reply);
+                }
+            }
+            Output::Security(event) => {
+                let kind = event.kind.as_str();
+                metrics::counter!("strowger_security_events_total", "kind" => kind).increment(1);
+                let tenant = event.tenant.as_ref().map(base::TenantId::as_str);
+                tracing::warn!(kind, source = %event.source, tenant, "security event");
+            }
+        }
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        let sent = if flow.transport == Transport::Udp {
+            let port = self.ports.iter().find(|port| port.local() == flow.local);
+            port.is_some_and(|port| port.send(flow.remote, &bytes))
+        } else {
+            self.write(flow, bytes)
+        };
+        if sent { self.meters.sent.increment(1) } else { self.meters.unsent.increment(1) }
+    }
+
+    /// A connection whose queue is full does not read: it is dropped, and with it its bindings.
+    fn write(&mut self, flow: Flow, bytes: Bytes) -> bool {
+        let written = self
+            .streams
+            .get(&flow.connection)
+            .is_some_and(|(_, writer)| writer.try_send(bytes).is_ok());
+        if !written {
+            self.streams.remove(&flow.connection);
+            self.failed.push_back(flow);
+        }
+        written
+    }
+
+    fn command(&self, worker: WorkerId, command: media::Command) {
+        let Some(queue) = self.outlets.media.get(usize::from(worker.0)) else { return };
+        // A worker empties its queue at every turn, so a wait here is microseconds; it never
+        // waits for us (its events stay with it when our queue is full).
+        if queue.send_blocking(command).is_err() {
+            tracing::error!(worker = worker.0, "a media worker has ended");
+        }
+    }
+
+    fn record(&mut self, command: switch::RecordCommand) {
+        if let Some(row) = recording::row_of(&command) {
+            self.outlets.intake.put(Item::Recording(Box::new(row)));
+        }
+        self.outlets.recorder.send(command);
+    }
+
+    fn measure(&mut self, now: Instant, event: &switch::Event) {
+        let Some(call) = event.call else { return };
+        match &event.kind {
+            EventKind::CallStarted { .. } => {
+                self.meters.calls.increment(1);
+                self.started.insert(call, now);
+            }
+            EventKind::CallAnswered {} => {
+                if let Some(started) = self.started.get(&call) {
+                    self.meters.setup.record((now - *started).as_secs_f64());
+                }
+            }
+            EventKind::CallConnected { .. } => {
+                if let Some(started) = self.started.get(&call) {
+                    self.meters.wait.record((now - *started).as_secs_f64());
+                }
+            }
+            _ => {}
+        }
+    }
+}

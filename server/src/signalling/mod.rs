@@ -1,0 +1,304 @@
+//! The signalling thread: one `Switch`, its SIP sockets, and the queues that feed it.
+//!
+//! One shard of the node. A second shard is a second value of [`Signalling`] with its own sockets;
+//! nothing here is shared between two.
+
+mod links;
+mod tcp;
+mod udp;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base::{Rng, TenantId};
+use media::WorkerId;
+use switch::{ApiError, ApiReply, ApiRequest, Prompts, RecordingReport, Switch, SwitchConfig};
+use tokio::sync::{mpsc, oneshot};
+
+use self::links::Links;
+pub(crate) use self::links::Outlets;
+use self::tcp::{Connections, StreamInput};
+use self::udp::{DatagramBuffer, UdpPort};
+use crate::clock::Clock;
+use crate::config::Limits;
+use crate::poller::Poller;
+use crate::wake::{self, Bell};
+
+/// Framed SIP messages that may wait; then the connections are read more slowly.
+const STREAMS: usize = 4_096;
+/// Media events that may wait; then the workers keep theirs.
+const MEDIA: usize = 16_384;
+/// API requests, provisioning and reports that may wait; then their senders do.
+const CONTROL: usize = 1_024;
+/// Values taken from one queue before the sockets and timers get their turn.
+const TURN: usize = 256;
+/// The bell's token; UDP ports have theirs from 0.
+const BELL: u64 = u64::MAX;
+
+/// What the rest of the node asks of the signalling thread.
+pub(crate) enum Control {
+    /// An API request of a tenant.
+    Request {
+        tenant: TenantId,
+        request: ApiRequest,
+        reply: oneshot::Sender<Result<ApiReply, ApiError>>,
+    },
+    /// New provisioning; `done` is told when calls see it.
+    Provision {
+        directory: Arc<routing::Directory>,
+        prompts: Arc<Prompts>,
+        last_sequence: Vec<(TenantId, u64)>,
+        done: oneshot::Sender<()>,
+    },
+    /// What became of a recording.
+    Recording(RecordingReport),
+    /// Refuse new calls.
+    Drain,
+    /// End the thread.
+    Stop,
+}
+
+/// How the rest of the node reaches a running signalling thread.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    /// Requests, provisioning, reports, drain.
+    pub(crate) control: wake::Sender<Control>,
+    /// What the media workers tell.
+    pub(crate) media: wake::Sender<(WorkerId, media::Event)>,
+    /// Calls that are up.
+    pub(crate) live_calls: Arc<AtomicUsize>,
+}
+
+/// Bound SIP sockets and their queues: made before the thread, so that a taken port is an error of
+/// the start and the addresses are known.
+pub(crate) struct Signalling {
+    ports: Vec<UdpPort>,
+    listeners: Vec<std::net::TcpListener>,
+    bell: Bell,
+    handle: Handle,
+    control: mpsc::Receiver<Control>,
+    media: mpsc::Receiver<(WorkerId, media::Event)>,
+}
+
+impl Signalling {
+    /// Binds every socket.
+    ///
+    /// # Errors
+    /// The address that could not be bound, and why.
+    pub(crate) fn bind(udp: &[SocketAddr], tcp: &[SocketAddr]) -> std::io::Result<Self> {
+        let named = |address: &SocketAddr, what: &str, error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("SIP over {what} on {address}: {error}"))
+        };
+        let bell = Bell::new()?;
+        let ports = udp
+            .iter()
+            .map(|at| UdpPort::bind(*at).map_err(|error| named(at, "UDP", error)))
+            .collect::<Result<_, _>>()?;
+        let listeners = tcp
+            .iter()
+            .map(|at| listen(*at).map_err(|error| named(at, "TCP", error)))
+            .collect::<Result<_, _>>()?;
+        let (control_sender, control) = wake::queue(CONTROL, &bell);
+        let (media_sender, media) = wake::queue(MEDIA, &bell);
+        let live_calls = Arc::default();
+        let handle = Handle { control: control_sender, media: media_sender, live_calls };
+        Ok(Self { ports, listeners, bell, handle, control, media })
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    pub(crate) fn udp(&self) -> Vec<SocketAddr> {
+        self.ports.iter().map(UdpPort::local).collect()
+    }
+
+    pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Starts accepting on the current tokio runtime and driving the switch on its own thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread or descriptor.
+    pub(crate) fn start(
+        self,
+        clock: Clock,
+        config: SwitchConfig,
+        rng: Rng,
+        limits: Limits,
+        outlets: Outlets,
+    ) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let (streams_sender, streams) = wake::queue(STREAMS, &self.bell);
+        let connections = Connections::new(limits);
+        for listener in self.listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(tcp::accept(listener, connections.clone(), streams_sender.clone()));
+        }
+        let poller = Poller::new()?;
+        poller.add(&self.bell, BELL)?;
+        for (port, token) in self.ports.iter().zip(0_u64..) {
+            poller.add(port, token)?;
+        }
+        let (ports, bell, control, media) = (self.ports, self.bell, self.control, self.media);
+        let live_calls = self.handle.live_calls;
+        std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
+            let ports: Rc<[UdpPort]> = ports.into();
+            let links = Links::new(clock, ports.clone(), outlets);
+            let switch = Switch::new(config, rng);
+            let inlets = Inlets { bell, streams, control, media };
+            let drive = Drive {
+                clock,
+                poller,
+                ports,
+                inlets,
+                switch,
+                links,
+                live_calls,
+                provisioned: false,
+                stopped: false,
+            };
+            drive.run();
+        })
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+struct Inlets {
+    bell: Bell,
+    streams: mpsc::Receiver<StreamInput>,
+    control: mpsc::Receiver<Control>,
+    media: mpsc::Receiver<(WorkerId, media::Event)>,
+}
+
+/// The running thread.
+struct Drive {
+    clock: Clock,
+    poller: Poller,
+    ports: Rc<[UdpPort]>,
+    inlets: Inlets,
+    switch: Switch,
+    links: Links,
+    live_calls: Arc<AtomicUsize>,
+    provisioned: bool,
+    stopped: bool,
+}
+
+impl Drive {
+    fn run(mut self) {
+        let mut ready = Vec::with_capacity(64);
+        let mut buffer = DatagramBuffer::new();
+        let mut more = false;
+        // Packets wait in the kernel until there is provisioning: without it every caller would be
+        // a stranger.
+        while !self.provisioned && !self.stopped {
+            match self.inlets.control.blocking_recv() {
+                Some(control) => self.control(control),
+                None => return,
+            }
+        }
+        while !self.stopped {
+            let now = self.clock.now();
+            let deadline = self.switch.poll_timeout().map(|(at, _)| at);
+            let deadline = if more { Some(now) } else { deadline };
+            if let Err(error) = self.poller.wait(now, deadline, &mut ready) {
+                tracing::error!(%error, "the signalling thread cannot wait for its sockets");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            for token in ready.drain(..) {
+                match token {
+                    BELL => self.inlets.bell.answer(),
+                    port => self.receive(port, &mut buffer),
+                }
+            }
+            more = self.take_queues();
+            let now = self.clock.now();
+            if self.switch.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                self.switch.handle_timeout(now);
+                self.links.drain(now, &mut self.switch);
+            }
+            self.live_calls.store(self.switch.sizes().calls, Ordering::Relaxed);
+        }
+    }
+
+    fn receive(&mut self, port: u64, buffer: &mut DatagramBuffer) {
+        let ports = self.ports.clone();
+        let Some(port) = usize::try_from(port).ok().and_then(|port| ports.get(port)) else { return };
+        port.receive(buffer, |flow, bytes| {
+            self.links.count_received(flow.transport);
+            self.feed(switch::Input::Received { flow, bytes });
+        });
+    }
+
+    fn feed(&mut self, input: switch::Input) {
+        let now = self.clock.now();
+        self.switch.handle_input(now, input);
+        self.links.drain(now, &mut self.switch);
+    }
+
+    /// One turn of every queue; true when one of them has more.
+    fn take_queues(&mut self) -> bool {
+        let mut more = false;
+        for turn in 1..=TURN {
+            let Ok((worker, event)) = self.inlets.media.try_recv() else { break };
+            self.feed(switch::Input::Media { worker, event });
+            more |= turn == TURN;
+        }
+        for turn in 1..=TURN {
+            let Ok(control) = self.inlets.control.try_recv() else { break };
+            self.control(control);
+            more |= turn == TURN;
+        }
+        for turn in 1..=TURN {
+            let Ok(input) = self.inlets.streams.try_recv() else { break };
+            self.stream(input);
+            more |= turn == TURN;
+        }
+        more
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Request { tenant, request, reply } => {
+                let id = self.links.expect_reply(reply);
+                self.feed(switch::Input::Request { id, tenant, request });
+            }
+            Control::Provision { directory, prompts, last_sequence, done } => {
+                self.feed(switch::Input::Provision { directory, prompts, last_sequence });
+                self.provisioned = true;
+                // Whoever asked may have gone; the provisioning holds all the same.
+                let _ = done.send(());
+            }
+            Control::Recording(report) => self.feed(switch::Input::Recording(report)),
+            Control::Drain => self.feed(switch::Input::Drain),
+            Control::Stop => self.stopped = true,
+        }
+    }
+
+    fn stream(&mut self, input: StreamInput) {
+        match input {
+            StreamInput::Opened { flow, writer } => self.links.opened(flow, writer),
+            StreamInput::Message { flow, bytes } => {
+                self.links.count_received(flow.transport);
+                self.feed(switch::Input::Received { flow, bytes });
+            }
+            StreamInput::Closed { flow } => {
+                if self.links.closed(flow) {
+                    self.feed(switch::Input::FlowClosed { flow });
+                }
+            }
+        }
+    }
+}

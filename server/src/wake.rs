@@ -1,0 +1,143 @@
+//! Bounded queues into a thread that sleeps in epoll: the sender rings an eventfd.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{EventfdFlags, eventfd};
+use tokio::sync::mpsc;
+
+/// A bell that wakes one epoll loop. Rings between two answers cost one write together.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    fd: OwnedFd,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    /// A silent bell.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn new() -> std::io::Result<Self> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self(Arc::new(Inner { fd, rung: AtomicBool::new(false) })))
+    }
+
+    /// Wakes the loop, now or at its next wait.
+    pub fn ring(&self) {
+        if !self.0.rung.swap(true, Ordering::SeqCst) {
+            // Fails only when the counter is full: the loop is then about to wake anyway.
+            let _ = rustix::io::write(&self.0.fd, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// The loop's answer, before it looks into its queues.
+    pub fn answer(&self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.0.fd, &mut count);
+        self.0.rung.store(false, Ordering::SeqCst);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd.as_fd()
+    }
+}
+
+/// The sending end of a bounded queue into an epoll loop.
+#[derive(Debug)]
+pub struct Sender<T> {
+    queue: mpsc::Sender<T>,
+    bell: Bell,
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), bell: self.bell.clone() }
+    }
+}
+
+/// The loop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+impl<T> Sender<T> {
+    /// Waits for room: what a tokio task uses, so that a full queue slows its peer down.
+    ///
+    /// # Errors
+    /// [`Ended`] when nobody reads any more.
+    pub async fn send(&self, value: T) -> Result<(), Ended> {
+        self.queue.send(value).await.map_err(|_| Ended)?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Waits for room on a thread of our own (never on a tokio worker).
+    ///
+    /// # Errors
+    /// [`Ended`] when nobody reads any more.
+    pub fn send_blocking(&self, value: T) -> Result<(), Ended> {
+        match self.queue.try_send(value) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Ended),
+            Err(mpsc::error::TrySendError::Full(value)) => {
+                self.bell.ring();
+                self.queue.blocking_send(value).map_err(|_| Ended)?;
+            }
+        }
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Sends if there is room at once.
+    ///
+    /// # Errors
+    /// The value comes back when the queue is full or nobody reads any more.
+    pub fn try_send(&self, value: T) -> Result<(), T> {
+        self.queue.try_send(value).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(value) | mpsc::error::TrySendError::Closed(value) => {
+                value
+            }
+        })?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// How many values wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+impl<T> Sender<T> {
+    /// An end that does not keep the queue open.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender(self.queue.downgrade())
+    }
+}
+
+/// For looking at a queue without keeping it open.
+#[derive(Debug)]
+pub struct WeakSender<T>(mpsc::WeakSender<T>);
+
+impl<T> WeakSender<T> {
+    /// How many values wait.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+}
+
+/// A bounded queue of `capacity` into the loop that listens to `bell`.
+#[must_use]
+pub fn queue<T>(capacity: usize, bell: &Bell) -> (Sender<T>, mpsc::Receiver<T>) {
+    let (queue, receiver) = mpsc::channel(capacity);
+    (Sender { queue, bell: bell.clone() }, receiver)
+}

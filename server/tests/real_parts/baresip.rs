@@ -1,0 +1,150 @@
+//! baresip, a foreign SIP phone, as carrier or agent: it speaks a tone and keeps what it hears.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::audio;
+use crate::net::free_port;
+
+/// What a phone is and does.
+pub struct Phone {
+    pub address: IpAddr,
+    /// Lines of the accounts file.
+    pub accounts: Vec<String>,
+    /// The tone it speaks, in hertz, at 0.3 of full scale.
+    pub tone: f64,
+    /// The address to call at once, if any.
+    pub dial: Option<String>,
+}
+
+/// A running baresip; stopped when dropped.
+pub struct Baresip {
+    child: Child,
+    dir: PathBuf,
+    output: Arc<Mutex<String>>,
+    pub sip: SocketAddr,
+}
+
+pub const AMPLITUDE: f64 = 0.3;
+
+impl Baresip {
+    pub fn start(dir: &Path, phone: &Phone) -> Self {
+        fs::create_dir_all(dir).expect("a folder for the phone");
+        let tone = dir.join("tone.wav");
+        audio::write_tone(&tone, phone.tone, AMPLITUDE, 120);
+        let sip = SocketAddr::new(phone.address, free_port(phone.address));
+        let rtp = 40_000 + (sip.port() % 900) * 10;
+        let dir_text = dir.display();
+        let config = format!(
+            "net_interface {ip}\nsip_listen {sip}\npoll_method epoll\n\
+             audio_player aufile,{dir_text}/player.wav\naudio_source aufile,{tone}\n\
+             audio_alert aufile,{dir_text}/none.wav\nrtp_ports {rtp}-{rtp_end}\nrtp_timeout 0\n\
+             module_path /usr/lib/baresip/modules\nmodule stdio.so\nmodule g711.so\n\
+             module aufile.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             snd_path {dir_text}\ncall_max_calls 4\n",
+            ip = phone.address,
+            tone = tone.display(),
+            rtp_end = rtp + 9,
+        );
+        fs::write(dir.join("config"), config).expect("the phone's configuration");
+        fs::write(dir.join("accounts"), phone.accounts.join("\n") + "\n").expect("its accounts");
+        fs::write(dir.join("contacts"), "").expect("its contacts");
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(dir).arg("-v");
+        if let Some(target) = &phone.dial {
+            command.arg("-e").arg(format!("/dial {target}"));
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("baresip: run scripts/install test");
+        let output = Arc::new(Mutex::new(String::new()));
+        let streams: [Box<dyn std::io::Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("its output")),
+            Box::new(child.stderr.take().expect("its errors")),
+        ];
+        for stream in streams {
+            let output = Arc::clone(&output);
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream);
+                let mut line = Vec::new();
+                while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                    output.lock().expect("output").push_str(&String::from_utf8_lossy(&line));
+                    line.clear();
+                }
+            });
+        }
+        Self { child, dir: dir.to_path_buf(), output, sip }
+    }
+
+    pub fn output(&self) -> String {
+        self.output.lock().expect("output").clone()
+    }
+
+    /// Waits until the phone has printed the words.
+    pub fn wait_for(&self, words: &str, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while !self.output().contains(words) {
+            assert!(
+                Instant::now() < deadline,
+                "baresip never said {words:?}; it said:\n{}",
+                self.output()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Hangs up as a person would (baresip says BYE when it is told to quit) and gives what it
+    /// heard during the call.
+    pub fn hang_up_and_listen(mut self) -> audio::Sound {
+        self.quit();
+        let heard = fs::read_dir(&self.dir)
+            .expect("the phone's folder")
+            .map(|entry| entry.expect("an entry").path())
+            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .unwrap_or_else(|| panic!("the phone heard nothing; it said:\n{}", self.output()));
+        audio::Sound::from_wav_file(&heard, 0)
+    }
+
+    fn quit(&mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.quit();
+        }
+    }
+}
+
+/// The accounts line of an agent that registers and answers, or rings, as `mode` says
+/// (`auto`, `manual`).
+pub fn agent_account(agent: &str, domain: &str, server: SocketAddr, mode: &str) -> String {
+    format!(
+        "<sip:{agent}@{domain}>;auth_user={agent};auth_pass={agent}-secret;\
+         outbound=\"sip:{server};transport=udp\";regint=60;answermode={mode}"
+    )
+}
+
+/// The accounts line of a carrier's side: no registration.
+pub fn carrier_account(address: IpAddr) -> String {
+    format!("<sip:+15559000@{address}>;regint=0")
+}

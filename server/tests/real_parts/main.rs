@@ -1,0 +1,15 @@
+//! The whole product against foreign parts: SIPp and baresip as carrier and agents, a real S3
+//! server, Google's Tink. Every test starts its own server on free ports and stops it.
+
+mod audio;
+mod baresip;
+mod net;
+mod parts;
+mod queueing;
+mod recording;
+mod refusals;
+mod scenario;
+mod sipp;
+mod strowger;
+mod survival;
+mod talking;

@@ -1,0 +1,149 @@
+//! Free ports, a plain HTTP client and the registration of a phone, for tests.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A UDP port that is free now and that no other test of this process was given.
+pub fn free_port(address: IpAddr) -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..1000 {
+        let socket = UdpSocket::bind((address, 0)).expect("a free port");
+        let port = socket.local_addr().expect("its address").port();
+        if GIVEN.lock().expect("ports").insert(port) {
+            return port;
+        }
+    }
+    panic!("no free port on {address}");
+}
+
+/// An HTTP answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// One request on one connection.
+pub fn http(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: Option<&Value>,
+) -> Answer {
+    let mut stream = TcpStream::connect(server).expect("the API");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {key}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("to send");
+    let mut raw = Vec::new();
+    stream.read_to_end(&mut raw).expect("an answer");
+    let end = raw.windows(4).position(|w| w == b"\r\n\r\n").expect("the end of the headers");
+    let headers = String::from_utf8_lossy(&raw[..end]).into_owned();
+    let status = headers.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    let mut body = raw[end + 4..].to_vec();
+    if headers.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunk(&body);
+    }
+    Answer { status, headers, body }
+}
+
+fn unchunk(mut raw: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = raw.windows(2).position(|w| w == b"\r\n") {
+        let size = std::str::from_utf8(&raw[..end]).expect("a chunk's size");
+        let size = usize::from_str_radix(size.split(';').next().unwrap_or("").trim(), 16)
+            .expect("a chunk's size");
+        if size == 0 {
+            break;
+        }
+        body.extend_from_slice(&raw[end + 2..end + 2 + size]);
+        raw = &raw[end + 4 + size..];
+    }
+    body
+}
+
+/// Registers an agent's phone whose SIP port is `phone`, from that very port, and gives the final
+/// status. The port is free again afterwards, for a SIPp that then plays the phone.
+pub fn register(
+    server: SocketAddr,
+    phone: SocketAddr,
+    agent: &str,
+    domain: &str,
+    password: &str,
+) -> Vec<u16> {
+    let socket = UdpSocket::bind(phone).expect("the phone's port");
+    socket.set_read_timeout(Some(Duration::from_secs(3))).expect("a limit");
+    let mut statuses = Vec::new();
+    let mut authorization = String::new();
+    for cseq in 1..=2 {
+        let request = format!(
+            "REGISTER sip:{domain} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP {phone};branch=z9hG4bK-{agent}-{port}-{cseq};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{agent}@{domain}>;tag={port}\r\n\
+             To: <sip:{agent}@{domain}>\r\nCall-ID: reg-{agent}-{port}@test\r\n\
+             CSeq: {cseq} REGISTER\r\nContact: <sip:{agent}@{phone}>;expires=300\r\n\
+             {authorization}Content-Length: 0\r\n\r\n",
+            port = phone.port(),
+        );
+        socket.send_to(request.as_bytes(), server).expect("to send");
+        let mut buffer = [0; 4096];
+        let length = loop {
+            let (length, _) = socket.recv_from(&mut buffer).expect("an answer to REGISTER");
+            if !buffer[..length].starts_with(b"SIP/2.0 100") {
+                break length;
+            }
+        };
+        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let status = answer[8..11].parse().expect("a status");
+        statuses.push(status);
+        if status != 401 {
+            break;
+        }
+        let challenge = answer
+            .lines()
+            .filter_map(|line| line.strip_prefix("WWW-Authenticate: "))
+            .find(|challenge| challenge.contains("algorithm=MD5"))
+            .expect("an MD5 challenge");
+        authorization =
+            format!("Authorization: {}\r\n", digest(challenge, agent, password, domain));
+    }
+    statuses
+}
+
+/// RFC 2617 §3.2.2 with qop=auth, written apart from the product so that they check each other.
+fn digest(challenge: &str, user: &str, password: &str, domain: &str) -> String {
+    let field = |name: &str| {
+        let start = challenge.find(&format!("{name}=\"")).expect("a field") + name.len() + 2;
+        challenge[start..].split('"').next().unwrap_or("").to_owned()
+    };
+    let md5 = |text: String| {
+        use md5::Digest;
+        md5::Md5::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect::<String>()
+    };
+    let (realm, nonce) = (field("realm"), field("nonce"));
+    let uri = format!("sip:{domain}");
+    let ha1 = md5(format!("{user}:{realm}:{password}"));
+    let ha2 = md5(format!("REGISTER:{uri}"));
+    let response = md5(format!("{ha1}:{nonce}:00000001:c0ffee:auth:{ha2}"));
+    format!(
+        "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+         response=\"{response}\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c0ffee\""
+    )
+}

@@ -1,0 +1,99 @@
+//! The cast that most tests need: carriers of SIPp or baresip, and agents' phones.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::baresip::{Baresip, Phone, agent_account, carrier_account};
+use crate::net::{free_port, register};
+use crate::scenario::Step;
+use crate::sipp::{Part, Sipp};
+use crate::strowger::Strowger;
+
+/// The address of `carrier-a` in the demo's provisioning.
+pub const CARRIER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// The address of `carrier-b`.
+pub const CARRIER_B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+/// An address that no trunk has.
+pub const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+/// Where agents' phones live.
+pub const AGENTS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+
+pub const ACME_SALES: &str = "+15550100";
+pub const ACME_SUPPORT: &str = "+15550101";
+pub const GLOBEX_SALES: &str = "+15550200";
+
+/// Longer than anything here takes, shorter than a person waits.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A SIPp carrier that makes `calls` calls to a number, all at once.
+pub fn carrier(
+    folder: &Path,
+    server: &Strowger,
+    from: IpAddr,
+    number: &str,
+    calls: u32,
+    steps: &[Step],
+) -> Sipp {
+    let part = Part {
+        name: "carrier",
+        steps,
+        local: SocketAddr::new(from, free_port(from)),
+        server: Some(server.sip),
+        number,
+        calls,
+        rate: calls.max(10),
+        more: &[],
+    };
+    Sipp::start(folder, &part)
+}
+
+/// A SIPp phone registered as an agent, that takes `calls` calls as the steps say.
+pub fn agent(
+    folder: &Path,
+    server: &Strowger,
+    agent: &str,
+    domain: &str,
+    calls: u32,
+    steps: &[Step],
+) -> Sipp {
+    let phone = SocketAddr::new(AGENTS, free_port(AGENTS));
+    let password = format!("{agent}-secret");
+    let statuses = register(server.sip, phone, agent, domain, &password);
+    assert_eq!(statuses, [401, 200], "{agent} registers");
+    let part = Part {
+        name: agent,
+        steps,
+        local: phone,
+        server: None,
+        number: agent,
+        calls,
+        rate: 10,
+        more: &[],
+    };
+    Sipp::start(folder, &part)
+}
+
+/// A baresip registered as an agent of acme that answers at once and speaks a tone.
+pub fn speaking_agent(folder: &Path, server: &Strowger, agent: &str, hertz: f64) -> Baresip {
+    let phone = Phone {
+        address: AGENTS,
+        accounts: vec![agent_account(agent, "acme.example", server.sip, "auto")],
+        tone: hertz,
+        dial: None,
+    };
+    let baresip = Baresip::start(&folder.join(agent), &phone);
+    baresip.wait_for("200 OK", LIMIT);
+    baresip
+}
+
+/// A baresip behind `carrier-a` that dials a number at once and speaks a tone.
+pub fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f64) -> Baresip {
+    let phone = Phone {
+        address: CARRIER_A,
+        accounts: vec![carrier_account(CARRIER_A)],
+        tone: hertz,
+        dial: Some(format!("sip:{number}@{}", server.sip)),
+    };
+    Baresip::start(&folder.join("carrier"), &phone)
+}

@@ -1,0 +1,133 @@
+//! Who gets the call when an agent does not answer, refuses, is busy, or the caller gives up.
+
+use std::time::Duration;
+
+use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, agent, carrier};
+use crate::scenario::Step;
+use crate::strowger::{ACME, Folder, Strowger};
+
+const TALK: [Step; 4] = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
+const NEVER_ANSWER: [Step; 3] = [Step::ExpectInvite, Step::Answer(180), Step::ExpectCancel];
+
+/// A caller who stays until an agent hangs up or `ms` have passed.
+fn patient(ms: u32) -> Vec<Step> {
+    vec![
+        Step::Invite,
+        Step::MayCome(100),
+        Step::MayCome(180),
+        Step::Expect(200),
+        Step::Ack,
+        Step::Pause(ms),
+        Step::Bye,
+    ]
+}
+
+#[test]
+fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
+    let folder = Folder::new("no-answer");
+    let server = Strowger::start(folder.path());
+    // alice has been idle longest, so she rings first.
+    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &NEVER_ANSWER);
+    server.agent_is(ACME, "alice", "available");
+    let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
+    server.agent_is(ACME, "bob", "available");
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(30_000));
+    alice.succeed(LIMIT);
+    caller.succeed(LIMIT);
+    bob.succeed(LIMIT);
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    assert_eq!(call["agent"], "bob");
+    let why = server.data(&format!("/api/v1/calls/{}/why", call["id"].as_str().unwrap()), ACME);
+    let told = why.to_string();
+    assert!(told.contains("alice") && told.contains("bob"), "the reasons name both: {told}");
+}
+
+#[test]
+fn an_agent_who_rejects_is_passed_over_for_the_next() {
+    let folder = Folder::new("reject");
+    let server = Strowger::start(folder.path());
+    let reject = [Step::ExpectInvite, Step::Answer(180), Step::Answer(603)];
+    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &reject);
+    server.agent_is(ACME, "alice", "available");
+    let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
+    server.agent_is(ACME, "bob", "available");
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(9_000));
+    alice.succeed(LIMIT);
+    caller.succeed(LIMIT);
+    bob.succeed(LIMIT);
+    assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "bob");
+}
+
+#[test]
+fn a_caller_waits_while_all_are_busy_and_gets_the_first_free_agent() {
+    let folder = Folder::new("busy");
+    let server = Strowger::start(folder.path());
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 2, &TALK);
+    server.agent_is(ACME, "alice", "available");
+    let first = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(9_000));
+    server.agent_is(ACME, "alice", "busy");
+    let second = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(35_000));
+    server.eventually("a caller in the queue", "/api/v1/queues", ACME, LIMIT, |queues| {
+        let sales = queues.as_array()?.iter().find(|q| q["id"] == "sales" || q["queue"] == "sales")?;
+        (sales["waiting"] == 1).then_some(())
+    });
+    first.succeed(LIMIT);
+    // She wraps up and is free: the one who waits is hers.
+    second.succeed(Duration::from_secs(80));
+    phone.succeed(LIMIT);
+    let calls = server.ended_calls(ACME, 2, LIMIT);
+    assert!(calls.iter().all(|call| call["agent"] == "alice"), "{calls:?}");
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_the_agent_rings_stops_the_ringing() {
+    let folder = Folder::new("abandon-ringing");
+    let server = Strowger::start(folder.path());
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &NEVER_ANSWER);
+    server.agent_is(ACME, "alice", "available");
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(7_000));
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    assert!(call["agent"].is_null(), "nobody took it: {call}");
+    let types = server.event_types(ACME, call["id"].as_str().unwrap());
+    assert!(types.contains(&"call.offered".to_owned()), "{types:?}");
+    assert!(!types.contains(&"call.connected".to_owned()), "{types:?}");
+    server.agent_is(ACME, "alice", "available");
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_queued_leaves_the_queue() {
+    let folder = Folder::new("abandon-queued");
+    let server = Strowger::start(folder.path());
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SUPPORT, 1, &patient(7_000));
+    caller.succeed(LIMIT);
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let types = server.event_types(ACME, call["id"].as_str().unwrap());
+    assert!(types.contains(&"call.queued".to_owned()), "{types:?}");
+    assert!(!types.contains(&"call.offered".to_owned()), "{types:?}");
+    server.eventually("an empty queue", "/api/v1/queues", ACME, LIMIT, |queues| {
+        queues.as_array()?.iter().all(|queue| queue["waiting"] == 0).then_some(())
+    });
+}
+
+#[test]
+fn an_agent_may_hang_up_and_the_caller_is_let_go() {
+    let folder = Folder::new("agent-ends");
+    let server = Strowger::start(folder.path());
+    let talk_and_leave = [
+        Step::ExpectInvite,
+        Step::Answer(180),
+        Step::Accept,
+        Step::Pause(1500),
+        Step::AgentBye,
+    ];
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &talk_and_leave);
+    server.agent_is(ACME, "alice", "available");
+    let steps =
+        [Step::Invite, Step::MayCome(100), Step::Expect(200), Step::Ack, Step::ExpectBye];
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+    assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
+}

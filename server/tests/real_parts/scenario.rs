@@ -1,0 +1,237 @@
+//! SIPp scenarios told as steps: what a carrier or an agent's phone does, message by message.
+
+use std::fmt::Write;
+
+/// One step of a scenario.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// The carrier invites, with an offer of PCMU and telephone events.
+    Invite,
+    /// This answer must come next.
+    Expect(u16),
+    /// This answer may come before the next one.
+    MayCome(u16),
+    /// ACK to the 2xx.
+    Ack,
+    /// ACK to a refusal (same transaction).
+    AckRefusal,
+    /// Milliseconds pass.
+    Pause(u32),
+    /// Our BYE, and its 200.
+    Bye,
+    /// CANCEL of the INVITE, and its 200.
+    Cancel,
+    /// Their BYE must come; we answer 200.
+    ExpectBye,
+    /// The agent's phone hangs up: its BYE, and the 200.
+    AgentBye,
+    /// The agent's phone is invited; the call starts here.
+    ExpectInvite,
+    /// Their CANCEL must come; we answer 200, and 487 to the INVITE.
+    ExpectCancel,
+    /// A provisional answer or a refusal to the INVITE.
+    Answer(u16),
+    /// 200 with an SDP answer of PCMU, and its ACK must come.
+    Accept,
+    /// A refusal's ACK must come.
+    ExpectAck,
+    /// The next message is lost on its way to us, this many times of a hundred.
+    Lossy(u8),
+}
+
+const OFFER: &str = "v=0
+o=sipp 53655765 2353687637 IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+a=ptime:20
+";
+
+const FROM: &str = "From: <sip:+15559[call_number]@[local_ip]:[local_port]>;tag=[pid]t[call_number]";
+
+/// A whole scenario file.
+pub fn xml(name: &str, steps: &[Step]) -> String {
+    let mut text = format!(
+        "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"{name}\">\n"
+    );
+    let mut lost = String::new();
+    for step in steps {
+        if let Step::Lossy(percent) = step {
+            lost = format!(" lost=\"{percent}\"");
+            continue;
+        }
+        text.push_str(&step_xml(*step, &std::mem::take(&mut lost)));
+    }
+    text.push_str("</scenario>\n");
+    text
+}
+
+fn step_xml(step: Step, lost: &str) -> String {
+    match step {
+        Step::Invite => send(&invite(), " retrans=\"500\"", lost),
+        Step::Expect(status) => recv(&format!("response=\"{status}\" rrs=\"true\""), lost),
+        Step::MayCome(status) => recv(&format!("response=\"{status}\" optional=\"true\""), lost),
+        Step::Ack => send(&in_dialog("ACK", 1, "[next_url]"), "", lost),
+        Step::AckRefusal => send(&refusal_ack(), "", lost),
+        Step::Pause(ms) => format!("<pause milliseconds=\"{ms}\"/>\n"),
+        Step::Bye => {
+            send(&in_dialog("BYE", 2, "[next_url]"), " retrans=\"500\"", lost)
+                + &recv("response=\"200\"", "")
+        }
+        Step::Cancel => send(&cancel(), " retrans=\"500\"", lost) + &recv("response=\"200\"", ""),
+        Step::ExpectBye => {
+            recv("request=\"BYE\"", lost) + &send(&answer(200, "[last_To:]", None), "", "")
+        }
+        Step::AgentBye => {
+            send(&agent_bye(), " retrans=\"500\"", lost) + &recv("response=\"200\"", "")
+        }
+        // The INVITE's headers are kept for a later BYE of ours, and for the 487 after a CANCEL.
+        Step::ExpectInvite => "<recv request=\"INVITE\" rrs=\"true\"><action>\
+             <ereg regexp=\".*\" search_in=\"hdr\" header=\"CSeq:\" assign_to=\"cseq\"/>\
+             <ereg regexp=\".*\" search_in=\"hdr\" header=\"Via:\" assign_to=\"via\"/>\
+             <ereg regexp=\".*\" search_in=\"hdr\" header=\"From:\" assign_to=\"from\"/>\
+             <ereg regexp=\".*\" search_in=\"hdr\" header=\"To:\" assign_to=\"to\"/>\
+             </action></recv>\n<Reference variables=\"cseq,via,from,to\"/>\n"
+            .to_owned(),
+        Step::ExpectCancel => {
+            recv("request=\"CANCEL\"", lost)
+                + &send(&answer(200, TAGGED, None), "", "")
+                + &send(&terminated(), " retrans=\"500\"", "")
+                + &recv("request=\"ACK\"", "")
+        }
+        Step::Answer(status) if status < 200 => send(&answer(status, TAGGED, None), "", lost),
+        Step::Answer(status) => {
+            send(&answer(status, TAGGED, None), " retrans=\"500\"", lost) + &recv("request=\"ACK\"", "")
+        }
+        Step::Accept => {
+            send(&answer(200, TAGGED, Some(OFFER)), " retrans=\"500\"", lost)
+                + &recv("request=\"ACK\"", "")
+        }
+        Step::ExpectAck => recv("request=\"ACK\"", lost),
+        Step::Lossy(_) => String::new(),
+    }
+}
+
+fn send(message: &str, attributes: &str, lost: &str) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "<send{attributes}{lost}><![CDATA[\n\n{message}\n]]></send>\n");
+    text
+}
+
+fn recv(what: &str, lost: &str) -> String {
+    format!("<recv {what}{lost}></recv>\n")
+}
+
+fn invite() -> String {
+    format!(
+        "INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+{FROM}
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:carrier@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+{OFFER}"
+    )
+}
+
+fn in_dialog(method: &str, cseq: u32, target: &str) -> String {
+    format!(
+        "{method} {target} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+{FROM}
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: {cseq} {method}
+Max-Forwards: 70
+[routes]
+Content-Length: 0
+
+"
+    )
+}
+
+fn cancel() -> String {
+    format!(
+        "CANCEL sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-2]
+{FROM}
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 CANCEL
+Max-Forwards: 70
+Content-Length: 0
+
+"
+    )
+}
+
+fn refusal_ack() -> String {
+    format!(
+        "ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-1]
+{FROM}
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+"
+    )
+}
+
+/// The To of an answer that makes or refuses the dialog.
+const TAGGED: &str = "[last_To:];tag=[pid]a[call_number]";
+
+fn answer(status: u16, to: &str, body: Option<&str>) -> String {
+    let body = body.unwrap_or("");
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\n" };
+    format!(
+        "SIP/2.0 {status} Answer
+[last_Via:]
+[last_From:]
+{to}
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:agent@[local_ip]:[local_port]>
+{kind}Content-Length: [len]
+
+{body}"
+    )
+}
+
+fn agent_bye() -> String {
+    "BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From:[$to];tag=[pid]a[call_number]
+To:[$from]
+[last_Call-ID:]
+CSeq: 1 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+"
+    .to_owned()
+}
+
+fn terminated() -> String {
+    "SIP/2.0 487 Request Terminated
+Via:[$via]
+[last_From:]
+[last_To:];tag=[pid]a[call_number]
+[last_Call-ID:]
+CSeq:[$cseq]
+Content-Length: 0
+
+"
+    .to_owned()
+}

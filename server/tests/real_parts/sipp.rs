@@ -1,0 +1,107 @@
+//! SIPp, a foreign traffic generator, as carrier or agents.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::scenario::{self, Step};
+
+/// What SIPp plays.
+pub struct Part<'a> {
+    /// A name for its folder and for messages.
+    pub name: &'a str,
+    /// What it does, step by step.
+    pub steps: &'a [Step],
+    /// Its own address and port.
+    pub local: SocketAddr,
+    /// Where it calls; agents wait instead.
+    pub server: Option<SocketAddr>,
+    /// The number it dials.
+    pub number: &'a str,
+    /// How many calls it makes or takes.
+    pub calls: u32,
+    /// Calls it begins in a second.
+    pub rate: u32,
+    /// More arguments.
+    pub more: &'a [&'a str],
+}
+
+/// A running SIPp; killed when dropped.
+pub struct Sipp {
+    child: Child,
+    dir: PathBuf,
+    name: String,
+}
+
+impl Sipp {
+    pub fn start(dir: &Path, part: &Part<'_>) -> Self {
+        let dir = dir.join(format!("sipp-{}-{}", part.name, part.local.port()));
+        fs::create_dir_all(&dir).expect("a folder for SIPp");
+        fs::write(dir.join("scenario.xml"), scenario::xml(part.name, part.steps))
+            .expect("the scenario");
+        let mut command = Command::new("sipp");
+        command
+            .current_dir(&dir)
+            .args(["-sf", "scenario.xml"])
+            .args(["-i", &part.local.ip().to_string()])
+            .args(["-p", &part.local.port().to_string()])
+            .args(["-s", part.number])
+            .args(["-m", &part.calls.to_string()])
+            .args(["-r", &part.rate.to_string()])
+            .args(["-mp", &(10_000 + u32::from(part.local.port() % 4000) * 2).to_string()])
+            .args(["-timeout", "100s", "-timeout_error"])
+            .args(["-trace_err", "-error_file", "errors.log"])
+            .args(["-trace_msg", "-message_file", "messages.log"])
+            .args(["-nostdin", "-recv_timeout", "60000"])
+            .args(part.more);
+        if let Some(server) = part.server {
+            command.arg(server.to_string());
+        }
+        let screen = fs::File::create(dir.join("screen.log")).expect("a log");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(screen.try_clone().expect("a log"))
+            .stderr(screen)
+            .spawn()
+            .expect("sipp: run scripts/install test");
+        Self { child, dir, name: part.name.to_owned() }
+    }
+
+    /// Waits until SIPp has played all its calls, every one as the scenario says.
+    pub fn succeed(mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                assert!(status.success(), "{} failed ({status}):\n{}", self.name, self.said());
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} still runs after {limit:?}:\n{}",
+                self.name,
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Errors and messages so far.
+    pub fn said(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+        let messages = read("messages.log");
+        let tail = messages.len().saturating_sub(6000);
+        let tail = (tail..messages.len()).find(|at| messages.is_char_boundary(*at)).unwrap_or(0);
+        format!("{}\n...{}", read("errors.log"), &messages[tail..])
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The server under test: the real binary, on free ports, in a folder of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::net::{Answer, http};
+
+pub const ACME: &str = "demo-acme-admin";
+pub const GLOBEX: &str = "demo-globex-admin";
+
+/// A folder that goes when the test does, unless the test failed.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir()
+            .join(format!("strowger-test-{}-{number}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a folder for the test");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("left for inspection: {}", self.0.display());
+        } else {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// How a test's server differs from the embedded defaults.
+#[derive(Default)]
+pub struct Setup {
+    /// More lines of `strowger.toml`, tables included.
+    pub config: String,
+    /// A provisioning file instead of the demo's.
+    pub provisioning: Option<PathBuf>,
+    /// More environment.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+/// A running server; stopped politely when dropped.
+pub struct Strowger {
+    child: Child,
+    pub http: SocketAddr,
+    pub sip: SocketAddr,
+    pub sip_tcp: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
+}
+
+impl Strowger {
+    pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &Setup::default())
+    }
+
+    pub fn start_with(folder: &Path, setup: &Setup) -> Self {
+        let config = folder.join("strowger.toml");
+        let text = format!(
+            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [\"127.0.0.1:0\"]\n\
+             tcp = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [rtp]\nports = \"0\"\naddress = \"127.0.0.1\"\nworkers = 1\n",
+            folder.join("data").display(),
+        ) + &setup.config;
+        fs::write(&config, text).expect("the configuration");
+        let demo = repository().join("fixtures/demo.toml");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strowger"))
+            .arg("serve")
+            .arg("--json")
+            .arg("--config")
+            .arg(&config)
+            .arg("--apply")
+            .arg(setup.provisioning.as_ref().unwrap_or(&demo))
+            .envs(setup.environment.iter().map(|(name, value)| (*name, value.as_str())))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the strowger binary");
+        let log = Arc::new(Mutex::new(String::new()));
+        let errors = BufReader::new(child.stderr.take().expect("its log"));
+        let sink = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                let mut text = sink.lock().expect("log");
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let ready = loop {
+            let mut line = String::new();
+            let length = output.read_line(&mut line).expect("its output");
+            assert!(length > 0, "the server did not start:\n{}", log.lock().expect("log"));
+            let Ok(object) = serde_json::from_str::<Value>(&line) else { continue };
+            if object["event"] == "ready" {
+                break object;
+            }
+        };
+        std::thread::spawn(move || for _ in output.lines().map_while(Result::ok) {});
+        let address = |name: &str| {
+            let value = if ready[name].is_array() { &ready[name][0] } else { &ready[name] };
+            value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+                panic!("no {name} in {ready}");
+            })
+        };
+        Self {
+            http: address("http"),
+            sip: address("sip_udp"),
+            sip_tcp: address("sip_tcp"),
+            child,
+            log,
+        }
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().expect("log").clone()
+    }
+
+    pub fn get(&self, path: &str, key: &str) -> Answer {
+        http(self.http, "GET", path, key, None)
+    }
+
+    /// The `data` of an answer that must be 200.
+    pub fn data(&self, path: &str, key: &str) -> Value {
+        let answer = self.get(path, key);
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(answer.status, 200, "GET {path}: {text}\n{}", self.log());
+        answer.json()["data"].take()
+    }
+
+    /// Asks until the closure is content, and gives what it made of the answer.
+    pub fn eventually<T>(
+        &self,
+        what: &str,
+        path: &str,
+        key: &str,
+        limit: Duration,
+        mut content: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + limit;
+        loop {
+            let value = self.data(path, key);
+            if let Some(found) = content(&value) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "never {what}: {value:#}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The newest call, once `count` calls are known and all of them have ended.
+    pub fn ended_calls(&self, key: &str, count: usize, limit: Duration) -> Vec<Value> {
+        let path = "/api/v1/calls?per_page=200";
+        self.eventually(&format!("{count} ended calls"), path, key, limit, |calls| {
+            let calls = calls.as_array()?;
+            let ended = calls.iter().filter(|call| call["state"] == "ended").count();
+            (calls.len() == count && ended == count).then(|| calls.clone())
+        })
+    }
+
+    pub fn agent_is(&self, key: &str, agent: &str, state: &str) {
+        let what = format!("{agent} {state}");
+        self.eventually(&what, "/api/v1/agents", key, Duration::from_secs(10), |agents| {
+            let agents = agents.as_array()?;
+            agents
+                .iter()
+                .any(|row| {
+                    (row["name"] == agent || row["id"] == agent || row["agent"] == agent)
+                        && row["state"] == state
+                })
+                .then_some(())
+        });
+    }
+
+    pub fn event_types(&self, key: &str, call: &str) -> Vec<String> {
+        let events = self.data(&format!("/api/v1/calls/{call}/events?per_page=200"), key);
+        let types = events.as_array().expect("events").iter();
+        types.map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().expect("to kill it");
+        self.child.wait().expect("its end");
+    }
+
+    /// SIGTERM, and the exit status.
+    pub fn stop(mut self) -> i32 {
+        self.terminate();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its status") {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(Instant::now() < deadline, "the server does not stop:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn terminate(&self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+    }
+}
+
+impl Drop for Strowger {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

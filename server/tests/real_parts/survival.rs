@@ -1,0 +1,71 @@
+//! What a crash leaves behind, and how a stop is polite.
+
+use std::time::Duration;
+
+use crate::audio::Sound;
+use crate::baresip::AMPLITUDE;
+use crate::parts::{
+    ACME_SALES, CARRIER_A, LIMIT, agent, carrier, speaking_agent, speaking_carrier,
+};
+use crate::scenario::Step;
+use crate::strowger::{ACME, Folder, Strowger};
+use crate::talking::recorded;
+
+#[test]
+fn after_kill_9_the_next_start_completes_the_record_the_events_and_the_recording() {
+    let folder = Folder::new("kill");
+    let server = Strowger::start(folder.path());
+    let alice = speaking_agent(folder.path(), &server, "alice", 1000.0);
+    server.agent_is(ACME, "alice", "available");
+    let caller = speaking_carrier(folder.path(), &server, ACME_SALES, 440.0);
+    alice.wait_for("Call established", LIMIT);
+    std::thread::sleep(Duration::from_secs(6));
+    server.kill();
+    drop(caller);
+    drop(alice);
+
+    let server = Strowger::start(folder.path());
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let id = call["id"].as_str().expect("its id");
+    assert_eq!(call["cause"], "engine_restart", "{call}");
+    let types = server.event_types(ACME, id);
+    assert!(types.contains(&"call.connected".to_owned()), "{types:?}");
+    assert!(types.contains(&"call.ended".to_owned()), "{types:?}");
+    let wav = recorded(&server, id);
+    let left = Sound::from_wav(&wav, 0).seconds_of_tone(440.0, AMPLITUDE);
+    let right = Sound::from_wav(&wav, 1).seconds_of_tone(1000.0, AMPLITUDE);
+    assert!(left >= 4.8 && right >= 4.8, "at most a second is missing: {left} s and {right} s");
+
+    // The sequence goes on where it was: a subscriber that resumes misses nothing.
+    let events = server.data("/api/v1/calls", ACME);
+    assert_eq!(events.as_array().map(Vec::len), Some(1));
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn sigterm_lets_a_live_call_end_refuses_new_ones_and_exits_0() {
+    let folder = Folder::new("drain");
+    let server = Strowger::start(folder.path());
+    let talk = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &talk);
+    server.agent_is(ACME, "alice", "available");
+    let steps = [
+        Step::Invite,
+        Step::MayCome(100),
+        Step::Expect(200),
+        Step::Ack,
+        Step::Pause(7000),
+        Step::Bye,
+    ];
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    server.agent_is(ACME, "alice", "busy");
+    let pid = server.pid().to_string();
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+    std::thread::sleep(Duration::from_millis(300));
+    let refused =
+        [Step::Invite, Step::MayCome(100), Step::Expect(503), Step::AckRefusal];
+    carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &refused).succeed(LIMIT);
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+    assert_eq!(server.stop(), 0);
+}

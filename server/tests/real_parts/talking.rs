@@ -1,0 +1,141 @@
+//! Callers and agents who talk: the happy path checked by what each end heard, many at once,
+//! over TCP, and through lost packets.
+
+use std::time::Duration;
+
+use crate::audio::Sound;
+use crate::baresip::AMPLITUDE;
+use crate::parts::{
+    ACME_SALES, CARRIER_A, LIMIT, agent, carrier, speaking_agent, speaking_carrier,
+};
+use crate::scenario::Step;
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+
+const CALLER_HZ: f64 = 440.0;
+const AGENT_HZ: f64 = 1000.0;
+
+#[test]
+fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
+    let folder = Folder::new("happy");
+    let server = Strowger::start(folder.path());
+    let alice = speaking_agent(folder.path(), &server, "alice", AGENT_HZ);
+    server.agent_is(ACME, "alice", "available");
+    let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
+    alice.wait_for("Call established", LIMIT);
+    std::thread::sleep(Duration::from_secs(5));
+    let at_caller = caller.hang_up_and_listen();
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let at_agent = alice.hang_up_and_listen();
+
+    let id = call["id"].as_str().expect("its id");
+    assert_eq!(call["to"], ACME_SALES);
+    assert_eq!(call["agent"], "alice");
+    assert!(at_caller.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 4.0, "the caller heard the agent");
+    assert!(at_caller.loudest(CALLER_HZ) < 0.02, "the caller did not hear himself");
+    assert!(at_agent.seconds_of_tone(CALLER_HZ, AMPLITUDE) >= 4.0, "the agent heard the caller");
+    assert!(at_agent.loudest(AGENT_HZ) < 0.02, "the agent did not hear herself");
+    let greeting = Sound {
+        samples: at_caller.samples[..(at_caller.rate as usize * 2)].to_vec(),
+        rate: at_caller.rate,
+    };
+    assert!(greeting.rms() > 0.01, "the caller was greeted");
+
+    let recording = recorded(&server, id);
+    let (left, right) = (Sound::from_wav(&recording, 0), Sound::from_wav(&recording, 1));
+    assert!(left.seconds_of_tone(CALLER_HZ, AMPLITUDE) >= 4.0, "the caller is on the left");
+    assert!(right.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 4.0, "the agent is on the right");
+    assert!(left.loudest(AGENT_HZ) < 0.02, "the agent is not on the left");
+    assert!(right.loudest(CALLER_HZ) < 0.02, "the caller is not on the right");
+
+    let types = server.event_types(ACME, id);
+    let order = ["call.started", "call.queued", "call.offered", "call.connected", "call.ended"];
+    let places: Vec<_> =
+        order.iter().map(|kind| types.iter().position(|seen| seen == kind)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{types:?}");
+    assert!(types.contains(&"recording.completed".to_owned()), "{types:?}");
+}
+
+/// The recording of a call as the API gives it.
+pub fn recorded(server: &Strowger, call: &str) -> Vec<u8> {
+    let path = format!("/api/v1/calls/{call}");
+    let recording = server.eventually("a recording", &path, ACME, LIMIT, |row| {
+        row["recording_id"].as_str().map(str::to_owned)
+    });
+    let path = format!("/api/v1/recordings/{recording}");
+    server.eventually("a completed recording", &path, ACME, LIMIT, |row| {
+        (row["state"] == "completed").then_some(())
+    });
+    let answer = server.get(&format!("{path}/audio"), ACME);
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer.body
+}
+
+#[test]
+fn a_hundred_calls_in_parallel_all_reach_an_agent() {
+    let folder = Folder::new("hundred");
+    let provisioning = crate::parts::many_agents(folder.path(), 100);
+    let setup = Setup { provisioning: Some(provisioning), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let phones = crate::parts::agents_phone(
+        folder.path(),
+        &server,
+        100,
+        &[Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye],
+    );
+    let steps = [
+        Step::Invite,
+        Step::MayCome(100),
+        Step::MayCome(180),
+        Step::Expect(200),
+        Step::Ack,
+        Step::Pause(8000),
+        Step::Bye,
+    ];
+    let callers = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 100, &steps);
+    callers.succeed(Duration::from_secs(90));
+    phones.succeed(Duration::from_secs(30));
+    let calls = server.ended_calls(ACME, 100, LIMIT);
+    let mut agents: Vec<_> = calls.iter().map(|call| call["agent"].to_string()).collect();
+    agents.sort();
+    agents.dedup();
+    assert_eq!(agents.len(), 100, "each call had an agent of its own");
+}
+
+#[test]
+fn a_call_survives_lost_and_repeated_messages() {
+    let folder = Folder::new("lossy");
+    let server = Strowger::start(folder.path());
+    // The first answers and requests are thrown away on arrival, so that both ends repeat.
+    let phone = agent(
+        folder.path(),
+        &server,
+        "alice",
+        "acme.example",
+        1,
+        &[
+            Step::ExpectInvite,
+            Step::Lossy(60),
+            Step::Answer(180),
+            Step::Lossy(60),
+            Step::Accept,
+            Step::Lossy(60),
+            Step::ExpectBye,
+        ],
+    );
+    let steps = [
+        Step::Lossy(60),
+        Step::Invite,
+        Step::MayCome(100),
+        Step::Expect(200),
+        Step::Lossy(60),
+        Step::Ack,
+        Step::Pause(7000),
+        Step::Lossy(60),
+        Step::Bye,
+    ];
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    caller.succeed(Duration::from_secs(60));
+    phone.succeed(Duration::from_secs(40));
+    let calls = server.ended_calls(ACME, 1, LIMIT);
+    assert_eq!(calls[0]["agent"], "alice", "one call, one record: {calls:?}");
+}
