@@ -1,4 +1,5 @@
 //! The switch alone, driven by hand-written SIP and media events: one file for each procedure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "they are tests")]
 
 mod rig;
 

@@ -30,7 +30,7 @@ fn the_challenge_offers_sha_256_first_and_md5() {
     assert_eq!(offered.len(), 2);
     assert!(offered[0].contains("SHA-256") && offered[1].contains("MD5"));
     assert!(offered.iter().all(|offer| offer.contains("realm=\"acme.example\"")));
-    let text = rig.register_text(ALICE, who, Some(&offered[1].to_owned()), HERE);
+    let text = rig.register_text(ALICE, who, Some(offered[1]), HERE);
     rig.send(ALICE, &text);
     rig.expect(ALICE, "SIP/2.0 200");
     rig.finish();

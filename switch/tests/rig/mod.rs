@@ -1,7 +1,6 @@
 //! The rig that tests drive a switch with: a clock that tests move, a trunk and phones that speak
 //! hand-written SIP, media workers that do as they are told, and everything the switch said.
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is a test")]
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside the tests reads this")]
 
 mod phone;
