@@ -7,7 +7,8 @@ use recorder::{Archive, Report};
 
 use crate::stage::bucket::Bucket;
 use crate::stage::{
-    AGENT, CALLER, Stage, channels, files, folder, level, search_for_plaintext, tenant,
+    AGENT, CALLER, Stage, channels, empty_spool, files, folder, level, search_for_plaintext,
+    tenant, until,
 };
 
 /// Packets of a little more than the two parts of 5 MiB that S3's minimum makes.
@@ -25,13 +26,7 @@ async fn parts_go_up_during_the_call_and_the_object_is_the_recording() {
         let sizes = files(&root.join("bucket")).into_iter();
         sizes.filter(|f| std::fs::metadata(f).is_ok_and(|m| m.len() == 5 << 20)).count()
     };
-    for _ in 0..100 {
-        if parts() >= 2 {
-            break;
-        }
-        stage.settle().await;
-    }
-    assert_eq!(parts(), 2, "two parts are there while the call runs");
+    until(|| parts() == 2).await;
     assert!(search_for_plaintext(&root) > 20 << 20);
     stage.end(1).await;
     let finished = stage.finished().await;
@@ -52,8 +47,7 @@ async fn parts_go_up_during_the_call_and_the_object_is_the_recording() {
     let (left, right) = channels(&piece);
     assert!((level(&left, CALLER) - 16_384.0).abs() < 200.0);
     assert!((level(&right, AGENT) - 16_384.0).abs() < 200.0);
-    stage.settle().await;
-    assert_eq!(files(&root.join("spool")), [root.join("spool/lock")]);
+    empty_spool(&root).await;
     let other = archive.open(&tenant("globex"), finished.recording, &finished.location).await;
     assert!(other.is_err());
     let missing = finished.location.replace("0001.wav", "0002.wav");
@@ -128,13 +122,7 @@ async fn an_upload_that_was_cut_off_by_a_restart_goes_on_with_the_parts_that_are
     stage.speak(1, 0, THREE_PARTS).await;
     let manifest = root.join("spool/00000000000000000000000000000001.json");
     let parts = || std::fs::read_to_string(&manifest).unwrap().matches("\"number\"").count();
-    for _ in 0..100 {
-        if parts() == 2 {
-            break;
-        }
-        stage.settle().await;
-    }
-    assert_eq!(parts(), 2);
+    until(|| parts() == 2).await;
     bucket.switch_off().await;
     let Stage { service, .. } = stage;
     assert_eq!(service.stop(Duration::from_millis(200)).await.uploads, 1);

@@ -8,7 +8,8 @@ use base::RecordingId;
 use recorder::{Archive, ObjectStore, ObjectStoreConfig, Report};
 
 use crate::stage::{
-    AGENT, CALLER, Stage, channels, files, folder, level, search_for_plaintext, tenant,
+    AGENT, CALLER, Stage, channels, empty_spool, files, folder, level, search_for_plaintext,
+    tenant, until,
 };
 
 fn local(root: &std::path::Path) -> ObjectStore {
@@ -45,8 +46,7 @@ async fn both_voices_are_read_back_from_the_folder_on_their_channels_and_nowhere
     assert!((level(&right, AGENT) - 16_384.0).abs() < 200.0);
     assert!(level(&left, AGENT) < 20.0 && level(&right, CALLER) < 20.0);
 
-    stage.settle().await;
-    assert_eq!(files(&root.join("spool")), [root.join("spool/lock")], "the spool is empty");
+    empty_spool(&root).await;
     assert!(search_for_plaintext(&root) > 0);
     assert_eq!(stage.service.stop(Duration::from_secs(5)).await.uploads, 0);
 }
@@ -57,12 +57,12 @@ async fn parts_arrive_in_the_store_while_the_call_still_runs() {
     let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
     stage.begin(&tenant("acme"), 1).await;
     stage.speak(1, 0, 150).await;
-    stage.settle().await;
-    let partial = files(&root.join("archive"));
+    let partial = || files(&root.join("archive"));
+    // Three seconds less the reordering window and a segment, in whole parts.
+    until(|| partial().first().is_some_and(|f| fs::metadata(f).unwrap().len() >= 80_000)).await;
+    let partial = partial();
     assert_eq!(partial.len(), 1);
     assert!(partial[0].to_string_lossy().ends_with(".partial"), "{partial:?}");
-    // Three seconds less the reordering window and a segment, in whole parts.
-    assert!(fs::metadata(&partial[0]).unwrap().len() >= 80_000);
     stage.end(1).await;
     assert_eq!(stage.finished().await.duration_ms, 3000);
 }
@@ -111,6 +111,7 @@ async fn a_full_spool_refuses_new_recordings_and_ends_running_ones_and_says_so()
     assert_eq!(finished.cut_short.as_deref(), Some("the recording spool is full"));
     assert!((3000..5300).contains(&finished.duration_ms), "{}", finished.duration_ms);
     // There is room again.
+    empty_spool(&root).await;
     stage.begin(&tenant("acme"), 3).await;
     stage.speak(3, 0, 50).await;
     stage.end(3).await;

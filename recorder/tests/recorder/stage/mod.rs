@@ -148,9 +148,18 @@ impl Stage {
         self.settle().await;
     }
 
-    /// Gives the recorder's thread time to take what it was given.
+    /// Waits until the recorder's thread has done all that was asked of it so far: an order that
+    /// means nothing is taken at the start of a turn, so two of them have a whole turn between.
     pub(crate) async fn settle(&self) {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        for _ in 0..2 {
+            let nothing = Command::Stop {
+                recording: RecordingId::from_u128(0),
+                tap: TapId(0),
+                now: Instant::ZERO,
+            };
+            self.commands.send(nothing).await.unwrap();
+            until(|| self.commands.capacity() == self.commands.max_capacity()).await;
+        }
     }
 
     pub(crate) async fn report(&mut self) -> Report {
@@ -170,6 +179,22 @@ impl Stage {
             }
         }
     }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(so: impl Fn() -> bool) {
+    for _ in 0..3000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not within 30 s");
+}
+
+/// Waits until nothing is left in the spool but its lock.
+pub(crate) async fn empty_spool(root: &Path) {
+    until(|| files(&root.join("spool")) == [root.join("spool/lock")]).await;
 }
 
 /// The two channels of a WAV file, after checking its header.
