@@ -60,10 +60,15 @@ impl Bucket {
         }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn store(&self, secret: &str) -> ObjectStore {
         ObjectStore::open(&ObjectStoreConfig::S3(S3Config {
             bucket: "recordings".to_owned(),
-            endpoint: Some(format!("http://{}", self.address)),
+            endpoint: Some(format!("http://{}", self.address())),
             region: "eu-central-1".to_owned(),
             prefix: "strowger/test".to_owned(),
             path_style: true,
