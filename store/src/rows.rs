@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use base::{AgentId, CallId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
-use serde::{Deserialize, Serialize};
 use routing::Role;
+use serde::{Deserialize, Serialize};
 
 /// One event of a tenant's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,96 @@
+//! Another tenant's ids on every route: not found, and not a word of it.
+
+use serde_json::json;
+use store::{Append, RecordingState};
+
+use crate::sample::{ACME, GLOBEX, call, conversation, ending, recording, recording_row};
+use crate::stand::Stand;
+
+#[tokio::test]
+async fn another_tenants_things_are_not_found_on_any_route() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    stand.append(&ending("acme", 6, call(1))).await;
+    stand.append(&conversation("acme", 7, call(2))).await;
+    let row = recording_row("acme", RecordingState::Recording);
+    stand.append(&[Append::Recording(Box::new(row))]).await;
+    let document = control_api::document();
+    let paths = document["paths"].as_object().unwrap();
+    let mut tried = 0;
+    for (path, item) in paths.iter().filter(|(path, _)| path.contains('{')) {
+        let id = if path.contains("recordings") {
+            recording(77).to_string()
+        } else {
+            call(1).to_string()
+        };
+        let path = path.replace("{id}", &id).replace("{name}", "alice");
+        for method in item.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            let ask = |key| {
+                let ask = stand.ask(&method, &path).key(key);
+                if method == "PUT" { ask.json(&json!({"state": "break"})) } else { ask }
+            };
+            let theirs = ask(ACME).answer().await;
+            assert_ne!(theirs.status, 404, "{method} {path} is there");
+            let ours = ask(GLOBEX).answer().await;
+            assert_eq!(ours.status, 404, "{method} {path}: {}", ours.text());
+            let nobody = {
+                let ghost = "0123456789abcdef0123456789abcdef";
+                let path = path.replace(&id, ghost).replace("alice", "ghost");
+                let ask = stand.ask(&method, &path).key(GLOBEX);
+                let ask = if method == "PUT" { ask.json(&json!({"state": "break"})) } else { ask };
+                ask.answer().await
+            };
+            assert_eq!(ours.body, nobody.body, "{method} {path}: existence leaks");
+            for word in ["acme", "+15550100", "+4930123456", "alice"] {
+                assert!(!ours.text().contains(word), "{method} {path} tells {word}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried >= 8, "{tried} routes with an id");
+}
+
+#[tokio::test]
+async fn lists_hold_the_callers_tenant_alone() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    let row = recording_row("acme", RecordingState::Recording);
+    stand.append(&[Append::Recording(Box::new(row))]).await;
+    for path in ["calls", "agents", "queues", "recordings"] {
+        let path = format!("/api/v1/{path}");
+        assert!(stand.get(&path, ACME).await.json()["total"].as_u64() > Some(0), "{path}");
+        assert_eq!(stand.get(&path, GLOBEX).await.json()["total"], 0, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_and_a_ticket_carry_their_own_tenants_events_alone() {
+    let stand = Stand::new().await;
+    let mut theirs = stand.ask("GET", "/api/v1/events?after=0").key(GLOBEX).sse().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    stand.append(&conversation("globex", 1, call(9))).await;
+    for _ in 0..5 {
+        assert_eq!(theirs.next().await["source"], "globex");
+    }
+    let ticket = stand.ask("POST", "/api/v1/events/ticket").key(GLOBEX).answer().await.data();
+    let path =
+        format!("/api/v1/events?after=0&tenant=acme&ticket={}", ticket["ticket"].as_str().unwrap());
+    let mut theirs = stand.ask("GET", &path).sse().await;
+    assert_eq!(theirs.next().await["source"], "globex");
+}
+
+#[tokio::test]
+async fn every_route_of_the_api_wants_a_key() {
+    let stand = Stand::new().await;
+    let paths = control_api::document()["paths"].as_object().unwrap();
+    let mut tried = 0;
+    for (path, item) in paths.iter().filter(|(path, _)| path.starts_with("/api/")) {
+        for method in item.as_object().unwrap().keys() {
+            let answer = stand.ask(&method.to_uppercase(), path).json(&json!({})).answer().await;
+            assert_eq!(answer.status, 401, "{method} {path}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 17, "{tried} routes");
+}

@@ -1,0 +1,20 @@
+//! The API over real HTTP, on a real store and a real archive; only the switch is played.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod agents;
+mod audio;
+mod auth;
+mod calls;
+mod client;
+mod document;
+mod events;
+mod forms;
+mod idempotency;
+mod isolation;
+mod pages;
+#[path = "../../../store/tests/repository/postgres_server.rs"]
+mod postgres_server;
+mod provisioning;
+mod sample;
+mod stand;

@@ -1,0 +1,229 @@
+//! The API on a listener, with a real store and archive, and a played switch.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest, router};
+use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
+use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
+use store::{Append, EventRow, Store};
+use switch::{
+    ApiError, ApiReply, ApiRequest, Cause, Decided, DecisionEntry, Direction, EndedBy, LadderEntry,
+};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::client::{Answer, Ask};
+use crate::postgres_server;
+use crate::sample::{at, call, typed_provisioning};
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Small, so that a slow subscriber falls behind at once.
+const COMMITTED: usize = 16;
+
+pub(crate) struct Stand {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) folder: PathBuf,
+    pub(crate) keys: KeyProvider,
+    pub(crate) ready: Option<watch::Sender<bool>>,
+    /// What the engine was asked, tenant first.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) provisioned: Arc<Mutex<Vec<ProvisionRequest>>>,
+    committed: broadcast::Sender<Arc<EventRow>>,
+}
+
+impl Stand {
+    /// On SQLite.
+    pub(crate) async fn new() -> Self {
+        let folder = new_folder();
+        let url = format!("sqlite:{}", folder.join("strowger.db").display());
+        Self::on(&url, folder).await
+    }
+
+    /// On PostgreSQL, where it is installed.
+    pub(crate) async fn on_postgres() -> Option<Self> {
+        let name = format!("api_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let url = postgres_server::new_database(&name).await?;
+        Some(Self::on(&url, new_folder()).await)
+    }
+
+    async fn on(url: &str, folder: PathBuf) -> Self {
+        let store = Store::open(url).await.unwrap();
+        let provisioning = typed_provisioning();
+        store.apply(&provisioning, &[]).await.unwrap();
+        let directory =
+            Directory::build(provisioning).unwrap_or_else(|errors| panic!("{errors:?}"));
+        let (requests, queue) = mpsc::channel(16);
+        let (provision, parcels) = mpsc::channel(16);
+        let committed = broadcast::channel(COMMITTED).0;
+        let (ready, is_ready) = watch::channel(true);
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let provisioned: Arc<Mutex<Vec<ProvisionRequest>>> = Arc::default();
+        let keys = KeyProvider::Local(Keyring::open(&folder.join("keyring.json")).unwrap());
+        tokio::spawn(play_switch(queue, Arc::clone(&asked)));
+        tokio::spawn(play_provisioner(parcels, Arc::clone(&provisioned)));
+        let state = ApiState {
+            store: store.clone(),
+            engine: Engine { requests, committed: committed.clone(), provision },
+            archive: Archive::new(objects(&folder), keys.clone()),
+            directory: watch::channel(Arc::new(directory)).1,
+            metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
+            ready: is_ready,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let ready = Some(ready);
+        Self { address, store, folder, keys, ready, asked, provisioned, committed }
+    }
+
+    /// As the writer does it: commits, then tells.
+    pub(crate) async fn append(&self, batch: &[Append]) {
+        append(&self.store, &self.committed, batch).await;
+    }
+
+    /// A handle for a task that appends on its own.
+    pub(crate) fn writer(&self) -> (Store, broadcast::Sender<Arc<EventRow>>) {
+        (self.store.clone(), self.committed.clone())
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
+        Ask::new(self.address, method, path)
+    }
+
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
+        self.ask("GET", path).key(key).answer().await
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub(crate) async fn append(
+    store: &Store,
+    committed: &broadcast::Sender<Arc<EventRow>>,
+    batch: &[Append],
+) {
+    store.append(batch).await.unwrap();
+    for item in batch {
+        if let Append::Event(event) = item {
+            let _ = committed.send(Arc::new(event.clone()));
+        }
+    }
+}
+
+fn new_folder() -> PathBuf {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("strowger-api-{}-{number}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+pub(crate) fn objects(folder: &Path) -> ObjectStore {
+    let path = folder.join("archive");
+    ObjectStore::open(&ObjectStoreConfig::Folder { path, prefix: String::new() }).unwrap()
+}
+
+/// Acme has agents, a queue, and the call 1 is up until it is ended; others have nothing.
+async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<Vec<String>>>) {
+    while let Some(EngineRequest { tenant, request, reply }) = queue.recv().await {
+        asked.lock().unwrap().push(format!("{tenant} {request:?}"));
+        let ours = tenant.as_str() == "acme";
+        let answer = match request {
+            ApiRequest::Agents if ours => Ok(ApiReply::Agents(vec![agent("alice"), agent("zoe")])),
+            ApiRequest::Agents => Ok(ApiReply::Agents(vec![])),
+            ApiRequest::Queues if ours => Ok(ApiReply::Queues(vec![queue_row()])),
+            ApiRequest::Queues => Ok(ApiReply::Queues(vec![])),
+            ApiRequest::Ladder { call: id } if ours && id == call(1) => {
+                Ok(ApiReply::Ladder(vec![live_message()]))
+            }
+            ApiRequest::Why { call: id } if ours && id == call(1) => {
+                Ok(ApiReply::Why(vec![live_decision()]))
+            }
+            ApiRequest::EndCall { call: id } if ours && id == call(1) => Ok(ApiReply::Accepted),
+            ApiRequest::SetAgentState { state: AgentState::Offline, .. } => {
+                Err(ApiError::Conflict("no".to_owned()))
+            }
+            ApiRequest::SetAgentState { .. } => Ok(ApiReply::Accepted),
+            _ => Err(ApiError::NotFound),
+        };
+        let _ = reply.send(answer);
+    }
+}
+
+async fn play_provisioner(
+    mut parcels: mpsc::Receiver<ProvisionRequest>,
+    provisioned: Arc<Mutex<Vec<ProvisionRequest>>>,
+) {
+    while let Some(mut parcel) = parcels.recv().await {
+        let reply = std::mem::replace(&mut parcel.reply, tokio::sync::oneshot::channel().0);
+        let broken = parcel.prompts.iter().any(|prompt| !prompt.wav.starts_with(b"RIFF"));
+        let answer = if broken { Err("acme/music: no WAV file".to_owned()) } else { Ok(()) };
+        provisioned.lock().unwrap().push(parcel);
+        let _ = reply.send(answer);
+    }
+}
+
+fn agent(id: &str) -> AgentSnapshot {
+    AgentSnapshot {
+        id: id.parse().unwrap(),
+        name: "The Agent".to_owned(),
+        state: AgentState::Busy,
+        reason: None,
+        state_ms: 2500,
+        reachable: true,
+        next: AgentState::Available,
+        work: Some(WorkId(1)),
+        skills: vec!["sales".parse().unwrap()],
+        queues: vec!["sales".parse().unwrap()],
+    }
+}
+
+fn queue_row() -> QueueSnapshot {
+    QueueSnapshot {
+        id: "sales".parse().unwrap(),
+        name: String::new(),
+        waiting: 3,
+        ringing: 1,
+        agents_free: 0,
+        agents: 1,
+        longest_wait_ms: 12_500,
+        answered: 8,
+        abandoned: 2,
+        expired: 0,
+        refused: 0,
+        average_wait_ms: 4000,
+        service_level_s: 20,
+        service_level_percent: Some(80),
+    }
+}
+
+fn live_message() -> LadderEntry {
+    let flow = sip::Flow {
+        transport: sip::Transport::Udp,
+        local: "127.0.0.1:5060".parse().unwrap(),
+        remote: "127.0.0.2:5060".parse().unwrap(),
+        connection: 0,
+    };
+    let bytes = Bytes::from_static(b"INVITE sip:+15550100@127.0.0.1 SIP/2.0\r\n\r\n");
+    LadderEntry { at: at(1), direction: Direction::In, flow, bytes }
+}
+
+fn live_decision() -> DecisionEntry {
+    let decided = Decided::End { cause: Cause::Normal, ended_by: EndedBy::Caller };
+    DecisionEntry { at: at(1), decided }
+}
