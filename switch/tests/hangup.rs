@@ -163,7 +163,11 @@ fn an_unknown_stream_or_transaction_is_ignored_and_counted() {
     let mut rig = Rig::new();
     let before = rig.switch.ignored();
     rig.media(media::Event::Opened { stream: media::StreamId(999) });
-    rig.send(TRUNK, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: stray\r\nCSeq: 1 BYE\r\n\r\n");
+    rig.send(
+        TRUNK,
+        "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\nCSeq: 1 BYE\r\n\
+         From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: stray\r\n\r\n",
+    );
     rig.send(TRUNK, "not SIP at all");
     assert!(rig.switch.ignored() >= before + 2);
     rig.finish();

@@ -8,11 +8,14 @@ use sip::{Message, Name};
 
 use super::{ALICE, BOB, Rig, SWITCH, TRUNK};
 
-pub const SDP_PCMU: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
+pub const SDP_PCMU: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\n\
+    c=IN IP4 127.0.0.2\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
-pub const SDP_PCMA: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
+pub const SDP_PCMA: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\n\
+    c=IN IP4 127.0.0.2\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 8\r\na=sendrecv\r\n";
-pub const SDP_VIDEO: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
+pub const SDP_VIDEO: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\n\
+    c=IN IP4 127.0.0.2\r\nt=0 0\r\n\
     m=video 40000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
 
 /// A description with that direction and version.

@@ -24,17 +24,7 @@ skills = [{ id = "sales" }, { id = "billing" }]
 prompts = [{ id = "greeting", file = "greeting.wav" }, { id = "music", file = "music.wav" }]
 agents = [
     { id = "alice", password = "alice-secret", skills = ["sales"], available_on_register = true },
-    { id = "bob", password = "bob-secret", skills = ["sales", "billing"], available_on_register = true },
-]
-queues = [
-    { id = "sales", needs = ["sales"], music = "music", ring_timeout_s = 15, wrap_up_s = 5 },
-    { id = "support", needs = ["billing"], music = "music", record = false, max_wait_s = 60, max_waiting = 1 },
-]
-flows = [
-    { id = "main", steps = [{ do = "play", prompt = "greeting" }, { do = "queue", queue = "sales" }] },
-    { id = "support", steps = [{ do = "queue", queue = "support" }, { do = "play", prompt = "greeting" }, { do = "hangup", cause = "busy" }] },
-    { id = "closed", steps = [{ do = "hangup", cause = "busy" }] },
-    { id = "short", steps = [{ do = "queue", queue = "support" }] },
+{ id = "bob", password = "bob-secret", skills = ["sales", "billing"], available_on_register = true },
 ]
 numbers = [
     { number = "+15550100", flow = "main" },
@@ -42,6 +32,41 @@ numbers = [
     { number = "+15550102", flow = "closed" },
     { number = "+15550103", flow = "short" },
 ]
+
+[[tenants.queues]]
+id = "sales"
+needs = ["sales"]
+music = "music"
+ring_timeout_s = 15
+wrap_up_s = 5
+
+[[tenants.queues]]
+id = "support"
+needs = ["billing"]
+music = "music"
+record = false
+max_wait_s = 60
+max_waiting = 1
+
+[[tenants.flows]]
+id = "main"
+steps = [{ do = "play", prompt = "greeting" }, { do = "queue", queue = "sales" }]
+
+[[tenants.flows]]
+id = "support"
+steps = [
+    { do = "queue", queue = "support" },
+    { do = "play", prompt = "greeting" },
+    { do = "hangup", cause = "busy" },
+]
+
+[[tenants.flows]]
+id = "closed"
+steps = [{ do = "hangup", cause = "busy" }]
+
+[[tenants.flows]]
+id = "short"
+steps = [{ do = "queue", queue = "support" }]
 
 [[tenants]]
 id = "globex"
