@@ -60,7 +60,7 @@ impl Switch {
             return self.turn_away(now, tx, &Refusal::draining());
         };
         let Some(trunk) = directory.trunk_of(flow.remote.ip()) else {
-            self.node.security(now, SecurityKind::StrangerCall, &flow, None);
+            self.node.security(now, SecurityKind::StrangerCall, flow.remote, None);
             return self.turn_away(now, tx, &Refusal::new(Cause::Forbidden, ""));
         };
         if self.node.index.sip_calls.contains_key(invite.call_id()) {
@@ -74,7 +74,7 @@ impl Switch {
             Ok(found) => found,
             Err(refusal) => {
                 let tenant = only_tenant(trunk);
-                self.node.security(now, SecurityKind::UnknownNumber, &flow, tenant.clone());
+                self.node.security(now, SecurityKind::UnknownNumber, flow.remote, tenant.clone());
                 match tenant {
                     Some(tenant) => (tenant, Destination::Nowhere(refusal)),
                     None => return self.turn_away(now, tx, &refusal),

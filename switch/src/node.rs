@@ -136,10 +136,10 @@ impl Node {
         &mut self,
         now: Instant,
         kind: SecurityKind,
-        flow: &Flow,
+        source: SocketAddr,
         tenant: Option<TenantId>,
     ) {
-        let event = SecurityEvent { at: self.wall(now), kind, source: flow.remote, tenant };
+        let event = SecurityEvent { at: self.wall(now), kind, source, tenant };
         self.outbox.push_back(Output::Security(event));
     }
 

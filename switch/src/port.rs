@@ -178,6 +178,8 @@ pub enum SecurityKind {
     ForeignRegistration,
     /// A call over a tenant's limit.
     OverLimit,
+    /// Audio to a call's port from somebody who is not in the call; nobody heard it.
+    MediaStranger,
 }
 
 impl SecurityKind {
@@ -190,6 +192,7 @@ impl SecurityKind {
             Self::WrongCredentials => "wrong_credentials",
             Self::ForeignRegistration => "foreign_registration",
             Self::OverLimit => "over_limit",
+            Self::MediaStranger => "media_stranger",
         }
     }
 }

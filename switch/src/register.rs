@@ -48,7 +48,7 @@ impl Switch {
             Verdict::Ok { user } => self.register(now, tx, flow, request, &claim, &user),
             Verdict::Wrong => {
                 let kind = SecurityKind::WrongCredentials;
-                self.node.security(now, kind, &flow, claim.tenant);
+                self.node.security(now, kind, flow.remote, claim.tenant);
                 self.node.reply(now, tx, StatusCode::FORBIDDEN);
             }
             Verdict::Challenge => self.challenge(now, tx, &realm, false),
@@ -99,7 +99,7 @@ impl Switch {
         };
         if !is_own_address(request, user) {
             let kind = SecurityKind::ForeignRegistration;
-            self.node.security(now, kind, &flow, Some(tenant.clone()));
+            self.node.security(now, kind, flow.remote, Some(tenant.clone()));
             return self.node.reply(now, tx, StatusCode::FORBIDDEN);
         }
         let registered = self.node.registrar.register(now, &aor(tenant, agent), flow, request);

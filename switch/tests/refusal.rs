@@ -136,3 +136,16 @@ fn before_provisioning_every_call_is_503() {
     rig.events.clear();
     rig.finish();
 }
+
+#[test]
+fn a_stranger_who_sends_audio_to_a_call_is_a_security_event_and_the_call_goes_on() {
+    let mut rig = Rig::new();
+    let mut call = rig.dial("+15550100");
+    let stream = rig.streams()[0];
+    rig.media(media::Event::SourceRefused { stream, source: STRANGER, packets: 50 });
+    assert_eq!(rig.security[0].kind, SecurityKind::MediaStranger);
+    assert_eq!(rig.security[0].tenant.as_ref().unwrap().as_str(), "acme");
+    assert!(rig.records.is_empty());
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}

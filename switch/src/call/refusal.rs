@@ -133,7 +133,7 @@ impl Call {
         let admitted = self.admit_on_trunk(node, now).and_then(|()| self.admit_tenant(node, now));
         if let (Err(_), Signalling::Invited { flow, .. }) = (&admitted, &self.caller.signalling) {
             let tenant = Some(self.tenant.clone());
-            node.security(now, SecurityKind::OverLimit, flow, tenant);
+            node.security(now, SecurityKind::OverLimit, flow.remote, tenant);
         }
         admitted?;
         node.admitted += 1;

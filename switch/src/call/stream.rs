@@ -8,6 +8,7 @@ use routing::AttemptFailure;
 use super::leg::Leg;
 use super::{Call, Stage};
 use crate::node::Node;
+use crate::port::SecurityKind;
 use crate::ports::Place;
 use crate::{Cause, EndedBy};
 
@@ -84,7 +85,11 @@ impl Call {
             Event::Closed { stats, .. } => {
                 known.stream = Stream::Closed { stats: Some(stats) };
             }
-            Event::Latched { .. } | Event::SourceRefused { .. } => {}
+            Event::SourceRefused { source, .. } => {
+                let tenant = Some(self.tenant.clone());
+                node.security(now, SecurityKind::MediaStranger, source, tenant);
+            }
+            Event::Latched { .. } => {}
         }
     }
 
