@@ -10,7 +10,7 @@ use rustix::event::{Timespec, epoll};
 const BATCH: usize = 256;
 
 /// One epoll instance.
-pub struct Poller {
+pub(crate) struct Poller {
     epoll: OwnedFd,
 }
 
@@ -19,7 +19,7 @@ impl Poller {
     ///
     /// # Errors
     /// When the process has no file descriptor left.
-    pub fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)? })
     }
 
@@ -27,13 +27,13 @@ impl Poller {
     ///
     /// # Errors
     /// The kernel's, when it has no room for another watch.
-    pub fn add(&self, source: impl AsFd, token: u64) -> std::io::Result<()> {
+    pub(crate) fn add(&self, source: impl AsFd, token: u64) -> std::io::Result<()> {
         let data = epoll::EventData::new_u64(token);
         Ok(epoll::add(&self.epoll, source, data, epoll::EventFlags::IN)?)
     }
 
     /// Stops watching.
-    pub fn remove(&self, source: impl AsFd) {
+    pub(crate) fn remove(&self, source: impl AsFd) {
         // Fails only for a descriptor that was never added.
         let _ = epoll::delete(&self.epoll, source);
     }
@@ -43,7 +43,7 @@ impl Poller {
     ///
     /// # Errors
     /// The kernel's; none is expected on a valid instance.
-    pub fn wait(
+    pub(crate) fn wait(
         &self,
         now: Instant,
         deadline: Option<Instant>,

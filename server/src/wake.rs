@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 /// A bell that wakes one epoll loop. Rings between two answers cost one write together.
 #[derive(Clone, Debug)]
-pub struct Bell(Arc<Inner>);
+pub(crate) struct Bell(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -22,13 +22,13 @@ impl Bell {
     ///
     /// # Errors
     /// When the process has no file descriptor left.
-    pub fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self(Arc::new(Inner { fd, rung: AtomicBool::new(false) })))
     }
 
     /// Wakes the loop, now or at its next wait.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         if !self.0.rung.swap(true, Ordering::SeqCst) {
             // Fails only when the counter is full: the loop is then about to wake anyway.
             let _ = rustix::io::write(&self.0.fd, &1_u64.to_ne_bytes());
@@ -36,7 +36,7 @@ impl Bell {
     }
 
     /// The loop's answer, before it looks into its queues.
-    pub fn answer(&self) {
+    pub(crate) fn answer(&self) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.0.fd, &mut count);
         self.0.rung.store(false, Ordering::SeqCst);
@@ -51,7 +51,7 @@ impl AsFd for Bell {
 
 /// The sending end of a bounded queue into an epoll loop.
 #[derive(Debug)]
-pub struct Sender<T> {
+pub(crate) struct Sender<T> {
     queue: mpsc::Sender<T>,
     bell: Bell,
 }
@@ -71,7 +71,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`Ended`] when nobody reads any more.
-    pub async fn send(&self, value: T) -> Result<(), Ended> {
+    pub(crate) async fn send(&self, value: T) -> Result<(), Ended> {
         self.queue.send(value).await.map_err(|_| Ended)?;
         self.bell.ring();
         Ok(())
@@ -81,7 +81,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`Ended`] when nobody reads any more.
-    pub fn send_blocking(&self, value: T) -> Result<(), Ended> {
+    pub(crate) fn send_blocking(&self, value: T) -> Result<(), Ended> {
         match self.queue.try_send(value) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(Ended),
@@ -98,7 +98,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The value comes back when the queue is full or nobody reads any more.
-    pub fn try_send(&self, value: T) -> Result<(), T> {
+    pub(crate) fn try_send(&self, value: T) -> Result<(), T> {
         self.queue.try_send(value).map_err(|error| match error {
             mpsc::error::TrySendError::Full(value) | mpsc::error::TrySendError::Closed(value) => {
                 value
@@ -110,7 +110,7 @@ impl<T> Sender<T> {
 
     /// How many values wait.
     #[must_use]
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
 }
@@ -118,26 +118,26 @@ impl<T> Sender<T> {
 impl<T> Sender<T> {
     /// An end that does not keep the queue open.
     #[must_use]
-    pub fn downgrade(&self) -> WeakSender<T> {
+    pub(crate) fn downgrade(&self) -> WeakSender<T> {
         WeakSender(self.queue.downgrade())
     }
 }
 
 /// For looking at a queue without keeping it open.
 #[derive(Debug)]
-pub struct WeakSender<T>(mpsc::WeakSender<T>);
+pub(crate) struct WeakSender<T>(mpsc::WeakSender<T>);
 
 impl<T> WeakSender<T> {
     /// How many values wait.
     #[must_use]
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.0.upgrade().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 }
 
 /// A bounded queue of `capacity` into the loop that listens to `bell`.
 #[must_use]
-pub fn queue<T>(capacity: usize, bell: &Bell) -> (Sender<T>, mpsc::Receiver<T>) {
+pub(crate) fn queue<T>(capacity: usize, bell: &Bell) -> (Sender<T>, mpsc::Receiver<T>) {
     let (queue, receiver) = mpsc::channel(capacity);
     (Sender { queue, bell: bell.clone() }, receiver)
 }

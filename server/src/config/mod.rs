@@ -87,13 +87,16 @@ pub struct Database {
 }
 
 /// Where recordings go.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recordings {
     /// A local folder; by default `recordings` in the data folder. Not together with `s3`.
     pub folder: Option<PathBuf>,
     /// An S3 bucket.
     pub s3: Option<S3>,
+    /// Size of the parts in which a recording goes up while its call runs, in KiB. S3 itself takes
+    /// nothing below 5120; some of its likes do.
+    pub part_kib: u64,
     /// The key ring that wraps the recordings' keys; by default `keyring.json` in the data folder.
     pub keyring: Option<PathBuf>,
 }
@@ -199,6 +202,12 @@ impl Default for Rtp {
             advertised: None,
             workers: 0,
         }
+    }
+}
+
+impl Default for Recordings {
+    fn default() -> Self {
+        Self { folder: None, s3: None, part_kib: 5 * 1024, keyring: None }
     }
 }
 

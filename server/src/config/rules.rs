@@ -41,6 +41,7 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
         ("sip.t1_ms", config.sip.t1_ms),
         ("sip.t2_ms", config.sip.t2_ms),
         ("sip.t4_ms", config.sip.t4_ms),
+        ("recordings.part_kib", config.recordings.part_kib),
         ("limits.tcp_idle_s", config.limits.tcp_idle_s),
         ("limits.store_queue", config.limits.store_queue as u64),
         ("limits.tcp_connections", config.limits.tcp_connections as u64),

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use base::Duration;
 
 pub use self::bank::{Bank, Order, PhoneId, Sockets};
+pub use crate::wake::Ended;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::node::{Node, StartFault};

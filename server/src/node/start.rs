@@ -240,7 +240,8 @@ fn start_recorder(
 ) -> Result<Service, StartFault> {
     let spool = config.data_dir.join("spool");
     let now = Arc::new(move || clock.now());
-    let settings = ServiceConfig::new(spool, objects.clone(), keys.clone(), now);
+    let mut settings = ServiceConfig::new(spool, objects.clone(), keys.clone(), now);
+    settings.part_bytes = config.recordings.part_kib * 1024;
     Service::start(settings, rings, commands, reports)
         .map_err(|error| StartFault::Recorder(error.to_string()))
 }

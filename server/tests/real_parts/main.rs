@@ -1,6 +1,8 @@
 //! The whole product against foreign parts: SIPp and baresip as carrier and agents, a real S3
 //! server, Google's Tink. Every test starts its own server on free ports and stops it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
 mod audio;
 mod baresip;
 mod net;
@@ -8,6 +10,7 @@ mod parts;
 mod queueing;
 mod recording;
 mod refusals;
+mod s3;
 mod scenario;
 mod sipp;
 mod strowger;

@@ -1,14 +1,14 @@
 //! The cast that most tests need: carriers of SIPp or baresip, and agents' phones.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::baresip::{Baresip, Phone, agent_account, carrier_account};
 use crate::net::{free_port, register};
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
-use crate::strowger::Strowger;
+use crate::strowger::{Strowger, repository};
 
 /// The address of `carrier-a` in the demo's provisioning.
 pub const CARRIER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -96,4 +96,48 @@ pub fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f
         dial: Some(format!("sip:{number}@{}", server.sip)),
     };
     Baresip::start(&folder.join("carrier"), &phone)
+}
+
+/// A provisioning file like the demo's whose tenant acme has `count` agents `a0`, `a1`, ... that
+/// all take sales calls.
+pub fn many_agents(folder: &Path, count: usize) -> PathBuf {
+    let fixtures = repository().join("fixtures");
+    let demo = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
+    let audio = fixtures.join("audio").display().to_string();
+    let mut text = demo.replace("file = \"audio/", &format!("file = \"{audio}/"));
+    let agents: String = (0..count)
+        .map(|n| {
+            format!(
+                "    {{ id = \"a{n}\", name = \"Agent {n}\", password = \"a{n}-secret\", \
+                 skills = [\"sales\"], available_on_register = true }},\n"
+            )
+        })
+        .collect();
+    let first = text.find("agents = [\n").expect("acme's agents") + "agents = [\n".len();
+    text.insert_str(first, &agents);
+    let path = folder.join("many.toml");
+    std::fs::write(&path, text).expect("the provisioning");
+    path
+}
+
+/// One SIPp that is the phone of the agents `a0`, `a1`, ...; each takes one call.
+pub fn agents_phone(folder: &Path, server: &Strowger, count: u32, steps: &[Step]) -> Sipp {
+    let phone = SocketAddr::new(AGENTS, free_port(AGENTS));
+    for n in 0..count {
+        let agent = format!("a{n}");
+        let statuses =
+            register(server.sip, phone, &agent, "acme.example", &format!("{agent}-secret"));
+        assert_eq!(statuses, [401, 200], "{agent} registers");
+    }
+    let part = Part {
+        name: "agents",
+        steps,
+        local: phone,
+        server: None,
+        number: "agents",
+        calls: count,
+        rate: 10,
+        more: &[],
+    };
+    Sipp::start(folder, &part)
 }

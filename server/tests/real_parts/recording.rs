@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::audio::Sound;
+use crate::s3;
 use crate::parts::{ACME_SALES, LIMIT, speaking_agent, speaking_carrier};
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::talking::recorded;
@@ -127,17 +128,16 @@ fn no_plaintext_audio_is_ever_on_disk_and_the_command_decrypts_the_recording() {
 fn a_real_s3_server_gets_the_recording_in_parts_while_the_call_runs() {
     let folder = Folder::new("s3");
     let bucket_root = folder.path().join("s3");
-    fs::create_dir_all(bucket_root.join("recordings")).expect("a bucket");
-    let s3 = crate::s3::serve(&bucket_root, "test-access", "test-secret");
+    let s3 = s3::serve(&bucket_root);
     let config = format!(
-        "[recordings.s3]\nendpoint = \"http://{s3}\"\nbucket = \"recordings\"\n\
-         prefix = \"calls\"\npart_kib = 64\n"
+        "[recordings]\npart_kib = 64\n[recordings.s3]\nendpoint = \"http://{s3}\"\nbucket = \"recordings\"\n\
+         prefix = \"calls\"\n"
     );
     let setup = Setup {
         config,
         environment: vec![
-            ("STROWGER_S3_ACCESS_KEY", "test-access".into()),
-            ("STROWGER_S3_SECRET_KEY", "test-secret".into()),
+            ("STROWGER_S3_ACCESS_KEY", s3::ACCESS_KEY.into()),
+            ("STROWGER_S3_SECRET_KEY", s3::SECRET_KEY.into()),
         ],
         ..Setup::default()
     };
