@@ -80,6 +80,10 @@ async fn postgres(url: &str) -> Result<Db> {
     migrator(&[(1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql"))])
         .run(&pool)
         .await?;
+    let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
+    if sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await? {
+        tracing::warn!("this database user is above row-level security: give us an ordinary one");
+    }
     Ok(Db::Postgres(pool))
 }
 

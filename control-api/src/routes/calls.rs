@@ -183,7 +183,8 @@ async fn ladder_of(api: &Shared, scoped: &Scoped, call: &CallRow) -> Result<Vec<
 /// While the call is up, the engine tells; when it is over, the store.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/why", tag = "calls",
     params(("id" = String, Path, description = "The call")),
-    responses((status = 200, description = "The decisions, in order", body = Answer<Vec<DecisionView>>)))]
+    responses((status = 200, description = "The decisions, in order",
+        body = Answer<Vec<DecisionView>>)))]
 pub(crate) async fn why(
     State(api): State<Api>,
     scoped: Scoped,

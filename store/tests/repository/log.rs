@@ -34,7 +34,8 @@ on_both! {
         assert!(matches!(refusal, StoreError::Gap { last: 3, found: 5, .. }), "{refusal}");
         let mut batch = ticks("acme", 4, 5);
         batch.extend(ticks("acme", 7, 7));
-        assert!(matches!(store.append(&batch).await, Err(StoreError::Gap { last: 5, found: 7, .. })));
+        let refusal = store.append(&batch).await.unwrap_err();
+        assert!(matches!(refusal, StoreError::Gap { last: 5, found: 7, .. }), "{refusal}");
         assert!(matches!(store.append(&ticks("acme", 3, 4)).await, Err(StoreError::Gap { .. })));
         assert!(matches!(store.append(&ticks("globex", 0, 0)).await, Err(StoreError::Gap { .. })));
         let last = [(tenant("acme"), 3), (tenant("globex"), 0)];

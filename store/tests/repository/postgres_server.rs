@@ -39,6 +39,7 @@ pub(crate) async fn new_database(name: &str) -> Option<String> {
     Some(format!("postgres://strowger@localhost/{name}?host={host}"))
 }
 
+#[expect(clippy::zombie_processes, reason = "it ends with this process, and its shell with it")]
 async fn start() -> Option<Server> {
     let Some(programs) = programs() else {
         assert!(std::env::var_os("REQUIRE_POSTGRES").is_none(), "PostgreSQL is not installed");

@@ -29,7 +29,8 @@ on_both! {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();
         let read = async || store.recording(&tenant("acme"), recording(77)).await.unwrap().unwrap();
-        assert_eq!((read().await.state, read().await.started_at), (RecordingState::Recording, at(6)));
+        let begun = (read().await.state, read().await.started_at);
+        assert_eq!(begun, (RecordingState::Recording, at(6)));
         let completed = json!({"recording": recording(77), "duration_ms": 50_000,
             "bytes": 1_600_300, "location": "acme/2026/11/77.wav.enc", "gaps_ms": 20});
         let kind = "recording.completed";
