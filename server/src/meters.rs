@@ -73,7 +73,8 @@ async fn own_figures() -> OwnFigures {
     if let Ok(stat) = tokio::fs::read_to_string("/proc/self/stat").await {
         // Fields 14 and 15 (utime, stime) in ticks of 10 ms, counted after the name's bracket.
         let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
-        let ticks: u64 = after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+        let ticks: u64 =
+            after.split(' ').skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
         figures.cpu_ms = ticks * 10;
     }
     figures

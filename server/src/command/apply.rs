@@ -26,9 +26,8 @@ pub(super) fn run(args: &Apply) -> ExitCode {
         Ok(client) => client,
         Err(error) => return wrongly_asked(&error),
     };
-    let sent = small_runtime().map(|runtime| {
-        runtime.block_on(client.post("/api/v1/provisioning", &body(&bundle)))
-    });
+    let sent = small_runtime()
+        .map(|runtime| runtime.block_on(client.post("/api/v1/provisioning", &body(&bundle))));
     match sent {
         Err(error) => failed(&error),
         Ok(Err(error)) => failed(&error),

@@ -19,7 +19,10 @@ pub(super) fn run(args: &Check) -> ExitCode {
     match (&result, args.json) {
         (Ok(summary), false) => println!("{shown}: a correct {kind}: {summary}"),
         (Ok(summary), true) => {
-            println!("{}", json!({"ok": true, "file": args.file, "kind": kind, "summary": summary}));
+            println!(
+                "{}",
+                json!({"ok": true, "file": args.file, "kind": kind, "summary": summary})
+            );
         }
         (Err(faults), false) => faults.iter().for_each(|fault| eprintln!("strowger: {fault}")),
         (Err(faults), true) => {

@@ -59,9 +59,7 @@ pub(crate) fn from_toml(file: &Path, text: &str, error: &toml::de::Error) -> Con
     let key = line.map(|line| key_at_line(text, line)).unwrap_or_default();
     let message = error.message().replace('\n', " ");
     let (problem, cure) = match unknown_field(&message) {
-        Some((field, known)) => {
-            (format!("unknown key `{field}`"), cure_of_unknown(field, &known))
-        }
+        Some((field, known)) => (format!("unknown key `{field}`"), cure_of_unknown(field, &known)),
         None => (message.clone(), cure_of_value(&message)),
     };
     ConfigFault { file: file.to_owned(), line, key, problem, cure }

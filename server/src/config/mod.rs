@@ -48,12 +48,8 @@ pub struct Sip {
     pub tcp: Vec<SocketAddr>,
     /// What peers are told to send to, when it is not the address of the socket (NAT).
     pub advertised: Option<IpAddr>,
-    /// T1 of RFC 3261 §17, milliseconds.
-    pub t1_ms: u64,
-    /// T2 of RFC 3261 §17, milliseconds.
-    pub t2_ms: u64,
-    /// T4 of RFC 3261 §17, milliseconds.
-    pub t4_ms: u64,
+    /// Calls at once, over all tenants; the next one is refused with 503.
+    pub calls: usize,
 }
 
 /// API and console.
@@ -177,14 +173,7 @@ impl Default for Config {
 impl Default for Sip {
     fn default() -> Self {
         let any = SocketAddr::from(([0, 0, 0, 0], 5060));
-        Self {
-            udp: vec![any],
-            tcp: vec![any],
-            advertised: None,
-            t1_ms: 500,
-            t2_ms: 4000,
-            t4_ms: 5000,
-        }
+        Self { udp: vec![any], tcp: vec![any], advertised: None, calls: 20_000 }
     }
 }
 

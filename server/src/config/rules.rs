@@ -20,34 +20,36 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
         let problem = "recordings have two destinations".to_owned();
         return fault("recordings.folder", problem, "keep either `folder` or `[recordings.s3]`");
     }
-    if let Some(s3) = &config.recordings.s3 {
-        if s3.access_key.is_empty() || s3.secret_key.is_empty() {
-            let cure = "set access_key and secret_key here, or STROWGER_S3_ACCESS_KEY and \
-                        STROWGER_S3_SECRET_KEY in the environment";
-            return fault("recordings.s3", "the bucket's credentials are empty".into(), cure);
-        }
+    if let Some(s3) = &config.recordings.s3
+        && (s3.access_key.is_empty() || s3.secret_key.is_empty())
+    {
+        let cure = "set access_key and secret_key here, or STROWGER_S3_ACCESS_KEY and \
+                    STROWGER_S3_SECRET_KEY in the environment";
+        return fault("recordings.s3", "the bucket's credentials are empty".into(), cure);
     }
-    if let Some(url) = &config.database.url {
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
-            let cure = "write sqlite:FILE or postgres://user@host/database";
-            return fault("database.url", "unknown kind of database".into(), cure);
-        }
+    if let Some(url) = &config.database.url
+        && !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+    {
+        let cure = "write sqlite:FILE or postgres://user@host/database";
+        return fault("database.url", "unknown kind of database".into(), cure);
     }
     let directives = tracing_subscriber::EnvFilter::builder().parse(&config.log.level);
     if let Err(error) = directives {
         return fault("log.level", error.to_string(), "write error, warn, info, debug or trace");
     }
     for (key, value) in [
-        ("sip.t1_ms", config.sip.t1_ms),
-        ("sip.t2_ms", config.sip.t2_ms),
-        ("sip.t4_ms", config.sip.t4_ms),
+        ("sip.calls", config.sip.calls as u64),
         ("recordings.part_kib", config.recordings.part_kib),
         ("limits.tcp_idle_s", config.limits.tcp_idle_s),
         ("limits.store_queue", config.limits.store_queue as u64),
         ("limits.tcp_connections", config.limits.tcp_connections as u64),
     ] {
         if value == 0 {
-            return fault(key, "0 means never here, and never is not allowed".into(), "write 1 or more");
+            return fault(
+                key,
+                "0 means never here, and never is not allowed".into(),
+                "write 1 or more",
+            );
         }
     }
     Ok(())
@@ -66,7 +68,9 @@ impl Rtp {
         let (from, to) = self.ports.split_once('-').ok_or_else(wrong)?;
         let from: u16 = from.trim().parse().map_err(|_| wrong())?;
         let to: u16 = to.trim().parse().map_err(|_| wrong())?;
-        let pairs = to.checked_sub(from).map_or(0, |length| (length + u16::from(from % 2 == 0)) / 2);
+        let pairs = to
+            .checked_sub(from)
+            .map_or(0, |length| (length + u16::from(from.is_multiple_of(2))) / 2);
         if from == 0 || pairs == 0 {
             return Err(format!("{:?} holds no even RTP port with its RTCP port", self.ports));
         }

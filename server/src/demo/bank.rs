@@ -10,10 +10,10 @@ use bytes::Bytes;
 use media::Port;
 use tokio::sync::mpsc;
 
-use phone::{Phone, PhoneConfig, PhoneEvent, PhoneOutput};
 use crate::clock::Clock;
 use crate::poller::Poller;
 use crate::wake::{self, Bell, Ended};
+use phone::{Phone, PhoneConfig, PhoneEvent, PhoneOutput};
 
 const TOKEN_BELL: u64 = u64::MAX;
 /// Datagrams read from one socket before the others get their turn.
@@ -110,7 +110,8 @@ impl Bank {
         poller.add(&bell, TOKEN_BELL)?;
         let mut lines = Vec::with_capacity(phones.len());
         for ((config, sockets), index) in phones.into_iter().zip(0_u64..) {
-            for (socket, which) in [&sockets.sip, &sockets.rtp, &sockets.rtcp].into_iter().zip(0..) {
+            for (socket, which) in [&sockets.sip, &sockets.rtp, &sockets.rtcp].into_iter().zip(0..)
+            {
                 poller.add(socket, index * 4 + which)?;
             }
             lines.push(Line { phone: Phone::new(config, rng.fork()), sockets, due: None });
@@ -257,7 +258,8 @@ impl Drive {
                 let _ = reply.send(line.phone.take_heard());
             }
             Order::TakeStats(reply) => {
-                let _ = reply.send(line.phone.audio().map(|audio| audio.stats()).unwrap_or_default());
+                let _ =
+                    reply.send(line.phone.audio().map(|audio| audio.stats()).unwrap_or_default());
             }
         }
         self.settle(phone.0);

@@ -111,7 +111,9 @@ fn legs(outcome: &Outcome, faults: &mut Vec<String>) {
 
 fn length(outcome: &Outcome, faults: &mut Vec<String>) {
     let talk = outcome.events.iter().find(|event| event.kind == "call.ended").map(|event| {
-        serde_json::from_str::<Value>(&event.data).unwrap_or_default()["talk_ms"].as_u64().unwrap_or(0)
+        serde_json::from_str::<Value>(&event.data).unwrap_or_default()["talk_ms"]
+            .as_u64()
+            .unwrap_or(0)
     });
     let recorded = outcome.left.len() as u64 / 8;
     let talk = talk.unwrap_or(0);

@@ -14,11 +14,11 @@ use std::process::ExitCode;
 use base::Duration;
 
 pub use self::bank::{Bank, Order, PhoneId, Sockets};
-pub use crate::wake::Ended;
 use crate::cli::Demo;
 use crate::config::Config;
 use crate::node::{Node, StartFault};
 use crate::provision::Bundle;
+pub use crate::wake::Ended;
 
 /// Where a softphone of the user's own would look.
 const DEFAULT_SIP: SocketAddr = SocketAddr::new(LOOPBACK, 5060);
@@ -108,7 +108,8 @@ fn folder(asked: Option<&Path>) -> Result<PathBuf, String> {
     use std::os::unix::fs::DirBuilderExt;
     let folder = match asked {
         Some(folder) => folder.to_owned(),
-        None => std::env::temp_dir().join(format!("strowger-demo-{:08x}", crate::random::number() >> 32)),
+        None => std::env::temp_dir()
+            .join(format!("strowger-demo-{:08x}", crate::random::number() >> 32)),
     };
     std::fs::DirBuilder::new()
         .recursive(true)

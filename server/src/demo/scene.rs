@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::bank::{Bank, Order, PhoneId, Sockets};
-use super::show::Show;
 use super::embedded;
+use super::show::Show;
 use crate::node::Node;
 use crate::random;
 use crate::web_client::{Answer, WebClient};
@@ -27,7 +27,7 @@ const CARRIER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(1
 const NUMBER: &str = "+15550100";
 const KEY: &str = "demo-acme-admin";
 /// Between two people's words.
-const BREATH: Duration = Duration::from_millis(400);
+const BREATH: Duration = Duration::from_millis(250);
 
 /// What the call left behind.
 pub(super) struct Outcome {
@@ -136,7 +136,7 @@ fn phones(node: &Node) -> std::io::Result<Bank> {
             domain: "acme.example".to_owned(),
             password: password.map(str::to_owned),
             speech: Arc::default(),
-            manner: Manner::Answer(Duration::from_millis(1500)),
+            manner: Manner::Answer(Duration::from_millis(1000)),
             listens: true,
         };
         std::io::Result::Ok((config, sockets))

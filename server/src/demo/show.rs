@@ -56,7 +56,9 @@ impl Show {
         self.say(&format!("decrypted  {} (caller left, agent right)", outcome.wav.display()));
         self.heading("Checked");
         if faults.is_empty() {
-            self.say("both voices on their own channels, each end heard the other, the greeting was");
+            self.say(
+                "both voices on their own channels, each end heard the other, the greeting was",
+            );
             self.say("heard, the events are complete and in order, no packet was lost");
         }
         for fault in faults {
@@ -158,8 +160,24 @@ fn parsed(event: &EventRow) -> Value {
 /// An event's payload in a few words.
 fn told(event: &EventRow) -> String {
     const KEYS: [&str; 18] = [
-        "from", "to", "flow", "prompt", "queue", "position", "agent", "state", "reason", "why",
-        "wait_ms", "cause", "ended_by", "duration_ms", "talk_ms", "bytes", "waiting", "gaps_ms",
+        "from",
+        "to",
+        "flow",
+        "prompt",
+        "queue",
+        "position",
+        "agent",
+        "state",
+        "reason",
+        "why",
+        "wait_ms",
+        "cause",
+        "ended_by",
+        "duration_ms",
+        "talk_ms",
+        "bytes",
+        "waiting",
+        "gaps_ms",
     ];
     let payload = parsed(event);
     let words = KEYS.iter().filter_map(|key| match payload.get(key)? {

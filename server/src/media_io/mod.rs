@@ -99,8 +99,19 @@ impl Worker {
             let meters = Meters::new(id);
             let batch = Batch::new(READY);
             let held = None;
-            let drive =
-                Drive { id, clock, poller, bell, commands, events, plane, sockets, batch, held, meters };
+            let drive = Drive {
+                id,
+                clock,
+                poller,
+                bell,
+                commands,
+                events,
+                plane,
+                sockets,
+                batch,
+                held,
+                meters,
+            };
             drive.run();
         })?;
         Ok(Running { bell: running_bell, thread })
@@ -189,8 +200,7 @@ impl Drive {
 
     fn flush(&mut self) {
         for datagram in self.batch.iter() {
-            let sent =
-                self.sockets.send(datagram.slot, datagram.port, datagram.to, datagram.bytes);
+            let sent = self.sockets.send(datagram.slot, datagram.port, datagram.to, datagram.bytes);
             if sent { self.meters.sent.increment(1) } else { self.meters.unsent.increment(1) }
         }
         self.batch.clear();

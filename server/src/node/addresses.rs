@@ -39,9 +39,8 @@ impl Addresses {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |all: &[SocketAddr]| {
-            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
+        let list =
+            |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         writeln!(f, "ready")?;
         writeln!(f, "  SIP      UDP {}, TCP {}", list(&self.sip_udp), list(&self.sip_tcp))?;
         writeln!(f, "  RTP      UDP {}-{}", self.rtp.start(), self.rtp.end())?;

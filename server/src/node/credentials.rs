@@ -28,7 +28,10 @@ const PUBLISHED: &str = "demo-";
 ///
 /// # Errors
 /// What must change before the node may start.
-pub(super) fn check(listen: SocketAddr, provisioning: &Provisioning) -> Result<(), CredentialFault> {
+pub(super) fn check(
+    listen: SocketAddr,
+    provisioning: &Provisioning,
+) -> Result<(), CredentialFault> {
     if listen.ip().is_loopback() {
         return Ok(());
     }

@@ -45,32 +45,15 @@ impl Node {
         let clock = Clock::start();
         let mut rng = random::seeded();
         let metrics = meters::registry().map_err(StartFault::System)?;
-        let checked = bundle.map(Bundle::check).transpose()?;
-
-        let (store, journal) = open_store(&config, clock).await?;
-        let checked = match checked {
-            Some(checked) => checked,
-            None => stored(&store).await?,
-        };
-        credentials::check(config.http.listen, &checked.bundle.provisioning)?;
+        let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
 
-        let signalling = Signalling::bind(&config.sip.udp, &config.sip.tcp).map_err(system)?;
-        let listener = tokio::net::TcpListener::bind(config.http.listen).await;
-        let listener = listener.map_err(|error| {
-            StartFault::System(format!("HTTP on {}: {error}", config.http.listen))
-        })?;
-        let addresses = Addresses {
-            http: listener.local_addr().map_err(system)?,
-            sip_udp: signalling.udp(),
-            sip_tcp: signalling.tcp(),
-            rtp: config.rtp.ports(u16::try_from(rng.below(1000)).unwrap_or(0)).map_err(system)?,
-        };
+        let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
 
         let (committed, _) = broadcast::channel(COMMITTED);
-        let queue = config.limits.store_queue;
+        let capacity = config.limits.store_queue;
         let (intake, writer) =
-            persist::start(store.clone(), journal, committed.clone(), queue).map_err(system)?;
+            persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
         let (workers, media_queues) = make_workers(&config)?;
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
@@ -81,9 +64,9 @@ impl Node {
         };
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len());
-        let limits = config.limits.clone();
-        let signalling_thread =
-            signalling.start(clock, switch, rng.fork(), limits, outlets).map_err(system)?;
+        let signalling_thread = signalling
+            .start(clock, switch, rng.fork(), config.limits.clone(), outlets)
+            .map_err(system)?;
 
         let (directory, directory_reader) = watch::channel(checked.directory.clone());
         let provisioner = Provisioner::new(store.clone(), handle.clone(), directory);
@@ -91,14 +74,10 @@ impl Node {
 
         let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
-        let recorder = start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
-        let carried = recording::carry_reports(
-            reports,
-            clock,
-            store.clone(),
-            intake.clone(),
-            handle.clone(),
-        );
+        let recorder =
+            start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
+        let carried =
+            recording::carry_reports(reports, clock, store.clone(), intake.clone(), handle.clone());
         let reports = tokio::spawn(carried);
 
         let (ready, ready_reader) = watch::channel(true);
@@ -134,8 +113,49 @@ impl Node {
     }
 }
 
+/// Every socket but those of the media, and what they turned out to be.
+struct Bound {
+    signalling: Signalling,
+    listener: tokio::net::TcpListener,
+    addresses: Addresses,
+}
+
+impl Bound {
+    async fn of(config: &Config, rng: &mut Rng) -> Result<Self, StartFault> {
+        let signalling = Signalling::bind(&config.sip.udp, &config.sip.tcp).map_err(system)?;
+        let listen = config.http.listen;
+        let listener = tokio::net::TcpListener::bind(listen)
+            .await
+            .map_err(|error| StartFault::System(format!("HTTP on {listen}: {error}")))?;
+        let block = u16::try_from(rng.below(1000)).unwrap_or(0);
+        let addresses = Addresses {
+            http: listener.local_addr().map_err(system)?,
+            sip_udp: signalling.udp(),
+            sip_tcp: signalling.tcp(),
+            rtp: config.rtp.ports(block).map_err(system)?,
+        };
+        Ok(Self { signalling, listener, addresses })
+    }
+}
+
 fn system(error: impl std::fmt::Display) -> StartFault {
     StartFault::System(error.to_string())
+}
+
+/// The store, and the provisioning to start with: the given one, or what was stored last.
+async fn prepare(
+    config: &Config,
+    bundle: Option<Bundle>,
+    clock: Clock,
+) -> Result<(Store, Journal, Checked), StartFault> {
+    let given = bundle.map(Bundle::check).transpose()?;
+    let (store, journal) = open_store(config, clock).await?;
+    let checked = match given {
+        Some(checked) => checked,
+        None => stored(&store).await?,
+    };
+    credentials::check(config.http.listen, &checked.bundle.provisioning)?;
+    Ok((store, journal, checked))
 }
 
 /// Opens the store, brings it up to date from the journal, and closes the calls that an earlier
@@ -177,10 +197,9 @@ async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), 
     let fault = |error: &dyn std::fmt::Display| StartFault::Recorder(error.to_string());
     let keys = Keyring::open(&config.keyring()).map_err(|error| fault(&error))?;
     let place = match &config.recordings.s3 {
-        None => ObjectStoreConfig::Folder {
-            path: config.recordings_folder(),
-            prefix: String::new(),
-        },
+        None => {
+            ObjectStoreConfig::Folder { path: config.recordings_folder(), prefix: String::new() }
+        }
         Some(s3) => ObjectStoreConfig::S3(S3Config {
             bucket: s3.bucket.clone(),
             endpoint: s3.endpoint.clone(),
@@ -276,7 +295,7 @@ fn switch_config(
             .collect(),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
-        limits: switch::Limits::default(),
+        limits: switch::Limits { calls: config.sip.calls, ..switch::Limits::default() },
     }
 }
 

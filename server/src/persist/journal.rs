@@ -27,12 +27,8 @@ impl Journal {
     /// The disk's.
     pub(crate) fn open(folder: &Path) -> std::io::Result<Self> {
         let path = folder.join("journal.jsonl");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
         let written = whole_lines(&mut file)?;
         file.set_len(written)?;
         Ok(Self { path, file, read: 0, written })
@@ -182,8 +178,7 @@ mod tests {
         let mut journal = Journal::open(&folder).unwrap();
         journal.append(&[event(1)]).unwrap();
         drop(journal);
-        let mut file =
-            OpenOptions::new().append(true).open(folder.join("journal.jsonl")).unwrap();
+        let mut file = OpenOptions::new().append(true).open(folder.join("journal.jsonl")).unwrap();
         file.write_all(b"{\"Event\":{\"ten").unwrap();
         drop(file);
         let mut journal = Journal::open(&folder).unwrap();

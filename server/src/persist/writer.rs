@@ -84,7 +84,10 @@ impl Writer {
     fn say_goodbye(&self, lost: usize) {
         if self.journal.has_rows() {
             let bytes = self.journal.backlog();
-            tracing::warn!(bytes, "the journal keeps what the store did not take; the next start drains it");
+            tracing::warn!(
+                bytes,
+                "the journal keeps what the store did not take; the next start drains it"
+            );
         }
         if lost > 0 {
             tracing::error!(lost, "neither store nor disk took the last rows");

@@ -235,7 +235,9 @@ impl Drive {
 
     fn receive(&mut self, port: u64, buffer: &mut DatagramBuffer) {
         let ports = self.ports.clone();
-        let Some(port) = usize::try_from(port).ok().and_then(|port| ports.get(port)) else { return };
+        let Some(port) = usize::try_from(port).ok().and_then(|port| ports.get(port)) else {
+            return;
+        };
         port.receive(buffer, |flow, bytes| {
             self.links.count_received(flow.transport);
             self.feed(switch::Input::Received { flow, bytes });

@@ -145,7 +145,8 @@ async fn read(
     let mut last = tokio::time::Instant::now();
     let mut patience = FIRST_MESSAGE.min(idle);
     loop {
-        let Ok(Ok(length)) = tokio::time::timeout_at(last + patience, reader.read(&mut buffer)).await
+        let Ok(Ok(length)) =
+            tokio::time::timeout_at(last + patience, reader.read(&mut buffer)).await
         else {
             return;
         };

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 /// Samples of one channel of a 16-bit WAV file, and its rate in hertz.
-pub struct Sound {
-    pub samples: Vec<i16>,
-    pub rate: f64,
+pub(crate) struct Sound {
+    pub(crate) samples: Vec<i16>,
+    pub(crate) rate: f64,
 }
 
 impl Sound {
     /// Reads a channel (0 is left). Fails the test with a sentence when the file is no WAV.
-    pub fn from_wav(bytes: &[u8], channel: usize) -> Self {
+    pub(crate) fn from_wav(bytes: &[u8], channel: usize) -> Self {
         let mut reader = hound::WavReader::new(bytes).expect("a WAV header");
         let spec = reader.spec();
         assert_eq!(spec.bits_per_sample, 16, "16-bit samples");
@@ -24,13 +24,13 @@ impl Sound {
         Self { samples, rate: f64::from(spec.sample_rate) }
     }
 
-    pub fn from_wav_file(path: &Path, channel: usize) -> Self {
+    pub(crate) fn from_wav_file(path: &Path, channel: usize) -> Self {
         let mut bytes = std::fs::read(path).expect("the sound file");
         repair_header(&mut bytes);
         Self::from_wav(&bytes, channel)
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.samples.len() as f64 / self.rate
     }
 
@@ -48,7 +48,7 @@ impl Sound {
     }
 
     /// In how many seconds (of 100 ms windows) the tone stands at `amplitude` to 1.5 dB.
-    pub fn seconds_of_tone(&self, hertz: f64, amplitude: f64) -> f64 {
+    pub(crate) fn seconds_of_tone(&self, hertz: f64, amplitude: f64) -> f64 {
         let window = (self.rate / 10.0) as usize;
         let hits = self
             .samples
@@ -62,7 +62,7 @@ impl Sound {
     }
 
     /// The loudest that the tone ever is, as a share of full scale.
-    pub fn loudest(&self, hertz: f64) -> f64 {
+    pub(crate) fn loudest(&self, hertz: f64) -> f64 {
         let window = (self.rate / 10.0) as usize;
         self.samples
             .chunks_exact(window)
@@ -71,7 +71,7 @@ impl Sound {
     }
 
     /// Root mean square of the whole, as a share of full scale.
-    pub fn rms(&self) -> f64 {
+    pub(crate) fn rms(&self) -> f64 {
         let sum: f64 = self.samples.iter().map(|s| (f64::from(*s) / 32768.0).powi(2)).sum();
         (sum / self.samples.len().max(1) as f64).sqrt()
     }
@@ -88,7 +88,7 @@ fn repair_header(bytes: &mut [u8]) {
 }
 
 /// Writes a mono 8 kHz tone of `seconds`.
-pub fn write_tone(path: &Path, hertz: f64, amplitude: f64, seconds: u32) {
+pub(crate) fn write_tone(path: &Path, hertz: f64, amplitude: f64, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 1,
         sample_rate: 8000,

@@ -12,28 +12,28 @@ use crate::audio;
 use crate::net::free_port;
 
 /// What a phone is and does.
-pub struct Phone {
-    pub address: IpAddr,
+pub(crate) struct Phone {
+    pub(crate) address: IpAddr,
     /// Lines of the accounts file.
-    pub accounts: Vec<String>,
+    pub(crate) accounts: Vec<String>,
     /// The tone it speaks, in hertz, at 0.3 of full scale.
-    pub tone: f64,
+    pub(crate) tone: f64,
     /// The address to call at once, if any.
-    pub dial: Option<String>,
+    pub(crate) dial: Option<String>,
 }
 
 /// A running baresip; stopped when dropped.
-pub struct Baresip {
+pub(crate) struct Baresip {
     child: Child,
     dir: PathBuf,
     output: Arc<Mutex<String>>,
-    pub sip: SocketAddr,
+    pub(crate) sip: SocketAddr,
 }
 
-pub const AMPLITUDE: f64 = 0.3;
+pub(crate) const AMPLITUDE: f64 = 0.3;
 
 impl Baresip {
-    pub fn start(dir: &Path, phone: &Phone) -> Self {
+    pub(crate) fn start(dir: &Path, phone: &Phone) -> Self {
         fs::create_dir_all(dir).expect("a folder for the phone");
         let tone = dir.join("tone.wav");
         audio::write_tone(&tone, phone.tone, AMPLITUDE, 120);
@@ -84,12 +84,12 @@ impl Baresip {
         Self { child, dir: dir.to_path_buf(), output, sip }
     }
 
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         self.output.lock().expect("output").clone()
     }
 
     /// Waits until the phone has printed the words.
-    pub fn wait_for(&self, words: &str, limit: Duration) {
+    pub(crate) fn wait_for(&self, words: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
         while !self.output().contains(words) {
             assert!(
@@ -103,7 +103,7 @@ impl Baresip {
 
     /// Hangs up as a person would (baresip says BYE when it is told to quit) and gives what it
     /// heard during the call.
-    pub fn hang_up_and_listen(mut self) -> audio::Sound {
+    pub(crate) fn hang_up_and_listen(mut self) -> audio::Sound {
         self.quit();
         let heard = fs::read_dir(&self.dir)
             .expect("the phone's folder")
@@ -137,7 +137,7 @@ impl Drop for Baresip {
 
 /// The accounts line of an agent that registers and answers, or rings, as `mode` says
 /// (`auto`, `manual`).
-pub fn agent_account(agent: &str, domain: &str, server: SocketAddr, mode: &str) -> String {
+pub(crate) fn agent_account(agent: &str, domain: &str, server: SocketAddr, mode: &str) -> String {
     format!(
         "<sip:{agent}@{domain}>;auth_user={agent};auth_pass={agent}-secret;\
          outbound=\"sip:{server};transport=udp\";regint=60;answermode={mode}"
@@ -145,6 +145,6 @@ pub fn agent_account(agent: &str, domain: &str, server: SocketAddr, mode: &str) 
 }
 
 /// The accounts line of a carrier's side: no registration.
-pub fn carrier_account(address: IpAddr) -> String {
+pub(crate) fn carrier_account(address: IpAddr) -> String {
     format!("<sip:+15559000@{address}>;regint=0")
 }

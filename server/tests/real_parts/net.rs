@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// A UDP port that is free now and that no other test of this process was given.
-pub fn free_port(address: IpAddr) -> u16 {
+pub(crate) fn free_port(address: IpAddr) -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     for _ in 0..1000 {
         let socket = UdpSocket::bind((address, 0)).expect("a free port");
@@ -22,21 +22,21 @@ pub fn free_port(address: IpAddr) -> u16 {
 }
 
 /// An HTTP answer.
-pub struct Answer {
-    pub status: u16,
-    pub headers: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
 /// One request on one connection.
-pub fn http(
+pub(crate) fn http(
     server: SocketAddr,
     method: &str,
     path: &str,
@@ -81,7 +81,7 @@ fn unchunk(mut raw: &[u8]) -> Vec<u8> {
 
 /// Registers an agent's phone whose SIP port is `phone`, from that very port, and gives the final
 /// status. The port is free again afterwards, for a SIPp that then plays the phone.
-pub fn register(
+pub(crate) fn register(
     server: SocketAddr,
     phone: SocketAddr,
     agent: &str,

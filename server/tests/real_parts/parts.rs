@@ -11,23 +11,23 @@ use crate::sipp::{Part, Sipp};
 use crate::strowger::{Strowger, repository};
 
 /// The address of `carrier-a` in the demo's provisioning.
-pub const CARRIER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+pub(crate) const CARRIER_A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// The address of `carrier-b`.
-pub const CARRIER_B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+pub(crate) const CARRIER_B: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 /// An address that no trunk has.
-pub const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
 /// Where agents' phones live.
-pub const AGENTS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+pub(crate) const AGENTS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
 
-pub const ACME_SALES: &str = "+15550100";
-pub const ACME_SUPPORT: &str = "+15550101";
-pub const GLOBEX_SALES: &str = "+15550200";
+pub(crate) const ACME_SALES: &str = "+15550100";
+pub(crate) const ACME_SUPPORT: &str = "+15550101";
+pub(crate) const GLOBEX_SALES: &str = "+15550200";
 
 /// Longer than anything here takes, shorter than a person waits.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A SIPp carrier that makes `calls` calls to a number, all at once.
-pub fn carrier(
+pub(crate) fn carrier(
     folder: &Path,
     server: &Strowger,
     from: IpAddr,
@@ -49,7 +49,7 @@ pub fn carrier(
 }
 
 /// A SIPp phone registered as an agent, that takes `calls` calls as the steps say.
-pub fn agent(
+pub(crate) fn agent(
     folder: &Path,
     server: &Strowger,
     agent: &str,
@@ -75,7 +75,7 @@ pub fn agent(
 }
 
 /// A baresip registered as an agent of acme that answers at once and speaks a tone.
-pub fn speaking_agent(folder: &Path, server: &Strowger, agent: &str, hertz: f64) -> Baresip {
+pub(crate) fn speaking_agent(folder: &Path, server: &Strowger, agent: &str, hertz: f64) -> Baresip {
     let phone = Phone {
         address: AGENTS,
         accounts: vec![agent_account(agent, "acme.example", server.sip, "auto")],
@@ -88,7 +88,7 @@ pub fn speaking_agent(folder: &Path, server: &Strowger, agent: &str, hertz: f64)
 }
 
 /// A baresip behind `carrier-a` that dials a number at once and speaks a tone.
-pub fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f64) -> Baresip {
+pub(crate) fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f64) -> Baresip {
     let phone = Phone {
         address: CARRIER_A,
         accounts: vec![carrier_account(CARRIER_A)],
@@ -100,7 +100,7 @@ pub fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f
 
 /// A provisioning file like the demo's whose tenant acme has `count` agents `a0`, `a1`, ... that
 /// all take sales calls.
-pub fn many_agents(folder: &Path, count: usize) -> PathBuf {
+pub(crate) fn many_agents(folder: &Path, count: usize) -> PathBuf {
     let fixtures = repository().join("fixtures");
     let demo = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
     let audio = fixtures.join("audio").display().to_string();
@@ -121,7 +121,7 @@ pub fn many_agents(folder: &Path, count: usize) -> PathBuf {
 }
 
 /// One SIPp that is the phone of the agents `a0`, `a1`, ...; each takes one call.
-pub fn agents_phone(folder: &Path, server: &Strowger, count: u32, steps: &[Step]) -> Sipp {
+pub(crate) fn agents_phone(folder: &Path, server: &Strowger, count: u32, steps: &[Step]) -> Sipp {
     let phone = SocketAddr::new(AGENTS, free_port(AGENTS));
     for n in 0..count {
         let agent = format!("a{n}");

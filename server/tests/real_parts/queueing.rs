@@ -68,7 +68,8 @@ fn a_caller_waits_while_all_are_busy_and_gets_the_first_free_agent() {
     server.agent_is(ACME, "alice", "busy");
     let second = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(35_000));
     server.eventually("a caller in the queue", "/api/v1/queues", ACME, LIMIT, |queues| {
-        let sales = queues.as_array()?.iter().find(|q| q["id"] == "sales" || q["queue"] == "sales")?;
+        let sales =
+            queues.as_array()?.iter().find(|q| q["id"] == "sales" || q["queue"] == "sales")?;
         (sales["waiting"] == 1).then_some(())
     });
     first.succeed(LIMIT);
@@ -115,17 +116,11 @@ fn a_caller_who_hangs_up_while_queued_leaves_the_queue() {
 fn an_agent_may_hang_up_and_the_caller_is_let_go() {
     let folder = Folder::new("agent-ends");
     let server = Strowger::start(folder.path());
-    let talk_and_leave = [
-        Step::ExpectInvite,
-        Step::Answer(180),
-        Step::Accept,
-        Step::Pause(1500),
-        Step::AgentBye,
-    ];
+    let talk_and_leave =
+        [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::Pause(1500), Step::AgentBye];
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &talk_and_leave);
     server.agent_is(ACME, "alice", "available");
-    let steps =
-        [Step::Invite, Step::MayCome(100), Step::Expect(200), Step::Ack, Step::ExpectBye];
+    let steps = [Step::Invite, Step::MayCome(100), Step::Expect(200), Step::Ack, Step::ExpectBye];
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
     caller.succeed(LIMIT);
     phone.succeed(LIMIT);

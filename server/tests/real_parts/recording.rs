@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::audio::Sound;
-use crate::s3;
 use crate::parts::{ACME_SALES, LIMIT, speaking_agent, speaking_carrier};
+use crate::s3;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::talking::recorded;
 
@@ -15,7 +15,7 @@ const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
 
 /// Every file below a folder.
-pub fn files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_path_buf()];
     while let Some(dir) = open.pop() {
@@ -71,7 +71,7 @@ fn needles(wav: &[u8]) -> Vec<Vec<u8>> {
                 .map(|f| i16::from_le_bytes([f[channel * 2], f[channel * 2 + 1]]))
                 .collect();
             needles.push(samples.iter().flat_map(|s| s.to_le_bytes()).collect());
-            needles.push(samples.iter().map(|s| media::g711::encode_pcmu(*s)).collect());
+            needles.push(samples.iter().map(|s| media::G711::Pcmu.encode(*s)).collect());
         }
     }
     needles
@@ -145,9 +145,8 @@ fn a_real_s3_server_gets_the_recording_in_parts_while_the_call_runs() {
     let data = folder.path().join("data");
     let watched = [data.as_path(), bucket_root.as_path()];
     let (call, mut seen) = talk_and_watch(folder.path(), &server, &watched, 8);
-    let during = seen.iter().any(|(path, bytes)| {
-        path.starts_with(&bucket_root) && bytes.len() >= 64 * 1024
-    });
+    let during =
+        seen.iter().any(|(path, bytes)| path.starts_with(&bucket_root) && bytes.len() >= 64 * 1024);
     assert!(during, "a part lay in the bucket before the call ended");
     let wav = recorded(&server, &call);
     seen.extend(snapshot(&watched));

@@ -11,8 +11,7 @@ use crate::strowger::{ACME, Folder, GLOBEX, Strowger};
 fn refused_with(name: &str, from: IpAddr, number: &str, status: u16) {
     let folder = Folder::new(name);
     let server = Strowger::start(folder.path());
-    let steps =
-        [Step::Invite, Step::MayCome(100), Step::Expect(status), Step::AckRefusal];
+    let steps = [Step::Invite, Step::MayCome(100), Step::Expect(status), Step::AckRefusal];
     carrier(folder.path(), &server, from, number, 1, &steps).succeed(LIMIT);
 }
 

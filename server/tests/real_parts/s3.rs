@@ -8,11 +8,11 @@ use std::path::Path;
 #[path = "../../../recorder/tests/recorder/stage/bucket.rs"]
 mod bucket;
 
-pub const ACCESS_KEY: &str = "recorder";
-pub const SECRET_KEY: &str = "the-right-secret";
+pub(crate) const ACCESS_KEY: &str = "recorder";
+pub(crate) const SECRET_KEY: &str = "the-right-secret";
 
 /// Serves the folder, with a bucket `recordings` in it, and gives the address.
-pub fn serve(folder: &Path) -> SocketAddr {
+pub(crate) fn serve(folder: &Path) -> SocketAddr {
     let folder = folder.to_owned();
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

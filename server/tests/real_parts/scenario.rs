@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// One step of a scenario.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// The carrier invites, with an offer of PCMU and telephone events.
     Invite,
     /// This answer must come next.
@@ -51,13 +51,13 @@ a=fmtp:101 0-15
 a=ptime:20
 ";
 
-const FROM: &str = "From: <sip:+15559[call_number]@[local_ip]:[local_port]>;tag=[pid]t[call_number]";
+const FROM: &str =
+    "From: <sip:+15559[call_number]@[local_ip]:[local_port]>;tag=[pid]t[call_number]";
 
 /// A whole scenario file.
-pub fn xml(name: &str, steps: &[Step]) -> String {
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"{name}\">\n"
-    );
+pub(crate) fn xml(name: &str, steps: &[Step]) -> String {
+    let mut text =
+        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"{name}\">\n");
     let mut lost = String::new();
     for step in steps {
         if let Step::Lossy(percent) = step {
@@ -105,7 +105,8 @@ fn step_xml(step: Step, lost: &str) -> String {
         }
         Step::Answer(status) if status < 200 => send(&answer(status, TAGGED, None), "", lost),
         Step::Answer(status) => {
-            send(&answer(status, TAGGED, None), " retrans=\"500\"", lost) + &recv("request=\"ACK\"", "")
+            send(&answer(status, TAGGED, None), " retrans=\"500\"", lost)
+                + &recv("request=\"ACK\"", "")
         }
         Step::Accept => {
             send(&answer(200, TAGGED, Some(OFFER)), " retrans=\"500\"", lost)

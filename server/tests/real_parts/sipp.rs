@@ -9,34 +9,34 @@ use std::time::{Duration, Instant};
 use crate::scenario::{self, Step};
 
 /// What SIPp plays.
-pub struct Part<'a> {
+pub(crate) struct Part<'a> {
     /// A name for its folder and for messages.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// What it does, step by step.
-    pub steps: &'a [Step],
+    pub(crate) steps: &'a [Step],
     /// Its own address and port.
-    pub local: SocketAddr,
+    pub(crate) local: SocketAddr,
     /// Where it calls; agents wait instead.
-    pub server: Option<SocketAddr>,
+    pub(crate) server: Option<SocketAddr>,
     /// The number it dials.
-    pub number: &'a str,
+    pub(crate) number: &'a str,
     /// How many calls it makes or takes.
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// Calls it begins in a second.
-    pub rate: u32,
+    pub(crate) rate: u32,
     /// More arguments.
-    pub more: &'a [&'a str],
+    pub(crate) more: &'a [&'a str],
 }
 
 /// A running SIPp; killed when dropped.
-pub struct Sipp {
+pub(crate) struct Sipp {
     child: Child,
     dir: PathBuf,
     name: String,
 }
 
 impl Sipp {
-    pub fn start(dir: &Path, part: &Part<'_>) -> Self {
+    pub(crate) fn start(dir: &Path, part: &Part<'_>) -> Self {
         let dir = dir.join(format!("sipp-{}-{}", part.name, part.local.port()));
         fs::create_dir_all(&dir).expect("a folder for SIPp");
         fs::write(dir.join("scenario.xml"), scenario::xml(part.name, part.steps))
@@ -70,7 +70,7 @@ impl Sipp {
     }
 
     /// Waits until SIPp has played all its calls, every one as the scenario says.
-    pub fn succeed(mut self, limit: Duration) {
+    pub(crate) fn succeed(mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.child.try_wait().expect("its status") {
@@ -88,7 +88,7 @@ impl Sipp {
     }
 
     /// Errors and messages so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.dir.join(name)).unwrap_or_default();
         let messages = read("messages.log");
         let tail = messages.len().saturating_sub(6000);

@@ -13,14 +13,14 @@ use serde_json::Value;
 
 use crate::net::{Answer, http};
 
-pub const ACME: &str = "demo-acme-admin";
-pub const GLOBEX: &str = "demo-globex-admin";
+pub(crate) const ACME: &str = "demo-acme-admin";
+pub(crate) const GLOBEX: &str = "demo-globex-admin";
 
 /// A folder that goes when the test does, unless the test failed.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir()
@@ -29,7 +29,7 @@ impl Folder {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -46,34 +46,34 @@ impl Drop for Folder {
 
 /// How a test's server differs from the embedded defaults.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// More lines of `strowger.toml`, tables included.
-    pub config: String,
+    pub(crate) config: String,
     /// A provisioning file instead of the demo's.
-    pub provisioning: Option<PathBuf>,
+    pub(crate) provisioning: Option<PathBuf>,
     /// More environment.
-    pub environment: Vec<(&'static str, String)>,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// A running server; stopped politely when dropped.
-pub struct Strowger {
+pub(crate) struct Strowger {
     child: Child,
-    pub http: SocketAddr,
-    pub sip: SocketAddr,
-    pub sip_tcp: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) sip: SocketAddr,
+    pub(crate) sip_tcp: SocketAddr,
     log: Arc<Mutex<String>>,
 }
 
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
 }
 
 impl Strowger {
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_with(folder, &Setup::default())
     }
 
-    pub fn start_with(folder: &Path, setup: &Setup) -> Self {
+    pub(crate) fn start_with(folder: &Path, setup: &Setup) -> Self {
         let config = folder.join("strowger.toml");
         let text = format!(
             "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [\"127.0.0.1:0\"]\n\
@@ -132,16 +132,16 @@ impl Strowger {
         }
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().expect("log").clone()
     }
 
-    pub fn get(&self, path: &str, key: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str, key: &str) -> Answer {
         http(self.http, "GET", path, key, None)
     }
 
     /// The `data` of an answer that must be 200.
-    pub fn data(&self, path: &str, key: &str) -> Value {
+    pub(crate) fn data(&self, path: &str, key: &str) -> Value {
         let answer = self.get(path, key);
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         assert_eq!(answer.status, 200, "GET {path}: {text}\n{}", self.log());
@@ -149,7 +149,7 @@ impl Strowger {
     }
 
     /// Asks until the closure is content, and gives what it made of the answer.
-    pub fn eventually<T>(
+    pub(crate) fn eventually<T>(
         &self,
         what: &str,
         path: &str,
@@ -169,7 +169,7 @@ impl Strowger {
     }
 
     /// The newest call, once `count` calls are known and all of them have ended.
-    pub fn ended_calls(&self, key: &str, count: usize, limit: Duration) -> Vec<Value> {
+    pub(crate) fn ended_calls(&self, key: &str, count: usize, limit: Duration) -> Vec<Value> {
         let path = "/api/v1/calls?per_page=200";
         self.eventually(&format!("{count} ended calls"), path, key, limit, |calls| {
             let calls = calls.as_array()?;
@@ -178,7 +178,7 @@ impl Strowger {
         })
     }
 
-    pub fn agent_is(&self, key: &str, agent: &str, state: &str) {
+    pub(crate) fn agent_is(&self, key: &str, agent: &str, state: &str) {
         let what = format!("{agent} {state}");
         self.eventually(&what, "/api/v1/agents", key, Duration::from_secs(10), |agents| {
             let agents = agents.as_array()?;
@@ -192,24 +192,24 @@ impl Strowger {
         });
     }
 
-    pub fn event_types(&self, key: &str, call: &str) -> Vec<String> {
+    pub(crate) fn event_types(&self, key: &str, call: &str) -> Vec<String> {
         let events = self.data(&format!("/api/v1/calls/{call}/events?per_page=200"), key);
         let types = events.as_array().expect("events").iter();
         types.map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("to kill it");
         self.child.wait().expect("its end");
     }
 
     /// SIGTERM, and the exit status.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         self.terminate();
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

@@ -56,7 +56,7 @@ fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
 }
 
 /// The recording of a call as the API gives it.
-pub fn recorded(server: &Strowger, call: &str) -> Vec<u8> {
+pub(crate) fn recorded(server: &Strowger, call: &str) -> Vec<u8> {
     let path = format!("/api/v1/calls/{call}");
     let recording = server.eventually("a recording", &path, ACME, LIMIT, |row| {
         row["recording_id"].as_str().map(str::to_owned)
