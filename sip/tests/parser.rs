@@ -63,6 +63,25 @@ fn bare_line_ends_nuls_and_lines_without_a_name_are_refused() {
 }
 
 #[test]
+fn empty_lines_before_a_message_are_skipped_and_do_not_let_its_start_line_fold() {
+    let after = |text: String| problem("\r\n\r\n".to_owned() + &text);
+    assert_eq!(after(options_with("")), None);
+    assert!(after(options_with("").replacen(" SIP/2.0", "\r\n SIP/2.0", 1)).is_some());
+    for length in [sip::MAX_HEAD, sip::MAX_HEAD + 2, sip::MAX_MESSAGE - 1] {
+        assert!(problem("\r\n".repeat(length / 2)).is_some(), "{length} bytes of line ends");
+    }
+}
+
+#[test]
+fn white_space_in_a_name_is_no_blank_unless_it_is_space_or_tab() {
+    assert_eq!(problem(options_with("Content-Length \t: 0\r\n")), None);
+    for lines in ["Content-Length\u{c}: 0\r\n", "\u{b}Content-Length: 0\r\n"] {
+        let expected = Some((Problem::HeaderSyntax, Some(400)));
+        assert_eq!(problem(options_with(lines)), expected, "{lines:?}");
+    }
+}
+
+#[test]
 fn a_content_length_cannot_hide_a_second_message_behind_a_fold() {
     let message = Message::parse(options_with("Content-Length:\r\n 0\r\n").into()).unwrap();
     assert!(message.body().is_empty());

@@ -33,9 +33,9 @@ impl<'a> Address<'a> {
             0
         };
         let rest = &text[name_end..];
-        let open = rest.find('<').filter(|&at| {
+        let open = memchr::memchr(b'<', rest.as_bytes()).filter(|&at| {
             // `sip:a@b;x="<"` has no brackets: what stands before them is a name, not a URI.
-            name_end > 0 || rest[..at].bytes().all(is_name_byte)
+            name_end > 0 || scan::all(&rest.as_bytes()[..at], scan::NAME)
         });
         let Some(open) = open else {
             if name_end > 0 {
@@ -48,7 +48,7 @@ impl<'a> Address<'a> {
         }
         let display = scan::trim(&text[..name_end + open]);
         let rest = &rest[open + 1..];
-        let close = rest.find('>').ok_or(bad("< without >"))?;
+        let close = memchr::memchr(b'>', rest.as_bytes()).ok_or(bad("< without >"))?;
         let params = scan::trim(&rest[close + 1..]);
         if !(params.is_empty() || params.starts_with(';')) {
             return Err(bad("text after the URI"));
@@ -60,9 +60,9 @@ impl<'a> Address<'a> {
     /// Without brackets: `;` starts the header's parameters, and `?` or `,` must not stand in the
     /// URI.
     fn parse_bare(text: &'a str) -> Result<Self, HeaderError> {
-        let end = text.find(';').unwrap_or(text.len());
+        let end = memchr::memchr(b';', text.as_bytes()).unwrap_or(text.len());
         let uri = scan::trim(&text[..end]);
-        if uri.contains(['?', ',']) {
+        if memchr::memchr2(b'?', b',', uri.as_bytes()).is_some() {
             return Err(bad("a URI with ? or , must stand in brackets"));
         }
         let uri = Uri::parse(uri)?;
@@ -114,10 +114,6 @@ impl<'a> Address<'a> {
         }
         text
     }
-}
-
-const fn is_name_byte(byte: u8) -> bool {
-    scan::is_token_byte(byte) || matches!(byte, b' ' | b'\t') || byte >= 0x80
 }
 
 #[cfg(test)]

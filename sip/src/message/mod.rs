@@ -4,6 +4,8 @@
 mod address;
 mod build;
 mod error;
+mod index;
+mod mend;
 mod method;
 mod name;
 mod parse;
@@ -30,6 +32,8 @@ pub use via::Via;
 pub(crate) use parse::content_length;
 pub(crate) use scan::{split_list, trim, unquote};
 
+use index::{Entry, Index, Span, Start};
+
 /// The longest message taken in, in bytes.
 pub const MAX_MESSAGE: usize = 65_535;
 /// The longest start line and header fields together, in bytes.
@@ -47,42 +51,6 @@ pub const MAX_HEADERS: usize = 256;
 pub struct Message {
     wire: Bytes,
     index: Arc<Index>,
-}
-
-struct Index {
-    /// The head with folds and bytes that are no UTF-8 blanked out, if there were any; as long as
-    /// the wire's.
-    mended: Option<Bytes>,
-    start: Start,
-    method: Method,
-    cseq: Option<u32>,
-    headers: Vec<Entry>,
-    body: Span32,
-}
-
-#[derive(Clone, Copy)]
-enum Start {
-    Request { uri: Span },
-    Response { status: StatusCode, reason: Span },
-}
-
-#[derive(Clone, Copy, Default)]
-struct Span {
-    from: u16,
-    to: u16,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Span32 {
-    from: u32,
-    to: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    code: u8,
-    name: Span,
-    value: Span,
 }
 
 impl Message {
@@ -170,12 +138,13 @@ impl Message {
 
     /// Every header field in order: name as written, value unfolded.
     pub fn all_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.index.headers.iter().map(|entry| (self.text(entry.name), self.text(entry.value)))
+        let entries = self.index.headers.all().iter();
+        entries.map(|entry| (self.text(entry.name), self.text(entry.value)))
     }
 
     fn entries<'a>(&'a self, name: Name<'a>) -> impl Iterator<Item = &'a Entry> {
         let code = name.code();
-        self.index.headers.iter().filter(move |entry| {
+        self.index.headers.from(code).iter().filter(move |entry| {
             entry.code == code
                 && (code != name::OTHER
                     || self.text(entry.name).eq_ignore_ascii_case(name.as_str()))
@@ -247,13 +216,13 @@ impl Message {
     /// The tag of From, if there is one (RFC 2543 peers send none).
     #[must_use]
     pub fn from_tag(&self) -> Option<&str> {
-        self.from().ok()?.tag()
+        self.index.from_tag.map(|tag| self.text(tag))
     }
 
     /// The tag of To, if there is one: the message belongs to a dialog.
     #[must_use]
     pub fn to_tag(&self) -> Option<&str> {
-        self.to().ok()?.tag()
+        self.index.to_tag.map(|tag| self.text(tag))
     }
 
     /// Max-Forwards.
@@ -271,7 +240,7 @@ impl Message {
     /// The body; empty if there is none.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        let Span32 { from, to } = self.index.body;
+        let (from, to) = self.index.body;
         self.wire.slice(from as usize..to as usize)
     }
 
@@ -283,9 +252,8 @@ impl Message {
 
     fn text(&self, span: Span) -> &str {
         let head = self.index.mended.as_ref().unwrap_or(&self.wire);
-        let bytes = head.get(usize::from(span.from)..usize::from(span.to)).unwrap_or(&[]);
         // The whole head was checked when it was parsed.
-        std::str::from_utf8(bytes).unwrap_or("")
+        std::str::from_utf8(span.of(head)).unwrap_or("")
     }
 }
 

@@ -1,107 +1,62 @@
-//! The parser: one pass that indexes the lines, then the checks every message must pass
-//! (RFC 3261 §7, §8.1.1, §18.3). Strict where leniency smuggles, lenient where the RFC is.
+//! The parser: one pass that indexes the lines, one that looks for odd bytes, then the checks every
+//! message must pass (RFC 3261 §7, §8.1.1, §18.3). Strict where leniency smuggles, lenient where
+//! the RFC is.
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::error::{HeaderError, ParseError, Problem};
+use super::index::{Entry, Index, Span, Start};
+use super::mend::{has_control, is_plain, mend};
 use super::name::{self, Name};
 use super::{
-    Address, Entry, Index, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message, Method, Span,
-    Span32, Start, StatusCode, Uri, Via, scan, split_list,
+    Address, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message, Method, StatusCode, Uri, Via,
+    scan, split_list,
 };
 
 /// The first thing wrong with a message, and at which byte.
 type Fault = (Problem, usize);
 
 pub(super) fn parse(wire: Bytes) -> Result<Message, ParseError> {
-    let mended = needs_mending(&wire).then(|| mend(&wire));
-    let mut lines = Lines::new(mended.as_ref().unwrap_or(&wire));
-    let start = match lines.start_line() {
-        Ok(start) => start,
-        Err((problem, at)) => return Err(ParseError { problem, at, salvaged: None }),
-    };
-    lines.header_lines();
-    let Lines { at: body, headers, fault, .. } = lines;
-    let mut fault = start.fault.or(fault);
-    let mut index = Index {
-        mended,
-        start: start.start,
-        method: start.method,
-        cseq: None,
-        headers,
-        body: Span32 { from: to_u32(body), to: to_u32(wire.len()) },
-    };
+    let unread = |(problem, at)| ParseError { problem, at, salvaged: None };
+    let mut index = Index::new();
+    let mut lines = Lines::new(&wire, false);
+    lines.read(&mut index).map_err(unread)?;
+    let (mut fault, folded) = (lines.fault, lines.folded);
+    let mut head = plain_text(&wire, &index).filter(|_| !folded);
+    let mended;
+    if head.is_none() {
+        mended = mend(&wire);
+        index = Index { mended: Some(mended.clone()), ..Index::new() };
+        let mut lines = Lines::new(&mended, true);
+        lines.read(&mut index).map_err(unread)?;
+        fault = lines.fault;
+        head = std::str::from_utf8(&mended[..index.body.0 as usize]).ok();
+    }
     if wire.len() > MAX_MESSAGE {
         fault = Some((Problem::MessageTooLong, 0));
     }
-    let found = check(&wire, &mut index);
+    let mut checks = Checks { head: head.unwrap_or(""), fault };
+    checks.fields(&mut index);
+    checks.addresses(&mut index);
+    let fault = checks.fault;
     let message = Message { wire, index: Arc::new(index) };
-    match fault.or(found.err()).or_else(|| check_addresses(&message).err()) {
-        None => Ok(message),
-        Some((problem, at)) => {
-            let answerable = message.is_request()
-                && *message.method_ref() != Method::Ack
-                && message.via().is_ok();
-            let salvaged = answerable.then(|| Box::new(message));
-            Err(ParseError { problem, at, salvaged })
-        }
-    }
+    let Some((problem, at)) = fault else { return Ok(message) };
+    let answerable =
+        message.is_request() && *message.method_ref() != Method::Ack && message.via().is_ok();
+    let salvaged = answerable.then(|| Box::new(message));
+    Err(ParseError { problem, at, salvaged })
+}
+
+/// The head as text, if nothing in it is odd.
+fn plain_text<'a>(wire: &'a [u8], index: &Index) -> Option<&'a str> {
+    let head = &wire[..index.body.0 as usize];
+    is_plain(head).then(|| std::str::from_utf8(head).ok()).flatten()
 }
 
 fn to_u32(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-fn to_u16(n: usize) -> u16 {
-    u16::try_from(n).unwrap_or(u16::MAX)
-}
-
-fn span(from: usize, to: usize) -> Span {
-    Span { from: to_u16(from), to: to_u16(to) }
-}
-
-/// Where the empty line that ends the head begins, or the end of what may be a head.
-fn head_end(bytes: &[u8]) -> usize {
-    let limit = bytes.len().min(MAX_HEAD);
-    let start = bytes.iter().take(limit).take_while(|&&b| b == b'\r' || b == b'\n').count();
-    memchr::memmem::find(&bytes[start..limit], b"\r\n\r\n").map_or(limit, |at| start + at + 2)
-}
-
-/// Whether a header field goes on on the next line, or the head is not UTF-8.
-fn needs_mending(wire: &[u8]) -> bool {
-    let head = &wire[..head_end(wire)];
-    std::str::from_utf8(head).is_err()
-        || memchr::memchr_iter(b'\n', head).any(|at| matches!(head.get(at + 1), Some(b' ' | b'\t')))
-}
-
-/// The same length with each fold (CR LF before white space) blanked, and each byte that is not
-/// UTF-8 shown as `?`.
-fn mend(wire: &Bytes) -> Bytes {
-    let end = head_end(wire);
-    let mut text = BytesMut::from(&wire[..]);
-    // The start line cannot go on on the next one: its line end must stand.
-    let from = memchr::memchr(b'\n', &wire[..end]).map_or(end, |at| at + 1);
-    for at in from..end.saturating_sub(2) {
-        if text[at] == b'\r' && text[at + 1] == b'\n' && matches!(wire[at + 2], b' ' | b'\t') {
-            text[at] = b' ';
-            text[at + 1] = b' ';
-        }
-    }
-    let mut at = 0;
-    while let Err(error) = std::str::from_utf8(&text[at..end]) {
-        let bad = at + error.valid_up_to();
-        text[bad] = b'?';
-        at = bad + 1;
-    }
-    text.freeze()
-}
-
-/// Whether a line holds a CR, or a NUL that is not quoted (RFC 4475 §3.1.1.2 quotes one).
-fn has_control(line: &[u8]) -> bool {
-    memchr::memchr2_iter(b'\r', 0, line)
-        .any(|at| line[at] == b'\r' || at == 0 || line[at - 1] != b'\\')
 }
 
 struct StartLine {
@@ -114,52 +69,55 @@ struct StartLine {
 struct Lines<'a> {
     text: &'a [u8],
     at: usize,
-    headers: Vec<Entry>,
+    /// Whether to look for odd bytes line by line, and to take folds for mistakes.
+    careful: bool,
+    folded: bool,
     fault: Option<Fault>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, headers: Vec::with_capacity(24), fault: None }
+    const fn new(text: &'a [u8], careful: bool) -> Self {
+        Self { text, at: 0, careful, folded: false, fault: None }
     }
 
     /// The next line without its CR LF; `None` where the head breaks off.
     fn line(&mut self) -> Option<(usize, &'a [u8])> {
         let from = self.at;
-        let window = &self.text[from..self.text.len().min(MAX_HEAD)];
+        let window = self.text.get(from..self.text.len().min(MAX_HEAD)).unwrap_or(&[]);
         let Some(end) = memchr::memchr(b'\n', window) else {
-            let problem = if self.text.len() > MAX_HEAD {
-                Problem::HeadTooLong
-            } else {
-                Problem::NoEndOfHead
-            };
+            let too_long = self.text.len() > MAX_HEAD;
+            let problem = if too_long { Problem::HeadTooLong } else { Problem::NoEndOfHead };
             self.note(problem, from);
             return None;
         };
         self.at = from + end + 1;
         let line = &window[..end];
-        match line.split_last() {
-            Some((b'\r', line)) => {
-                if has_control(line) {
-                    self.note(Problem::ControlCharacter, from);
-                }
-                Some((from, line))
-            }
-            _ => {
-                self.note(Problem::ControlCharacter, from);
-                Some((from, line))
-            }
+        let Some((b'\r', line)) = line.split_last() else {
+            self.note(Problem::ControlCharacter, from);
+            return Some((from, line));
+        };
+        if self.careful && has_control(line) {
+            self.note(Problem::ControlCharacter, from);
         }
+        Some((from, line))
     }
 
     fn note(&mut self, problem: Problem, at: usize) {
         self.fault.get_or_insert((problem, at));
     }
 
+    /// Indexes the head. A start line that is not one ends it all.
+    fn read(&mut self, index: &mut Index) -> Result<(), Fault> {
+        let start = self.start_line()?;
+        (index.start, index.method) = (start.start, start.method);
+        self.fault = start.fault;
+        self.header_lines(index);
+        index.body = (to_u32(self.at), to_u32(self.text.len()));
+        Ok(())
+    }
+
     fn start_line(&mut self) -> Result<StartLine, Fault> {
-        while matches!(self.text.get(self.at..self.at + 2), Some(b"\r\n")) {
-            self.at += 2;
-        }
+        self.at = blank_lines(self.text);
         let Some((at, line)) = self.line() else {
             return Err((Problem::NoEndOfHead, 0));
         };
@@ -173,40 +131,53 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Indexes the header fields; stops behind the empty line.
-    fn header_lines(&mut self) {
+    /// Indexes the header fields; stops behind the empty line, or at a fold.
+    fn header_lines(&mut self, index: &mut Index) {
         while let Some((at, line)) = self.line() {
-            if line.is_empty() {
+            let Some(&first) = line.first() else { return };
+            if matches!(first, b' ' | b'\t') && !self.careful {
+                self.folded = true;
                 return;
             }
-            if self.headers.len() == MAX_HEADERS {
+            if index.headers.len() == MAX_HEADERS {
                 return self.note(Problem::TooManyHeaders, at);
             }
             if line.len() > MAX_HEADER {
                 self.note(Problem::HeaderTooLong, at);
                 continue;
             }
-            let Some(colon) = memchr::memchr(b':', line) else {
+            let Some(entry) = field(at, line) else {
                 self.note(Problem::HeaderSyntax, at);
                 continue;
             };
-            let name = line[..colon].trim_ascii_end();
-            let code = name::code_of(name);
-            if code == name::OTHER && !scan::is_token(name) {
-                self.note(Problem::HeaderSyntax, at);
-                continue;
+            let again = index.headers.push(entry);
+            if again && ONCE.iter().any(|name| name.code() == entry.code) {
+                self.note(Problem::Repeated(Name::by_code(entry.code).as_str()), at);
             }
-            let raw = &line[colon + 1..];
-            let lead = raw.len() - raw.trim_ascii_start().len();
-            let value = raw.trim_ascii();
-            let from = at + colon + 1 + lead;
-            self.headers.push(Entry {
-                code,
-                name: span(at, at + name.len()),
-                value: span(from, from + value.len()),
-            });
         }
     }
+}
+
+/// Names of which a message may have one field at most.
+const ONCE: [Name<'static>; 6] =
+    [Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ, Name::CONTENT_LENGTH, Name::MAX_FORWARDS];
+
+/// The length of the empty lines that may come before a message (§7.5).
+pub(super) fn blank_lines(text: &[u8]) -> usize {
+    2 * text.chunks_exact(2).take_while(|pair| *pair == b"\r\n").count()
+}
+
+/// `Name: value`, blanks allowed around the colon.
+fn field(at: usize, line: &[u8]) -> Option<Entry> {
+    let colon = scan::position(line, b':')?;
+    let (_, name) = scan::trimmed(&line[..colon]);
+    let code = name::code_of(&line[..name]);
+    if code == name::OTHER && !scan::is_token(&line[..name]) {
+        return None;
+    }
+    let (from, to) = scan::trimmed(&line[colon + 1..]);
+    let value = at + colon + 1;
+    Some(Entry { code, name: Span::new(at, at + name), value: Span::new(value + from, value + to) })
 }
 
 /// `SIP/2.0 200 OK`; the phrase may be empty, its space even missing.
@@ -221,7 +192,7 @@ fn status_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     if !matches!(line.get(11), None | Some(b' ')) {
         return Err(wrong);
     }
-    let reason = span((at + 12).min(at + line.len()), at + line.len());
+    let reason = Span::new((at + 12).min(at + line.len()), at + line.len());
     Ok(StartLine {
         start: Start::Response { status, reason },
         method: Method::Invite, // CSeq will say
@@ -254,7 +225,7 @@ fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
         request_uri(uri).err().map(|error| (Problem::Header(error), at))
     };
     Ok(StartLine {
-        start: Start::Request { uri: span(at + first + 1, at + last) },
+        start: Start::Request { uri: Span::new(at + first + 1, at + last) },
         method: Method::new(std::str::from_utf8(method).unwrap_or("")),
         fault,
     })
@@ -269,121 +240,121 @@ fn request_uri(text: &str) -> Result<(), HeaderError> {
     Ok(())
 }
 
-/// Checks what must be there exactly once; reads CSeq and Content-Length.
-fn check(wire: &[u8], index: &mut Index) -> Result<(), Fault> {
-    const ONCE: [(Name<'static>, &str); 6] = [
-        (Name::FROM, "From"),
-        (Name::TO, "To"),
-        (Name::CALL_ID, "Call-ID"),
-        (Name::CSEQ, "CSeq"),
-        (Name::CONTENT_LENGTH, "Content-Length"),
-        (Name::MAX_FORWARDS, "Max-Forwards"),
-    ];
-    let mut seen: [Option<Entry>; 6] = [None; 6];
-    let mut fault = None;
-    let mut via = false;
-    for entry in &index.headers {
-        via |= entry.code == Name::VIA.code();
-        let Some(which) = ONCE.iter().position(|(name, _)| name.code() == entry.code) else {
-            continue;
-        };
-        if seen[which].replace(*entry).is_some() {
-            fault.get_or_insert((Problem::Repeated(ONCE[which].1), entry.name.from.into()));
+/// What every message must have, and what every message's way through the engine reads anyway.
+struct Checks<'a> {
+    head: &'a str,
+    fault: Option<Fault>,
+}
+
+impl<'a> Checks<'a> {
+    fn note(&mut self, problem: Problem, at: usize) {
+        self.fault.get_or_insert((problem, at));
+    }
+
+    fn value(&self, entry: Entry) -> &'a str {
+        self.head.get(entry.value.range()).unwrap_or("")
+    }
+
+    /// Reads CSeq, Content-Length and Max-Forwards, and looks for what is missing.
+    fn fields(&mut self, index: &mut Index) {
+        for name in [Name::VIA, Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ] {
+            let found = index.headers.hot(name);
+            let empty = name == Name::CALL_ID && found.is_some_and(|entry| entry.value.is_empty());
+            if found.is_none() || empty {
+                self.note(Problem::Missing(name.as_str()), 0);
+            }
+        }
+        if let Some(entry) = index.headers.hot(Name::CSEQ) {
+            match cseq(self.value(entry), index) {
+                Ok((number, method)) => {
+                    index.cseq = Some(number);
+                    if let Some(method) = method {
+                        index.method = method;
+                    }
+                }
+                Err(problem) => self.note(problem, entry.name.start()),
+            }
+        }
+        if let Some(entry) = index.headers.hot(Name::MAX_FORWARDS)
+            && scan::number(self.value(entry).as_bytes()).is_none_or(|n| n > 255)
+        {
+            let error = HeaderError::new("Max-Forwards", "not a number from 0 to 255");
+            self.note(Problem::Header(error), entry.name.start());
+        }
+        if let Some(entry) = index.headers.hot(Name::CONTENT_LENGTH)
+            && let Err(problem) = body_end(self.value(entry), &mut index.body)
+        {
+            self.note(problem, entry.name.start());
         }
     }
-    let text = index.mended.as_deref().unwrap_or(wire);
-    let value = |entry: Entry| &text[entry.value.from.into()..entry.value.to.into()];
-    if let Some(entry) = seen[3] {
-        match cseq(value(entry), index) {
-            Ok((number, method)) => {
-                index.cseq = Some(number);
-                if let Some(method) = method {
-                    index.method = method;
+
+    /// Parses From, To and each Via; keeps where the tags are.
+    fn addresses(&mut self, index: &mut Index) {
+        index.from_tag = self.tag(index, Name::FROM);
+        index.to_tag = self.tag(index, Name::TO);
+        for entry in index.headers.from(Name::VIA.code()) {
+            if entry.code != Name::VIA.code() {
+                continue;
+            }
+            for one in split_list(self.value(*entry)) {
+                if let Err(error) = Via::parse(one) {
+                    self.note(Problem::Header(error), entry.name.start());
                 }
             }
-            Err(problem) => _ = fault.get_or_insert((problem, entry.name.from.into())),
         }
     }
-    if !via {
-        fault.get_or_insert((Problem::Missing("Via"), 0));
-    }
-    for (which, (_, name)) in ONCE.iter().enumerate().take(4) {
-        if seen[which].is_none() {
-            fault.get_or_insert((Problem::Missing(name), 0));
+
+    fn tag(&mut self, index: &Index, name: Name<'static>) -> Option<Span> {
+        let entry = index.headers.hot(name)?;
+        let value = self.value(entry);
+        match Address::parse(value) {
+            Ok(address) => {
+                let tag = address.tag()?;
+                // The tag is a part of the value, which is a part of the head.
+                let from = tag.as_ptr().addr() - self.head.as_ptr().addr();
+                Some(Span::new(from, from + tag.len()))
+            }
+            Err(error) => {
+                self.note(Problem::Header(error.of(name.as_str())), entry.name.start());
+                None
+            }
         }
     }
-    if seen[2].is_some_and(|entry| entry.value.from == entry.value.to) {
-        fault.get_or_insert((Problem::Missing("Call-ID"), 0));
-    }
-    if let Some(entry) = seen[5]
-        && number(value(entry)).is_none_or(|n| n > 255)
-    {
-        let error = HeaderError::new("Max-Forwards", "not a number from 0 to 255");
-        fault.get_or_insert((Problem::Header(error), entry.name.from.into()));
-    }
-    if let Some(entry) = seen[4]
-        && let Err(problem) = body_end(value(entry), &mut index.body)
-    {
-        fault.get_or_insert((problem, entry.name.from.into()));
-    }
-    fault.map_or(Ok(()), Err)
 }
 
 /// The number of CSeq and, for a response, its method.
-fn cseq(text: &[u8], index: &Index) -> Result<(u32, Option<Method>), Problem> {
+fn cseq(text: &str, index: &Index) -> Result<(u32, Option<Method>), Problem> {
     let bad = |problem| Problem::Header(HeaderError::new("CSeq", problem));
-    let space = memchr::memchr2(b' ', b'\t', text).ok_or(bad("no method"))?;
-    let sequence = number(&text[..space])
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = text.split_at(digits);
+    let sequence = scan::number(digits.as_bytes())
         .and_then(|n| u32::try_from(n).ok())
         .filter(|&n| n < 1 << 31)
         .ok_or(bad("not a number below 2^31"))?;
-    let method = text[space..].trim_ascii();
+    let method = scan::skip_blanks(rest);
+    if method.len() == rest.len() {
+        return Err(bad("no method"));
+    }
     match index.start {
-        Start::Request { .. } if method != index.method.as_str().as_bytes() => {
-            Err(Problem::CseqMethod)
-        }
+        Start::Request { .. } if method != index.method.as_str() => Err(Problem::CseqMethod),
         Start::Request { .. } => Ok((sequence, None)),
-        Start::Response { .. } if scan::is_token(method) => {
-            let method = Method::new(std::str::from_utf8(method).unwrap_or(""));
-            Ok((sequence, Some(method)))
+        Start::Response { .. } if scan::is_token(method.as_bytes()) => {
+            Ok((sequence, Some(Method::new(method))))
         }
         Start::Response { .. } => Err(bad("no method")),
     }
 }
 
-fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 18 || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(text.iter().fold(0, |n, digit| n * 10 + u64::from(digit - b'0')))
-}
-
 /// The value of a Content-Length.
 pub(crate) fn content_length(text: &[u8]) -> Option<usize> {
-    number(text).and_then(|n| usize::try_from(n).ok())
+    scan::number(text).and_then(|n| usize::try_from(n).ok())
 }
 
 /// A datagram may hold more than the body (dropped) but not less (§18.3).
-fn body_end(text: &[u8], body: &mut Span32) -> Result<(), Problem> {
+fn body_end(text: &str, (from, to): &mut (u32, u32)) -> Result<(), Problem> {
     let bad = Problem::Header(HeaderError::new("Content-Length", "not a number"));
-    let length = to_u32(content_length(text).ok_or(bad)?);
-    let end = body.from.checked_add(length).filter(|&end| end <= body.to);
-    body.to = end.ok_or(Problem::BodyTooShort)?;
-    Ok(())
-}
-
-/// Parses what every message's way through the engine reads anyway.
-fn check_addresses(message: &Message) -> Result<(), Fault> {
-    let fault = |error| (Problem::Header(error), 0);
-    for name in [Name::FROM, Name::TO] {
-        let text = if name == Name::FROM { "From" } else { "To" };
-        let value = message.header(name).unwrap_or("");
-        Address::parse(value).map_err(|error| fault(error.of(text)))?;
-    }
-    for line in message.headers(Name::VIA) {
-        for one in split_list(line) {
-            Via::parse(one).map_err(fault)?;
-        }
-    }
+    let length = to_u32(content_length(text.as_bytes()).ok_or(bad)?);
+    let end = from.checked_add(length).filter(|end| end <= to);
+    *to = end.ok_or(Problem::BodyTooShort)?;
     Ok(())
 }

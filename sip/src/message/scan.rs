@@ -2,20 +2,100 @@
 
 use std::borrow::Cow;
 
-/// Whether every byte is a `token` byte and there is at least one.
-pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+/// May stand in a `token`.
+pub(crate) const TOKEN: u8 = 1;
+/// May stand in a host's name or IPv4 address.
+pub(crate) const HOST: u8 = 1 << 1;
+/// May stand in a URI.
+pub(crate) const URI: u8 = 1 << 2;
+/// May stand in a display name without quotes.
+pub(crate) const NAME: u8 = 1 << 3;
+/// May stand in a URI's scheme.
+pub(crate) const SCHEME: u8 = 1 << 4;
+
+/// What each byte may be part of.
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "below 256")]
+        let byte = at as u8;
+        let letter = byte.is_ascii_alphanumeric();
+        let token = letter
+            || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        let never_in_uri = byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7f);
+        let name = token || matches!(byte, b' ' | b'\t') || byte >= 0x80;
+        let mut class = 0;
+        class |= if token { TOKEN } else { 0 };
+        class |= if letter || matches!(byte, b'-' | b'.' | b'_') { HOST } else { 0 };
+        class |= if never_in_uri { 0 } else { URI };
+        class |= if name { NAME } else { 0 };
+        class |= if letter || matches!(byte, b'+' | b'-' | b'.') { SCHEME } else { 0 };
+        classes[at] = class;
+        at += 1;
+    }
+    classes
 }
 
-/// Whether the byte may stand in a `token`.
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+/// Whether every byte is of that class. Does not stop early: the texts are short, and good.
+pub(crate) fn all(text: &[u8], class: u8) -> bool {
+    text.iter().fold(class, |left, &byte| left & CLASSES[usize::from(byte)]) != 0
+}
+
+/// How many bytes of that class the text begins with.
+pub(crate) fn run(text: &[u8], class: u8) -> usize {
+    let other = text.iter().position(|&byte| CLASSES[usize::from(byte)] & class == 0);
+    other.unwrap_or(text.len())
+}
+
+/// Whether every byte is a `token` byte and there is at least one.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && all(text, TOKEN)
+}
+
+/// Where that byte is, in a text of a few bytes.
+pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
+    text.iter().position(|&b| b == byte)
+}
+
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Strips spaces and tabs off both ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+    let (from, to) = trimmed(text.as_bytes());
+    &text[from..to]
+}
+
+/// Strips spaces and tabs off the front.
+pub(crate) fn skip_blanks(text: &str) -> &str {
+    let blanks = text.bytes().take_while(|&byte| is_blank(byte)).count();
+    &text[blanks..]
+}
+
+/// Where the text without spaces and tabs at its ends begins and ends.
+pub(crate) fn trimmed(text: &[u8]) -> (usize, usize) {
+    let (mut from, mut to) = (0, text.len());
+    while from < to && is_blank(text[from]) {
+        from += 1;
+    }
+    while from < to && is_blank(text[to - 1]) {
+        to -= 1;
+    }
+    (from, to)
+}
+
+/// A decimal number without a sign, of at most 18 digits.
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |number, &byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
+    })
 }
 
 /// Where the quoted string that starts at byte 0 ends, just past its closing quote.
@@ -32,8 +112,8 @@ pub(crate) fn quoted_end(text: &str) -> Option<usize> {
     None
 }
 
-/// The first byte for which `stop` holds, outside quoted strings and angle brackets.
-pub(crate) fn find_outside(text: &str, stop: impl Fn(u8) -> bool) -> Option<usize> {
+/// Where that byte is first, outside quoted strings and angle brackets.
+fn find_outside(text: &str, stop: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut bracketed) = (0, false);
     while at < bytes.len() {
@@ -44,7 +124,7 @@ pub(crate) fn find_outside(text: &str, stop: impl Fn(u8) -> bool) -> Option<usiz
             }
             b'<' => bracketed = true,
             b'>' => bracketed = false,
-            b if !bracketed && stop(b) => return Some(at),
+            b if b == stop && !bracketed => return Some(at),
             _ => {}
         }
         at += 1;
@@ -57,7 +137,8 @@ pub(crate) fn split_list(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let (element, after) = match find_outside(text, |b| b == b',') {
+        let comma = memchr::memchr(b',', text.as_bytes()).and_then(|_| find_outside(text, b','));
+        let (element, after) = match comma {
             Some(at) => (&text[..at], Some(&text[at + 1..])),
             None => (text, None),
         };
@@ -112,14 +193,14 @@ impl<'a> Params<'a> {
                 if rest.is_empty() {
                     return None;
                 }
-                let end = find_outside(rest, |b| b == b';').unwrap_or(rest.len());
+                let end = find_outside(rest, b';').unwrap_or(rest.len());
                 let one = trim(&rest[..end]);
                 rest = &rest[end..];
                 if one.is_empty() {
                     continue;
                 }
-                return Some(match one.split_once('=') {
-                    Some((name, value)) => (trim(name), Some(trim(value))),
+                return Some(match position(one.as_bytes(), b'=') {
+                    Some(at) => (trim(&one[..at]), Some(trim(&one[at + 1..]))),
                     None => (one, None),
                 });
             }

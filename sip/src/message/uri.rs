@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::error::HeaderError;
-use super::scan::Params;
+use super::scan::{self, Params};
 
 /// A URI, borrowed from its text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,35 +28,28 @@ const fn bad(problem: &'static str) -> HeaderError {
 
 fn is_scheme(text: &str) -> bool {
     text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && scan::all(text.as_bytes(), scan::SCHEME)
 }
 
-/// Checks a host and its port, as in `example.com:5060` or `[::1]`.
+/// Checks a host and its port, as in `example.com:5060` or `[::1]`; blanks may stand around the
+/// colon.
 pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), HeaderError> {
     let (host, rest) = if text.starts_with('[') {
         let end = text.find(']').ok_or(bad("an IPv6 address without ]"))?;
-        let inner = &text[1..end];
-        inner.parse::<Ipv6Addr>().map_err(|_| bad("not an IPv6 address"))?;
-        (&text[..=end], &text[end + 1..])
+        text[1..end].parse::<Ipv6Addr>().map_err(|_| bad("not an IPv6 address"))?;
+        text.split_at(end + 1)
     } else {
-        let end = text.find(':').unwrap_or(text.len());
-        let host = &text[..end];
-        if host.is_empty() {
-            return Err(bad("no host"));
-        }
-        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
-            return Err(bad("a character that no host has"));
-        }
-        (host, &text[end..])
+        text.split_at(scan::run(text.as_bytes(), scan::HOST))
     };
-    let port = match rest.trim_matches([' ', '\t']) {
-        "" => None,
-        rest => {
-            let digits = rest.strip_prefix(':').ok_or(bad("text after the host"))?;
-            Some(digits.trim().parse().map_err(|_| bad("not a port"))?)
-        }
-    };
-    Ok((host, port))
+    if host.is_empty() {
+        return Err(bad("no host"));
+    }
+    if rest.is_empty() {
+        return Ok((host, None));
+    }
+    let digits = scan::trim(rest).strip_prefix(':').ok_or(bad("text after the host"))?;
+    let port = scan::number(scan::trim(digits).as_bytes()).and_then(|n| u16::try_from(n).ok());
+    port.map(|port| (host, Some(port))).ok_or(bad("not a port"))
 }
 
 impl<'a> Uri<'a> {
@@ -66,10 +59,10 @@ impl<'a> Uri<'a> {
     /// When it has no scheme, holds spaces, control characters or angle brackets, or when a `sip:`
     /// URI's host or port is not one.
     pub fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        if text.bytes().any(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+        if !scan::all(text.as_bytes(), scan::URI) {
             return Err(bad("a character that no URI has"));
         }
-        let colon = memchr::memchr(b':', text.as_bytes()).ok_or(bad("no scheme"))?;
+        let colon = scan::position(text.as_bytes(), b':').ok_or(bad("no scheme"))?;
         let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
         if !is_scheme(scheme) {
             return Err(bad("no scheme"));
@@ -101,14 +94,15 @@ impl<'a> Uri<'a> {
         // A user part may hold `;` and `?`, so the last `@` decides; `@` itself must be escaped.
         let hosted = match memchr::memrchr(b'@', rest.as_bytes()) {
             Some(at) => {
-                let (user, password) = match rest[..at].split_once(':') {
-                    Some((user, password)) => (user, Some(password)),
-                    None => (&rest[..at], None),
+                let user = &rest[..at];
+                let (user, password) = match scan::position(user.as_bytes(), b':') {
+                    Some(colon) => (&user[..colon], Some(&user[colon + 1..])),
+                    None => (user, None),
                 };
                 if user.is_empty() {
                     return Err(bad("an empty user"));
                 }
-                if !escapes_are_whole(user) || user.contains('@') {
+                if !is_user(user.as_bytes()) {
                     return Err(bad("a user part with a broken escape or a second @"));
                 }
                 (self.user, self.password) = (Some(user), password);
@@ -116,11 +110,11 @@ impl<'a> Uri<'a> {
             }
             None => rest,
         };
-        let (hosted, headers) = match hosted.split_once('?') {
-            Some((hosted, headers)) => (hosted, Some(headers)),
+        let (hosted, headers) = match memchr::memchr(b'?', hosted.as_bytes()) {
+            Some(at) => (&hosted[..at], Some(&hosted[at + 1..])),
             None => (hosted, None),
         };
-        let end = hosted.find(';').unwrap_or(hosted.len());
+        let end = memchr::memchr(b';', hosted.as_bytes()).unwrap_or(hosted.len());
         (self.host, self.port) = host_port(&hosted[..end])?;
         self.params = &hosted[end..];
         self.headers = headers;
@@ -255,10 +249,11 @@ fn headers_agree(a: Option<&str>, b: Option<&str>) -> bool {
     a == b || sorted(a) == sorted(b)
 }
 
-fn escapes_are_whole(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    (0..bytes.len()).filter(|&at| bytes[at] == b'%').all(|at| {
-        bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
+/// No second `@`, and two hexadecimal digits behind each `%`.
+fn is_user(user: &[u8]) -> bool {
+    memchr::memchr2_iter(b'@', b'%', user).all(|at| {
+        let digits = user.get(at + 1..at + 3).unwrap_or(b"-");
+        user[at] == b'%' && digits.iter().all(u8::is_ascii_hexdigit)
     })
 }
 

@@ -28,21 +28,20 @@ impl<'a> Via<'a> {
     /// When the protocol, transport, host or port is not one.
     pub fn parse(text: &'a str) -> Result<Self, HeaderError> {
         let text = scan::trim(text);
-        let (name, rest) = text.split_once('/').ok_or(bad("no protocol"))?;
-        let (version, rest) = rest.split_once('/').ok_or(bad("no version"))?;
-        // Any version: one that is not 2.0 must be answered too (with 505).
-        let version = scan::trim(version);
-        if !scan::trim(name).eq_ignore_ascii_case("SIP") || !scan::is_token(version.as_bytes()) {
-            return Err(bad("not SIP"));
-        }
-        let rest = rest.trim_start_matches([' ', '\t']);
-        let end = rest.find([' ', '\t']).ok_or(bad("no sent-by"))?;
-        let transport = &rest[..end];
-        if !scan::is_token(transport.as_bytes()) {
+        let rest = match text.strip_prefix("SIP/2.0/") {
+            Some(rest) => rest,
+            None => behind_protocol(text)?,
+        };
+        let rest = scan::skip_blanks(rest);
+        let end = scan::run(rest.as_bytes(), scan::TOKEN);
+        let (transport, rest) = rest.split_at(end);
+        if transport.is_empty() {
             return Err(bad("no transport"));
         }
-        let rest = &rest[end..];
-        let end = rest.find(';').unwrap_or(rest.len());
+        if !rest.starts_with([' ', '\t']) {
+            return Err(bad("no sent-by"));
+        }
+        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (host, port) = sent_by(scan::trim(&rest[..end]))?;
         Ok(Self { text, transport, host, port, params: Params::new(&rest[end..]) })
     }
@@ -109,15 +108,20 @@ impl<'a> Via<'a> {
     }
 }
 
+/// What stands behind `SIP / 2.0 /`. Any version: one that is not 2.0 must be answered too (with
+/// 505).
+fn behind_protocol(text: &str) -> Result<&str, HeaderError> {
+    let (name, rest) = text.split_once('/').ok_or(bad("no protocol"))?;
+    let (version, rest) = rest.split_once('/').ok_or(bad("no version"))?;
+    let is_sip = scan::trim(name).eq_ignore_ascii_case("SIP");
+    if !is_sip || !scan::is_token(scan::trim(version).as_bytes()) {
+        return Err(bad("not SIP"));
+    }
+    Ok(rest)
+}
+
 /// Host and port, with white space allowed around the colon.
 fn sent_by(text: &str) -> Result<(&str, Option<u16>), HeaderError> {
-    if let Some((host, port)) = text.split_once(':')
-        && !text.starts_with('[')
-        && host.ends_with([' ', '\t'])
-    {
-        let port = scan::trim(port).parse().map_err(|_| bad("not a port"))?;
-        return host_port(scan::trim(host)).map(|(host, _)| (host, Some(port)));
-    }
     host_port(text).map_err(|error| error.of("Via"))
 }
 
