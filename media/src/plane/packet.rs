@@ -129,6 +129,10 @@ impl Plane {
         let id = stream.id;
         let rare = &mut stream.rare;
         rare.refused += 1;
+        if stream.latch.target().is_none() {
+            // The answer that names the far end is still on its way: early audio, no stranger.
+            return;
+        }
         rare.refused_untold += 1;
         let pause = rare.refusal_told.is_some_and(|told| now.since(told) < REFUSAL_PAUSE);
         if !pause && !crowded {
