@@ -33,7 +33,7 @@ impl<'a> Address<'a> {
             0
         };
         let rest = &text[name_end..];
-        let open = memchr::memchr(b'<', rest.as_bytes()).filter(|&at| {
+        let open = scan::position(rest.as_bytes(), b'<').filter(|&at| {
             // `sip:a@b;x="<"` has no brackets: what stands before them is a name, not a URI.
             name_end > 0 || scan::all(&rest.as_bytes()[..at], scan::NAME)
         });
@@ -48,7 +48,7 @@ impl<'a> Address<'a> {
         }
         let display = scan::trim(&text[..name_end + open]);
         let rest = &rest[open + 1..];
-        let close = memchr::memchr(b'>', rest.as_bytes()).ok_or(bad("< without >"))?;
+        let close = scan::position(rest.as_bytes(), b'>').ok_or(bad("< without >"))?;
         let params = scan::trim(&rest[close + 1..]);
         if !(params.is_empty() || params.starts_with(';')) {
             return Err(bad("text after the URI"));
@@ -60,7 +60,7 @@ impl<'a> Address<'a> {
     /// Without brackets: `;` starts the header's parameters, and `?` or `,` must not stand in the
     /// URI.
     fn parse_bare(text: &'a str) -> Result<Self, HeaderError> {
-        let end = memchr::memchr(b';', text.as_bytes()).unwrap_or(text.len());
+        let end = scan::position(text.as_bytes(), b';').unwrap_or(text.len());
         let uri = scan::trim(&text[..end]);
         if memchr::memchr2(b'?', b',', uri.as_bytes()).is_some() {
             return Err(bad("a URI with ? or , must stand in brackets"));

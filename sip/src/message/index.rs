@@ -16,8 +16,9 @@ pub(super) struct Span {
 
 impl Span {
     pub(super) fn new(from: usize, to: usize) -> Self {
-        let short = |at| u16::try_from(at).unwrap_or(u16::MAX);
-        Self { from: short(from), to: short(to) }
+        debug_assert!(from <= to && to <= super::MAX_HEAD);
+        #[allow(clippy::cast_possible_truncation, reason = "no head is longer than 32 kB")]
+        Self { from: from as u16, to: to as u16 }
     }
 
     pub(super) const fn start(self) -> usize {
@@ -75,6 +76,7 @@ impl Headers {
     }
 
     /// Adds one; says whether there was one of its code (if that is a hot one) before.
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry) -> bool {
         let count = usize::from(self.count);
         if let Some(place) = self.few.get_mut(count) {

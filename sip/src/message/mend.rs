@@ -6,13 +6,20 @@ use bytes::{Bytes, BytesMut};
 use super::MAX_HEAD;
 use super::parse::blank_lines;
 
-/// Whether no CR stands without an LF behind it, and no NUL anywhere. One pass without branches.
-pub(super) fn is_plain(head: &[u8]) -> bool {
-    let next = head.get(1..).unwrap_or(&[]);
-    let odd = head.iter().zip(next).fold(0, |odd, (&byte, &next)| {
-        odd | u8::from(byte == b'\r') & u8::from(next != b'\n') | u8::from(byte == 0)
-    });
-    odd == 0
+/// Whether a head has no more CRs than lines, each of which ends with one, and no NUL.
+pub(super) fn is_plain(head: &[u8], lines: usize) -> bool {
+    let (mut returns, mut nul) = (0, false);
+    // So short that a count in a byte does not overflow, and whole words for the compiler.
+    for piece in head.chunks(128) {
+        let (mut count, mut nuls) = (0_u8, 0_u8);
+        for &byte in piece {
+            count += u8::from(byte == b'\r');
+            nuls |= u8::from(byte == 0);
+        }
+        returns += usize::from(count);
+        nul |= nuls != 0;
+    }
+    returns == lines && !nul
 }
 
 /// Whether a line holds a CR, or a NUL that is not quoted (RFC 4475 §3.1.1.2 quotes one).

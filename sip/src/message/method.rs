@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::scan;
+
 /// A request method. Compared with regard to case, as the RFC has it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[allow(missing_docs, reason = "the variants are the methods they spell")]
@@ -45,6 +47,17 @@ impl Method {
             "PRACK" => Self::Prack,
             "PUBLISH" => Self::Publish,
             other => Self::Other(Arc::from(other)),
+        }
+    }
+
+    /// The method of that name, if it is a token.
+    pub(crate) fn from_token(text: &[u8]) -> Option<Self> {
+        match text {
+            b"INVITE" => Some(Self::Invite),
+            b"ACK" => Some(Self::Ack),
+            b"BYE" => Some(Self::Bye),
+            _ if scan::is_token(text) => std::str::from_utf8(text).ok().map(Self::new),
+            _ => None,
         }
     }
 

@@ -108,24 +108,25 @@ const LONGEST: usize = 24;
 /// A name of at most [`LONGEST`] bytes as three words that together hold each of its bytes.
 type Words = [u64; 3];
 
-const fn word(name: &[u8], from: usize, length: usize) -> u64 {
-    let mut word = 0;
-    let mut at = 0;
-    while at < length {
-        word |= (name[from + at] as u64) << (8 * at);
-        at += 1;
-    }
-    word
-}
-
 /// First, middle and last bytes; they overlap.
 const fn words(name: &[u8]) -> Words {
-    let length = name.len();
-    match length {
-        0 => [0; 3],
-        1..4 => [word(name, 0, 1), word(name, length / 2, 1), word(name, length - 1, 1)],
-        4..8 => [word(name, 0, 4), 0, word(name, length - 4, 4)],
-        _ => [word(name, 0, 8), word(name, length / 2 - 4, 8), word(name, length - 8, 8)],
+    let (_, second) = name.split_at(name.len() / 2);
+    let (_, middle) = name.split_at((name.len() / 2).saturating_sub(4));
+    match (name.first_chunk(), middle.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(middle), Some(last)) => {
+            [u64::from_le_bytes(*first), u64::from_le_bytes(*middle), u64::from_le_bytes(*last)]
+        }
+        _ => match (name.first_chunk(), name.last_chunk()) {
+            (Some(first), Some(last)) => {
+                [u32::from_le_bytes(*first) as u64, 0, u32::from_le_bytes(*last) as u64]
+            }
+            _ => match (name, second) {
+                ([first, ..], [middle, ..]) => {
+                    [*first as u64, *middle as u64, name[name.len() - 1] as u64]
+                }
+                _ => [0; 3],
+            },
+        },
     }
 }
 
@@ -189,6 +190,7 @@ const fn slots() -> [Spelling; 256] {
 }
 
 /// The code of the name with that text, or [`OTHER`].
+#[inline]
 pub(crate) fn code_of(name: &[u8]) -> u8 {
     if name.len() > LONGEST {
         return OTHER;

@@ -23,8 +23,8 @@ pub(super) fn parse(wire: Bytes) -> Result<Message, ParseError> {
     let mut index = Index::new();
     let mut lines = Lines::new(&wire, false);
     lines.read(&mut index).map_err(unread)?;
-    let (mut fault, folded) = (lines.fault, lines.folded);
-    let mut head = plain_text(&wire, &index).filter(|_| !folded);
+    let mut fault = lines.fault;
+    let mut head = lines.plain_text();
     let mended;
     if head.is_none() {
         mended = mend(&wire);
@@ -38,6 +38,7 @@ pub(super) fn parse(wire: Bytes) -> Result<Message, ParseError> {
         fault = Some((Problem::MessageTooLong, 0));
     }
     let mut checks = Checks { head: head.unwrap_or(""), fault };
+    checks.request_uri(&index);
     checks.fields(&mut index);
     checks.addresses(&mut index);
     let fault = checks.fault;
@@ -47,12 +48,6 @@ pub(super) fn parse(wire: Bytes) -> Result<Message, ParseError> {
         message.is_request() && *message.method_ref() != Method::Ack && message.via().is_ok();
     let salvaged = answerable.then(|| Box::new(message));
     Err(ParseError { problem, at, salvaged })
-}
-
-/// The head as text, if nothing in it is odd.
-fn plain_text<'a>(wire: &'a [u8], index: &Index) -> Option<&'a str> {
-    let head = &wire[..index.body.0 as usize];
-    is_plain(head).then(|| std::str::from_utf8(head).ok()).flatten()
 }
 
 fn to_u32(n: usize) -> u32 {
@@ -72,12 +67,14 @@ struct Lines<'a> {
     /// Whether to look for odd bytes line by line, and to take folds for mistakes.
     careful: bool,
     folded: bool,
+    /// How many lines there were, empty ones included.
+    count: usize,
     fault: Option<Fault>,
 }
 
 impl<'a> Lines<'a> {
     const fn new(text: &'a [u8], careful: bool) -> Self {
-        Self { text, at: 0, careful, folded: false, fault: None }
+        Self { text, at: 0, careful, folded: false, count: 0, fault: None }
     }
 
     /// The next line without its CR LF; `None` where the head breaks off.
@@ -91,6 +88,7 @@ impl<'a> Lines<'a> {
             return None;
         };
         self.at = from + end + 1;
+        self.count += 1;
         let line = &window[..end];
         let Some((b'\r', line)) = line.split_last() else {
             self.note(Problem::ControlCharacter, from);
@@ -106,6 +104,13 @@ impl<'a> Lines<'a> {
         self.fault.get_or_insert((problem, at));
     }
 
+    /// The head as text, if nothing in it is odd.
+    fn plain_text(&self) -> Option<&'a str> {
+        let head = &self.text[..self.at];
+        let plain = !self.folded && is_plain(head, self.count);
+        plain.then(|| std::str::from_utf8(head).ok()).flatten()
+    }
+
     /// Indexes the head. A start line that is not one ends it all.
     fn read(&mut self, index: &mut Index) -> Result<(), Fault> {
         let start = self.start_line()?;
@@ -118,6 +123,7 @@ impl<'a> Lines<'a> {
 
     fn start_line(&mut self) -> Result<StartLine, Fault> {
         self.at = blank_lines(self.text);
+        self.count = self.at / 2;
         let Some((at, line)) = self.line() else {
             return Err((Problem::NoEndOfHead, 0));
         };
@@ -170,14 +176,14 @@ pub(super) fn blank_lines(text: &[u8]) -> usize {
 /// `Name: value`, blanks allowed around the colon.
 fn field(at: usize, line: &[u8]) -> Option<Entry> {
     let colon = scan::position(line, b':')?;
-    let (_, name) = scan::trimmed(&line[..colon]);
-    let code = name::code_of(&line[..name]);
-    if code == name::OTHER && !scan::is_token(&line[..name]) {
+    let name = scan::trim_end(&line[..colon]);
+    let code = name::code_of(name);
+    if code == name::OTHER && !scan::is_token(name) {
         return None;
     }
     let (from, to) = scan::trimmed(&line[colon + 1..]);
-    let value = at + colon + 1;
-    Some(Entry { code, name: Span::new(at, at + name), value: Span::new(value + from, value + to) })
+    let value = Span::new(at + colon + 1 + from, at + colon + 1 + to);
+    Some(Entry { code, name: Span::new(at, at + name.len()), value })
 }
 
 /// `SIP/2.0 200 OK`; the phrase may be empty, its space even missing.
@@ -204,11 +210,8 @@ fn status_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
 /// request that can be answered.
 fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     let wrong = (Problem::RequestLine, at);
-    let first = memchr::memchr(b' ', line).ok_or(wrong)?;
-    let method = &line[..first];
-    if !scan::is_token(method) {
-        return Err(wrong);
-    }
+    let first = scan::position(line, b' ').ok_or(wrong)?;
+    let method = Method::from_token(&line[..first]).ok_or(wrong)?;
     let trimmed = line.trim_ascii_end();
     let last = memchr::memrchr(b' ', trimmed).filter(|&last| last > first).ok_or(wrong)?;
     let version = &trimmed[last + 1..];
@@ -216,19 +219,13 @@ fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     if !looks_like_sip {
         return Err(wrong);
     }
-    let uri = std::str::from_utf8(&line[first + 1..last]).unwrap_or("");
     let fault = if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         Some((Problem::Version, at))
-    } else if trimmed.len() != line.len() {
-        Some(wrong)
     } else {
-        request_uri(uri).err().map(|error| (Problem::Header(error), at))
+        (trimmed.len() != line.len()).then_some(wrong)
     };
-    Ok(StartLine {
-        start: Start::Request { uri: Span::new(at + first + 1, at + last) },
-        method: Method::new(std::str::from_utf8(method).unwrap_or("")),
-        fault,
-    })
+    let uri = Span::new(at + first + 1, at + last);
+    Ok(StartLine { start: Start::Request { uri }, method, fault })
 }
 
 /// A Request-URI must parse and have no headers (§19.1.1).
@@ -288,6 +285,15 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Parses the Request-URI.
+    fn request_uri(&mut self, index: &Index) {
+        if let Start::Request { uri } = index.start
+            && let Err(error) = request_uri(self.head.get(uri.range()).unwrap_or(""))
+        {
+            self.note(Problem::Header(error), uri.start());
+        }
+    }
+
     /// Parses From, To and each Via; keeps where the tags are.
     fn addresses(&mut self, index: &mut Index) {
         index.from_tag = self.tag(index, Name::FROM);
@@ -338,10 +344,10 @@ fn cseq(text: &str, index: &Index) -> Result<(u32, Option<Method>), Problem> {
     match index.start {
         Start::Request { .. } if method != index.method.as_str() => Err(Problem::CseqMethod),
         Start::Request { .. } => Ok((sequence, None)),
-        Start::Response { .. } if scan::is_token(method.as_bytes()) => {
-            Ok((sequence, Some(Method::new(method))))
+        Start::Response { .. } => {
+            let method = Method::from_token(method.as_bytes()).ok_or(bad("no method"))?;
+            Ok((sequence, Some(method)))
         }
-        Start::Response { .. } => Err(bad("no method")),
     }
 }
 

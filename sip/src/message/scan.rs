@@ -6,12 +6,18 @@ use std::borrow::Cow;
 pub(crate) const TOKEN: u8 = 1;
 /// May stand in a host's name or IPv4 address.
 pub(crate) const HOST: u8 = 1 << 1;
-/// May stand in a URI.
-pub(crate) const URI: u8 = 1 << 2;
+/// Never stands in a URI.
+pub(crate) const NOT_URI: u8 = 1 << 2;
 /// May stand in a display name without quotes.
 pub(crate) const NAME: u8 = 1 << 3;
 /// May stand in a URI's scheme.
 pub(crate) const SCHEME: u8 = 1 << 4;
+/// `?`, before a URI's header fields.
+pub(crate) const QUESTION: u8 = 1 << 5;
+/// `%`, before two hexadecimal digits.
+pub(crate) const PERCENT: u8 = 1 << 6;
+/// Opens or ends something in a header's value: a comma, semicolon, quote or angle bracket.
+const MARK: u8 = 1 << 7;
 
 /// What each byte may be part of.
 static CLASSES: [u8; 256] = classes();
@@ -30,9 +36,15 @@ const fn classes() -> [u8; 256] {
         let mut class = 0;
         class |= if token { TOKEN } else { 0 };
         class |= if letter || matches!(byte, b'-' | b'.' | b'_') { HOST } else { 0 };
-        class |= if never_in_uri { 0 } else { URI };
+        class |= if never_in_uri { NOT_URI } else { 0 };
         class |= if name { NAME } else { 0 };
         class |= if letter || matches!(byte, b'+' | b'-' | b'.') { SCHEME } else { 0 };
+        class |= match byte {
+            b'?' => QUESTION,
+            b'%' => PERCENT,
+            b',' | b';' | b'"' | b'<' | b'>' => MARK,
+            _ => 0,
+        };
         classes[at] = class;
         at += 1;
     }
@@ -41,7 +53,18 @@ const fn classes() -> [u8; 256] {
 
 /// Whether every byte is of that class. Does not stop early: the texts are short, and good.
 pub(crate) fn all(text: &[u8], class: u8) -> bool {
-    text.iter().fold(class, |left, &byte| left & CLASSES[usize::from(byte)]) != 0
+    let of = |byte: u8| CLASSES[usize::from(byte)];
+    let (words, rest) = text.as_chunks::<4>();
+    let left = words.iter().fold(class, |left, &[a, b, c, d]| left & of(a) & of(b) & of(c) & of(d));
+    rest.iter().fold(left, |left, &byte| left & of(byte)) != 0
+}
+
+/// Every class that some byte has.
+pub(crate) fn classes_in(text: &[u8]) -> u8 {
+    let of = |byte: u8| CLASSES[usize::from(byte)];
+    let (words, rest) = text.as_chunks::<4>();
+    let some = words.iter().fold(0, |some, &[a, b, c, d]| some | of(a) | of(b) | of(c) | of(d));
+    rest.iter().fold(some, |some, &byte| some | of(byte))
 }
 
 /// How many bytes of that class the text begins with.
@@ -55,19 +78,46 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && all(text, TOKEN)
 }
 
-/// Where that byte is, in a text of a few bytes.
+/// Where that byte is first. Made for texts of a few words, for which it beats `memchr`.
 pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
-    text.iter().position(|&b| b == byte)
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let sought = ONES.wrapping_mul(u64::from(byte));
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let zero_where_found = u64::from_le_bytes(*word) ^ sought;
+        let found = zero_where_found.wrapping_sub(ONES) & !zero_where_found & (ONES << 7);
+        if found != 0 {
+            return Some(8 * at + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let at = rest.iter().position(|&b| b == byte)?;
+    Some(text.len() - rest.len() + at)
 }
 
 const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
+    byte == b' ' || byte == b'\t'
 }
 
 /// Strips spaces and tabs off both ends.
+#[inline]
 pub(crate) fn trim(text: &str) -> &str {
-    let (from, to) = trimmed(text.as_bytes());
-    &text[from..to]
+    match text.as_bytes() {
+        [first, .., last] if !is_blank(*first) && !is_blank(*last) => text,
+        bytes => {
+            let (from, to) = trimmed(bytes);
+            &text[from..to]
+        }
+    }
+}
+
+/// The text without spaces and tabs at its end.
+pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., last] = text
+        && is_blank(*last)
+    {
+        text = rest;
+    }
+    text
 }
 
 /// Strips spaces and tabs off the front.
@@ -93,9 +143,15 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 {
         return None;
     }
-    text.iter().try_fold(0, |number, &byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
-    })
+    let mut number = 0;
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
 }
 
 /// Where the quoted string that starts at byte 0 ends, just past its closing quote.
@@ -112,11 +168,15 @@ pub(crate) fn quoted_end(text: &str) -> Option<usize> {
     None
 }
 
-/// Where that byte is first, outside quoted strings and angle brackets.
+/// Where that comma or semicolon is first, outside quoted strings and angle brackets.
 fn find_outside(text: &str, stop: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut bracketed) = (0, false);
     while at < bytes.len() {
+        if CLASSES[usize::from(bytes[at])] & MARK == 0 {
+            at += 1;
+            continue;
+        }
         match bytes[at] {
             b'"' if !bracketed => {
                 at += quoted_end(&text[at..])?;
@@ -239,5 +299,17 @@ mod tests {
         assert_eq!(params.value("x"), Some(r#""a;b""#));
         assert_eq!(params.value("last"), Some("1"));
         assert_eq!(unquote(r#""a\"b\\""#), r#"a"b\"#);
+    }
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let mut text = vec![b'9'; length]; // one below ':'
+            assert_eq!(position(&text, b':'), None);
+            for at in (0..length).rev() {
+                text[at] = b':';
+                assert_eq!(position(&text, b':'), Some(at));
+            }
+        }
     }
 }

@@ -39,7 +39,12 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), HeaderError> 
         text[1..end].parse::<Ipv6Addr>().map_err(|_| bad("not an IPv6 address"))?;
         text.split_at(end + 1)
     } else {
-        text.split_at(scan::run(text.as_bytes(), scan::HOST))
+        let end = scan::position(text.as_bytes(), b':').unwrap_or(text.len());
+        let host = &text[..scan::trim_end(&text.as_bytes()[..end]).len()];
+        if !scan::all(host.as_bytes(), scan::HOST) {
+            return Err(bad("a character that no host has"));
+        }
+        (host, &text[end..])
     };
     if host.is_empty() {
         return Err(bad("no host"));
@@ -59,12 +64,13 @@ impl<'a> Uri<'a> {
     /// When it has no scheme, holds spaces, control characters or angle brackets, or when a `sip:`
     /// URI's host or port is not one.
     pub fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        if !scan::all(text.as_bytes(), scan::URI) {
+        let classes = scan::classes_in(text.as_bytes());
+        if classes & scan::NOT_URI != 0 {
             return Err(bad("a character that no URI has"));
         }
         let colon = scan::position(text.as_bytes(), b':').ok_or(bad("no scheme"))?;
         let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
-        if !is_scheme(scheme) {
+        if scheme != "sip" && !is_scheme(scheme) {
             return Err(bad("no scheme"));
         }
         let mut uri = Self {
@@ -78,7 +84,7 @@ impl<'a> Uri<'a> {
             headers: None,
         };
         if uri.is_sip() {
-            uri.parse_sip(rest)?;
+            uri.parse_sip(rest, classes)?;
         } else {
             let end = rest.find(';').unwrap_or(rest.len());
             uri.user = Some(&rest[..end]);
@@ -90,7 +96,7 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
-    fn parse_sip(&mut self, rest: &'a str) -> Result<(), HeaderError> {
+    fn parse_sip(&mut self, rest: &'a str, classes: u8) -> Result<(), HeaderError> {
         // A user part may hold `;` and `?`, so the last `@` decides; `@` itself must be escaped.
         let hosted = match memchr::memrchr(b'@', rest.as_bytes()) {
             Some(at) => {
@@ -102,19 +108,20 @@ impl<'a> Uri<'a> {
                 if user.is_empty() {
                     return Err(bad("an empty user"));
                 }
-                if !is_user(user.as_bytes()) {
-                    return Err(bad("a user part with a broken escape or a second @"));
+                if scan::position(user.as_bytes(), b'@').is_some() {
+                    return Err(bad("a user part with a second @"));
+                }
+                if classes & scan::PERCENT != 0 && !escapes_are_whole(user.as_bytes()) {
+                    return Err(bad("a user part with a broken escape"));
                 }
                 (self.user, self.password) = (Some(user), password);
                 &rest[at + 1..]
             }
             None => rest,
         };
-        let (hosted, headers) = match memchr::memchr(b'?', hosted.as_bytes()) {
-            Some(at) => (&hosted[..at], Some(&hosted[at + 1..])),
-            None => (hosted, None),
-        };
-        let end = memchr::memchr(b';', hosted.as_bytes()).unwrap_or(hosted.len());
+        let question = (classes & scan::QUESTION != 0).then(|| hosted.split_once('?')).flatten();
+        let (hosted, headers) = question.map_or((hosted, None), |(h, headers)| (h, Some(headers)));
+        let end = scan::position(hosted.as_bytes(), b';').unwrap_or(hosted.len());
         (self.host, self.port) = host_port(&hosted[..end])?;
         self.params = &hosted[end..];
         self.headers = headers;
@@ -136,7 +143,7 @@ impl<'a> Uri<'a> {
     /// Whether the scheme is `sip` or `sips`.
     #[must_use]
     pub fn is_sip(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case("sip") || self.is_secure()
+        self.scheme == "sip" || self.scheme.eq_ignore_ascii_case("sip") || self.is_secure()
     }
 
     /// Whether the scheme is `sips`.
@@ -249,11 +256,11 @@ fn headers_agree(a: Option<&str>, b: Option<&str>) -> bool {
     a == b || sorted(a) == sorted(b)
 }
 
-/// No second `@`, and two hexadecimal digits behind each `%`.
-fn is_user(user: &[u8]) -> bool {
-    memchr::memchr2_iter(b'@', b'%', user).all(|at| {
-        let digits = user.get(at + 1..at + 3).unwrap_or(b"-");
-        user[at] == b'%' && digits.iter().all(u8::is_ascii_hexdigit)
+/// Whether two hexadecimal digits stand behind each `%`.
+fn escapes_are_whole(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', text).all(|at| {
+        let digits = text.get(at + 1..at + 3).unwrap_or(b"-");
+        digits.iter().all(u8::is_ascii_hexdigit)
     })
 }
 

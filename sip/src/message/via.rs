@@ -41,7 +41,7 @@ impl<'a> Via<'a> {
         if !rest.starts_with([' ', '\t']) {
             return Err(bad("no sent-by"));
         }
-        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let end = scan::position(rest.as_bytes(), b';').unwrap_or(rest.len());
         let (host, port) = sent_by(scan::trim(&rest[..end]))?;
         Ok(Self { text, transport, host, port, params: Params::new(&rest[end..]) })
     }
