@@ -21,8 +21,8 @@ pub use directory::{Directory, ProvisioningError};
 pub use network::{Network, NetworkError};
 pub use number::{E164, NumberError};
 pub use provisioning::{
-    Agent, ApiKey, Flow, HangupCause, Limits, Number, PromptFile, Provisioning, Queue, Role, Skill,
-    Step, Tenant, Trunk,
+    Agent, ApiKey, Digest, Flow, HangupCause, Limits, Number, PromptFile, Provisioning, Queue,
+    Role, Skill, Step, Tenant, Trunk,
 };
 pub use route::{Route, RouteRefusal, route};
 pub use router::{

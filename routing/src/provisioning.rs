@@ -57,6 +57,9 @@ pub struct Tenant {
     pub name: String,
     /// The domain its agents register in, such as `acme.example`. No two tenants share one.
     pub domain: String,
+    /// The digest algorithms that its agents' phones may use.
+    #[serde(default)]
+    pub digest: Digest,
     /// The tenant above it, whose limits, skills and prompts it inherits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TenantId>,
@@ -84,6 +87,21 @@ pub struct Tenant {
     /// Keys for its part of the API.
     #[serde(default)]
     pub api_keys: Vec<ApiKey>,
+}
+
+/// The digest algorithms (RFC 8760) that a tenant's phones are challenged for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Digest {
+    /// Both: the phone chooses.
+    #[default]
+    #[serde(rename = "md5-and-sha-256")]
+    Md5AndSha256,
+    /// MD5 alone, for phones that a second challenge confuses.
+    #[serde(rename = "md5")]
+    Md5,
+    /// SHA-256 alone.
+    #[serde(rename = "sha-256")]
+    Sha256,
 }
 
 /// What a tenant may use. Absent means no limit of its own: the parent's holds.

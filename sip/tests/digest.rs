@@ -5,7 +5,7 @@
 mod support;
 
 use base::{Duration, Instant, Rng};
-use sip::digest::{Answer, Authenticator, ChallengeError, Verdict, answer, choose};
+use sip::digest::{Accepted, Answer, Authenticator, ChallengeError, Verdict, answer, choose};
 use sip::{Message, Method};
 use support::*;
 
@@ -43,22 +43,22 @@ impl Door {
     }
 
     fn challenges(&mut self) -> Vec<String> {
-        self.authenticator.challenges(self.now, REALM)
+        self.authenticator.challenges(self.now, REALM, Accepted::default())
     }
 
     fn knock(&mut self, authorization: &str, password: Option<&str>) -> Verdict {
         let request = register(Some(authorization));
-        self.authenticator.verify(self.now, &request, REALM, password)
+        self.authenticator.verify(self.now, &request, REALM, Accepted::default(), password)
     }
 }
 
 #[test]
-fn both_algorithms_are_offered_sha_256_first_and_both_let_the_right_password_in() {
+fn both_algorithms_are_offered_md5_first_and_both_let_the_right_password_in() {
     let mut door = Door::new();
     let challenges = door.challenges();
     assert_eq!(challenges.len(), 2);
-    assert!(challenges[0].contains("algorithm=SHA-256, qop=\"auth\""), "{challenges:?}");
-    assert!(challenges[1].contains("algorithm=MD5, qop=\"auth\""));
+    assert!(challenges[0].contains("algorithm=MD5, qop=\"auth\""), "{challenges:?}");
+    assert!(challenges[1].contains("algorithm=SHA-256, qop=\"auth\""));
     assert_eq!(choose(challenges.iter().map(String::as_str)), Some(&*challenges[0]));
     for nc in [1, 2] {
         let which = &challenges[nc as usize - 1];
@@ -71,11 +71,28 @@ fn both_algorithms_are_offered_sha_256_first_and_both_let_the_right_password_in(
 }
 
 #[test]
+fn a_realm_of_one_algorithm_offers_only_that_and_takes_only_that() {
+    let mut door = Door::new();
+    for (accepted, other) in [(Accepted::Sha256, Accepted::Md5), (Accepted::Md5, Accepted::Sha256)]
+    {
+        let challenges = door.authenticator.challenges(door.now, REALM, accepted);
+        assert_eq!(challenges.len(), 1);
+        let request = register(Some(&answered(&challenges[0], "alice", "p", 1)));
+        let refused = door.authenticator.verify(door.now, &request, REALM, other, Some("p"));
+        assert_eq!(refused, Verdict::Challenge, "{other:?} does not take {accepted:?}");
+        let taken = door.authenticator.verify(door.now, &request, REALM, accepted, Some("p"));
+        assert_eq!(taken, ok());
+    }
+}
+
+#[test]
 fn no_credentials_or_another_realms_are_challenged() {
     let mut door = Door::new();
-    let none = door.authenticator.verify(door.now, &register(None), REALM, Some("p"));
+    let none =
+        door.authenticator.verify(door.now, &register(None), REALM, Accepted::default(), Some("p"));
     assert_eq!(none, Verdict::Challenge);
-    let other = door.authenticator.challenges(door.now, "globex.example").remove(0);
+    let other =
+        door.authenticator.challenges(door.now, "globex.example", Accepted::default()).remove(0);
     assert_eq!(door.knock(&answered(&other, "alice", "p", 1), Some("p")), Verdict::Challenge);
     assert_eq!(door.knock("Basic YTpi", Some("b")), Verdict::Challenge);
     assert_eq!(door.knock("Digest", Some("b")), Verdict::Challenge);
@@ -112,7 +129,7 @@ fn a_nonce_older_than_five_minutes_is_stale_and_the_new_challenge_says_so() {
     let late = answered(&challenge, "alice", "p", 1);
     assert_eq!(door.knock(&late, Some("p")), Verdict::Stale);
     assert_eq!(door.knock(&late, Some("other")), Verdict::Wrong, "stale is only for who knows");
-    let again = door.authenticator.stale_challenges(door.now, REALM);
+    let again = door.authenticator.stale_challenges(door.now, REALM, Accepted::default());
     assert!(again.iter().all(|challenge| challenge.ends_with(", stale=true")));
     assert_eq!(door.knock(&answered(&again[0], "alice", "p", 1), Some("p")), ok());
 }
@@ -161,13 +178,17 @@ fn forgotten_nonces_are_stale_so_that_none_can_be_replayed() {
     let mut used = Vec::new();
     for n in 0..4 {
         let now = at(1_000 + n);
-        let challenge = authenticator.challenges(now, REALM).remove(0);
+        let challenge = authenticator.challenges(now, REALM, Accepted::default()).remove(0);
         let request = register(Some(&answered(&challenge, "alice", "p", 1)));
-        assert_eq!(authenticator.verify(now, &request, REALM, Some("p")), ok());
+        assert_eq!(
+            authenticator.verify(now, &request, REALM, Accepted::default(), Some("p")),
+            ok()
+        );
         used.push(request);
     }
     for request in used {
-        let verdict = authenticator.verify(at(2_000), &request, REALM, Some("p"));
+        let verdict =
+            authenticator.verify(at(2_000), &request, REALM, Accepted::default(), Some("p"));
         assert_eq!(verdict, Verdict::Stale);
     }
 }

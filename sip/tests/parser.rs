@@ -146,7 +146,7 @@ fn read_all(message: &Message) {
     _ = sip::Dialog::uas(message, "t", uri("sip:a@b"));
     _ = sip::Registrar::new().register(at(0), "a", udp(), message);
     let mut authenticator = sip::digest::Authenticator::new(base::Rng::from_seed(1));
-    _ = authenticator.verify(at(0), message, "r", Some("p"));
+    _ = authenticator.verify(at(0), message, "r", sip::digest::Accepted::default(), Some("p"));
 }
 
 proptest! {

@@ -2,8 +2,8 @@
 //! user the agent. What a stranger learns is the same whether tenant and agent exist or not.
 
 use base::{AgentId, Instant, TenantId};
-use routing::Secret;
-use sip::digest::{Authenticator, Verdict};
+use routing::{Digest, Secret};
+use sip::digest::{Accepted, Authenticator, Verdict};
 use sip::{Flow, Message, Name, Response, ServerTx, StatusCode};
 
 use crate::port::SecurityKind;
@@ -25,7 +25,11 @@ struct Claim {
     tenant: Option<TenantId>,
     agent: Option<AgentId>,
     password: Option<Secret>,
+    accepted: Accepted,
 }
+
+/// Phones that fail on any challenge but MD5's instead of passing over it: libre before 2.0.
+const MD5_ONLY_PHONES: [&str; 2] = ["baresip v0.", "baresip v1."];
 
 impl Switch {
     pub(crate) fn on_register(
@@ -44,15 +48,17 @@ impl Switch {
         }
         let claim = self.claim(&realm, request);
         let password = claim.password.as_ref().map(Secret::as_str);
-        match self.node.authenticator.verify(now, request, &realm, password) {
+        let verdict =
+            self.node.authenticator.verify(now, request, &realm, claim.accepted, password);
+        match verdict {
             Verdict::Ok { user } => self.register(now, tx, flow, request, &claim, &user),
             Verdict::Wrong => {
                 let kind = SecurityKind::WrongCredentials;
                 self.node.security(now, kind, flow.remote, claim.tenant);
                 self.node.reply(now, tx, StatusCode::FORBIDDEN);
             }
-            Verdict::Challenge => self.challenge(now, tx, &realm, false),
-            Verdict::Stale => self.challenge(now, tx, &realm, true),
+            Verdict::Challenge => self.challenge(now, tx, request, (&realm, &claim), false),
+            Verdict::Stale => self.challenge(now, tx, request, (&realm, &claim), true),
         }
     }
 
@@ -67,16 +73,34 @@ impl Switch {
             _ => None,
         };
         let password = known.map(|agent| agent.password.clone());
-        Claim { tenant: tenant.map(|tenant| tenant.id.clone()), agent, password }
+        let accepted = match tenant.map(|tenant| tenant.digest).unwrap_or_default() {
+            Digest::Md5AndSha256 => Accepted::Md5AndSha256,
+            Digest::Md5 => Accepted::Md5,
+            Digest::Sha256 => Accepted::Sha256,
+        };
+        Claim { tenant: tenant.map(|tenant| tenant.id.clone()), agent, password, accepted }
     }
 
-    fn challenge(&mut self, now: Instant, tx: ServerTx, realm: &str, stale: bool) {
+    fn challenge(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        request: &Message,
+        (realm, claim): (&str, &Claim),
+        stale: bool,
+    ) {
+        let phone = request.header(Name::USER_AGENT).unwrap_or("");
+        let is_md5_only = MD5_ONLY_PHONES.iter().any(|known| phone.starts_with(known));
+        let accepted = match claim.accepted {
+            Accepted::Md5AndSha256 if is_md5_only => Accepted::Md5,
+            accepted => accepted,
+        };
         let mut response = Response::new(StatusCode::UNAUTHORIZED);
         let authenticator = &mut self.node.authenticator;
         let challenges = if stale {
-            authenticator.stale_challenges(now, realm)
+            authenticator.stale_challenges(now, realm, accepted)
         } else {
-            authenticator.challenges(now, realm)
+            authenticator.challenges(now, realm, accepted)
         };
         for challenge in challenges {
             response = response.header(Name::WWW_AUTHENTICATE, challenge);

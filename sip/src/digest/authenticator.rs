@@ -25,6 +25,29 @@ pub enum Verdict {
     Wrong,
 }
 
+/// The algorithms that a realm takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Accepted {
+    /// Either, challenged in this order: many phones in use give up when the first challenge, or
+    /// any, names an algorithm they do not know.
+    #[default]
+    Md5AndSha256,
+    /// MD5 alone.
+    Md5,
+    /// SHA-256 alone: nothing to downgrade to.
+    Sha256,
+}
+
+impl Accepted {
+    const fn algorithms(self) -> &'static [Algorithm] {
+        match self {
+            Self::Md5AndSha256 => &[Algorithm::Md5, Algorithm::Sha256],
+            Self::Md5 => &[Algorithm::Md5],
+            Self::Sha256 => &[Algorithm::Sha256],
+        }
+    }
+}
+
 /// Makes challenges and checks credentials.
 #[derive(Debug)]
 pub struct Authenticator {
@@ -49,29 +72,34 @@ impl Authenticator {
         Self { nonces: Nonces::new(rng, lifetime, nonces.max(1)) }
     }
 
-    /// The values of WWW-Authenticate (or Proxy-Authenticate): SHA-256 first, then MD5 (RFC 8760
-    /// §2.3).
-    pub fn challenges(&mut self, now: Instant, realm: &str) -> Vec<String> {
-        self.build(now, realm, false)
+    /// The values of WWW-Authenticate (or Proxy-Authenticate), one an algorithm (RFC 8760 §2.3).
+    pub fn challenges(&mut self, now: Instant, realm: &str, accepted: Accepted) -> Vec<String> {
+        self.build(now, realm, accepted, false)
     }
 
     /// The same with `stale=true`: the client tries again without asking its user.
-    pub fn stale_challenges(&mut self, now: Instant, realm: &str) -> Vec<String> {
-        self.build(now, realm, true)
+    pub fn stale_challenges(
+        &mut self,
+        now: Instant,
+        realm: &str,
+        accepted: Accepted,
+    ) -> Vec<String> {
+        self.build(now, realm, accepted, true)
     }
 
-    fn build(&mut self, now: Instant, realm: &str, stale: bool) -> Vec<String> {
+    fn build(&mut self, now: Instant, realm: &str, accepted: Accepted, stale: bool) -> Vec<String> {
         let nonce = self.nonces.issue(now, realm);
         let realm = quoted(realm);
         let stale = if stale { ", stale=true" } else { "" };
-        [Algorithm::Sha256, Algorithm::Md5]
+        let algorithms = accepted.algorithms().iter();
+        algorithms
             .map(|algorithm| {
                 let name = algorithm.as_str();
                 format!(
                     r#"Digest realm={realm}, nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#
                 )
             })
-            .into()
+            .collect()
     }
 
     /// User and realm that a request claims, for looking the password up. Nothing is checked yet.
@@ -83,16 +111,23 @@ impl Authenticator {
     }
 
     /// Checks a request's credentials for the realm against the user's password; `None` for a user
-    /// that does not exist takes the same time and gets the same verdict as a wrong password.
+    /// that does not exist takes the same time and gets the same verdict as a wrong password. An
+    /// algorithm that the realm does not take is challenged again.
     pub fn verify(
         &mut self,
         now: Instant,
         request: &Message,
         realm: &str,
+        accepted: Accepted,
         password: Option<&str>,
     ) -> Verdict {
         let Some(params) = credentials(request)
             .find(|params| params.get("realm").is_some_and(|given| given == realm))
+            .filter(|params| {
+                let name = params.get("algorithm");
+                Algorithm::by_name(name.as_deref())
+                    .is_some_and(|algorithm| accepted.algorithms().contains(&algorithm))
+            })
         else {
             return Verdict::Challenge;
         };

@@ -7,5 +7,5 @@ mod hash;
 mod nonce;
 mod params;
 
-pub use authenticator::{Authenticator, Verdict};
+pub use authenticator::{Accepted, Authenticator, Verdict};
 pub use client::{Answer, ChallengeError, answer, choose};
