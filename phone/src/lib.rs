@@ -151,6 +151,8 @@ struct Registration {
     call_id: String,
     tag: String,
     cseq: u32,
+    /// 0 while the phone takes its binding away.
+    expires: u32,
 }
 
 impl Phone {
@@ -161,7 +163,8 @@ impl Phone {
             EndpointConfig { user_agent: "Strowger phone".to_owned(), ..EndpointConfig::default() };
         let endpoint = Endpoint::new(settings, rng.fork());
         let flow = Flow::udp(config.sip, config.server);
-        let registration = Registration { call_id: rng.hex::<12>(), tag: rng.hex::<6>(), cseq: 0 };
+        let (call_id, tag) = (rng.hex::<12>(), rng.hex::<6>());
+        let registration = Registration { call_id, tag, cseq: 0, expires: EXPIRES };
         Self {
             config,
             endpoint,
@@ -180,6 +183,18 @@ impl Phone {
     /// # Errors
     /// When the domain makes no URI.
     pub fn register(&mut self, now: Instant) -> Result<(), HeaderError> {
+        self.registration.expires = EXPIRES;
+        self.send_register(now, None)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    /// Takes its binding away; [`PhoneEvent::Registered`] says that the server has done it.
+    ///
+    /// # Errors
+    /// When the domain makes no URI.
+    pub fn unregister(&mut self, now: Instant) -> Result<(), HeaderError> {
+        self.registration.expires = 0;
         self.send_register(now, None)?;
         self.drain(now);
         Ok(())

@@ -8,7 +8,7 @@ use sip::{
     StatusCode, UriBuf, digest,
 };
 
-use super::{Audio, Call, EXPIRES, Manner, Phone, PhoneEvent, PhoneOutput};
+use super::{Audio, Call, Manner, Phone, PhoneEvent, PhoneOutput};
 
 impl Phone {
     /// Carries out what the endpoint wants, until it wants nothing more.
@@ -209,7 +209,7 @@ impl Phone {
             .header(Name::CALL_ID, &self.registration.call_id)
             .header(Name::CSEQ, format_args!("{cseq} REGISTER"))
             .header(Name::CONTACT, self.contact())
-            .header(Name::EXPIRES, EXPIRES);
+            .header(Name::EXPIRES, self.registration.expires);
         let answered = credentials.is_some();
         if let Some((name, value)) = credentials {
             request = request.header(name, value);

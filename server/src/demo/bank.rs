@@ -28,6 +28,8 @@ pub struct PhoneId(pub usize);
 pub enum Order {
     /// Register.
     Register,
+    /// Take the binding away.
+    Unregister,
     /// Call a number.
     Dial(String),
     /// Say something, once.
@@ -243,6 +245,11 @@ impl Drive {
         match order {
             Order::Register => {
                 if line.phone.register(now).is_err() {
+                    let _ = self.events.send((phone, PhoneEvent::NotRegistered(0)));
+                }
+            }
+            Order::Unregister => {
+                if line.phone.unregister(now).is_err() {
                     let _ = self.events.send((phone, PhoneEvent::NotRegistered(0)));
                 }
             }

@@ -1,5 +1,5 @@
-//! Is this voice in that recording? Normalised cross-correlation of half a second of speech with every
-//! place of the recording.
+//! Is this voice in that recording? Normalised cross-correlation of half a second of speech with
+//! every place of the recording.
 
 /// Samples a second of everything compared here.
 const RATE: usize = 8000;
@@ -8,8 +8,8 @@ const COARSE: usize = 4;
 /// Quieter windows, as energy a sample, hold nothing that could be compared.
 const SILENCE: f64 = 100.0;
 
-/// How well the loudest half second of `voice` fits the best place of `recording`: 1 is the same wave,
-/// 0 nothing in common. Speech that went through G.711 stays above 0.9; other speech, music and
+/// How well the loudest half second of `voice` fits the best place of `recording`: 1 is the same
+/// wave, 0 nothing in common. Speech that went through G.711 stays above 0.9; other speech, music and
 /// silence stay below 0.5.
 #[must_use]
 pub fn likeness(voice: &[i16], recording: &[i16]) -> f64 {

@@ -108,6 +108,7 @@ pub(super) async fn play(node: &Node, folder: &Path, show: &Show) -> Result<Outc
     let ladder = get(&api, &format!("{path}/ladder?format=text")).await?;
     let (caller, agent) =
         (end(&bank, CALLER, caller_says).await, end(&bank, ALICE, agent_says).await);
+    leave(&mut bank).await?;
     Ok(Outcome {
         events: log.rows,
         call: get(&api, &path).await?.json()["data"].take(),
@@ -152,6 +153,20 @@ async fn tell(bank: &Bank, phone: PhoneId, order: Order) -> Result<(), String> {
 
 async fn end(bank: &Bank, phone: PhoneId, said: Arc<[i16]>) -> End {
     End { said, heard: bank.heard(phone).await, stats: bank.stats(phone).await }
+}
+
+/// Alice's built-in phone goes, so that a call of the user's own does not ring there.
+async fn leave(bank: &mut Bank) -> Result<(), String> {
+    tell(bank, ALICE, Order::Unregister).await?;
+    let gone = async {
+        while let Some((phone, event)) = bank.next_event().await {
+            if phone == ALICE && matches!(event, PhoneEvent::Registered) {
+                return;
+            }
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(3), gone).await;
+    gone.map_err(|_| "alice's phone could not unregister".to_owned())
 }
 
 fn length(speech: &[i16]) -> Duration {

@@ -84,8 +84,9 @@ impl Show {
         self.say(&addresses.to_string());
         let sip = addresses.sip_udp.first().map(ToString::to_string).unwrap_or_default();
         self.say(&format!(
-            "register a softphone: user bob, domain acme.example, password bob-secret, proxy {sip};\n\
-             then call +15550100 from 127.0.0.2 (the demo's trunk)"
+            "register a softphone: user bob, domain acme.example, password bob-secret, proxy \
+             {sip};\nthen call in from the demo's trunk, such as\n  \
+             sipp -sn uac -i 127.0.0.2 -s +15550100 -d 10000 -m 1 {sip}"
         ));
     }
 

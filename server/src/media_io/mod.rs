@@ -127,11 +127,11 @@ struct Meters {
 
 impl Meters {
     fn new(id: WorkerId) -> Self {
-        let worker = id.0.to_string();
+        let counter = |name: &'static str| metrics::counter!(name, "worker" => id.0.to_string());
         Self {
-            received: metrics::counter!("strowger_rtp_packets_received_total", "worker" => worker.clone()),
-            sent: metrics::counter!("strowger_rtp_packets_sent_total", "worker" => worker.clone()),
-            unsent: metrics::counter!("strowger_rtp_packets_unsent_total", "worker" => worker),
+            received: counter("strowger_rtp_packets_received_total"),
+            sent: counter("strowger_rtp_packets_sent_total"),
+            unsent: counter("strowger_rtp_packets_unsent_total"),
         }
     }
 }

@@ -9,8 +9,9 @@ use routing::{ApiKey, Provisioning};
 pub enum CredentialFault {
     /// No key opens the API from outside: it would be reachable and useless, or worse.
     #[error(
-        "http.listen: {0} is reachable from outside, but no API key is provisioned for that; listen \
-         on 127.0.0.1, or apply a provisioning whose platform_keys hold a key of 24 characters or more"
+        "http.listen: {0} is reachable from outside, but no API key is provisioned for that; \
+         listen on 127.0.0.1, or apply a provisioning whose platform_keys hold a key of 24 \
+         characters or more"
     )]
     NoKey(SocketAddr),
     /// A key that everybody knows.

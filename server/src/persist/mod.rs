@@ -1,5 +1,6 @@
 //! Events, call records and recordings on their way into the store: batches of at most 20 ms in
-//! one transaction each, told to subscribers only when committed, journalled while the store is down.
+//! one transaction each, told to subscribers only when committed, journalled while the store is
+//! down.
 
 mod journal;
 mod rows;
