@@ -19,25 +19,46 @@ pub enum BuildError {
     Value(String),
 }
 
+/// The header fields, as they will stand in the message.
 #[derive(Clone, Debug, Default)]
 struct Fields {
-    fields: Vec<(Cow<'static, str>, String)>,
+    lines: String,
+    index: Vec<Field>,
     body: Bytes,
     refused: Option<BuildError>,
 }
 
+/// Where a field is in the lines.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    code: u8,
+    from: usize,
+    /// Where its value begins and ends.
+    value: (usize, usize),
+}
+
 impl Fields {
     fn add(&mut self, name: Name<'_>, value: &dyn fmt::Display) -> Result<(), BuildError> {
-        if !scan::is_token(name.as_str().as_bytes()) {
+        if name.code() == super::name::OTHER && !scan::is_token(name.as_str().as_bytes()) {
             return Err(BuildError::Name(name.to_string()));
         }
-        let value = value.to_string();
-        if value.bytes().any(|b| b < b' ' && b != b'\t' || b == 0x7f) {
+        if self.lines.is_empty() {
+            self.lines.reserve(512);
+            self.index.reserve(10);
+        }
+        let from = self.lines.len();
+        self.lines.push_str(name.as_str());
+        self.lines.push_str(": ");
+        let value_from = self.lines.len();
+        _ = write!(self.lines, "{value}");
+        let value_to = self.lines.len();
+        let written = &self.lines.as_bytes()[value_from..];
+        if written.iter().any(|&b| b < b' ' && b != b'\t' || b == 0x7f) {
+            self.lines.truncate(from);
             return Err(BuildError::Value(name.to_string()));
         }
-        let known = (name.code() != super::name::OTHER).then(|| static_name(name));
-        let name = known.map_or_else(|| Cow::Owned(name.to_string()), Cow::Borrowed);
-        self.fields.push((name, value));
+        self.lines.push_str("\r\n");
+        self.index.push(Field { code: name.code(), from, value: (value_from, value_to) });
         Ok(())
     }
 
@@ -48,30 +69,32 @@ impl Fields {
     }
 
     fn get(&self, name: Name<'_>) -> Option<&str> {
-        let found = self.fields.iter().find(|(n, _)| Name::new(n) == name);
-        found.map(|(_, value)| value.as_str())
+        let text = name.as_str();
+        let is_it = |field: &&Field| {
+            let Field { code, from, .. } = **field;
+            code == name.code()
+                && (code != super::name::OTHER
+                    || self.lines[from..field.value.0 - 2].eq_ignore_ascii_case(text))
+        };
+        let (from, to) = self.index.iter().find(is_it)?.value;
+        Some(&self.lines[from..to])
     }
 
-    fn write(&self, out: &mut String) {
-        for (name, value) in &self.fields {
-            out.push_str(name);
-            out.push_str(": ");
-            out.push_str(value);
-            out.push_str("\r\n");
+    /// The whole message behind that start and those first lines.
+    fn finish(&self, start: &[&str]) -> Bytes {
+        const LENGTH: &str = "Content-Length: ";
+        let start_length: usize = start.iter().map(|piece| piece.len()).sum();
+        let digits = scan::Digits::of(self.body.len() as u64);
+        let length = start_length + self.lines.len() + LENGTH.len() + digits.as_str().len() + 4;
+        // Exactly so long: transactions keep it for half a minute.
+        let mut bytes = Vec::with_capacity(length + self.body.len());
+        for piece in start.iter().copied().chain([&*self.lines, LENGTH, digits.as_str()]) {
+            bytes.extend_from_slice(piece.as_bytes());
         }
-    }
-
-    fn finish(&self, mut out: String) -> Bytes {
-        _ = write!(out, "Content-Length: {}\r\n\r\n", self.body.len());
-        let mut bytes = out.into_bytes();
+        bytes.extend_from_slice(b"\r\n\r\n");
         bytes.extend_from_slice(&self.body);
         Bytes::from(bytes)
     }
-}
-
-/// A known name's text outlives the name.
-fn static_name(name: Name<'_>) -> &'static str {
-    Name::by_code(name.code()).as_str()
 }
 
 macro_rules! fields {
@@ -151,10 +174,8 @@ impl Request {
 
     /// The message, with that Via on top.
     pub(crate) fn encode(&self, via: &str) -> Bytes {
-        let mut out = String::with_capacity(512 + self.fields.body.len());
-        _ = write!(out, "{} {} SIP/2.0\r\nVia: {via}\r\n", self.method, self.uri);
-        self.fields.write(&mut out);
-        self.fields.finish(out)
+        let (method, uri) = (self.method.as_str(), self.uri.as_str());
+        self.fields.finish(&[method, " ", uri, " SIP/2.0\r\nVia: ", via, "\r\n"])
     }
 }
 
@@ -209,9 +230,7 @@ impl Response {
 
     /// The message; `copied` are the lines that come from the request.
     pub(crate) fn encode(&self, copied: &str) -> Bytes {
-        let mut out = String::with_capacity(256 + copied.len() + self.fields.body.len());
-        _ = write!(out, "SIP/2.0 {} {}\r\n{copied}", self.status, self.reason);
-        self.fields.write(&mut out);
-        self.fields.finish(out)
+        let status = scan::Digits::of(self.status.as_u16().into());
+        self.fields.finish(&["SIP/2.0 ", status.as_str(), " ", &self.reason, "\r\n", copied])
     }
 }

@@ -30,7 +30,7 @@ pub use uri::{Uri, UriBuf};
 pub use via::Via;
 
 pub(crate) use parse::content_length;
-pub(crate) use scan::{split_list, trim, unquote};
+pub(crate) use scan::{Digits, split_list, trim, unquote};
 
 use index::{Entry, Index, Span, Start};
 

@@ -154,6 +154,32 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     Some(number)
 }
 
+/// A number in decimal digits, without the formatter.
+pub(crate) struct Digits {
+    digits: [u8; 20],
+    from: usize,
+}
+
+impl Digits {
+    pub(crate) fn of(mut number: u64) -> Self {
+        let (mut digits, mut from) = ([b'0'; 20], 20);
+        loop {
+            from -= 1;
+            #[allow(clippy::cast_possible_truncation, reason = "one digit")]
+            let digit = (number % 10) as u8;
+            digits[from] = b'0' + digit;
+            number /= 10;
+            if number == 0 {
+                return Self { digits, from };
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[self.from..]).unwrap_or("")
+    }
+}
+
 /// Where the quoted string that starts at byte 0 ends, just past its closing quote.
 pub(crate) fn quoted_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -299,6 +325,13 @@ mod tests {
         assert_eq!(params.value("x"), Some(r#""a;b""#));
         assert_eq!(params.value("last"), Some("1"));
         assert_eq!(unquote(r#""a\"b\\""#), r#"a"b\"#);
+    }
+
+    #[test]
+    fn digits_are_the_formatters() {
+        for number in [0, 7, 10, 99, 100, 5060, 65_535, u64::MAX] {
+            assert_eq!(Digits::of(number).as_str(), number.to_string());
+        }
     }
 
     #[test]

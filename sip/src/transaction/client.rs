@@ -1,6 +1,5 @@
 //! Our requests and their responses: the table of client transactions.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use base::Instant;
@@ -9,15 +8,15 @@ use bytes::Bytes;
 use super::client_invite::{ClientInvite, OnResponse, OnTimeout};
 use super::client_non_invite::ClientNonInvite;
 use super::endpoint::Core;
-use super::key::{self, Key};
+use super::key::{self, Key, Table};
 use super::schedule::Deadline;
 use super::{ClientTx, Event, TxRef};
 use crate::{Flow, Message, Method, Name, Request, Via};
 
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    table: HashMap<ClientTx, Client>,
-    by_key: HashMap<Key, ClientTx>,
+    table: Table<ClientTx, Client>,
+    by_key: Table<Key, ClientTx>,
 }
 
 #[derive(Debug)]
@@ -213,10 +212,8 @@ impl Clients {
         flow: Flow,
         response: Message,
     ) {
-        let key = response
-            .via()
-            .ok()
-            .and_then(|via| via.branch().map(|b| core.keyring.client(b, response.method_ref())));
+        let branch = response.via().ok().and_then(|via| via.branch());
+        let key = branch.map(|branch| core.keyring.client(branch, response.method_ref()));
         let tx = key.and_then(|key| self.by_key.get(&key).copied());
         let (Some(tx), Some(status)) = (tx, response.status()) else {
             return core.absorb(flow, response, TxRef::None);
@@ -235,7 +232,6 @@ impl Clients {
                 (state.on_response(now, &core.config, reliable, status), true)
             }
         };
-        let to = response.header(Name::TO).unwrap_or("").to_owned();
         let deliver = match action {
             OnResponse::Deliver => status.as_u16() != 100 && !internal,
             OnResponse::DeliverAndAck => true,
@@ -244,7 +240,7 @@ impl Clients {
         };
         // The ACK goes out before the user hears, so that what the user sends comes after it.
         if matches!(action, OnResponse::DeliverAndAck | OnResponse::AckAgain)
-            && let Some(ack) = derived(&client.request, &Method::Ack, Some(&to))
+            && let Some(ack) = derived(&client.request, &Method::Ack, response.header(Name::TO))
         {
             core.transmit(client.flow, ack, TxRef::Client(tx));
         }
@@ -336,7 +332,7 @@ impl Client {
     }
 }
 
-fn branch_key(core: &Core, request: &Bytes) -> Option<Key> {
+fn branch_key(core: &mut Core, request: &Bytes) -> Option<Key> {
     let request = Message::parse(request.clone()).ok()?;
     let via: Via<'_> = request.via().ok()?;
     Some(core.keyring.client(via.branch()?, request.method_ref()))

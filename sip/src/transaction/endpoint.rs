@@ -1,6 +1,8 @@
 //! The endpoint: takes messages in, gives messages and events out, and wakes the transactions.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use base::{Instant, Rng};
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use super::key::Keyring;
 use super::schedule::Schedule;
 use super::server::Servers;
 use super::{ClientTx, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef, reply};
-use crate::{Flow, Message, Method, Name, Request, Response};
+use crate::{Flow, Message, Method, Name, Request, Response, Transport};
 
 /// The transaction layer of one SIP element.
 ///
@@ -33,6 +35,7 @@ pub(super) struct Core {
     pub(super) flows: BTreeSet<(Flow, TxRef)>,
     outbox: VecDeque<Output>,
     numbers: u64,
+    last_sent_by: Option<(Transport, SocketAddr, Arc<str>)>,
 }
 
 impl Core {
@@ -69,9 +72,26 @@ impl Core {
         response.header(Name::SERVER, &self.config.user_agent)
     }
 
-    pub(super) fn via(&self, flow: &Flow, branch: &str) -> String {
-        let sent_by = self.config.sent_by(flow);
-        format!("SIP/2.0/{} {sent_by};rport;branch={branch}", flow.transport)
+    pub(super) fn via(&mut self, flow: &Flow, branch: &str) -> String {
+        let (transport, sent_by) = (flow.transport.as_str(), self.sent_by(flow));
+        ["SIP/2.0/", transport, " ", &sent_by, ";rport;branch=", branch].concat()
+    }
+
+    /// The sent-by of our Via on that flow. The last one is kept: datagrams have few, and writing
+    /// an address takes as long as parsing a message.
+    fn sent_by(&mut self, flow: &Flow) -> Arc<str> {
+        match &self.last_sent_by {
+            Some((transport, local, text))
+                if (*transport, *local) == (flow.transport, flow.local) =>
+            {
+                Arc::clone(text)
+            }
+            _ => {
+                let text: Arc<str> = self.config.sent_by(flow).into();
+                self.last_sent_by = Some((flow.transport, flow.local, Arc::clone(&text)));
+                text
+            }
+        }
     }
 
     /// Adds what every request has and its maker left out (§8.1.1).
@@ -80,7 +100,7 @@ impl Core {
             request = request.header(Name::MAX_FORWARDS, 70);
         }
         if request.get(Name::FROM).is_none() {
-            let (host, tag) = (self.config.sent_by(flow), self.rng.hex::<8>());
+            let (host, tag) = (self.sent_by(flow), self.rng.hex::<8>());
             request = request.header(Name::FROM, format_args!("<sip:{host}>;tag={tag}"));
         }
         if request.get(Name::TO).is_none() {
@@ -115,6 +135,7 @@ impl Endpoint {
             flows: BTreeSet::new(),
             outbox: VecDeque::new(),
             numbers: 0,
+            last_sent_by: None,
         };
         Self { core, clients: Clients::default(), servers: Servers::default() }
     }

@@ -1,9 +1,9 @@
 //! What a response takes from its request, and where it goes (RFC 3261 §8.2.6, §18.2, RFC 3581).
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::message::{split_list, trim};
+use crate::message::{Digits, split_list, trim};
 use crate::{Flow, Message, Method, Name, StatusCode, Transport, Via};
 
 /// The path of a response: back over the connection, or on datagrams to the request's source
@@ -45,15 +45,15 @@ pub(super) fn copied(
             }
             out.push_str("\r\n");
         } else {
-            _ = write!(out, "Via: {line}\r\n");
+            push(&mut out, &["Via: ", line, "\r\n"]);
         }
     }
     // A request that is refused as broken may lack some of them.
     for name in [Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ] {
         let Some(value) = request.header(name) else { continue };
-        _ = write!(out, "{name}: {value}");
+        push(&mut out, &[name.as_str(), ": ", value]);
         if let Some(tag) = tag.filter(|_| name == Name::TO && request.to_tag().is_none()) {
-            _ = write!(out, ";tag={tag}");
+            push(&mut out, &[";tag=", tag]);
         }
         out.push_str("\r\n");
     }
@@ -62,13 +62,13 @@ pub(super) fn copied(
         && matches!(request.method_ref(), Method::Invite | Method::Subscribe | Method::Refer);
     if may_make_a_dialog {
         for line in request.headers(Name::RECORD_ROUTE) {
-            _ = write!(out, "Record-Route: {line}\r\n");
+            push(&mut out, &["Record-Route: ", line, "\r\n"]);
         }
     }
     if number == 100
         && let Some(stamp) = request.header(Name::TIMESTAMP)
     {
-        _ = write!(out, "Timestamp: {stamp}\r\n");
+        push(&mut out, &["Timestamp: ", stamp, "\r\n"]);
     }
     out
 }
@@ -78,20 +78,39 @@ pub(super) fn copied(
 fn stamp(out: &mut String, via: &Via<'_>, flow: Flow) {
     let text = via.as_str();
     out.push_str(trim(&text[..text.len() - via.params().as_str().len()]));
+    let mut wants_rport = false;
     for (name, value) in via.params().iter() {
-        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+        let rport = name.eq_ignore_ascii_case("rport");
+        wants_rport |= rport;
+        if rport || name.eq_ignore_ascii_case("received") {
             continue;
         }
-        _ = write!(out, ";{name}");
+        push(out, &[";", name]);
         if let Some(value) = value {
-            _ = write!(out, "={value}");
+            push(out, &["=", value]);
         }
     }
     let source = flow.remote;
-    if via.wants_rport() {
-        _ = write!(out, ";rport={}", source.port());
+    if wants_rport {
+        push(out, &[";rport=", Digits::of(source.port().into()).as_str()]);
     }
-    if via.wants_rport() || via.ip() != Some(source.ip()) {
-        _ = write!(out, ";received={}", source.ip());
+    if wants_rport || via.ip() != Some(source.ip()) {
+        out.push_str(";received=");
+        push_ip(out, source.ip());
+    }
+}
+
+fn push(out: &mut String, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| out.push_str(piece));
+}
+
+fn push_ip(out: &mut String, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(v4) => {
+            for (at, octet) in v4.octets().into_iter().enumerate() {
+                push(out, &[if at == 0 { "" } else { "." }, Digits::of(octet.into()).as_str()]);
+            }
+        }
+        IpAddr::V6(v6) => _ = write!(out, "{v6}"),
     }
 }

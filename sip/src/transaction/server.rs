@@ -1,12 +1,10 @@
 //! Peers' requests and our responses: the table of server transactions.
 
-use std::collections::HashMap;
-
 use base::Instant;
 use bytes::Bytes;
 
 use super::endpoint::Core;
-use super::key::Key;
+use super::key::{Key, Table};
 use super::schedule::Deadline;
 use super::server_invite::{OnAck, OnTimeout, ServerInvite};
 use super::server_non_invite::ServerNonInvite;
@@ -15,12 +13,12 @@ use crate::{Flow, Message, Method, Name, Response, StatusCode};
 
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    table: HashMap<ServerTx, Server>,
-    by_key: HashMap<Key, ServerTx>,
+    table: Table<ServerTx, Server>,
+    by_key: Table<Key, ServerTx>,
     /// INVITEs that got a 2xx, by what its ACK says.
-    by_ack: HashMap<Key, ServerTx>,
+    by_ack: Table<Key, ServerTx>,
     /// Requests outside dialogs, by what all copies of one have in common.
-    by_merge: HashMap<Key, ServerTx>,
+    by_merge: Table<Key, ServerTx>,
 }
 
 #[derive(Debug)]
