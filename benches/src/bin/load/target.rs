@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 const MUSIC: &[u8] = include_bytes!("../../../../fixtures/audio/hold-music.wav");
 const CONFIG: &str = "drain_deadline_s = 1\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = []\n\
-                      [http]\nlisten = \"127.0.0.1:0\"\n[rtp]\nports = \"0\"\naddress = \"127.0.0.1\"\n";
+                      [http]\nlisten = \"127.0.0.1:0\"\n[rtp]\nports = \"0\"\n\
+                      address = \"127.0.0.1\"\n";
 
 /// The running server.
 pub(crate) struct Target {
