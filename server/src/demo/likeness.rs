@@ -9,8 +9,8 @@ const COARSE: usize = 4;
 const SILENCE: f64 = 100.0;
 
 /// How well the loudest half second of `voice` fits the best place of `recording`: 1 is the same
-/// wave, 0 nothing in common. Speech that went through G.711 stays above 0.9; other speech, music and
-/// silence stay below 0.5.
+/// wave, 0 nothing in common. Speech that went through G.711 stays above 0.9; other speech, music
+/// and silence stay below 0.5.
 #[must_use]
 pub fn likeness(voice: &[i16], recording: &[i16]) -> f64 {
     let template = loudest_part(voice);
