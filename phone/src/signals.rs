@@ -36,7 +36,7 @@ impl Phone {
             Event::Request { tx, request, .. } => self.request(now, tx, &request),
             Event::Response { tx, response, .. } => self.response(now, tx, &response),
             Event::Ack { tx, .. } => self.acknowledged(now, tx),
-            Event::Cancelled { tx, .. } => {
+            Event::Cancelled { tx, .. } | Event::Unanswered { tx } => {
                 let status = StatusCode::REQUEST_TERMINATED;
                 self.endpoint.respond(now, tx, Response::new(status));
                 self.over(PhoneEvent::Ended);

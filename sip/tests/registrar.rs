@@ -194,3 +194,19 @@ fn a_contact_that_is_no_address_is_refused() {
         assert_eq!(desk.send(lines), Err(400), "{lines}");
     }
 }
+
+#[test]
+fn one_binding_too_many_takes_the_place_of_the_one_refreshed_longest_ago() {
+    let mut desk = Desk::new();
+    let most = desk.registrar.config().max_bindings;
+    for n in 0..most {
+        // The first to come is the last to end.
+        let expires = 3_000 - n;
+        desk.send(&format!("Contact: <sip:a{n}@192.0.2.9>;expires={expires}\r\n")).unwrap();
+    }
+    desk.send("Contact: <sip:a0@192.0.2.9>;expires=100\r\n").unwrap();
+    let bound = desk.send("Contact: <sip:more@192.0.2.9>;expires=3000\r\n").unwrap();
+    assert_eq!(bound.len(), most);
+    assert!(bound.iter().any(|one| one.contains("a0@")), "just refreshed");
+    assert!(!bound.iter().any(|one| one.contains("a1@")), "refreshed longest ago");
+}

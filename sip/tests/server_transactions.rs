@@ -28,6 +28,7 @@ fn names(bench: &Bench) -> Vec<&'static str> {
         Event::Ack { .. } => "ack",
         Event::AckMissing { .. } => "ack missing",
         Event::Cancelled { .. } => "cancelled",
+        Event::Unanswered { .. } => "unanswered",
         _ => "other",
     };
     bench.events.iter().map(|(_, event)| name(event)).collect()
@@ -392,4 +393,66 @@ fn deadlines_of_a_hundred_thousand_transactions_stay_in_order() {
     assert_eq!(bench.endpoint.poll_timeout(), Some((at(32_000), Timer::J)));
     bench.run_to(32_001);
     assert!(bench.is_idle());
+}
+
+#[test]
+fn an_invite_that_the_user_forgets_is_refused_with_408_after_three_minutes_and_leaves_nothing() {
+    for flow in [udp(), tcp()] {
+        let mut bench = invited(flow);
+        bench.run_to(179_999);
+        assert_eq!(names(&bench), ["request"]);
+        bench.run_to(180_000);
+        assert_eq!(bench.times("408"), [180_000]);
+        assert_eq!(bench.fired.last(), Some(&(at(180_000), Timer::C)));
+        assert_eq!(names(&bench), ["request", "unanswered"]);
+        // The user wakes up too late.
+        bench.respond(bench.server_tx(), StatusCode::OK);
+        assert!(bench.times("200").is_empty());
+        bench.receive(flow, ack(B1, &our_tag(&bench)));
+        bench.run_to(300_000);
+        assert_eq!(names(&bench).len(), 2);
+        assert!(bench.is_idle());
+    }
+}
+
+#[test]
+fn each_provisional_response_gives_the_user_three_more_minutes() {
+    let mut bench = invited(udp());
+    for minute in 1..=10 {
+        bench.run_to(minute * 60_000);
+        bench.respond(bench.server_tx(), StatusCode::QUEUED);
+    }
+    bench.run_to(779_999);
+    assert!(bench.times("408").is_empty());
+    bench.run_to(900_000);
+    assert_eq!(bench.times("408")[0], 780_000);
+    assert!(bench.is_idle());
+}
+
+#[test]
+fn a_path_that_is_gone_leaves_no_unanswered_invite_behind() {
+    let mut bench = invited(tcp());
+    bench.fail(tcp());
+    bench.run_to(300_000);
+    assert_eq!(names(&bench), ["request", "unanswered"]);
+    assert!(bench.is_idle());
+}
+
+#[test]
+fn another_request_that_the_user_forgets_is_dropped_at_32_s_without_a_word() {
+    for provisional in [false, true] {
+        let mut bench = Bench::new();
+        bench.receive(udp(), peer_request("MESSAGE", B1, 1, ""));
+        if provisional {
+            bench.respond(bench.server_tx(), StatusCode::TRYING);
+        }
+        let sent = bench.sent.len();
+        bench.run_to(31_999);
+        assert!(!bench.is_idle());
+        bench.run_to(60_000);
+        bench.respond(bench.server_tx(), StatusCode::OK);
+        assert_eq!((bench.sent.len(), names(&bench).len()), (sent, 1));
+        assert_eq!(bench.fired, [(at(32_000), Timer::C)]);
+        assert!(bench.is_idle());
+    }
 }

@@ -187,7 +187,7 @@ impl Switch {
                 let owner = servers.get(&tx).copied();
                 self.signal_leg(now, owner, |leg| Signal::AckMissing(leg, tx));
             }
-            SipEvent::Cancelled { tx, .. } => {
+            SipEvent::Cancelled { tx, .. } | SipEvent::Unanswered { tx } => {
                 let owner = servers.get(&tx).copied();
                 self.signal_leg(now, owner, |leg| Signal::Cancelled(leg, tx));
             }

@@ -52,8 +52,9 @@ impl Fields {
         let value_from = self.lines.len();
         _ = write!(self.lines, "{value}");
         let value_to = self.lines.len();
-        let written = &self.lines.as_bytes()[value_from..];
-        if written.iter().any(|&b| b < b' ' && b != b'\t' || b == 0x7f) {
+        let written = self.lines.as_bytes()[value_from..].iter();
+        let control = |b: u8| ((b < b' ') & (b != b'\t')) | (b == 0x7f);
+        if written.fold(false, |some, &b| some | control(b)) {
             self.lines.truncate(from);
             return Err(BuildError::Value(name.to_string()));
         }

@@ -22,7 +22,8 @@ pub struct RegistrarConfig {
     pub max_expires: Duration,
     /// The time to live when none is asked for.
     pub default_expires: Duration,
-    /// The most bindings of one address of record; the one that ends soonest gives way.
+    /// The most bindings of one address of record; one more takes the place of the one that was
+    /// refreshed longest ago.
     pub max_bindings: usize,
     /// The most addresses of record; further ones are refused with 503.
     pub max_aors: usize,

@@ -327,6 +327,7 @@ impl Client {
         if forks.len() >= core.config.max_forks {
             return false;
         }
+        forks.reserve_exact(1); // hardly ever is there a second one
         forks.push(Fork { tag, ack: None });
         true
     }

@@ -31,6 +31,10 @@ pub struct EndpointConfig {
     pub timeout: Duration,
     /// Timer D: how long to absorb responses to an INVITE on datagrams, at least 32 s.
     pub timer_d: Duration,
+    /// How long the user may leave an INVITE without a final response, from the last provisional
+    /// one on: then it is refused with 408. The RFC asks for a provisional each minute
+    /// (§13.3.1.1), and proxies give up after three (Timer C, §16.6).
+    pub unanswered: Duration,
     /// User-Agent and Server; empty: neither is sent.
     pub user_agent: String,
     /// What to write into Via, by local address.
@@ -51,6 +55,7 @@ impl Default for EndpointConfig {
             t4: Duration::from_secs(5),
             timeout: t1 * 64,
             timer_d: Duration::from_secs(32),
+            unanswered: Duration::from_secs(180),
             user_agent: "Strowger".to_owned(),
             advertised: Vec::new(),
             max_transactions: 200_000,

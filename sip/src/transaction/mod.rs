@@ -131,6 +131,12 @@ pub enum Event {
         /// The CANCEL.
         cancel: Message,
     },
+    /// The user left an INVITE without a response for too long
+    /// ([`EndpointConfig::unanswered`]): it has been refused with 408, and the call is over.
+    Unanswered {
+        /// The INVITE's transaction.
+        tx: ServerTx,
+    },
     /// A response: each provisional but 100, the final one, and further 2xx of forks.
     Response {
         /// The request's transaction.
@@ -159,6 +165,8 @@ pub enum Timer {
     A,
     /// When to give an INVITE up.
     B,
+    /// When to refuse an INVITE that the user leaves unanswered, or to forget another request.
+    C,
     /// When to give up an INVITE that was cancelled and never answered (§9.1).
     Cancel,
     /// When to stop absorbing final responses to an INVITE.

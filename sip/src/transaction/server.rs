@@ -143,9 +143,10 @@ impl Servers {
             merge,
             armed: None,
             machine: if invite {
-                Machine::Invite { state: ServerInvite::Proceeding, cancelled: false }
+                let until = now + core.config.unanswered;
+                Machine::Invite { state: ServerInvite::Proceeding { until }, cancelled: false }
             } else {
-                Machine::Other(ServerNonInvite::Trying)
+                Machine::Other(ServerNonInvite::Trying { until: now + core.config.timeout })
             },
         };
         self.by_key.insert(key, tx);
@@ -158,6 +159,8 @@ impl Servers {
         self.table.insert(tx, server);
         if invite {
             self.respond(core, now, tx, Response::new(StatusCode::TRYING));
+        } else {
+            self.settle(core, tx);
         }
         core.event(Event::Request { tx, flow, request });
     }
@@ -240,7 +243,9 @@ impl Servers {
         let ok = Response::new(StatusCode::OK).to_tag(&server.tag);
         core.refuse(flow, &cancel, &ok, of);
         match &mut server.machine {
-            Machine::Invite { state: ServerInvite::Proceeding, cancelled } if !*cancelled => {
+            Machine::Invite { state: ServerInvite::Proceeding { .. }, cancelled }
+                if !*cancelled =>
+            {
                 *cancelled = true;
                 core.event(Event::Cancelled { tx, flow, cancel });
             }
@@ -260,6 +265,10 @@ impl Servers {
         };
         match action {
             OnTimeout::Resend => server.send_again(core, tx),
+            OnTimeout::Unanswered => {
+                self.respond(core, now, tx, Response::new(StatusCode::REQUEST_TIMEOUT));
+                core.event(Event::Unanswered { tx });
+            }
             OnTimeout::AckMissing => core.event(Event::AckMissing { tx }),
             OnTimeout::Ended | OnTimeout::Nothing => {}
         }
@@ -272,7 +281,7 @@ impl Servers {
         let Some(server) = self.table.get_mut(&tx) else { return };
         match &mut server.machine {
             Machine::Invite { state, .. } => match state {
-                ServerInvite::Proceeding | ServerInvite::Accepted { .. } => {}
+                ServerInvite::Proceeding { .. } | ServerInvite::Accepted { .. } => {}
                 _ => *state = ServerInvite::Terminated,
             },
             Machine::Other(_) => {}

@@ -9,8 +9,10 @@ use crate::StatusCode;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ServerInvite {
-    /// No final response yet.
-    Proceeding,
+    /// No final response yet: Timer C ends the user's silence.
+    Proceeding {
+        until: Instant,
+    },
     /// Refused: Timer G sends again on datagrams, Timer H stops waiting for the ACK.
     Completed {
         resend: Option<Backoff>,
@@ -39,6 +41,8 @@ pub(super) enum OnAck {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum OnTimeout {
     Resend,
+    /// The user did not answer: the layer does.
+    Unanswered,
     /// No ACK for the 2xx came: for the user; the transaction is over.
     AckMissing,
     Ended,
@@ -54,15 +58,15 @@ impl ServerInvite {
         reliable: bool,
         status: StatusCode,
     ) -> bool {
-        if *self != Self::Proceeding {
-            return false;
-        }
+        let Self::Proceeding { until } = self else { return false };
         let backoff = Backoff::new(now, config.t1, config.t2);
         if status.is_success() {
             *self = Self::Accepted { resend: Some(backoff), until: now + config.timeout };
         } else if status.is_final() {
             let resend = (!reliable).then_some(backoff);
             *self = Self::Completed { resend, give_up: now + config.timeout };
+        } else {
+            *until = now + config.unanswered;
         }
         true
     }
@@ -70,7 +74,7 @@ impl ServerInvite {
     /// The INVITE came again; says whether to send the last response again. After a 2xx its
     /// own retransmission does that (RFC 6026 §7.1).
     pub(super) const fn on_request(&self) -> bool {
-        matches!(self, Self::Proceeding | Self::Completed { .. })
+        matches!(self, Self::Proceeding { .. } | Self::Completed { .. })
     }
 
     pub(super) fn on_ack(
@@ -98,6 +102,7 @@ impl ServerInvite {
 
     pub(super) fn on_timeout(&mut self, now: Instant) -> OnTimeout {
         match self {
+            Self::Proceeding { until } if now >= *until => OnTimeout::Unanswered,
             Self::Completed { give_up, .. } if now >= *give_up => {
                 *self = Self::Terminated;
                 OnTimeout::Ended
@@ -125,7 +130,8 @@ impl ServerInvite {
 
     pub(super) fn deadline(&self) -> Deadline {
         match *self {
-            Self::Proceeding | Self::Terminated => None,
+            Self::Proceeding { until } => Some((until, Timer::C)),
+            Self::Terminated => None,
             Self::Completed { resend, give_up } => earlier(resend, Timer::G, (give_up, Timer::H)),
             Self::Confirmed { until } => Some((until, Timer::I)),
             Self::Accepted { resend, until } => earlier(resend, Timer::G, (until, Timer::L)),

@@ -8,10 +8,15 @@ use crate::StatusCode;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ServerNonInvite {
-    /// The user has not responded: retransmissions are dropped.
-    Trying,
+    /// The user has not responded: retransmissions are dropped. At the end the peer's Timer F has
+    /// fired, and no response would be of use (RFC 4320 §4.2).
+    Trying {
+        until: Instant,
+    },
     /// A provisional response went out: retransmissions bring it again.
-    Proceeding,
+    Proceeding {
+        until: Instant,
+    },
     /// The final response went out: Timer J.
     Completed {
         until: Instant,
@@ -28,11 +33,9 @@ impl ServerNonInvite {
         reliable: bool,
         status: StatusCode,
     ) -> bool {
-        if matches!(self, Self::Completed { .. } | Self::Terminated) {
-            return false;
-        }
+        let (Self::Trying { until } | Self::Proceeding { until }) = *self else { return false };
         *self = if status.is_provisional() {
-            Self::Proceeding
+            Self::Proceeding { until }
         } else if reliable {
             Self::Terminated // Timer J is zero
         } else {
@@ -43,19 +46,20 @@ impl ServerNonInvite {
 
     /// The request came again; says whether to send the last response again.
     pub(super) const fn on_request(&self) -> bool {
-        matches!(self, Self::Proceeding | Self::Completed { .. })
+        matches!(self, Self::Proceeding { .. } | Self::Completed { .. })
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        if matches!(*self, Self::Completed { until } if now >= until) {
+        if self.deadline().is_some_and(|(until, _)| now >= until) {
             *self = Self::Terminated;
         }
     }
 
     pub(super) const fn deadline(&self) -> Deadline {
         match *self {
+            Self::Trying { until } | Self::Proceeding { until } => Some((until, Timer::C)),
             Self::Completed { until } => Some((until, Timer::J)),
-            _ => None,
+            Self::Terminated => None,
         }
     }
 }

@@ -1,0 +1,129 @@
+//! How much memory one transaction holds, counted by the allocator itself, in each state it stays
+//! in: the figures that the most transactions of an endpoint are to be multiplied by.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(unsafe_code, reason = "a counting global allocator needs it")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use base::Rng;
+use bytes::Bytes;
+use sip::{Endpoint, EndpointConfig, Event, Input, Message, Name, Output, Response, StatusCode};
+use support::*;
+
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(change: impl FnOnce(usize) -> usize) {
+    HELD.with(|held| held.set(change(held.get())));
+}
+
+// SAFETY: all work is the system allocator's; the counter is a plain thread-local without drop.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(|held| held.wrapping_add(layout.size()));
+        // SAFETY: as called.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(|held| held.wrapping_sub(layout.size()));
+        // SAFETY: as called.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MANY: u64 = 10_000;
+const SDP: &str = "v=0\r\no=- 3848 3848 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
+    m=audio 20000 RTP/AVP 8 0 9 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+    a=rtpmap:9 G722/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n\
+    a=ptime:20\r\na=maxptime:40\r\na=sendrecv\r\na=rtcp:20001\r\na=ssrc:3735928559 cname:x\r\n";
+
+/// An INVITE of the size that carriers send.
+fn peer_invite(number: u64) -> Bytes {
+    let via = format!("SIP/2.0/UDP 198.51.100.7:5080;rport;branch=z9hG4bK-{number}");
+    let text = peer_request_via("INVITE", &via, 1, "").replace("c1@", &format!("c{number}@"));
+    let allow = format!("Allow: {}INFO\r\n", "INVITE, ACK, BYE, CANCEL, OPTIONS, ".repeat(21));
+    let length = format!("{allow}Content-Length: {}", SDP.len());
+    Bytes::from(text.replace("Content-Length: 0", &length) + SDP)
+}
+
+/// Throws away all that comes out but the last message; answers requests with that status.
+fn drain(endpoint: &mut Endpoint, answer: Option<StatusCode>) -> Option<Bytes> {
+    let mut last = None;
+    while let Some(output) = endpoint.poll_output() {
+        match output {
+            Output::Event(Event::Request { tx, .. }) => {
+                let Some(status) = answer else { continue };
+                let response = match status {
+                    StatusCode::OK => Response::new(status).body("application/sdp", SDP),
+                    _ => Response::new(status),
+                };
+                endpoint.respond(at(0), tx, response);
+            }
+            Output::Transmit { bytes, .. } => last = Some(bytes),
+            _ => {}
+        }
+    }
+    last
+}
+
+/// What each of many transactions adds to the memory in use.
+fn held_by_each(mut open: impl FnMut(&mut Endpoint, u64)) -> usize {
+    let mut endpoint = Endpoint::new(EndpointConfig::default(), Rng::from_seed(1));
+    let before = HELD.with(Cell::get);
+    for number in 0..MANY {
+        open(&mut endpoint, number);
+    }
+    let held = HELD.with(Cell::get) - before;
+    let (servers, clients) = endpoint.transactions();
+    assert_eq!(servers + clients, usize::try_from(MANY).unwrap());
+    held / usize::try_from(MANY).unwrap()
+}
+
+fn served(answer: Option<StatusCode>) -> usize {
+    held_by_each(|endpoint, number| {
+        let bytes = peer_invite(number);
+        endpoint.handle_input(at(0), Input::Received { flow: udp(), bytes });
+        drain(endpoint, answer);
+    })
+}
+
+fn sent(answer: Option<u16>) -> usize {
+    held_by_each(|endpoint, number| {
+        let request = invite().header(Name::CALL_ID, number).body("application/sdp", SDP);
+        endpoint.request(at(0), udp(), request);
+        let request = Message::parse(drain(endpoint, None).unwrap()).unwrap();
+        if let Some(status) = answer {
+            let bytes = peer_response(&request, status, "t").into();
+            endpoint.handle_input(at(0), Input::Received { flow: udp(), bytes });
+            drain(endpoint, None);
+        }
+    })
+}
+
+#[test]
+fn ten_thousand_transactions_hold_no_more_memory_each_than_their_messages_need() {
+    let size = peer_invite(0).len();
+    assert!((1_250..1_500).contains(&size), "{size}");
+    for (state, held, most) in [
+        ("server, INVITE of 1.3 kB, 100 sent", served(None), 4_000),
+        ("server, 180 sent", served(Some(StatusCode::RINGING)), 4_000),
+        ("server, 200 with SDP sent", served(Some(StatusCode::OK)), 1_700),
+        ("server, 486 sent", served(Some(StatusCode::BUSY_HERE)), 1_300),
+        ("client, INVITE with SDP sent", sent(None), 1_500),
+        ("client, 180 came", sent(Some(180)), 1_500),
+        ("client, 200 came", sent(Some(200)), 1_700),
+    ] {
+        println!("{held:>6} bytes: {state}");
+        assert!(held <= most, "{held} bytes: {state}");
+    }
+}
