@@ -30,10 +30,6 @@ impl Sound {
         Self::from_wav(&bytes, channel)
     }
 
-    pub(crate) fn seconds(&self) -> f64 {
-        self.samples.len() as f64 / self.rate
-    }
-
     /// Amplitude of the tone in a stretch of samples, as a share of full scale.
     fn amplitude(&self, stretch: &[i16], hertz: f64) -> f64 {
         let w = 2.0 * std::f64::consts::PI * hertz / self.rate;
@@ -68,6 +64,16 @@ impl Sound {
             .chunks_exact(window)
             .map(|stretch| self.amplitude(stretch, hertz))
             .fold(0.0, f64::max)
+    }
+
+    /// The loudest that one tone ever is while another stands at `amplitude`: what leaks into it.
+    pub(crate) fn loudest_during(&self, hertz: f64, other: f64, amplitude: f64) -> f64 {
+        let window = (self.rate / 10.0) as usize;
+        let during = self
+            .samples
+            .chunks_exact(window)
+            .filter(|stretch| (0.84..1.19).contains(&(self.amplitude(stretch, other) / amplitude)));
+        during.map(|stretch| self.amplitude(stretch, hertz)).fold(0.0, f64::max)
     }
 
     /// Root mean square of the whole, as a share of full scale.

@@ -27,7 +27,6 @@ pub(crate) struct Baresip {
     child: Child,
     dir: PathBuf,
     output: Arc<Mutex<String>>,
-    pub(crate) sip: SocketAddr,
 }
 
 pub(crate) const AMPLITUDE: f64 = 0.3;
@@ -81,7 +80,7 @@ impl Baresip {
                 }
             });
         }
-        Self { child, dir: dir.to_path_buf(), output, sip }
+        Self { child, dir: dir.to_path_buf(), output }
     }
 
     pub(crate) fn output(&self) -> String {

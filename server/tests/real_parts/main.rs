@@ -5,6 +5,7 @@
 
 mod audio;
 mod baresip;
+mod commands;
 mod net;
 mod parts;
 mod queueing;

@@ -48,6 +48,26 @@ pub(crate) fn carrier(
     Sipp::start(folder, &part)
 }
 
+/// The same over TCP, one call.
+pub(crate) fn carrier_over_tcp(
+    folder: &Path,
+    server: &Strowger,
+    number: &str,
+    steps: &[Step],
+) -> Sipp {
+    let part = Part {
+        name: "carrier-tcp",
+        steps,
+        local: SocketAddr::new(CARRIER_A, free_port(CARRIER_A)),
+        server: Some(server.sip_tcp),
+        number,
+        calls: 1,
+        rate: 10,
+        more: &["-t", "t1"],
+    };
+    Sipp::start(folder, &part)
+}
+
 /// A SIPp phone registered as an agent, that takes `calls` calls as the steps say.
 pub(crate) fn agent(
     folder: &Path,
@@ -88,7 +108,12 @@ pub(crate) fn speaking_agent(folder: &Path, server: &Strowger, agent: &str, hert
 }
 
 /// A baresip behind `carrier-a` that dials a number at once and speaks a tone.
-pub(crate) fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, hertz: f64) -> Baresip {
+pub(crate) fn speaking_carrier(
+    folder: &Path,
+    server: &Strowger,
+    number: &str,
+    hertz: f64,
+) -> Baresip {
     let phone = Phone {
         address: CARRIER_A,
         accounts: vec![carrier_account(CARRIER_A)],
@@ -103,8 +128,13 @@ pub(crate) fn speaking_carrier(folder: &Path, server: &Strowger, number: &str, h
 pub(crate) fn many_agents(folder: &Path, count: usize) -> PathBuf {
     let fixtures = repository().join("fixtures");
     let demo = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
-    let audio = fixtures.join("audio").display().to_string();
-    let mut text = demo.replace("file = \"audio/", &format!("file = \"{audio}/"));
+    // Prompts lie beside the provisioning file or below it.
+    std::fs::create_dir_all(folder.join("audio")).expect("a folder");
+    for file in std::fs::read_dir(fixtures.join("audio")).expect("the demo's audio") {
+        let file = file.expect("an entry");
+        std::fs::copy(file.path(), folder.join("audio").join(file.file_name())).expect("a copy");
+    }
+    let mut text = demo;
     let agents: String = (0..count)
         .map(|n| {
             format!(

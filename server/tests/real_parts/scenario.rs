@@ -19,8 +19,6 @@ pub(crate) enum Step {
     Pause(u32),
     /// Our BYE, and its 200.
     Bye,
-    /// CANCEL of the INVITE, and its 200.
-    Cancel,
     /// Their BYE must come; we answer 200.
     ExpectBye,
     /// The agent's phone hangs up: its BYE, and the 200.
@@ -33,8 +31,6 @@ pub(crate) enum Step {
     Answer(u16),
     /// 200 with an SDP answer of PCMU, and its ACK must come.
     Accept,
-    /// A refusal's ACK must come.
-    ExpectAck,
     /// The next message is lost on its way to us, this many times of a hundred.
     Lossy(u8),
 }
@@ -82,7 +78,6 @@ fn step_xml(step: Step, lost: &str) -> String {
             send(&in_dialog("BYE", 2, "[next_url]"), " retrans=\"500\"", lost)
                 + &recv("response=\"200\"", "")
         }
-        Step::Cancel => send(&cancel(), " retrans=\"500\"", lost) + &recv("response=\"200\"", ""),
         Step::ExpectBye => {
             recv("request=\"BYE\"", lost) + &send(&answer(200, "[last_To:]", None), "", "")
         }
@@ -112,7 +107,6 @@ fn step_xml(step: Step, lost: &str) -> String {
             send(&answer(200, TAGGED, Some(OFFER)), " retrans=\"500\"", lost)
                 + &recv("request=\"ACK\"", "")
         }
-        Step::ExpectAck => recv("request=\"ACK\"", lost),
         Step::Lossy(_) => String::new(),
     }
 }
@@ -154,21 +148,6 @@ Call-ID: [call_id]
 CSeq: {cseq} {method}
 Max-Forwards: 70
 [routes]
-Content-Length: 0
-
-"
-    )
-}
-
-fn cancel() -> String {
-    format!(
-        "CANCEL sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-2]
-{FROM}
-To: <sip:[service]@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 CANCEL
-Max-Forwards: 70
 Content-Length: 0
 
 "

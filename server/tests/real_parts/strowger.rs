@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::net::{Answer, http};
 
 pub(crate) const ACME: &str = "demo-acme-admin";
+pub(crate) const PLATFORM: &str = "demo-platform";
 pub(crate) const GLOBEX: &str = "demo-globex-admin";
 
 /// A folder that goes when the test does, unless the test failed.
@@ -198,10 +199,6 @@ impl Strowger {
         types.map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("to kill it");
@@ -209,8 +206,13 @@ impl Strowger {
     }
 
     /// SIGTERM, and the exit status.
-    pub(crate) fn stop(mut self) -> i32 {
+    pub(crate) fn stop(self) -> i32 {
         self.terminate();
+        self.exit_status()
+    }
+
+    /// The exit status of a server that was told to stop before.
+    pub(crate) fn exit_status(mut self) -> i32 {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().expect("its status") {
@@ -221,7 +223,7 @@ impl Strowger {
         }
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
     }
 }

@@ -59,12 +59,11 @@ fn sigterm_lets_a_live_call_end_refuses_new_ones_and_exits_0() {
     ];
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
     server.agent_is(ACME, "alice", "busy");
-    let pid = server.pid().to_string();
-    std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+    server.terminate();
     std::thread::sleep(Duration::from_millis(300));
     let refused = [Step::Invite, Step::MayCome(100), Step::Expect(503), Step::AckRefusal];
     carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &refused).succeed(LIMIT);
     caller.succeed(LIMIT);
     phone.succeed(LIMIT);
-    assert_eq!(server.stop(), 0);
+    assert_eq!(server.exit_status(), 0);
 }
