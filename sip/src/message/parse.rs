@@ -212,11 +212,21 @@ fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     let wrong = (Problem::RequestLine, at);
     let first = scan::position(line, b' ').ok_or(wrong)?;
     let method = Method::from_token(&line[..first]).ok_or(wrong)?;
+    let (last, fault) = match line.strip_suffix(b" SIP/2.0") {
+        Some(rest) if rest.len() > first => (rest.len(), None),
+        _ => odd_version(at, line, first)?,
+    };
+    let uri = Span::new(at + first + 1, at + last);
+    Ok(StartLine { start: Start::Request { uri }, method, fault })
+}
+
+/// Where the URI of a request line without ` SIP/2.0` at its end ends, and what is wrong with it.
+fn odd_version(at: usize, line: &[u8], first: usize) -> Result<(usize, Option<Fault>), Fault> {
+    let wrong = (Problem::RequestLine, at);
     let trimmed = line.trim_ascii_end();
     let last = memchr::memrchr(b' ', trimmed).filter(|&last| last > first).ok_or(wrong)?;
     let version = &trimmed[last + 1..];
-    let looks_like_sip = version.len() >= 4 && version[..4].eq_ignore_ascii_case(b"SIP/");
-    if !looks_like_sip {
+    if !version.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/")) {
         return Err(wrong);
     }
     let fault = if !version.eq_ignore_ascii_case(b"SIP/2.0") {
@@ -224,8 +234,7 @@ fn request_line(at: usize, line: &[u8]) -> Result<StartLine, Fault> {
     } else {
         (trimmed.len() != line.len()).then_some(wrong)
     };
-    let uri = Span::new(at + first + 1, at + last);
-    Ok(StartLine { start: Start::Request { uri }, method, fault })
+    Ok((last, fault))
 }
 
 /// A Request-URI must parse and have no headers (§19.1.1).

@@ -52,9 +52,11 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), HeaderError> 
     if rest.is_empty() {
         return Ok((host, None));
     }
-    let digits = scan::trim(rest).strip_prefix(':').ok_or(bad("text after the host"))?;
-    let port = scan::number(scan::trim(digits).as_bytes()).and_then(|n| u16::try_from(n).ok());
-    port.map(|port| (host, Some(port))).ok_or(bad("not a port"))
+    let digits = scan::skip_blanks(rest).strip_prefix(':').ok_or(bad("text after the host"))?;
+    let port =
+        scan::number(digits.as_bytes()).or_else(|| scan::number(scan::trim(digits).as_bytes()));
+    let port = port.and_then(|port| u16::try_from(port).ok()).ok_or(bad("not a port"))?;
+    Ok((host, Some(port)))
 }
 
 impl<'a> Uri<'a> {
