@@ -62,7 +62,10 @@ struct StartLine {
 
 /// Walks the lines of the head.
 struct Lines<'a> {
+    /// As far as a head may reach.
     text: &'a [u8],
+    /// The length of the message.
+    length: usize,
     at: usize,
     /// Whether to look for odd bytes line by line, and to take folds for mistakes.
     careful: bool,
@@ -73,16 +76,19 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    const fn new(text: &'a [u8], careful: bool) -> Self {
-        Self { text, at: 0, careful, folded: false, count: 0, fault: None }
+    fn new(text: &'a [u8], careful: bool) -> Self {
+        let length = text.len();
+        let text = &text[..length.min(MAX_HEAD)];
+        Self { text, length, at: 0, careful, folded: false, count: 0, fault: None }
     }
 
     /// The next line without its CR LF; `None` where the head breaks off.
+    #[inline]
     fn line(&mut self) -> Option<(usize, &'a [u8])> {
         let from = self.at;
-        let window = self.text.get(from..self.text.len().min(MAX_HEAD)).unwrap_or(&[]);
+        let window = &self.text[from..];
         let Some(end) = memchr::memchr(b'\n', window) else {
-            let too_long = self.text.len() > MAX_HEAD;
+            let too_long = self.length > MAX_HEAD;
             let problem = if too_long { Problem::HeadTooLong } else { Problem::NoEndOfHead };
             self.note(problem, from);
             return None;
@@ -117,7 +123,7 @@ impl<'a> Lines<'a> {
         (index.start, index.method) = (start.start, start.method);
         self.fault = start.fault;
         self.header_lines(index);
-        index.body = (to_u32(self.at), to_u32(self.text.len()));
+        index.body = (to_u32(self.at), to_u32(self.length));
         Ok(())
     }
 
