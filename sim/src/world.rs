@@ -82,7 +82,7 @@ impl World {
             media: vec![WorkerPorts {
                 worker: WORKER,
                 ports: 20_000..=20_999,
-                address: SocketAddr::from(SWITCH).ip(),
+                address: Some(SocketAddr::from(SWITCH).ip()),
             }],
             wall: WALL,
             user_agent: "Strowger".to_owned(),

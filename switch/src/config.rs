@@ -12,8 +12,8 @@ use sip::Advertised;
 /// What a switch is told once.
 #[derive(Clone, Debug)]
 pub struct SwitchConfig {
-    /// What peers are to see in Via and Contact in place of our sockets' addresses (a wildcard, a
-    /// NAT). A socket that is not listed is advertised as it is.
+    /// What peers are to see in Via and Contact in place of our own end of a flow (behind a NAT).
+    /// A flow that none of these covers shows its own end.
     pub advertised: Vec<Advertised>,
     /// The media workers and their ports.
     pub media: Vec<WorkerPorts>,
@@ -32,8 +32,9 @@ pub struct WorkerPorts {
     pub worker: WorkerId,
     /// Its UDP ports; even ones carry RTP, the odd one above each its RTCP.
     pub ports: RangeInclusive<u16>,
-    /// The address that goes into our SDP.
-    pub address: IpAddr,
+    /// The address that goes into our SDP; `None`: our own end of the flow that the SDP goes out
+    /// over, so that each peer gets the one it can reach.
+    pub address: Option<IpAddr>,
 }
 
 /// Bounds of one shard, and how long it waits for what may never come.

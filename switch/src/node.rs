@@ -161,12 +161,8 @@ impl Node {
 
     /// Our Contact on a flow (RFC 3261 §8.1.1.8).
     pub(crate) fn contact(&self, flow: &Flow) -> Option<UriBuf> {
-        let own = self.config.advertised.iter();
-        let host = own
-            .filter(|own| own.transport == flow.transport && own.local == flow.local)
-            .map(|own| own.sent_by.clone())
-            .next()
-            .unwrap_or_else(|| flow.local.to_string());
+        let own = self.config.advertised.iter().find(|own| own.covers(flow));
+        let host = own.map_or_else(|| flow.local.to_string(), |own| own.sent_by.clone());
         let contact = UriBuf::sip(Some("strowger"), &host).ok()?;
         match flow.transport {
             Transport::Udp => Some(contact),

@@ -12,7 +12,8 @@ use crate::config::WorkerPorts;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     pub(crate) worker: WorkerId,
-    pub(crate) address: IpAddr,
+    /// What the SDP is to say, when not our own end of the signalling's flow.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
     pub(crate) call: CallId,
     pub(crate) leg: LegId,
@@ -30,7 +31,7 @@ pub(crate) struct Ports {
 #[derive(Debug)]
 struct Worker {
     id: WorkerId,
-    address: IpAddr,
+    address: Option<IpAddr>,
     pool: PortPool,
     streams: usize,
 }

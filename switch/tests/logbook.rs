@@ -76,7 +76,7 @@ fn a_tenants_numbers_go_on_where_its_log_ended() {
         media: vec![switch::WorkerPorts {
             worker: media::WorkerId(0),
             ports: 20_000..=20_099,
-            address: TRUNK.ip(),
+            address: Some(TRUNK.ip()),
         }],
         wall: base::UnixTime::default(),
         user_agent: String::new(),

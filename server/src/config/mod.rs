@@ -12,7 +12,6 @@ use serde::Deserialize;
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
 pub(crate) use place::Place;
-pub(crate) use rules::reachable;
 
 /// The whole file. [`Config::default`] is what `strowger serve` runs on without one.
 #[derive(Debug, Clone, Deserialize)]
@@ -46,7 +45,8 @@ pub struct Sip {
     pub udp: Vec<SocketAddr>,
     /// TCP listeners; port 0 takes a free one.
     pub tcp: Vec<SocketAddr>,
-    /// What peers are told to send to, when it is not the address of the socket (NAT).
+    /// What all peers are told to send to (NAT). By default each is told the address of ours that
+    /// it reaches, also when `udp` or `tcp` listen on all of them.
     pub advertised: Option<IpAddr>,
     /// Calls at once, over all tenants; the next one is refused with 503.
     pub calls: usize,
@@ -66,9 +66,10 @@ pub struct Http {
 pub struct Rtp {
     /// `"20000-29999"`, or `"0"`: a free block of 2000 ports.
     pub ports: String,
-    /// The address that sockets bind.
+    /// The address that sockets bind; `::` carries IPv4 too.
     pub address: IpAddr,
-    /// What SDP tells the peers, when it is not `address` (NAT).
+    /// What SDP tells all peers (NAT). By default `address`; if that is `0.0.0.0` or `::`, then
+    /// `sip.advertised`, or the address of ours that the peer's signalling reached.
     pub advertised: Option<IpAddr>,
     /// Media workers; 0: one per core.
     pub workers: u16,

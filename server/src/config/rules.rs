@@ -1,6 +1,6 @@
 //! What the types alone cannot say about a configuration, and the readings of its text values.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::ops::RangeInclusive;
 
 use super::{Config, ConfigFault, Place, Rtp};
@@ -12,6 +12,11 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
     if config.sip.udp.is_empty() && config.sip.tcp.is_empty() {
         let cure = "give at least one address, such as udp = [\"0.0.0.0:5060\"]";
         return fault("sip.udp", "no SIP address at all".into(), cure);
+    }
+    let locals = config.sip.udp.iter().chain(&config.sip.tcp);
+    if let Some(local) = locals.into_iter().find(|local| !config.rtp.carries(local.ip())) {
+        let problem = format!("{} has no audio for peers of SIP on {local}", config.rtp.address);
+        return fault("rtp.address", problem, "write \"::\", which carries IPv6 and IPv4");
     }
     if let Err(problem) = config.rtp.range() {
         return fault("rtp.ports", problem, "write \"20000-29999\", or \"0\" for free ports");
@@ -77,6 +82,17 @@ impl Rtp {
         Ok(Some(from..=to))
     }
 
+    /// What SDP says for our address; none: our own end of each peer's signalling.
+    pub(crate) fn shown(&self, sip: Option<IpAddr>) -> Option<IpAddr> {
+        let bound = Some(self.address).filter(|address| !address.is_unspecified());
+        self.advertised.or(bound).or(sip)
+    }
+
+    /// Whether sockets on `address` carry packets of that family.
+    fn carries(&self, other: IpAddr) -> bool {
+        self.address.is_ipv4() == other.is_ipv4() || self.address == Ipv6Addr::UNSPECIFIED
+    }
+
     /// The ports to use: the written ones, or a block whose first port is free now.
     ///
     /// # Errors
@@ -92,17 +108,4 @@ impl Rtp {
             .map(|first| first..=first + BLOCK - 1)
             .ok_or_else(|| "no free block of RTP ports".to_owned())
     }
-}
-
-/// What a peer can send to: the address itself, or for "any" the one that the default route uses.
-pub(crate) fn reachable(address: IpAddr) -> IpAddr {
-    if !address.is_unspecified() {
-        return address;
-    }
-    // Connecting a UDP socket sends nothing; it asks the routing table.
-    let probe = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
-        socket.connect("192.0.2.1:9")?;
-        socket.local_addr()
-    });
-    probe.map_or(IpAddr::from([127, 0, 0, 1]), |local| local.ip())
 }

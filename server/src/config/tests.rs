@@ -60,6 +60,28 @@ fn two_destinations_for_recordings_are_refused() {
 }
 
 #[test]
+fn sip_over_ipv6_needs_audio_over_ipv6_and_one_wildcard_carries_both() {
+    let sip = "[sip]\nudp = [\"0.0.0.0:5060\", \"[::]:5060\"]\n";
+    let told = fault(&format!("{sip}[rtp]\naddress = \"0.0.0.0\"\n"));
+    assert!(told.starts_with("strowger.toml:4: rtp.address: "), "{told}");
+    let both = format!("{sip}[rtp]\naddress = \"::\"\n");
+    assert!(Config::parse(Path::new("x"), &both).is_ok());
+}
+
+#[test]
+fn sdp_shows_what_is_written_or_else_the_address_that_the_peer_reached() {
+    let shown = |text: &str| {
+        let config = Config::parse(Path::new("x"), text).unwrap();
+        config.rtp.shown(config.sip.advertised).map(|ip| ip.to_string())
+    };
+    assert_eq!(shown(""), None);
+    assert_eq!(shown("[sip]\nadvertised = \"192.0.2.7\"\n").unwrap(), "192.0.2.7");
+    assert_eq!(shown("[rtp]\naddress = \"192.0.2.8\"\n").unwrap(), "192.0.2.8");
+    let all = "[sip]\nadvertised = \"192.0.2.7\"\n[rtp]\nadvertised = \"192.0.2.9\"\n";
+    assert_eq!(shown(all).unwrap(), "192.0.2.9");
+}
+
+#[test]
 fn broken_toml_is_told_with_its_line() {
     let fault = fault("[sip\nudp = 1\n");
     assert!(fault.starts_with("strowger.toml:1: "), "{fault}");

@@ -96,11 +96,21 @@ impl Sockets {
         let pair = self.pairs.get(token.index())?.as_ref()?;
         let port = token.port();
         let (length, source) = pair.of(port).recv_from(into).ok()?;
+        // Over a socket of both families IPv4 comes mapped.
+        let source = match source.ip().to_canonical() {
+            IpAddr::V4(ip) => (ip, source.port()).into(),
+            IpAddr::V6(_) => source,
+        };
         Some(Received { slot: pair.slot, port, source, length })
     }
 
     /// False when the kernel took it not: a late packet would be worth nothing.
     pub(super) fn send(&self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
+        let to = match (self.address, to.ip()) {
+            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
+            (IpAddr::V6(_), IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), to.port()).into(),
+            _ => to,
+        };
         let index = Token::new(slot, port).index();
         let pair = self.pairs.get(index).and_then(Option::as_ref);
         pair.filter(|pair| pair.slot == slot)
@@ -116,6 +126,11 @@ fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
         socket.set_tos_v4(DSCP_EF)?;
     } else {
         socket.set_tclass_v6(DSCP_EF)?;
+        let both = address.ip().is_unspecified();
+        socket.set_only_v6(!both)?;
+        if both {
+            socket.set_tos_v4(DSCP_EF)?;
+        }
     }
     socket.bind(&address.into())?;
     Ok(socket.into())

@@ -1,6 +1,6 @@
 //! The start of a node, in order: each step may rely on those before it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::{Addresses, Node, StartFault, credentials};
 use crate::clock::Clock;
-use crate::config::{Config, reachable};
+use crate::config::Config;
 use crate::http::{self, Site};
 use crate::media_io::{Depths, Worker};
 use crate::persist::{self, Journal};
@@ -271,21 +271,20 @@ fn switch_config(
     addresses: &Addresses,
     workers: usize,
 ) -> SwitchConfig {
-    let public = |local: SocketAddr| {
-        let ip = config.sip.advertised.unwrap_or_else(|| reachable(local.ip()));
-        SocketAddr::new(ip, local.port())
+    let udp = addresses.sip_udp.iter().map(|local| (sip::Transport::Udp, *local));
+    let tcp = addresses.sip_tcp.iter().map(|local| (sip::Transport::Tcp, *local));
+    // Told nothing, each flow shows its own end, which its peer reaches.
+    let advertised = match config.sip.advertised {
+        None => Vec::new(),
+        Some(ip) => udp
+            .chain(tcp)
+            .map(|(transport, local)| {
+                let sent_by = SocketAddr::new(ip, local.port()).to_string();
+                Advertised { transport, local, sent_by }
+            })
+            .collect(),
     };
-    let advertise = |transport, locals: &[SocketAddr]| {
-        let entry = |local: &SocketAddr| Advertised {
-            transport,
-            local: *local,
-            sent_by: public(*local).to_string(),
-        };
-        locals.iter().map(entry).collect::<Vec<_>>()
-    };
-    let mut advertised = advertise(sip::Transport::Udp, &addresses.sip_udp);
-    advertised.extend(advertise(sip::Transport::Tcp, &addresses.sip_tcp));
-    let address: IpAddr = config.rtp.advertised.unwrap_or_else(|| reachable(config.rtp.address));
+    let address = config.rtp.shown(config.sip.advertised);
     SwitchConfig {
         advertised,
         media: split(&addresses.rtp, workers)

@@ -150,7 +150,7 @@ impl Links {
 
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         let sent = if flow.transport == Transport::Udp {
-            let port = self.ports.iter().find(|port| port.local() == flow.local);
+            let port = self.ports.iter().find(|port| port.is_end_of(&flow));
             port.is_some_and(|port| port.send(flow.remote, &bytes))
         } else {
             self.write(flow, bytes)

@@ -4,6 +4,7 @@
 //! nothing here is shared between two.
 
 mod links;
+mod paths;
 mod tcp;
 mod udp;
 
@@ -171,6 +172,10 @@ fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // [::] is IPv6 alone, as over UDP: a peer has one address, not a mapped one beside it.
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(1024)?;
     Ok(socket.into())

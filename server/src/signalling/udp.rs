@@ -1,5 +1,7 @@
-//! SIP over UDP: batches in, single datagrams out.
+//! SIP over UDP: batches in, single datagrams out. Each flow has the address of ours that its peer
+//! can reach, also when the socket is bound to all of them.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use bytes::Bytes;
 use sip::{Flow, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::paths::Paths;
 
 /// Datagrams read from one socket before the others get their turn.
 const BATCH: usize = 64;
@@ -19,6 +23,8 @@ const LARGEST: usize = 65_535;
 pub(super) struct UdpPort {
     socket: UdpSocket,
     local: SocketAddr,
+    /// Of a socket that is bound to all our addresses.
+    paths: Option<RefCell<Paths>>,
 }
 
 impl UdpPort {
@@ -27,10 +33,15 @@ impl UdpPort {
         socket.set_recv_buffer_size(KERNEL_BUFFER)?;
         socket.set_send_buffer_size(KERNEL_BUFFER)?;
         socket.set_nonblocking(true)?;
+        if address.is_ipv6() {
+            // IPv4 peers have sockets of their own: a mapped address would be no trunk's.
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr()?;
-        Ok(Self { socket, local })
+        let paths = local.ip().is_unspecified().then(|| RefCell::new(Paths::new()));
+        Ok(Self { socket, local, paths })
     }
 
     pub(super) fn local(&self) -> SocketAddr {
@@ -54,7 +65,17 @@ impl UdpPort {
     }
 
     fn flow(&self, remote: SocketAddr) -> Flow {
-        Flow { transport: Transport::Udp, local: self.local, remote, connection: 0 }
+        let own = self.paths.as_ref().and_then(|paths| paths.borrow_mut().toward(remote.ip()));
+        let local = own.map_or(self.local, |ip| SocketAddr::new(ip, self.local.port()));
+        Flow { transport: Transport::Udp, local, remote, connection: 0 }
+    }
+
+    /// Whether a flow begins at this socket.
+    pub(super) fn is_end_of(&self, flow: &Flow) -> bool {
+        let any = self.paths.is_some()
+            && self.local.is_ipv4() == flow.local.is_ipv4()
+            && self.local.port() == flow.local.port();
+        any || self.local == flow.local
     }
 
     /// Sends, or drops when the kernel's buffer is full: SIP over UDP retransmits.

@@ -12,10 +12,23 @@ use crate::{Flow, Transport};
 pub struct Advertised {
     /// The transport it is for.
     pub transport: Transport,
-    /// The address the socket is bound to.
+    /// The address the socket is bound to; an unspecified one (0.0.0.0, ::) stands for every
+    /// address of its family with that port.
     pub local: SocketAddr,
     /// `host` or `host:port` as peers are to see it.
     pub sent_by: String,
+}
+
+impl Advertised {
+    /// Whether a flow's own end is the one that this names.
+    #[must_use]
+    pub fn covers(&self, flow: &Flow) -> bool {
+        let (own, bound) = (flow.local, self.local);
+        let any = bound.ip().is_unspecified()
+            && bound.is_ipv4() == own.is_ipv4()
+            && bound.port() == own.port();
+        self.transport == flow.transport && (any || bound == own)
+    }
 }
 
 /// Timer values, names and limits.
@@ -69,7 +82,7 @@ impl EndpointConfig {
     pub(super) fn sent_by(&self, flow: &Flow) -> String {
         self.advertised
             .iter()
-            .find(|a| a.transport == flow.transport && a.local == flow.local)
+            .find(|advertised| advertised.covers(flow))
             .map_or_else(|| flow.local.to_string(), |a| a.sent_by.clone())
     }
 }

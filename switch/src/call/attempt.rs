@@ -75,7 +75,6 @@ impl Call {
     pub(super) fn invite_agent(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let prefer = self.caller.remote.map(|remote| remote.codec);
         let Some(agent) = self.agent_mut(leg) else { return };
-        let Some(offer) = agent.offer(prefer) else { return };
         let Signalling::Preparing { targets } =
             std::mem::replace(&mut agent.signalling, Signalling::Gone)
         else {
@@ -85,6 +84,8 @@ impl Call {
         let owner = self.leg_ref(leg);
         let mut invites = Vec::with_capacity(targets.len());
         for target in targets {
+            let offer = self.agent_mut(leg).and_then(|to| to.offer_over(target.flow, prefer));
+            let Some(offer) = offer else { continue };
             let Some(invite) = self.invite(node, &name, &target, offer.clone()) else { continue };
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
             if let (Some(agent), Some(sip_call)) = (self.agent_mut(leg), sip_call) {
@@ -93,11 +94,11 @@ impl Call {
             node.index.bind_connection(&target.flow, owner);
             let tx = node.endpoint.request(now, target.flow, invite.clone());
             node.index.clients.insert(tx, owner);
-            invites.push(Fork { tx, flow: target.flow, invite });
+            invites.push(Fork { tx, flow: target.flow, invite, offer });
         }
         let none = invites.is_empty();
         if let Some(agent) = self.agent_mut(leg) {
-            let forks = Forks { offer, invites, rings: false, refused: None };
+            let forks = Forks { invites, rings: false, refused: None };
             agent.signalling = Signalling::Ringing(forks);
         }
         if none {
@@ -245,7 +246,7 @@ impl Call {
     /// Cancels every INVITE of a leg.
     pub(super) fn cancel_forks(&mut self, node: &mut Node, now: Instant, leg: LegId, forks: Forks) {
         let (call, owner) = (self.id, self.leg_ref(leg));
-        for Fork { tx, flow, invite } in forks.invites {
+        for Fork { tx, flow, invite, .. } in forks.invites {
             node.index.unbind_connection(&flow, owner);
             node.endpoint.cancel(now, tx);
             let until = now + STRAY_LIFE;

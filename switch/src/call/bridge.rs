@@ -30,7 +30,7 @@ impl Call {
         let Signalling::Ringing(forks) = std::mem::replace(signalling, Signalling::Gone) else {
             return;
         };
-        let offer = forks.offer.clone();
+        let offer = taken.offer.clone();
         self.cancel_forks(node, now, leg, forks);
         if self.take_dialog(node, now, leg, taken, response).is_none() {
             return self.fail_attempt(node, now, leg, AttemptFailure::Error, response.status());
@@ -52,7 +52,7 @@ impl Call {
         fork: Fork,
         response: &Message,
     ) -> Option<()> {
-        let Fork { tx, flow, invite } = fork;
+        let Fork { tx, flow, invite, .. } = fork;
         let dialog = Dialog::uac(&invite, response).ok()?;
         node.endpoint.acknowledge(now, tx, flow, dialog.ack(1));
         let owner = self.leg_ref(leg);

@@ -59,9 +59,8 @@ pub(super) struct Target {
     pub(super) flow: Flow,
 }
 
-/// The INVITEs to the phones of one agent, all with one offer.
+/// The INVITEs to the phones of one agent.
 pub(super) struct Forks {
-    pub(super) offer: Bytes,
     pub(super) invites: Vec<Fork>,
     /// Whether a phone has said that it rings.
     pub(super) rings: bool,
@@ -74,6 +73,8 @@ pub(super) struct Fork {
     pub(super) tx: ClientTx,
     pub(super) flow: Flow,
     pub(super) invite: Request,
+    /// What it offered.
+    pub(super) offer: Bytes,
 }
 
 /// A dialog that is up.
@@ -98,6 +99,17 @@ pub(super) enum Ack {
         /// Whether the INVITE made the dialog; after a later one nothing keeps a BYE back.
         first: bool,
     },
+}
+
+impl Signalling {
+    /// The flow of the one peer there is, if there is one.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        match self {
+            Self::Invited { flow, .. } | Self::Leaving { flow, .. } => Some(*flow),
+            Self::Up(up) => Some(up.flow),
+            Self::Refused | Self::Preparing { .. } | Self::Ringing(_) | Self::Gone => None,
+        }
+    }
 }
 
 impl Leg {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media::sdp::{self, Capabilities, Description, Local};
 use media::{Codec, Command, RemoteMedia};
-use sip::Message;
+use sip::{Flow, Message};
 
 use super::leg::Leg;
 use crate::Cause;
@@ -39,22 +39,28 @@ pub(super) fn media_of(message: &Message) -> Media {
 }
 
 impl Leg {
-    /// Our end, for a new description.
-    fn local(&mut self) -> Option<Local> {
+    /// Our end, for a new description that goes out over `flow`.
+    fn local(&mut self, flow: Flow) -> Option<Local> {
         let (_, place) = self.stream.open()?;
         self.version += 1;
-        let (address, port) = (place.address, place.port);
+        let (address, port) = (place.address.unwrap_or(flow.local.ip()), place.port);
         Some(Local { address, port, origin_id: self.origin_id, version: self.version })
     }
 
-    /// Our offer.
+    /// Our offer to the peer.
     pub(super) fn offer(&mut self, prefer: Option<Codec>) -> Option<Bytes> {
-        Some(sdp::offer(&self.local()?, &Capabilities::default(), prefer))
+        self.offer_over(self.signalling.flow()?, prefer)
+    }
+
+    /// Our offer to whoever is at the other end of a flow.
+    pub(super) fn offer_over(&mut self, flow: Flow, prefer: Option<Codec>) -> Option<Bytes> {
+        Some(sdp::offer(&self.local(flow)?, &Capabilities::default(), prefer))
     }
 
     /// Our answer, and what it settles; nothing is settled if it fails.
     pub(super) fn answer_to(&mut self, offer: &Description) -> Result<sdp::Answer, Cause> {
-        let local = self.local().ok_or(Cause::MediaFailed)?;
+        let flow = self.signalling.flow().ok_or(Cause::InternalError)?;
+        let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.remote.map(|remote| remote.codec);
         sdp::answer(offer, &local, &Capabilities::default(), prefer)
             .map_err(|_| Cause::IncompatibleMedia)

@@ -80,7 +80,7 @@ impl Rig {
     ) -> Self {
         let config = SwitchConfig {
             advertised: Vec::new(),
-            media: vec![WorkerPorts { worker: WorkerId(0), ports, address: SWITCH.ip() }],
+            media: vec![WorkerPorts { worker: WorkerId(0), ports, address: None }],
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),
             limits,
