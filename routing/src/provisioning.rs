@@ -186,6 +186,10 @@ pub struct Agent {
     /// Seconds of wrap-up after each call, instead of the queue's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrap_up_s: Option<u32>,
+    /// Whether its phone registers only from the engine's own machine: for trials, whose passwords
+    /// everybody knows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loopback_only: bool,
 }
 
 /// Where callers wait for an agent.

@@ -100,7 +100,9 @@ async fn page(uri: Uri, headers: HeaderMap) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let etag = (header::ETAG, asset.etag.to_string());
     if known.is_some_and(|known| asset.etag.matches(known)) {
-        return (StatusCode::NOT_MODIFIED, [etag]).into_response();
+        // RFC 9110 §15.4.5: what a 200 would say of caching, a 304 says too.
+        let caching = (header::CACHE_CONTROL, console::CACHE_CONTROL);
+        return (StatusCode::NOT_MODIFIED, [etag], [caching]).into_response();
     }
     let fixed = [
         (header::CONTENT_TYPE, asset.content_type),

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 pub use self::addresses::Addresses;
 pub use self::credentials::CredentialFault;
+pub(crate) use self::credentials::Reach;
 use crate::media_io;
 use crate::persist::Intake;
 use crate::provision::ProvisionFault;

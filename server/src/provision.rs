@@ -10,6 +10,7 @@ use switch::Prompts;
 use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::config::{ConfigFault, from_toml};
+use crate::node::{CredentialFault, Reach};
 use crate::signalling::{Control, Handle};
 
 /// Why a provisioning is not taken. It is refused whole; what was there stays.
@@ -24,6 +25,9 @@ pub enum ProvisionFault {
     /// The store did not take it.
     #[error("the store did not take the provisioning: {0}")]
     Store(#[from] store::StoreError),
+    /// Credentials that must not be reachable from outside.
+    #[error("{0}")]
+    Credentials(#[from] CredentialFault),
     /// The node is stopping.
     #[error("the server is stopping")]
     Stopping,
@@ -173,6 +177,7 @@ fn line_with(text: &str, wanted: &str) -> Option<usize> {
 /// Takes provisioning live: into the store, to the calls, to the API's readers. One at a time.
 #[derive(Clone)]
 pub(crate) struct Provisioner {
+    reach: Reach,
     store: Store,
     signalling: Handle,
     directory: watch::Sender<Arc<Directory>>,
@@ -181,16 +186,18 @@ pub(crate) struct Provisioner {
 
 impl Provisioner {
     pub(crate) fn new(
+        reach: Reach,
         store: Store,
         signalling: Handle,
         directory: watch::Sender<Arc<Directory>>,
     ) -> Self {
-        Self { store, signalling, directory, turn: Arc::default() }
+        Self { reach, store, signalling, directory, turn: Arc::default() }
     }
 
     /// Checks a bundle that came over the API and takes it live. Prompts that it names without
     /// audio keep what they had.
     pub(crate) async fn apply(&self, mut bundle: Bundle) -> Result<(), ProvisionFault> {
+        self.reach.check(&bundle.provisioning)?;
         let given: Vec<_> =
             bundle.prompts.iter().map(|row| (row.tenant.clone(), row.id.clone())).collect();
         for kept in self.store.prompts().await? {

@@ -456,7 +456,11 @@ fn socket_of(rtp: SocketAddr, port: Port) -> SocketAddr {
 /// The demo's provisioning, as `strowger demo` has it.
 fn demo() -> Option<(Arc<Directory>, Arc<Prompts>)> {
     let text = include_str!("../../fixtures/demo.toml");
-    let provisioning: Provisioning = toml::from_str(text).ok()?;
+    let mut provisioning: Provisioning = toml::from_str(text).ok()?;
+    // The simulated network has no loopback: its phones live at addresses of their own.
+    for agent in provisioning.tenants.iter_mut().flat_map(|tenant| &mut tenant.agents) {
+        agent.loopback_only = false;
+    }
     let mut prompts = Prompts::new();
     let greeting =
         Prompt::from_wav(include_bytes!("../../fixtures/audio/acme-greeting.wav")).ok()?;

@@ -46,7 +46,7 @@ impl Switch {
         if realm.is_empty() {
             return self.node.reply(now, tx, StatusCode::UNSUPPORTED_URI_SCHEME);
         }
-        let claim = self.claim(&realm, request);
+        let claim = self.claim(&realm, flow, request);
         let password = claim.password.as_ref().map(Secret::as_str);
         let verdict =
             self.node.authenticator.verify(now, request, &realm, claim.accepted, password);
@@ -63,7 +63,7 @@ impl Switch {
     }
 
     /// Who it says it is. Nothing of it is proven yet.
-    fn claim(&self, domain: &str, request: &Message) -> Claim {
+    fn claim(&self, domain: &str, flow: Flow, request: &Message) -> Claim {
         let directory = self.node.directory.as_deref();
         let tenant = directory.and_then(|directory| directory.tenant_by_domain(domain));
         let user = Authenticator::claimed_user(request).map(|(user, _)| user);
@@ -72,7 +72,10 @@ impl Switch {
             (Some(directory), Some(tenant), Some(agent)) => directory.agent(&tenant.id, agent),
             _ => None,
         };
-        let password = known.map(|agent| agent.password.clone());
+        // Whoever registers from where it may not is told what a wrong password is told.
+        let password = known
+            .filter(|agent| !agent.loopback_only || flow.remote.ip().is_loopback())
+            .map(|agent| agent.password.clone());
         let accepted = match tenant.map(|tenant| tenant.digest).unwrap_or_default() {
             Digest::Md5AndSha256 => Accepted::Md5AndSha256,
             Digest::Md5 => Accepted::Md5,

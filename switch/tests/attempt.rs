@@ -1,5 +1,7 @@
 //! Ringing agents: no answer, reject, busy, unreachable, several phones, the CANCEL races.
 
+use std::net::SocketAddr;
+
 use media::Command;
 use routing::AgentState;
 use switch::{ApiReply, ApiRequest, Cause};
@@ -35,6 +37,33 @@ fn an_agent_who_does_not_answer_is_cancelled_and_the_next_one_rings() {
     let record = rig.record();
     assert_eq!(record.agent.as_ref().unwrap().as_str(), "bob");
     assert_eq!(record.legs.len(), 2, "a phone that only rang has no media to report");
+    rig.finish();
+}
+
+#[test]
+fn each_peer_is_told_the_address_of_ours_that_it_reaches() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let outside: SocketAddr = "192.0.2.55:5060".parse().unwrap();
+    rig.register(outside, "alice");
+    let mut call = rig.dial_into_queue();
+    let (at_home, away) = (rig.expect(ALICE, "INVITE"), rig.expect(outside, "INVITE"));
+    for (invite, own) in [(&at_home, "127.0.0.1"), (&away, "192.0.2.1")] {
+        let text = String::from_utf8_lossy(invite.bytes()).into_owned();
+        let via = format!("Via: SIP/2.0/UDP {own}:5060;");
+        let contact = format!("Contact: <sip:strowger@{own}:5060>");
+        let sdp = format!("c=IN IP4 {own}\r\n");
+        for line in [via, contact, sdp] {
+            assert!(text.contains(&line), "{line} in\n{text}");
+        }
+    }
+    let (desk, phone) = (Phone::new(ALICE, at_home), Phone::new(outside, away));
+    rig.send(ALICE, &desk.respond("180 Ringing", None));
+    rig.send(outside, &phone.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(outside, "ACK");
+    rig.confirm_cancel(&desk);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(outside);
     rig.finish();
 }
 

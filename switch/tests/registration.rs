@@ -3,7 +3,7 @@
 use sip::Name;
 use switch::{Input, SecurityKind};
 
-use crate::rig::{ALICE, BOB, Rig, STRANGER, header};
+use crate::rig::{ALICE, BOB, DEMO, Rig, STRANGER, header};
 
 const HERE: &str = "Contact: <sip:alice@127.0.0.11:5060>;expires=3600\r\n";
 
@@ -46,6 +46,25 @@ fn a_phone_that_a_second_challenge_breaks_is_challenged_for_md5_alone() {
     let challenge = rig.expect(ALICE, "SIP/2.0 401");
     let offered: Vec<&str> = challenge.headers(Name::WWW_AUTHENTICATE).collect();
     assert!(offered.len() == 1 && offered[0].contains("MD5"), "{offered:?}");
+    rig.finish();
+}
+
+#[test]
+fn an_agent_of_a_trial_registers_on_loopback_and_has_a_wrong_password_elsewhere() {
+    let trial =
+        DEMO.replacen("available_on_register", "loopback_only = true, available_on_register", 1);
+    let mut rig = Rig::with(&trial);
+    let who = ("alice", "alice-secret", "acme.example");
+    let outside = "192.0.2.55:5060".parse().unwrap();
+    let refused = rig.register_as(outside, who, HERE);
+    assert_eq!(refused.status().unwrap().as_u16(), 403);
+    assert_eq!(rig.security[0].kind, SecurityKind::WrongCredentials);
+    assert!(rig.events.is_empty());
+    let ok = rig.register_as(ALICE, who, HERE);
+    assert_eq!(ok.status().unwrap().as_u16(), 200);
+    let bobs = ("bob", "bob-secret", "acme.example");
+    let contact = "Contact: <sip:bob@192.0.2.55:5060>;expires=3600\r\n";
+    assert_eq!(rig.register_as(outside, bobs, contact).status().unwrap().as_u16(), 200);
     rig.finish();
 }
 

@@ -1,10 +1,11 @@
-//! Default or empty credentials on an address that others can reach: the node does not start.
+//! Credentials that everybody knows, or none, on an address that others can reach: the node does
+//! not start with them, and takes no provisioning that brings them.
 
 use std::net::SocketAddr;
 
-use routing::{ApiKey, Provisioning};
+use routing::{Agent, ApiKey, Provisioning};
 
-/// Why the API must not listen where it was told to.
+/// Why these credentials must not be reachable where the node listens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialFault {
     /// No key opens the API from outside: it would be reachable and useless, or worse.
@@ -20,42 +21,90 @@ pub enum CredentialFault {
          listen on 127.0.0.1, or set loopback_only = true for it"
     )]
     PublishedKey(SocketAddr, String),
+    /// A phone's password that everybody knows.
+    #[error(
+        "sip: {0} is reachable from outside, and the password of agent {1:?} is a published one; \
+         give the agent another, or set loopback_only = true for it"
+    )]
+    PublishedPassword(SocketAddr, String),
 }
 
 /// Keys of the demo begin so; they are printed in the documentation.
-const PUBLISHED: &str = "demo-";
+const PUBLISHED_KEY: &str = "demo-";
+/// The passwords of the demo's agents.
+const PUBLISHED_PASSWORDS: [&str; 3] = ["alice-secret", "bob-secret", "gina-secret"];
 
-/// Checks the keys against the API's address.
-///
-/// # Errors
-/// What must change before the node may start.
-pub(super) fn check(
-    listen: SocketAddr,
-    provisioning: &Provisioning,
-) -> Result<(), CredentialFault> {
-    if listen.ip().is_loopback() {
-        return Ok(());
+/// Where a node can be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    http: SocketAddr,
+    /// A SIP address that others reach, if there is one.
+    sip: Option<SocketAddr>,
+}
+
+impl Reach {
+    pub(super) fn new(http: SocketAddr, sip: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let outside = |address: &SocketAddr| !address.ip().is_loopback();
+        Self { http, sip: sip.into_iter().find(outside) }
     }
-    let of_tenants = provisioning.tenants.iter().flat_map(|tenant| &tenant.api_keys);
-    let from_outside: Vec<&ApiKey> = provisioning
-        .platform_keys
-        .iter()
-        .chain(of_tenants)
-        .filter(|key| !key.loopback_only)
-        .collect();
-    if let Some(key) = from_outside.iter().find(|key| key.key.starts_with(PUBLISHED)) {
-        return Err(CredentialFault::PublishedKey(listen, key.name.clone()));
+
+    /// Checks the credentials of a provisioning.
+    ///
+    /// # Errors
+    /// What must change before the node may take it.
+    pub(crate) fn check(&self, provisioning: &Provisioning) -> Result<(), CredentialFault> {
+        self.check_passwords(provisioning)?;
+        self.check_keys(provisioning)
     }
-    if from_outside.iter().all(|key| key.key.is_empty()) {
-        return Err(CredentialFault::NoKey(listen));
+
+    fn check_passwords(&self, provisioning: &Provisioning) -> Result<(), CredentialFault> {
+        let Some(sip) = self.sip else { return Ok(()) };
+        let is_open = |agent: &&Agent| {
+            !agent.loopback_only && PUBLISHED_PASSWORDS.contains(&agent.password.as_str())
+        };
+        let mut agents = provisioning.tenants.iter().flat_map(|tenant| &tenant.agents);
+        match agents.find(is_open) {
+            Some(agent) => Err(CredentialFault::PublishedPassword(sip, agent.id.to_string())),
+            None => Ok(()),
+        }
     }
-    Ok(())
+
+    fn check_keys(&self, provisioning: &Provisioning) -> Result<(), CredentialFault> {
+        let listen = self.http;
+        if listen.ip().is_loopback() {
+            return Ok(());
+        }
+        let of_tenants = provisioning.tenants.iter().flat_map(|tenant| &tenant.api_keys);
+        let from_outside: Vec<&ApiKey> = provisioning
+            .platform_keys
+            .iter()
+            .chain(of_tenants)
+            .filter(|key| !key.loopback_only)
+            .collect();
+        if let Some(key) = from_outside.iter().find(|key| key.key.starts_with(PUBLISHED_KEY)) {
+            return Err(CredentialFault::PublishedKey(listen, key.name.clone()));
+        }
+        if from_outside.iter().all(|key| key.key.is_empty()) {
+            return Err(CredentialFault::NoKey(listen));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use routing::{Role, Secret};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    const OUTSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5060);
+    const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+
+    impl Reach {
+        fn of(http: SocketAddr, sip: SocketAddr) -> Self {
+            Self::new(http, [sip])
+        }
+    }
 
     fn keys(key: &str, loopback_only: bool) -> Provisioning {
         let key = ApiKey {
@@ -70,15 +119,29 @@ mod tests {
 
     #[test]
     fn an_api_reachable_from_outside_needs_a_key_of_its_own() {
-        let outside = SocketAddr::from(([0, 0, 0, 0], 8080));
-        let inside = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let (outside, inside) = (Reach::of(OUTSIDE, INSIDE), Reach::of(INSIDE, INSIDE));
         let none = Provisioning::default();
-        assert_eq!(check(outside, &none), Err(CredentialFault::NoKey(outside)));
-        assert_eq!(check(inside, &none), Ok(()));
+        assert_eq!(outside.check(&none), Err(CredentialFault::NoKey(OUTSIDE)));
+        assert_eq!(inside.check(&none), Ok(()));
         let demo = keys("demo-platform", true);
-        assert_eq!(check(outside, &demo), Err(CredentialFault::NoKey(outside)));
-        let published = check(outside, &keys("demo-platform", false));
+        assert_eq!(outside.check(&demo), Err(CredentialFault::NoKey(OUTSIDE)));
+        let published = outside.check(&keys("demo-platform", false));
         assert!(matches!(published, Err(CredentialFault::PublishedKey(..))));
-        assert_eq!(check(outside, &keys("a-key-of-more-than-24-characters", false)), Ok(()));
+        assert_eq!(outside.check(&keys("a-key-of-more-than-24-characters", false)), Ok(()));
+    }
+
+    #[test]
+    fn the_demo_may_be_reached_by_sip_because_its_agents_are_on_loopback_only() {
+        let text = include_str!("../../../fixtures/demo.toml");
+        let demo: Provisioning = toml::from_str(text).unwrap();
+        let reach = Reach::of(INSIDE, OUTSIDE);
+        assert_eq!(reach.check(&demo), Ok(()));
+        let open = text.replace(", loopback_only = true }", " }");
+        let open: Provisioning = toml::from_str(&open).unwrap();
+        assert_eq!(
+            reach.check(&open),
+            Err(CredentialFault::PublishedPassword(OUTSIDE, "alice".into()))
+        );
+        assert_eq!(Reach::of(INSIDE, INSIDE).check(&open), Ok(()));
     }
 }

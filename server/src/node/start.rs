@@ -15,7 +15,7 @@ use store::{EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::{Addresses, Node, StartFault, credentials};
+use super::{Addresses, Node, Reach, StartFault};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Site};
@@ -69,7 +69,8 @@ impl Node {
             .map_err(system)?;
 
         let (directory, directory_reader) = watch::channel(checked.directory.clone());
-        let provisioner = Provisioner::new(store.clone(), handle.clone(), directory);
+        let provisioner =
+            Provisioner::new(reach(&config), store.clone(), handle.clone(), directory);
         provisioner.go_live(checked).await?;
 
         let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
@@ -154,8 +155,12 @@ async fn prepare(
         Some(checked) => checked,
         None => stored(&store).await?,
     };
-    credentials::check(config.http.listen, &checked.bundle.provisioning)?;
+    reach(config).check(&checked.bundle.provisioning)?;
     Ok((store, journal, checked))
+}
+
+fn reach(config: &Config) -> Reach {
+    Reach::new(config.http.listen, config.sip.udp.iter().chain(&config.sip.tcp).copied())
 }
 
 /// Opens the store, brings it up to date from the journal, and closes the calls that an earlier

@@ -24,6 +24,8 @@ pub use provisioning::{DEMO, directory, prompts};
 
 /// Where the switch listens.
 pub const SWITCH: SocketAddr = address([127, 0, 0, 1], 5060);
+/// What peers that are not on loopback reach of it.
+pub const SWITCH_OUTSIDE: SocketAddr = address([192, 0, 2, 1], 5060);
 /// The carrier of the trunk `carrier-a`.
 pub const TRUNK: SocketAddr = address([127, 0, 0, 2], 5060);
 /// The carrier of the trunk `carrier-b`, which may only call globex.
@@ -202,9 +204,10 @@ impl Rig {
     }
 
     pub fn flow(&self, peer: SocketAddr) -> Flow {
+        let own = if peer.ip().is_loopback() { SWITCH } else { SWITCH_OUTSIDE };
         match self.tcp.iter().find(|(address, _)| *address == peer) {
-            Some((_, connection)) => Flow::tcp(SWITCH, peer, *connection),
-            None => Flow::udp(SWITCH, peer),
+            Some((_, connection)) => Flow::tcp(own, peer, *connection),
+            None => Flow::udp(own, peer),
         }
     }
 
