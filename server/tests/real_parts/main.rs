@@ -17,3 +17,4 @@ mod sipp;
 mod strowger;
 mod survival;
 mod talking;
+mod wildcard;

@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// A provisioning file instead of the demo's.
     pub(crate) provisioning: Option<PathBuf>,
+    /// Whether SIP and RTP listen on all addresses, as they do by default, not on loopback alone.
+    pub(crate) everywhere: bool,
     /// More environment.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
@@ -76,10 +78,11 @@ impl Strowger {
 
     pub(crate) fn start_with(folder: &Path, setup: &Setup) -> Self {
         let config = folder.join("strowger.toml");
+        let ip = if setup.everywhere { "0.0.0.0" } else { "127.0.0.1" };
         let text = format!(
-            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [\"127.0.0.1:0\"]\n\
-             tcp = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [rtp]\nports = \"0\"\naddress = \"127.0.0.1\"\nworkers = 1\n",
+            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [\"{ip}:0\"]\n\
+             tcp = [\"{ip}:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [rtp]\nports = \"0\"\naddress = \"{ip}\"\nworkers = 1\n",
             folder.join("data").display(),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
@@ -120,9 +123,9 @@ impl Strowger {
         std::thread::spawn(move || for _ in output.lines().map_while(Result::ok) {});
         let address = |name: &str| {
             let value = if ready[name].is_array() { &ready[name][0] } else { &ready[name] };
-            value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-                panic!("no {name} in {ready}");
-            })
+            let text = value.as_str().unwrap_or_else(|| panic!("no {name} in {ready}"));
+            // Of all addresses, loopback is the one that each test can reach.
+            text.replace("0.0.0.0", "127.0.0.1").parse().expect("an address")
         };
         Self {
             http: address("http"),
