@@ -33,5 +33,44 @@ pub enum StoreError {
     Damaged(String),
 }
 
+impl StoreError {
+    /// Whether the rows themselves are at fault: trying them again changes nothing.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Gap { .. } | Self::UnknownTenant(_) | Self::Damaged(_) => true,
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| is_of_rows(&code))
+            }
+            Self::Database(error) => matches!(error, sqlx::Error::Encode(_)),
+            Self::Migration(_) | Self::Address(_) => false,
+        }
+    }
+}
+
+/// PostgreSQL's classes 22 (data exception) and 23 (integrity constraint violation); SQLite's
+/// TOOBIG, CONSTRAINT and MISMATCH, which are the low byte of its extended codes.
+fn is_of_rows(code: &str) -> bool {
+    if code.len() == 5 {
+        return code.starts_with("22") || code.starts_with("23");
+    }
+    code.parse::<u32>().is_ok_and(|code| (18..=20).contains(&(code & 0xff)))
+}
+
 /// The store's result.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_constraint_is_the_rows_fault_and_a_full_disk_is_not() {
+        for code in ["23505", "23503", "22P02", "22021", "19", "2067", "787", "18", "3091"] {
+            assert!(is_of_rows(code), "{code}");
+        }
+        for code in ["53100", "57P01", "08006", "40001", "42501", "5", "13", "10", "266"] {
+            assert!(!is_of_rows(code), "{code}");
+        }
+    }
+}

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use store::Append;
 
+use super::Rejected;
+
 /// The journal of one data folder.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
+    rejected: Rejected,
     file: File,
     /// Bytes that are committed already.
     read: u64,
@@ -31,7 +34,12 @@ impl Journal {
             OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
         let written = whole_lines(&mut file)?;
         file.set_len(written)?;
-        Ok(Self { path, file, read: 0, written })
+        Ok(Self { path, rejected: Rejected::of(folder), file, read: 0, written })
+    }
+
+    /// Where its rows go that no database takes.
+    pub(super) fn rejected(&self) -> &Rejected {
+        &self.rejected
     }
 
     /// Rows wait for the database.
@@ -63,11 +71,11 @@ impl Journal {
         Ok(())
     }
 
-    /// The oldest rows, at most `limit`, and where they end, for [`Journal::forget`].
+    /// The oldest rows, at most `limit`, and where they end, for [`Journal::forget`]. A line that is
+    /// no row (somebody edited the file, or another version wrote it) is set aside.
     ///
     /// # Errors
-    /// The disk's, or a line that is no row (somebody edited the file): then its number of bytes
-    /// from the start.
+    /// The disk's.
     pub(crate) fn oldest(&self, limit: usize) -> std::io::Result<(Vec<Append>, u64)> {
         let mut reader = BufReader::new(File::open(&self.path)?);
         reader.seek(SeekFrom::Start(self.read))?;
@@ -80,11 +88,13 @@ impl Journal {
             if length == 0 {
                 break;
             }
-            let row = serde_json::from_slice(&line).map_err(|error| {
-                let place = format!("{} at byte {end}: {error}", self.path.display());
-                std::io::Error::new(std::io::ErrorKind::InvalidData, place)
-            })?;
-            rows.push(row);
+            match serde_json::from_slice(&line) {
+                Ok(row) => rows.push(row),
+                Err(error) => {
+                    let why = format!("{} at byte {end}: {error}", self.path.display());
+                    self.rejected.line(String::from_utf8_lossy(&line).trim_end(), &why)?;
+                }
+            }
             end += length as u64;
         }
         Ok((rows, end))

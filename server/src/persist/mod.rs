@@ -1,8 +1,10 @@
 //! Events, call records and recordings on their way into the store: batches of at most 20 ms in
 //! one transaction each, told to subscribers only when committed, journalled while the store is
-//! down.
+//! down, set aside when it refuses them for good.
 
+mod commit;
 mod journal;
+mod rejected;
 mod rows;
 mod writer;
 
@@ -13,6 +15,7 @@ use store::{EventRow, RecordingRow, Store};
 use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use self::journal::Journal;
+use self::rejected::Rejected;
 use self::writer::Writer;
 pub(crate) use self::writer::drain;
 
@@ -84,3 +87,6 @@ pub(crate) fn start(
     let waits = metrics::counter!("strowger_store_queue_full_total");
     Ok((Intake { queue, waits }, thread))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,19 +3,16 @@
 use std::sync::Arc;
 
 use base::Duration;
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use store::{Append, EventRow, Store};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
+use super::commit::{BATCH, Committer};
 use super::{Item, Journal, rows};
 
 /// The first item of a batch waits at most this long for company.
 const GATHER: Duration = Duration::from_millis(20);
-/// Items in one transaction.
-const BATCH: usize = 512;
-/// A commit that takes longer counts as failed, and the journal takes over.
-const COMMIT: Duration = Duration::from_secs(5);
 /// Between two attempts to drain the journal.
 const RETRY: Duration = Duration::from_secs(1);
 /// Batches that are tried when the process ends; the next start drains what is left.
@@ -27,12 +24,11 @@ struct Meters {
     journalled: Counter,
     failures: Counter,
     backlog: Gauge,
-    commit: Histogram,
 }
 
 /// The writer's state.
 pub(crate) struct Writer {
-    store: Store,
+    committer: Committer,
     journal: Journal,
     committed: broadcast::Sender<Arc<EventRow>>,
     items: mpsc::Receiver<Item>,
@@ -52,9 +48,9 @@ impl Writer {
             journalled: metrics::counter!("strowger_store_rows_journalled_total"),
             failures: metrics::counter!("strowger_store_commit_failures_total"),
             backlog: metrics::gauge!("strowger_store_journal_bytes"),
-            commit: metrics::histogram!("strowger_store_commit_seconds"),
         };
-        Self { store, journal, committed, items, retry_at: Instant::now(), meters }
+        let committer = Committer::new(store, journal.rejected().clone());
+        Self { committer, journal, committed, items, retry_at: Instant::now(), meters }
     }
 
     /// Runs until all senders are gone and what they sent is kept.
@@ -120,25 +116,18 @@ impl Writer {
     }
 
     async fn commit(&mut self, batch: &mut Vec<Append>) {
-        match self.append(batch).await {
-            Ok(()) => self.publish(batch.drain(..)),
-            Err(why) => {
+        let mut committed = self.committer.commit(std::mem::take(batch)).await;
+        self.publish(committed.done.drain(..));
+        match committed.outage {
+            // Its room is used again.
+            None => *batch = committed.done,
+            Some(why) => {
                 self.meters.failures.increment(1);
                 tracing::error!(%why, "the store does not take events: journalling them");
                 self.retry_at = Instant::now() + RETRY;
+                *batch = committed.rest;
                 self.keep_in_journal(batch);
             }
-        }
-    }
-
-    async fn append(&self, batch: &[Append]) -> Result<(), String> {
-        let began = Instant::now();
-        let result = tokio::time::timeout(COMMIT, self.store.append(batch)).await;
-        self.meters.commit.record(began.elapsed().as_secs_f64());
-        match result {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {} s", COMMIT.as_secs())),
         }
     }
 
@@ -191,10 +180,14 @@ impl Writer {
     }
 
     async fn move_on(&mut self, rows: Vec<Append>, end: u64) -> Result<(), String> {
-        let rows = missing(&self.store, rows).await.map_err(|error| error.to_string())?;
-        self.append(&rows).await?;
-        self.publish(rows.into_iter());
-        self.journal.forget(end).map_err(|error| error.to_string())
+        let rows =
+            missing(self.committer.store(), rows).await.map_err(|error| error.to_string())?;
+        let committed = self.committer.commit(rows).await;
+        self.publish(committed.done.into_iter());
+        match committed.outage {
+            None => self.journal.forget(end).map_err(|error| error.to_string()),
+            Some(why) => Err(why),
+        }
     }
 }
 
@@ -216,12 +209,15 @@ async fn missing(store: &Store, mut rows: Vec<Append>) -> store::Result<Vec<Appe
 /// # Errors
 /// When the store or the disk fails; what was moved stays moved.
 pub(crate) async fn drain(store: &Store, journal: &mut Journal) -> Result<usize, String> {
+    let committer = Committer::new(store.clone(), journal.rejected().clone());
     let mut moved = 0;
     while journal.has_rows() {
         let (rows, end) = journal.oldest(BATCH).map_err(|error| error.to_string())?;
         moved += rows.len();
         let rows = missing(store, rows).await.map_err(|error| error.to_string())?;
-        store.append(&rows).await.map_err(|error| error.to_string())?;
+        if let Some(why) = committer.commit(rows).await.outage {
+            return Err(why);
+        }
         journal.forget(end).map_err(|error| error.to_string())?;
     }
     Ok(moved)
