@@ -49,7 +49,7 @@ pub(crate) struct CallView {
     pub(crate) talk_s: Option<f64>,
     /// Why it ended, such as `normal` or `caller_abandoned`.
     pub(crate) cause: Option<String>,
-    /// The SIP status that goes with the cause.
+    /// The SIP status that goes with the cause: what a caller is told who was not answered.
     pub(crate) sip_status: Option<u16>,
     /// The Q.850 cause that goes with the cause.
     pub(crate) q850: Option<u8>,
