@@ -24,6 +24,7 @@ pub mod provision;
 pub mod random;
 mod recording;
 mod signalling;
+mod unfinished;
 mod wake;
 pub mod web_client;
 

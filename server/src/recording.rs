@@ -123,6 +123,9 @@ async fn translate(
 
 fn completed(finished: Finished, clock: Clock) -> (RecordingRow, RecordingReport) {
     metrics::counter!("strowger_recordings_completed_total").increment(1);
+    if let Some(why) = &finished.cut_short {
+        tracing::warn!(recording = %finished.recording, why, "a recording ends early");
+    }
     let Finished { tenant, recording, call, duration_ms, bytes, location, gaps_ms, .. } = finished;
     let row = RecordingRow {
         tenant: tenant.clone(),
@@ -136,7 +139,7 @@ fn completed(finished: Finished, clock: Clock) -> (RecordingRow, RecordingReport
         duration_ms: Some(duration_ms),
         bytes: Some(bytes),
         gaps_ms: Some(gaps_ms),
-        failure: finished.cut_short,
+        failure: None,
     };
     let outcome = RecordingOutcome::Completed { duration_ms, bytes, location, gaps_ms };
     (row, RecordingReport { tenant, call, recording, outcome })

@@ -24,7 +24,7 @@ use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
 use crate::signalling::{Outlets, Signalling};
-use crate::{meters, random};
+use crate::{meters, random, unfinished};
 
 /// Committed events that a subscriber may lag behind before it reads the log instead.
 const COMMITTED: usize = 16_384;
@@ -47,6 +47,7 @@ impl Node {
         let metrics = meters::registry().map_err(StartFault::System)?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
+        let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
 
         let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
 
@@ -75,6 +76,8 @@ impl Node {
 
         let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
+        let archive = Archive::new(objects.clone(), keys.clone());
+        let found = unfinished::report(lost, archive.clone(), reports_sender.clone());
         let recorder =
             start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
         let carried =
@@ -85,7 +88,7 @@ impl Node {
         let (http_stop, http_stopped) = watch::channel(false);
         let site = Site {
             store: store.clone(),
-            archive: Archive::new(objects, keys),
+            archive,
             committed: committed.clone(),
             signalling: handle.clone(),
             provisioner,
@@ -94,6 +97,7 @@ impl Node {
             ready: ready_reader,
         };
         let (http, mut tasks) = http::serve(listener, site, http_stopped);
+        tasks.push(tokio::spawn(found));
         tasks.push(tokio::spawn(meters::watch(handle.clone(), intake.clone(), depths)));
         Ok(Self {
             addresses,
