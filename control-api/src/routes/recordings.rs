@@ -34,7 +34,7 @@ pub(crate) struct RecordingView {
     bytes: Option<u64>,
     /// Milliseconds that are missing and stand as silence.
     gaps_ms: Option<u64>,
-    /// Why it failed, or why a completed one is shorter than its call.
+    /// Why it failed.
     failure: Option<String>,
     /// Where its audio is, once it is completed.
     audio_url: Option<String>,
