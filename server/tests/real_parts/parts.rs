@@ -26,6 +26,23 @@ pub(crate) const GLOBEX_SALES: &str = "+15550200";
 /// Longer than anything here takes, shorter than a person waits.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// An agent who rings, answers and talks until the other end hangs up.
+pub(crate) const TALK: [Step; 4] =
+    [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
+
+/// A caller who stays on the line for `ms` after the answer, then hangs up.
+pub(crate) fn patient(ms: u32) -> Vec<Step> {
+    vec![
+        Step::Invite,
+        Step::MayCome(100),
+        Step::MayCome(180),
+        Step::Expect(200),
+        Step::Ack,
+        Step::Pause(ms),
+        Step::Bye,
+    ]
+}
+
 /// A SIPp carrier that makes `calls` calls to a number, all at once.
 pub(crate) fn carrier(
     folder: &Path,

@@ -2,25 +2,11 @@
 
 use std::time::Duration;
 
-use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, agent, carrier};
+use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, TALK, agent, carrier, patient};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
 
-const TALK: [Step; 4] = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
 const NEVER_ANSWER: [Step; 3] = [Step::ExpectInvite, Step::Answer(180), Step::ExpectCancel];
-
-/// A caller who stays until an agent hangs up or `ms` have passed.
-fn patient(ms: u32) -> Vec<Step> {
-    vec![
-        Step::Invite,
-        Step::MayCome(100),
-        Step::MayCome(180),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(ms),
-        Step::Bye,
-    ]
-}
 
 #[test]
 fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::net::{free_port, register};
-use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT, STRANGER, carrier};
+use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT, STRANGER, carrier, patient};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, GLOBEX, Strowger};
 
@@ -43,14 +43,7 @@ fn a_wrong_password_is_challenged_then_answered_403_and_so_is_an_unknown_user() 
 fn one_tenants_key_never_sees_anothers_calls() {
     let folder = Folder::new("tenants");
     let server = Strowger::start(folder.path());
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(500),
-        Step::Bye,
-    ];
+    let steps = patient(500);
     carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps).succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
     let id = call["id"].as_str().expect("its id");
@@ -69,14 +62,7 @@ fn one_tenants_key_never_sees_anothers_calls() {
 fn a_sip_ladder_shows_every_message_of_the_call_in_order() {
     let folder = Folder::new("ladder");
     let server = Strowger::start(folder.path());
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(500),
-        Step::Bye,
-    ];
+    let steps = patient(500);
     carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps).succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, Duration::from_secs(20)).remove(0);
     let path = format!("/api/v1/calls/{}/ladder", call["id"].as_str().unwrap());

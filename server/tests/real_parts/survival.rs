@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::parts::{
-    ACME_SALES, CARRIER_A, LIMIT, agent, carrier, speaking_agent, speaking_carrier,
+    ACME_SALES, CARRIER_A, LIMIT, TALK, agent, carrier, patient, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
@@ -46,17 +46,9 @@ fn after_kill_9_the_next_start_completes_the_record_the_events_and_the_recording
 fn sigterm_lets_a_live_call_end_refuses_new_ones_and_exits_0() {
     let folder = Folder::new("drain");
     let server = Strowger::start(folder.path());
-    let talk = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
-    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &talk);
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(7000),
-        Step::Bye,
-    ];
+    let steps = patient(7000);
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
     server.agent_is(ACME, "alice", "busy");
     server.terminate();

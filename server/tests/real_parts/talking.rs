@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::parts::{
-    ACME_SALES, CARRIER_A, CARRIER_B, GLOBEX_SALES, LIMIT, agent, carrier, carrier_over_tcp,
-    speaking_agent, speaking_carrier,
+    ACME_SALES, CARRIER_A, CARRIER_B, GLOBEX_SALES, LIMIT, TALK, agent, carrier, carrier_over_tcp,
+    patient, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, GLOBEX, Setup, Strowger};
@@ -79,21 +79,8 @@ fn a_hundred_calls_in_parallel_all_reach_an_agent() {
     let provisioning = crate::parts::many_agents(folder.path(), 100);
     let setup = Setup { provisioning: Some(provisioning), ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
-    let phones = crate::parts::agents_phone(
-        folder.path(),
-        &server,
-        100,
-        &[Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye],
-    );
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::MayCome(180),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(8000),
-        Step::Bye,
-    ];
+    let phones = crate::parts::agents_phone(folder.path(), &server, 100, &TALK);
+    let steps = patient(8000);
     let callers = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 100, &steps);
     callers.succeed(Duration::from_secs(90));
     phones.succeed(Duration::from_secs(30));
@@ -147,17 +134,9 @@ fn a_call_survives_lost_and_repeated_messages() {
 fn a_carrier_may_call_over_tcp() {
     let folder = Folder::new("tcp");
     let server = Strowger::start(folder.path());
-    let talk = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
-    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &talk);
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(6000),
-        Step::Bye,
-    ];
+    let steps = patient(6000);
     carrier_over_tcp(folder.path(), &server, ACME_SALES, &steps).succeed(LIMIT);
     phone.succeed(LIMIT);
     assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
@@ -167,19 +146,11 @@ fn a_carrier_may_call_over_tcp() {
 fn each_tenants_calls_go_to_its_own_agents_whatever_the_queues_are_called() {
     let folder = Folder::new("two-tenants");
     let server = Strowger::start(folder.path());
-    let talk = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
-    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &talk);
-    let gina = agent(folder.path(), &server, "gina", "globex.example", 1, &talk);
+    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
+    let gina = agent(folder.path(), &server, "gina", "globex.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
     server.agent_is(GLOBEX, "gina", "available");
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(7000),
-        Step::Bye,
-    ];
+    let steps = patient(7000);
     let to_globex = carrier(folder.path(), &server, CARRIER_B, GLOBEX_SALES, 1, &steps);
     let to_acme = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
     for part in [to_globex, to_acme, alice, gina] {
