@@ -7,7 +7,11 @@ mod audio;
 mod baresip;
 mod commands;
 mod net;
+mod outage;
 mod parts;
+mod postgres;
+#[path = "../../../store/tests/repository/postgres_programs.rs"]
+mod postgres_programs;
 mod queueing;
 mod recording;
 mod refusals;

@@ -45,23 +45,23 @@ fn micros_of_day(time: &str) -> i64 {
 
 /// What a subscription has brought so far.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Heard>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<Heard>>>);
 
 impl Log {
     fn all(&self) -> Vec<Heard> {
         self.0.lock().expect("the log").clone()
     }
 
-    fn sequences(&self) -> Vec<u64> {
+    pub(crate) fn sequences(&self) -> Vec<u64> {
         self.all().iter().map(Heard::sequence).collect()
     }
 
-    fn has(&self, kind: &str, times: usize) -> bool {
+    pub(crate) fn has(&self, kind: &str, times: usize) -> bool {
         self.all().iter().filter(|heard| heard.event["type"] == kind).count() >= times
     }
 
     #[track_caller]
-    fn wait_for(&self, kind: &str, times: usize) {
+    pub(crate) fn wait_for(&self, kind: &str, times: usize) {
         let deadline = Instant::now() + LIMIT;
         while !self.has(kind, times) {
             assert!(Instant::now() < deadline, "never {times} {kind}: {:?}", self.sequences());
@@ -91,7 +91,7 @@ fn ask(server: SocketAddr, path: &str, headers: &str) -> (TcpStream, BufReader<T
 }
 
 /// Subscribes over SSE, after an event or from now on. Shut the socket down to be cut off.
-fn sse(server: SocketAddr, after: Option<u64>) -> (TcpStream, Log) {
+pub(crate) fn sse(server: SocketAddr, after: Option<u64>) -> (TcpStream, Log) {
     let last = after.map(|last| format!("Last-Event-ID: {last}\r\n")).unwrap_or_default();
     let (stream, reader) = ask(server, "/api/v1/events", &last);
     let log = Log::default();

@@ -6,6 +6,7 @@ mod backend;
 mod calls;
 mod isolation;
 mod log;
+mod postgres_programs;
 mod postgres_server;
 mod provisioning;
 mod recordings;

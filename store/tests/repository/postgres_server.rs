@@ -3,11 +3,13 @@
 //! a pipe to close, then stops the server and removes the folder.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
+
+use crate::postgres_programs::{is_root, programs, unprivileged};
 
 struct Server {
     folder: PathBuf,
@@ -76,32 +78,4 @@ async fn start() -> Option<Server> {
     }
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     panic!("PostgreSQL did not start: {log}");
-}
-
-/// The folder of PostgreSQL's programs.
-fn programs() -> Option<PathBuf> {
-    let debian = std::fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten();
-    let mut folders: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
-    folders.sort();
-    folders.reverse();
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH")?));
-    folders
-        .into_iter()
-        .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output().unwrap();
-    id.stdout.trim_ascii() == b"0"
-}
-
-/// PostgreSQL refuses to run as root.
-fn unprivileged(program: &Path) -> Command {
-    if is_root() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
 }
