@@ -52,10 +52,33 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// A provisioning file instead of the demo's.
     pub(crate) provisioning: Option<PathBuf>,
-    /// Whether SIP and RTP listen on all addresses, as they do by default, not on loopback alone.
-    pub(crate) everywhere: bool,
+    /// Where SIP and RTP listen.
+    pub(crate) listen: Listen,
     /// More environment.
     pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+/// Where a test's server listens for SIP and RTP.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// On 127.0.0.1 alone.
+    #[default]
+    Loopback,
+    /// On all IPv4 addresses, as by default.
+    AllIpv4,
+    /// On all addresses.
+    All,
+}
+
+impl Listen {
+    /// `sip.udp`, `sip.tcp` and `rtp.address`.
+    fn values(self) -> [&'static str; 3] {
+        match self {
+            Self::Loopback => ["\"127.0.0.1:0\"", "\"127.0.0.1:0\"", "127.0.0.1"],
+            Self::AllIpv4 => ["\"0.0.0.0:0\"", "\"0.0.0.0:0\"", "0.0.0.0"],
+            Self::All => ["\"0.0.0.0:0\", \"[::]:0\"", "\"0.0.0.0:0\", \"[::]:0\"", "::"],
+        }
+    }
 }
 
 /// A running server; stopped politely when dropped.
@@ -64,6 +87,8 @@ pub(crate) struct Strowger {
     pub(crate) http: SocketAddr,
     pub(crate) sip: SocketAddr,
     pub(crate) sip_tcp: SocketAddr,
+    /// All SIP addresses over UDP, as they were bound.
+    pub(crate) sip_udp: Vec<SocketAddr>,
     log: Arc<Mutex<String>>,
 }
 
@@ -78,11 +103,11 @@ impl Strowger {
 
     pub(crate) fn start_with(folder: &Path, setup: &Setup) -> Self {
         let config = folder.join("strowger.toml");
-        let ip = if setup.everywhere { "0.0.0.0" } else { "127.0.0.1" };
+        let [udp, tcp, rtp] = setup.listen.values();
         let text = format!(
-            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [\"{ip}:0\"]\n\
-             tcp = [\"{ip}:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [rtp]\nports = \"0\"\naddress = \"{ip}\"\nworkers = 1\n",
+            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [{udp}]\n\
+             tcp = [{tcp}]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
             folder.join("data").display(),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
@@ -127,7 +152,10 @@ impl Strowger {
             // Of all addresses, loopback is the one that each test can reach.
             text.replace("0.0.0.0", "127.0.0.1").parse().expect("an address")
         };
+        let all = ready["sip_udp_all"].as_array().expect("all SIP addresses");
+        let all = all.iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok());
         Self {
+            sip_udp: all.collect(),
             http: address("http"),
             sip: address("sip_udp"),
             sip_tcp: address("sip_tcp"),

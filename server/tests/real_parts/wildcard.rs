@@ -1,7 +1,7 @@
 //! A server that listens on all addresses, as it does by default: every peer is told the one that it
 //! reaches, and hears the other end, whichever that is.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::parts::{
     ACME_SALES, CARRIER_A, LIMIT, TALK, agent, carrier_over_tcp, patient, speaking_agent,
     speaking_carrier,
 };
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
 
 const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
 
 fn everywhere() -> Setup {
-    Setup { everywhere: true, ..Setup::default() }
+    Setup { listen: Listen::AllIpv4, ..Setup::default() }
 }
 
 /// This machine's address on its network, if it has one.
@@ -103,6 +103,36 @@ fn a_phone_on_the_network_is_told_the_address_on_the_network_and_the_carrier_loo
     let id = call["id"].as_str().expect("its id");
     assert_shown(&server, id, CARRIER_A, IpAddr::from([127, 0, 0, 1]));
     assert_shown(&server, id, network, network);
+}
+
+#[test]
+fn a_carrier_over_ipv6_talks_to_an_agent_over_ipv4() {
+    let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    if UdpSocket::bind((here, 0)).is_err() {
+        eprintln!("this machine has no IPv6: nothing to try");
+        return;
+    }
+    let folder = Folder::new("ipv6");
+    let path = crate::parts::many_agents(folder.path(), 0);
+    let text = std::fs::read_to_string(&path).expect("the provisioning");
+    let text = text.replace("[\"127.0.0.2\"]", "[\"127.0.0.2\", \"::1\"]");
+    std::fs::write(&path, text).expect("the provisioning");
+    let setup = Setup { listen: Listen::All, provisioning: Some(path), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let port = server.sip_udp.iter().find(|local| local.is_ipv6()).expect("IPv6").port();
+    let alice = speaking_agent(folder.path(), &server, "alice", AGENT_HZ);
+    server.agent_is(ACME, "alice", "available");
+    let phone = Phone {
+        address: here,
+        accounts: vec!["<sip:+15559000@[::1]>;regint=0".to_owned()],
+        tone: CALLER_HZ,
+        dial: Some(format!("sip:{ACME_SALES}@[::1]:{port}")),
+    };
+    let caller = Baresip::start(&folder.path().join("carrier"), &phone);
+    let call = talk_and_listen(&server, caller, alice);
+    let id = call["id"].as_str().expect("its id");
+    assert_shown(&server, id, here, here);
+    assert_shown(&server, id, crate::parts::AGENTS, IpAddr::from([127, 0, 0, 1]));
 }
 
 #[test]
