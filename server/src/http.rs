@@ -112,3 +112,22 @@ async fn page(uri: Uri, headers: HeaderMap) -> Response {
     ];
     ([etag], fixed, asset.bytes).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_the_browser_has_is_not_sent_again_and_may_be_kept_as_long_as_before() {
+        let root = Uri::from_static("/");
+        let first = page(root.clone(), HeaderMap::new()).await;
+        assert_eq!(first.status(), StatusCode::OK);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
+        let again = page(root, headers).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        for name in [header::ETAG, header::CACHE_CONTROL] {
+            assert_eq!(again.headers().get(&name), first.headers().get(&name), "{name}");
+        }
+    }
+}

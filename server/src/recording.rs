@@ -144,3 +144,34 @@ fn completed(finished: Finished, clock: Clock) -> (RecordingRow, RecordingReport
     let outcome = RecordingOutcome::Completed { duration_ms, bytes, location, gaps_ms };
     (row, RecordingReport { tenant, call, recording, outcome })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{CallId, RecordingId, TenantId, UnixTime};
+
+    #[test]
+    fn a_recording_that_was_cut_short_is_whole_as_far_as_it_goes_and_not_a_failed_one() {
+        let finished = Finished {
+            tenant: TenantId::new("acme").unwrap(),
+            recording: RecordingId::from_u128(1),
+            call: CallId::from_u128(2),
+            started_at: UnixTime::from_micros(3),
+            duration_ms: 4000,
+            bytes: 64_100,
+            wav_bytes: 64_044,
+            location: "acme/1.wav.tink".to_owned(),
+            wrapped_key: recorder::WrappedKey {
+                key_id: "k1".to_owned(),
+                algorithm: "A256GCM".to_owned(),
+                wrapped: "00".repeat(60),
+            },
+            gaps_ms: 0,
+            cut_short: Some("the engine was stopped".to_owned()),
+        };
+        let (row, report) = completed(finished, Clock::start());
+        assert_eq!(row.state, RecordingState::Completed);
+        assert_eq!((row.duration_ms, row.failure), (Some(4000), None));
+        assert!(matches!(report.outcome, RecordingOutcome::Completed { .. }));
+    }
+}

@@ -13,7 +13,7 @@ use crate::parts::{
     ACME_SALES, CARRIER_A, LIMIT, TALK, agent, carrier_over_tcp, patient, speaking_agent,
     speaking_carrier,
 };
-use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Listen, PLATFORM, Setup, Strowger};
 
 const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
@@ -150,6 +150,35 @@ fn a_demo_agent_registers_on_loopback_and_is_refused_from_the_network() {
     assert_eq!(register(at, phone, "alice", domain, "wrong"), [401, 403]);
     let phone = SocketAddr::new(CARRIER_A, free_port(CARRIER_A));
     assert_eq!(register(server.sip, phone, "alice", domain, "alice-secret"), [401, 200]);
+}
+
+#[test]
+fn published_passwords_that_the_network_could_use_are_refused_at_the_start_and_over_the_api() {
+    let folder = Folder::new("published");
+    let open = without_loopback_only(folder.path(), "alice-secret");
+    let file = open.to_str().expect("a path");
+    let config = folder.path().join("default.toml");
+    let data = folder.path().join("never").display().to_string();
+    let text = format!(
+        "data_dir = \"{data}\"\n[sip]\nudp = [\"0.0.0.0:0\"]\ntcp = []\n\
+         [http]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    std::fs::write(&config, text).expect("the configuration");
+    let strowger = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_strowger"));
+        let output = command.args(arguments).output().expect("the binary");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let config = config.to_str().expect("a path");
+    let (status, told) = strowger(&["serve", "--config", config, "--apply", file]);
+    assert_eq!(status, Some(2), "{told}");
+    assert!(told.contains("alice") && told.contains("loopback_only"), "{told}");
+
+    let server = Strowger::start_with(folder.path(), &everywhere());
+    let url = format!("http://{}", server.http);
+    let (status, told) = strowger(&["apply", file, "--url", &url, "--key", PLATFORM]);
+    assert_ne!(status, Some(0), "{told}");
+    assert!(told.contains("alice") && told.contains("loopback_only"), "{told}");
 }
 
 #[test]

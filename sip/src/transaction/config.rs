@@ -86,3 +86,34 @@ impl EndpointConfig {
             .map_or_else(|| flow.local.to_string(), |a| a.sent_by.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advertised_wildcard_stands_for_every_address_of_its_family_and_port() {
+        let flow = |local: &str| Flow {
+            transport: Transport::Udp,
+            local: local.parse().unwrap(),
+            remote: "192.0.2.9:5060".parse().unwrap(),
+            connection: 0,
+        };
+        let advertised = |local: &str| Advertised {
+            transport: Transport::Udp,
+            local: local.parse().unwrap(),
+            sent_by: "public.example".to_owned(),
+        };
+        let any = advertised("0.0.0.0:5060");
+        assert!(any.covers(&flow("192.0.2.1:5060")) && any.covers(&flow("127.0.0.1:5060")));
+        assert!(!any.covers(&flow("192.0.2.1:5080")), "another port");
+        assert!(!any.covers(&flow("[::1]:5060")), "another family");
+        let tcp = Flow { transport: Transport::Tcp, ..flow("192.0.2.1:5060") };
+        assert!(!any.covers(&tcp), "another transport");
+        let one = advertised("192.0.2.1:5060");
+        assert!(one.covers(&flow("192.0.2.1:5060")) && !one.covers(&flow("192.0.2.2:5060")));
+        let config = EndpointConfig { advertised: vec![any], ..EndpointConfig::default() };
+        assert_eq!(config.sent_by(&flow("192.0.2.1:5060")), "public.example");
+        assert_eq!(config.sent_by(&flow("[::1]:5060")), "[::1]:5060");
+    }
+}
