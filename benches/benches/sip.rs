@@ -23,7 +23,7 @@ fn invite() -> Bytes {
     format!(
         "INVITE sip:+15550100@sip.acme.example:5060;user=phone SIP/2.0\r\n\
          Via: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK-524287-1---e8a1b5c0d2f34a6b;rport\r\n\
-         Via: SIP/2.0/UDP 203.0.113.20:5060;branch=z9hG4bKa7c3.1b2c3d4e5f60718293a4b5c6d7e8f901.0\r\n\
+         Via: SIP/2.0/UDP 203.0.113.20:5060;branch=z9hG4bKa7c3.1b2c3d4e5f60718293a4b5c6d7e8f.0\r\n\
          Record-Route: <sip:203.0.113.10;lr;ftag=8c1f2a>\r\n\
          Record-Route: <sip:203.0.113.20;lr>\r\n\
          Max-Forwards: 68\r\n\

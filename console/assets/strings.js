@@ -255,6 +255,7 @@ const strings = {
   "cause.media_timeout": "Audio stopped",
   "cause.timeout": "No answer from the far end",
   "cause.api_request": "Ended by request",
+  "cause.drained": "Engine was stopped",
   "cause.engine_restart": "Engine restarted",
   "cause.internal_error": "Fault in the engine",
   "cause.error": "Error",

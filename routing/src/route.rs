@@ -28,9 +28,10 @@ pub enum RouteRefusal {
     /// Nobody has the number.
     #[error("no tenant has the number {0}")]
     UnknownNumber(E164),
-    /// Somebody has it, but the trunk may not call them.
-    #[error("the trunk may not call the numbers of tenant \"{0}\"")]
-    TrunkNotAllowed(TenantId),
+    /// Another tenant has it, and the trunk may not call it. The sentence does not say whose it is:
+    /// the trunk's own tenant reads it.
+    #[error("the trunk may not call the number {0}")]
+    TrunkNotAllowed(E164),
 }
 
 /// Finds the tenant and the flow of what was dialled over a trunk.
@@ -43,7 +44,7 @@ pub fn route(directory: &Directory, trunk: &Trunk, dialled: &str) -> Result<Rout
         return Err(RouteRefusal::UnknownNumber(number));
     };
     if !directory.trunk_serves(trunk, &tenant.id) {
-        return Err(RouteRefusal::TrunkNotAllowed(tenant.id.clone()));
+        return Err(RouteRefusal::TrunkNotAllowed(number));
     }
     let mut reasons = Vec::with_capacity(3);
     if dialled != number.as_str() {

@@ -8,10 +8,9 @@ mod start;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use base::{Duration, TenantId};
-use store::{EventRow, Store};
-use switch::{ApiReply, ApiRequest};
-use tokio::sync::{broadcast, oneshot, watch};
+use base::Duration;
+use store::{Claim, EventRow, Store};
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 pub use self::addresses::Addresses;
@@ -66,6 +65,8 @@ pub struct Node {
     http_stop: watch::Sender<bool>,
     /// Ended with the node: provisioning, API requests, gauges.
     tasks: Vec<JoinHandle<()>>,
+    /// The data folder's and the database's; free for another server when all else has ended.
+    claims: [Claim; 2],
 }
 
 impl Node {
@@ -94,7 +95,7 @@ impl Node {
         self.ready.send_replace(false);
         let _ = self.signalling.control.send(Control::Drain).await;
         if !self.quiet_within(deadline).await {
-            self.end_calls().await;
+            let _ = self.signalling.control.send(Control::EndCalls).await;
             if !self.quiet_within(LAST_BYES).await {
                 tracing::warn!(calls = self.live_calls(), "calls that did not end in time");
             }
@@ -129,6 +130,7 @@ impl Node {
             http.abort();
         }
         self.store.close().await;
+        drop(self.claims);
         tracing::info!("ended");
     }
 
@@ -141,24 +143,5 @@ impl Node {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         true
-    }
-
-    async fn end_calls(&self) {
-        let tenants = self.store.last_sequences().await.unwrap_or_default();
-        for (tenant, _) in tenants {
-            let Some(ApiReply::Calls(calls)) = self.ask(&tenant, ApiRequest::ListLive).await else {
-                continue;
-            };
-            for call in calls {
-                self.ask(&tenant, ApiRequest::EndCall { call: call.id }).await;
-            }
-        }
-    }
-
-    async fn ask(&self, tenant: &TenantId, request: ApiRequest) -> Option<ApiReply> {
-        let (reply, answer) = oneshot::channel();
-        let control = Control::Request { tenant: tenant.clone(), request, reply };
-        self.signalling.control.send(control).await.ok()?;
-        answer.await.ok()?.ok()
     }
 }

@@ -101,7 +101,8 @@ fn a_latin_1_name_is_read_with_question_marks_and_kept_on_the_wire() {
 
 #[test]
 fn compact_forms_ipv6_tel_and_urn_are_read() {
-    let text = "INVITE urn:service:sos SIP/2.0\r\nv: SIP/2.0/UDP [2001:db8::9]:5070;branch=z9hG4bKx\r\n\
+    let text = "INVITE urn:service:sos SIP/2.0\r\n\
+         v: SIP/2.0/UDP [2001:db8::9]:5070;branch=z9hG4bKx\r\n\
          f: tel:+15550100;tag=1\r\nt: <urn:service:sos>\r\ni: x\r\nCSeq: 1 INVITE\r\n\
          m: <sip:a@[2001:db8::9]:5070>\r\nl: 0\r\n\r\n";
     let message = Message::parse(text.into()).unwrap();

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The address of the database is of no kind we know.
     #[error("{0:?} is no database address; use sqlite:PATH or postgres://USER@HOST/DATABASE")]
     Address(String),
+    /// Another server is on it already.
+    #[error("another server is running on this: {0}; one server only on a folder and a database")]
+    Taken(String),
     /// An event does not follow the tenant's last one. Nothing of the batch was stored.
     #[error("tenant {tenant}: event {found} does not follow event {last}")]
     Gap {
@@ -43,7 +46,7 @@ impl StoreError {
                 error.code().is_some_and(|code| is_of_rows(&code))
             }
             Self::Database(error) => matches!(error, sqlx::Error::Encode(_)),
-            Self::Migration(_) | Self::Address(_) => false,
+            Self::Migration(_) | Self::Address(_) | Self::Taken(_) => false,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod append;
 mod calls;
+mod claim;
 mod db;
 mod error;
 mod events;
@@ -18,8 +19,9 @@ mod recordings;
 mod recover;
 mod rows;
 
+pub use claim::Claim;
 pub use error::{Result, StoreError};
-pub use provision::key_digest;
+pub use provision::{key_digest, provisioned_key_digest};
 pub use rows::{
     Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord, KeyRow, LadderRow,
     Listed, Page, PromptRow, RecordingFilter, RecordingRow, RecordingState, TenantRow,

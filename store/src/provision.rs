@@ -134,14 +134,15 @@ impl Store {
     }
 }
 
-/// SHA-256 of a key as it is presented or provisioned (`sha256:...` stands for itself).
+/// SHA-256 of a key as it is presented.
 #[must_use]
 pub fn key_digest(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// The digest of a key in a provisioning file: of the key, or the one that stands for it.
-fn provisioned_digest(key: &Secret) -> [u8; 32] {
+/// SHA-256 of a key as it is provisioned: of the key, or the one that stands for it as `sha256:...`.
+#[must_use]
+pub fn provisioned_key_digest(key: &Secret) -> [u8; 32] {
     key.strip_prefix(DIGEST_PREFIX).and_then(from_hex).unwrap_or_else(|| key_digest(key))
 }
 
@@ -235,7 +236,7 @@ async fn put_keys(tx: &mut Tx, owner: &str, keys: &[ApiKey]) -> Result<()> {
         let sql = "INSERT INTO api_keys \
                    (tenant_id, digest, position, name, role, agent_id, loopback_only) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let digest = provisioned_digest(&key.key);
+        let digest = provisioned_key_digest(&key.key);
         let row = values![
             owner,
             digest.as_slice(),

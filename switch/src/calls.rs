@@ -34,6 +34,11 @@ impl Calls {
         ids.filter_map(|id| self.calls.get(id))
     }
 
+    /// Every call, by tenant and in the order of their beginning.
+    pub(crate) fn ids(&self) -> Vec<CallId> {
+        self.by_tenant.values().flatten().copied().collect()
+    }
+
     pub(crate) fn remove(&mut self, call: CallId) -> Option<Call> {
         let call = self.calls.remove(&call)?;
         if let Some(calls) = self.by_tenant.get_mut(&call.tenant) {

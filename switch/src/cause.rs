@@ -46,6 +46,8 @@ pub enum Cause {
     Timeout,
     /// Ended through the API.
     ApiRequest,
+    /// The engine was told to stop, and the call was still up at the deadline.
+    Drained,
     /// The engine stopped while the call was up.
     EngineRestart,
     /// A fault of our own.
@@ -75,6 +77,7 @@ impl Cause {
             Self::MediaTimeout => "media_timeout",
             Self::Timeout => "timeout",
             Self::ApiRequest => "api_request",
+            Self::Drained => "drained",
             Self::EngineRestart => "engine_restart",
             Self::InternalError => "internal_error",
         }
@@ -92,7 +95,7 @@ impl Cause {
                 StatusCode::TEMPORARILY_UNAVAILABLE
             }
             Self::Rejected | Self::Normal | Self::ApiRequest => StatusCode::DECLINE,
-            Self::RateLimit | Self::Unavailable | Self::EngineRestart => {
+            Self::RateLimit | Self::Unavailable | Self::Drained | Self::EngineRestart => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::IncompatibleMedia => StatusCode::NOT_ACCEPTABLE_HERE,
@@ -120,6 +123,7 @@ impl Cause {
             Self::MediaFailed
             | Self::TransportFailed
             | Self::MediaTimeout
+            | Self::Drained
             | Self::EngineRestart
             | Self::InternalError => 41,
         }

@@ -55,6 +55,8 @@ pub enum Input {
     Recording(RecordingReport),
     /// Refuse new calls from now on; calls that are up go on.
     Drain,
+    /// The drain's deadline has passed: end the calls that are up.
+    EndCalls,
 }
 
 /// What became of a recording.

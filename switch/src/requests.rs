@@ -20,6 +20,13 @@ impl Switch {
         self.node.outbox.push_back(Output::Reply { id, reply });
     }
 
+    /// Ends every call that is up.
+    pub(crate) fn end_calls(&mut self, now: Instant) {
+        for call in self.calls.ids() {
+            self.signal(now, call, Signal::Drained);
+        }
+    }
+
     fn serve(
         &mut self,
         now: Instant,

@@ -66,6 +66,7 @@ impl Switch {
             Input::Request { id, tenant, request } => self.on_api(now, id, &tenant, request),
             Input::Recording(report) => self.on_recording(now, report),
             Input::Drain => self.node.draining = true,
+            Input::EndCalls => self.end_calls(now),
         }
         self.settle(now);
     }

@@ -49,7 +49,7 @@ pub(crate) struct CallView {
     pub(crate) talk_s: Option<f64>,
     /// Why it ended, such as `normal` or `caller_abandoned`.
     pub(crate) cause: Option<String>,
-    /// The SIP status that goes with the cause: what a caller is told who was not answered.
+    /// The SIP status that a caller was refused with; null for a call that was answered.
     pub(crate) sip_status: Option<u16>,
     /// The Q.850 cause that goes with the cause.
     pub(crate) q850: Option<u8>,
@@ -84,7 +84,7 @@ impl From<CallRow> for CallView {
             wait_s: row.wait_ms.map(seconds),
             talk_s: row.talk_ms.map(seconds),
             cause: row.cause,
-            sip_status: row.sip_status,
+            sip_status: row.sip_status.filter(|_| row.answered_at.is_none()),
             q850: row.q850,
             ended_by: row.ended_by,
             recording_id: row.recording.map(|recording| recording.to_string()),

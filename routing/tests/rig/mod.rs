@@ -20,7 +20,8 @@ skills = [{ id = "sales" }, { id = "billing" }]
 prompts = [{ id = "music", file = "music.wav" }]
 agents = [
     { id = "alice", password = "alice-secret", skills = ["sales"], available_on_register = true },
-    { id = "bob", password = "bob-secret", skills = ["sales", "billing"], available_on_register = true },
+    { id = "bob", password = "bob-secret", skills = ["sales", "billing"],
+      available_on_register = true },
 ]
 queues = [
     { id = "sales", needs = ["sales"], music = "music", wrap_up_s = 10 },

@@ -48,6 +48,7 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
         ("limits.tcp_idle_s", config.limits.tcp_idle_s),
         ("limits.store_queue", config.limits.store_queue as u64),
         ("limits.tcp_connections", config.limits.tcp_connections as u64),
+        ("limits.tcp_connections_per_source", config.limits.tcp_connections_per_source as u64),
     ] {
         if value == 0 {
             return fault(

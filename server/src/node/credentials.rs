@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 
-use routing::{Agent, ApiKey, Provisioning};
+use routing::{Agent, ApiKey, Provisioning, Secret};
+use store::{key_digest, provisioned_key_digest};
 
 /// Why these credentials must not be reachable where the node listens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +32,8 @@ pub enum CredentialFault {
 
 /// Keys of the demo begin so; they are printed in the documentation.
 const PUBLISHED_KEY: &str = "demo-";
+/// The demo's keys: what is stored, or was written as `sha256:`, no longer shows how it begins.
+const PUBLISHED_KEYS: [&str; 3] = ["demo-platform", "demo-acme-admin", "demo-globex-admin"];
 /// The passwords of the demo's agents.
 const PUBLISHED_PASSWORDS: [&str; 3] = ["alice-secret", "bob-secret", "gina-secret"];
 
@@ -81,7 +84,7 @@ impl Reach {
             .chain(of_tenants)
             .filter(|key| !key.loopback_only)
             .collect();
-        if let Some(key) = from_outside.iter().find(|key| key.key.starts_with(PUBLISHED_KEY)) {
+        if let Some(key) = from_outside.iter().find(|key| is_published(&key.key)) {
             return Err(CredentialFault::PublishedKey(listen, key.name.clone()));
         }
         if from_outside.iter().all(|key| key.key.is_empty()) {
@@ -91,10 +94,16 @@ impl Reach {
     }
 }
 
+fn is_published(key: &Secret) -> bool {
+    let digest = provisioned_key_digest(key);
+    key.starts_with(PUBLISHED_KEY)
+        || PUBLISHED_KEYS.iter().any(|published| key_digest(published) == digest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use routing::{Role, Secret};
+    use routing::Role;
     use std::net::{IpAddr, Ipv4Addr};
 
     const OUTSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5060);
@@ -128,6 +137,24 @@ mod tests {
         let published = outside.check(&keys("demo-platform", false));
         assert!(matches!(published, Err(CredentialFault::PublishedKey(..))));
         assert_eq!(outside.check(&keys("a-key-of-more-than-24-characters", false)), Ok(()));
+    }
+
+    #[test]
+    fn a_published_key_is_known_by_its_digest_too_which_is_all_that_the_store_keeps() {
+        let outside = Reach::of(OUTSIDE, INSIDE);
+        let text = include_str!("../../../fixtures/demo.toml");
+        let demo: Provisioning = toml::from_str(text).unwrap();
+        let of_tenants = demo.tenants.iter().flat_map(|tenant| &tenant.api_keys);
+        let published: Vec<_> = demo.platform_keys.iter().chain(of_tenants).collect();
+        assert!(published.len() >= 3);
+        for key in published {
+            let digest = key_digest(&key.key);
+            let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let stored = outside.check(&keys(&format!("sha256:{hex}"), false));
+            assert!(matches!(stored, Err(CredentialFault::PublishedKey(..))), "{}", key.name);
+        }
+        let own = format!("sha256:{}", "5a".repeat(32));
+        assert_eq!(outside.check(&keys(&own, false)), Ok(()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
 };
 use routing::Provisioning;
-use store::{EventRow, Store};
+use store::{Claim, EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -45,11 +45,12 @@ impl Node {
         let clock = Clock::start();
         let mut rng = random::seeded();
         let metrics = meters::registry().map_err(StartFault::System)?;
+        // Nothing is changed before it is sure that no other server is at work here.
+        let claims = claim(&config).await?;
+        let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
-
-        let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
 
         let (committed, _) = broadcast::channel(COMMITTED);
         let capacity = config.limits.store_queue;
@@ -114,6 +115,7 @@ impl Node {
             http,
             http_stop,
             tasks,
+            claims,
         })
     }
 }
@@ -170,9 +172,6 @@ fn reach(config: &Config) -> Reach {
 /// Opens the store, brings it up to date from the journal, and closes the calls that an earlier
 /// process left open.
 async fn open_store(config: &Config, clock: Clock) -> Result<(Store, Journal), StartFault> {
-    make_private(&config.data_dir).map_err(|error| {
-        StartFault::System(format!("data_dir {}: {error}", config.data_dir.display()))
-    })?;
     let store = Store::open(&config.database_url()).await?;
     let mut journal = Journal::open(&config.data_dir).map_err(system)?;
     let drained = persist::drain(&store, &mut journal).await.map_err(system)?;
@@ -186,13 +185,27 @@ async fn open_store(config: &Config, clock: Clock) -> Result<(Store, Journal), S
     Ok((store, journal))
 }
 
-/// A folder that only its owner can read.
+/// The data folder and the database are ours alone from here on.
+async fn claim(config: &Config) -> Result<[Claim; 2], StartFault> {
+    make_private(&config.data_dir).map_err(|error| {
+        StartFault::System(format!("data_dir {}: {error}", config.data_dir.display()))
+    })?;
+    let folder = Claim::file(&config.data_dir.join("lock"))?;
+    Ok([folder, Claim::database(&config.database_url()).await?])
+}
+
+/// A new folder is for its owner alone; an existing one belongs to whoever made it.
 fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    if folder.is_dir() {
-        return Ok(());
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    if !folder.is_dir() {
+        return std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    let mode = std::fs::metadata(folder)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let folder = folder.display();
+        tracing::warn!("data_dir {folder} is open to others (mode {mode:o}): chmod 700 it");
+    }
+    Ok(())
 }
 
 /// What was provisioned last, or nothing at all on a new database.

@@ -58,6 +58,8 @@ pub(crate) enum Control {
     Recording(RecordingReport),
     /// Refuse new calls.
     Drain,
+    /// End the calls that are still up.
+    EndCalls,
     /// End the thread.
     Stop,
 }
@@ -290,6 +292,7 @@ impl Drive {
             }
             Control::Recording(report) => self.feed(switch::Input::Recording(report)),
             Control::Drain => self.feed(switch::Input::Drain),
+            Control::EndCalls => self.feed(switch::Input::EndCalls),
             Control::Stop => self.stopped = true,
         }
     }

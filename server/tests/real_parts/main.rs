@@ -17,6 +17,7 @@ mod recording;
 mod refusals;
 mod s3;
 mod scenario;
+mod second_server;
 mod sipp;
 mod stopping;
 mod strowger;

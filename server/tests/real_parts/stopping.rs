@@ -42,7 +42,9 @@ fn a_call_that_outlives_the_drain_is_ended_at_the_deadline_with_its_record_and_e
     assert!(took < Duration::from_secs(12), "and not much longer: {took:?}");
     let server = Strowger::start(folder.path());
     let call = ended(&server);
-    assert_ne!(call["cause"], "engine_restart", "it was ended in order: {call}");
+    assert_eq!(call["cause"], "drained", "it was ended in order: {call}");
+    assert_eq!(call["ended_by"], "engine", "{call}");
+    assert!(call["sip_status"].is_null(), "an answered call was refused with nothing: {call}");
     assert_eq!(call["agent"], "alice");
     let id = call["id"].as_str().expect("its id");
     let types = server.event_types(ACME, id);

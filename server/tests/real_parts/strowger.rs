@@ -254,6 +254,10 @@ impl Strowger {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
     }

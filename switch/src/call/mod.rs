@@ -145,6 +145,8 @@ pub(crate) enum Signal {
     Refused { queue: QueueId, why: QueueRefusal },
     /// The API ends it.
     End,
+    /// The engine stops and waits no longer.
+    Drained,
     /// It has waited long enough for its last messages.
     Settle,
 }
@@ -177,6 +179,7 @@ impl Call {
             Signal::Expired { queue } => self.on_expired(node, now, &queue),
             Signal::Refused { queue, why } => self.on_queue_refused(node, now, &queue, why),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
+            Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
             Signal::Settle => self.on_settle_timeout(node),
         }
         self.settle_if_done(node);
