@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 
 use base::{CallId, TenantId};
 
-use crate::db::{Scope, Tx, Value, values};
+use crate::db::{Scope, Step, Tx, Value, values};
 use crate::projection::Change;
-use crate::rows::{Append, EventRow, FinalRecord, RecordingRow};
+use crate::rows::{Append, CallRow, DecisionRow, EventRow, FinalRecord, RecordingRow};
 use crate::{Result, Store, StoreError, ladder};
 
-/// Rows of one INSERT; few sizes, so that few statements are prepared.
-const EVENT_CHUNKS: [usize; 4] = [64, 16, 4, 1];
+/// Rows of one INSERT at most: each number of rows is a statement that stays prepared.
+const CHUNK: usize = 16;
 const EVENT_COLUMNS: usize = 6;
+const DECISION_COLUMNS: usize = 6;
 
 /// What a batch holds of one tenant, in its order.
 #[derive(Default)]
@@ -58,12 +59,12 @@ impl Store {
 impl TenantPart<'_> {
     async fn store(&self, tx: &mut Tx, tenant: &TenantId) -> Result<()> {
         if let Some((first, last)) = self.check_density(tenant)? {
-            move_sequence(tx, tenant, first, last).await?;
-            insert_events(tx, &self.events).await?;
+            append_events(tx, tenant, (first, last), &self.events).await?;
         }
         let finished: BTreeSet<CallId> = self.records.iter().map(|record| record.call.id).collect();
         for (call, change) in Change::fold(&self.events) {
-            change.apply(tx, tenant, call, finished.contains(&call)).await?;
+            let steps = change.steps(tenant, call, finished.contains(&call));
+            tx.run_all(&steps).await?;
         }
         for record in &self.records {
             store_record(tx, record).await?;
@@ -86,60 +87,66 @@ impl TenantPart<'_> {
     }
 }
 
-/// Compare and swap: the row's lock also keeps a second writer waiting.
-pub(crate) async fn move_sequence(
+/// Moves the tenant's last sequence from before `first` to `last`, and inserts the events between.
+/// Compare and swap: the sequence's row lock also keeps a second writer waiting.
+pub(crate) async fn append_events(
     tx: &mut Tx,
     tenant: &TenantId,
-    first: u64,
-    last: u64,
+    (first, last): (u64, u64),
+    events: &[&EventRow],
 ) -> Result<()> {
     let sql = "UPDATE sequences SET last_sequence = $2 WHERE tenant_id = $1 \
                AND last_sequence = $3";
-    if tx.run(sql, &values![tenant, last, first.saturating_sub(1)]).await? == 1 && first > 0 {
-        return Ok(());
-    }
-    let sql = "SELECT last_sequence FROM sequences WHERE tenant_id = $1";
-    match tx.row(sql, &values![tenant]).await? {
-        None => Err(StoreError::UnknownTenant(tenant.clone())),
-        Some(row) => Err(StoreError::Gap {
-            tenant: tenant.clone(),
-            last: row.count("last_sequence")?,
-            found: first,
-        }),
-    }
-}
-
-pub(crate) async fn insert_events(tx: &mut Tx, events: &[&EventRow]) -> Result<()> {
-    let mut rest = events;
-    while !rest.is_empty() {
-        let size = EVENT_CHUNKS.into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let mut row_values: Vec<Value<'_>> = Vec::with_capacity(size * EVENT_COLUMNS);
-        for event in chunk {
-            row_values.extend(values![
-                &event.tenant,
-                event.sequence,
-                event.call,
-                event.at,
-                event.kind.as_ref(),
-                &event.data,
-            ]);
+    let values = values![tenant, last, first.checked_sub(1).unwrap_or(u64::MAX)];
+    let mut steps = vec![Step::guard(sql, values.to_vec())];
+    for chunk in events.chunks(CHUNK) {
+        steps.push(insert_events(chunk));
+        if !tx.run_all(&steps).await? {
+            return Err(misplaced(tx, tenant, first).await?);
         }
-        tx.run(insert_events_sql(size), &row_values).await?;
+        steps.clear();
     }
     Ok(())
 }
 
-fn insert_events_sql(rows: usize) -> String {
-    let mut sql =
-        String::from("INSERT INTO events (tenant_id, sequence, call_id, at, kind, data) VALUES ");
+/// Why events from `first` on could not be appended.
+async fn misplaced(tx: &mut Tx, tenant: &TenantId, first: u64) -> Result<StoreError> {
+    let sql = "SELECT last_sequence FROM sequences WHERE tenant_id = $1";
+    Ok(match tx.row(sql, &values![tenant]).await? {
+        None => StoreError::UnknownTenant(tenant.clone()),
+        Some(row) => StoreError::Gap {
+            tenant: tenant.clone(),
+            last: row.count("last_sequence")?,
+            found: first,
+        },
+    })
+}
+
+fn insert_events<'a>(events: &[&'a EventRow]) -> Step<'a> {
+    let mut row_values: Vec<Value<'_>> = Vec::with_capacity(events.len() * EVENT_COLUMNS);
+    for event in events {
+        row_values.extend(values![
+            &event.tenant,
+            event.sequence,
+            event.call,
+            event.at,
+            event.kind.as_ref(),
+            &event.data,
+        ]);
+    }
+    let sql = "INSERT INTO events (tenant_id, sequence, call_id, at, kind, data) VALUES ";
+    Step::new(with_places(sql, events.len(), EVENT_COLUMNS), row_values)
+}
+
+/// A statement with the places for the values of many rows at its end.
+fn with_places(sql: &str, rows: usize, columns: usize) -> String {
+    let mut sql = String::from(sql);
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=EVENT_COLUMNS {
+        for column in 1..=columns {
             let comma = if column == 1 { "" } else { ", " };
             // Writing to a String cannot fail.
-            let _ = write!(sql, "{comma}${}", row * EVENT_COLUMNS + column);
+            let _ = write!(sql, "{comma}${}", row * columns + column);
         }
         sql.push(')');
     }
@@ -148,23 +155,33 @@ fn insert_events_sql(rows: usize) -> String {
 
 async fn store_record(tx: &mut Tx, record: &FinalRecord) -> Result<()> {
     let call = &record.call;
-    crate::calls::upsert(tx, call).await?;
+    let blob = ladder::encode(&record.ladder);
+    let mut steps = vec![crate::calls::upsert(call)];
     if !record.ladder.is_empty() {
         let sql = "INSERT INTO ladders (tenant_id, call_id, messages) VALUES ($1, $2, $3) \
                    ON CONFLICT (tenant_id, call_id) DO UPDATE SET messages = excluded.messages";
-        let blob = ladder::encode(&record.ladder);
-        tx.run(sql, &values![&call.tenant, call.id, blob.as_slice()]).await?;
+        steps.push(Step::new(sql, values![&call.tenant, call.id, blob.as_slice()].to_vec()));
     }
     let sql = "DELETE FROM decisions WHERE tenant_id = $1 AND call_id = $2";
-    tx.run(sql, &values![&call.tenant, call.id]).await?;
-    for (position, decision) in (1_u64..).zip(&record.decisions) {
-        let sql = "INSERT INTO decisions (tenant_id, call_id, position, at, summary, detail) \
-                   VALUES ($1, $2, $3, $4, $5, $6)";
+    steps.push(Step::new(sql, values![&call.tenant, call.id].to_vec()));
+    for (chunk, first) in record.decisions.chunks(CHUNK).zip((1_u64..).step_by(CHUNK)) {
+        steps.push(insert_decisions(call, first, chunk));
+        tx.run_all(&steps).await?;
+        steps.clear();
+    }
+    tx.run_all(&steps).await?;
+    Ok(())
+}
+
+fn insert_decisions<'a>(call: &'a CallRow, first: u64, decisions: &'a [DecisionRow]) -> Step<'a> {
+    let mut row_values: Vec<Value<'_>> = Vec::with_capacity(decisions.len() * DECISION_COLUMNS);
+    for (position, decision) in (first..).zip(decisions) {
         let (summary, detail) = (&decision.summary, &decision.detail);
         let id = call.id;
-        tx.run(sql, &values![&call.tenant, id, position, decision.at, summary, detail]).await?;
+        row_values.extend(values![&call.tenant, id, position, decision.at, summary, detail]);
     }
-    Ok(())
+    let sql = "INSERT INTO decisions (tenant_id, call_id, position, at, summary, detail) VALUES ";
+    Step::new(with_places(sql, decisions.len(), DECISION_COLUMNS), row_values)
 }
 
 #[cfg(test)]
@@ -173,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_insert_of_two_events_numbers_its_values_through() {
-        let sql = insert_events_sql(2);
+        let sql = with_places("INSERT INTO events VALUES ", 2, 6);
         assert!(sql.ends_with("VALUES ($1, $2, $3, $4, $5, $6), ($7, $8, $9, $10, $11, $12)"));
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::{CallId, TenantId};
 
-use crate::db::{Row, Scope, Tx, Value, damaged, values};
+use crate::db::{Row, Scope, Step, Tx, Value, damaged, values};
 use crate::rows::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed, Page};
 use crate::{Result, Store, ladder};
 
@@ -160,7 +160,7 @@ fn call_row(row: &Row) -> Result<CallRow> {
 }
 
 /// The call's record: all of it replaces what the events had projected.
-pub(crate) async fn upsert(tx: &mut Tx, call: &CallRow) -> Result<()> {
+pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
     let sql = format!(
         "INSERT INTO calls ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
          $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
@@ -198,6 +198,5 @@ pub(crate) async fn upsert(tx: &mut Tx, call: &CallRow) -> Result<()> {
         call.recording,
         &call.legs,
     ];
-    tx.run(sql, &row).await?;
-    Ok(())
+    Step::new(sql, row.to_vec())
 }

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use base::{CallId, TenantId, UnixTime};
 use serde::Deserialize;
 
-use crate::Result;
-use crate::db::{Tx, values};
+use crate::db::{Step, values};
 use crate::rows::{CallState, EventRow, RecordingState};
 
 /// The fields of event payloads that the rows follow; an event has those that fit it.
@@ -135,28 +134,27 @@ impl Change {
         }
     }
 
-    /// Writes the change. With the call's record in the same batch (`finished`) its row needs no
-    /// change from here.
-    pub(crate) async fn apply(
-        &self,
-        tx: &mut Tx,
-        tenant: &TenantId,
+    /// What writes the change. With the call's record in the same batch (`finished`) its row needs
+    /// no change from here.
+    pub(crate) fn steps<'a>(
+        &'a self,
+        tenant: &'a TenantId,
         call: CallId,
         finished: bool,
-    ) -> Result<()> {
+    ) -> Vec<Step<'a>> {
+        let mut steps = Vec::with_capacity(4);
         if !finished {
-            if let Some(started) = &self.started {
-                started.insert(tx, tenant, call).await?;
-            }
-            self.update_call(tx, tenant, call).await?;
+            steps.extend(self.started.as_ref().map(|started| started.insert(tenant, call)));
+            steps.push(self.update_call(tenant, call));
         }
         for change in &self.recordings {
-            change.apply(tx, tenant, call).await?;
+            steps.push(change.insert(tenant, call));
+            steps.extend(change.update(tenant));
         }
-        Ok(())
+        steps
     }
 
-    async fn update_call(&self, tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<()> {
+    fn update_call<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
         let sql = "UPDATE calls SET \
                    state = CASE WHEN state = 'ended' THEN state ELSE COALESCE($3, state) END, \
                    queue_id = COALESCE($4, queue_id), \
@@ -190,34 +188,36 @@ impl Change {
             self.ended_by.as_deref(),
             self.recording.as_deref(),
         ];
-        tx.run(sql, &row).await?;
-        Ok(())
+        Step::new(sql, row.to_vec())
     }
 }
 
 impl Started {
-    async fn insert(&self, tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<()> {
+    fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
         let sql = "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, \
                    dialled, started_at, legs) \
                    VALUES ($1, $2, 'setup', 'inbound', $3, $4, $5, $6, '[]') \
                    ON CONFLICT (tenant_id, call_id) DO NOTHING";
         let row = values![tenant, call, self.trunk.as_deref(), &self.from, &self.to, self.at];
-        tx.run(sql, &row).await?;
-        Ok(())
+        Step::new(sql, row.to_vec())
     }
 }
 
 impl RecordingChange {
-    async fn apply(&self, tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<()> {
-        let payload = &self.payload;
+    fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
         let sql = "INSERT INTO recordings (tenant_id, recording_id, call_id, state, started_at) \
                    VALUES ($1, $2, $3, 'recording', $4) \
                    ON CONFLICT (tenant_id, recording_id) DO NOTHING";
-        let recording = payload.recording.as_deref();
-        tx.run(sql, &values![tenant, recording, call, self.at]).await?;
+        let recording = self.payload.recording.as_deref();
+        Step::new(sql, values![tenant, recording, call, self.at].to_vec())
+    }
+
+    /// Nothing when it only began.
+    fn update<'a>(&'a self, tenant: &'a TenantId) -> Option<Step<'a>> {
         if self.state == RecordingState::Recording {
-            return Ok(());
+            return None;
         }
+        let payload = &self.payload;
         let sql = "UPDATE recordings SET state = $3, completed_at = $4, \
                    location = COALESCE($5, location), \
                    duration_ms = COALESCE($6, duration_ms), \
@@ -227,7 +227,7 @@ impl RecordingChange {
                    WHERE tenant_id = $1 AND recording_id = $2";
         let row = values![
             tenant,
-            recording,
+            payload.recording.as_deref(),
             self.state.as_str(),
             self.at,
             payload.location.as_deref(),
@@ -236,7 +236,6 @@ impl RecordingChange {
             payload.gaps_ms,
             payload.why.as_deref(),
         ];
-        tx.run(sql, &row).await?;
-        Ok(())
+        Some(Step::new(sql, row.to_vec()))
     }
 }

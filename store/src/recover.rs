@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base::{CallId, TenantId, UnixTime};
 
-use crate::append::{insert_events, move_sequence};
+use crate::append::append_events;
 use crate::db::{Row, Scope, values};
 use crate::projection::Change;
 use crate::rows::EventRow;
@@ -58,11 +58,11 @@ impl Store {
             .zip(&open)
             .map(|(sequence, call)| call.end(tenant, sequence, now))
             .collect();
-        move_sequence(&mut tx, tenant, last + 1, last + events.len() as u64).await?;
         let appended: Vec<&EventRow> = events.iter().collect();
-        insert_events(&mut tx, &appended).await?;
+        let numbers = (last + 1, last + events.len() as u64);
+        append_events(&mut tx, tenant, numbers, &appended).await?;
         for (call, change) in Change::fold(&appended) {
-            change.apply(&mut tx, tenant, call, false).await?;
+            tx.run_all(&change.steps(tenant, call, false)).await?;
             let sql = "UPDATE calls SET sip_status = $3, q850 = $4, \
                        wait_ms = COALESCE(wait_ms, duration_ms) \
                        WHERE tenant_id = $1 AND call_id = $2";
