@@ -292,6 +292,7 @@ fn tenant() -> Result<Provisioning, base::IdError> {
         skills: Vec::new(),
         available_on_register: true,
         wrap_up_s: None,
+        loopback_only: false,
     };
     let queue = Queue {
         id: queue,
@@ -311,6 +312,7 @@ fn tenant() -> Result<Provisioning, base::IdError> {
         id: TenantId::new("acme")?,
         name: String::new(),
         domain: "acme.example".to_owned(),
+        digest: routing::Digest::default(),
         parent: None,
         limits: routing::Limits::default(),
         skills: Vec::new(),
