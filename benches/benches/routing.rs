@@ -29,6 +29,7 @@ fn provisioning(agents: usize) -> Provisioning {
         skills: vec![skill(n), skill(n + 1)],
         available_on_register: true,
         wrap_up_s: None,
+        loopback_only: false,
     });
     let queue = routing::Queue {
         id: QueueId::new("sales").expect("a slug"),
@@ -49,6 +50,7 @@ fn provisioning(agents: usize) -> Provisioning {
         id: TenantId::new("acme").expect("a slug"),
         name: String::new(),
         domain: "acme.example".to_owned(),
+        digest: routing::Digest::default(),
         parent: None,
         limits: routing::Limits::default(),
         skills: vec![],
