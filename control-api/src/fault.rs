@@ -94,6 +94,10 @@ impl Fault {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", error)
     }
 
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }

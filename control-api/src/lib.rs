@@ -19,6 +19,7 @@ mod engine;
 mod fault;
 mod feed;
 mod idempotency;
+mod key_table;
 mod ladder_text;
 mod openapi;
 mod params;

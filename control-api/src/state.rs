@@ -13,6 +13,7 @@ use crate::auth::Attempts;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::idempotency::Replays;
+use crate::key_table::KeyTable;
 use crate::tickets::Tickets;
 
 /// Streams of events open at once; each costs a task and a buffer.
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) tickets: Tickets,
     pub(crate) replays: Replays,
     pub(crate) attempts: Attempts,
+    pub(crate) keys: KeyTable,
     pub(crate) subscribers: Arc<Semaphore>,
     random: SystemRandom,
 }
@@ -66,6 +68,7 @@ impl Shared {
             tickets: Tickets::default(),
             replays: Replays::default(),
             attempts: Attempts::default(),
+            keys: KeyTable::default(),
             subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
             random: SystemRandom::new(),
         })

@@ -19,6 +19,8 @@ const KEY: i64 = 0x5354_524f_5747_4552;
 /// A server that was killed a moment ago: its connection is still being cleared away.
 const ATTEMPTS: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(300);
+/// A database that does not answer for so long is not there.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the claim is looked after: a database that restarted has forgotten it.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -88,7 +90,10 @@ impl Claim {
             .map_err(|_| StoreError::Address(crate::open::kind_of(url).to_owned()))?
             .application_name(&format!("strowger lock, process {}", std::process::id()))
             .disable_statement_logging();
-        let mut connection = PgConnection::connect_with(&options).await?;
+        let connecting = PgConnection::connect_with(&options);
+        let mut connection = tokio::time::timeout(PATIENCE, connecting)
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         let mut attempts = ATTEMPTS;
         while !lock(&mut connection).await? {
             attempts -= 1;

@@ -16,6 +16,9 @@ use crate::{Result, StoreError};
 /// SQLite's readers never wait for its writer (WAL); four are plenty on one machine.
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 12;
+/// How long a caller waits for PostgreSQL: one that is away is told of soon, and events go into the
+/// journal meanwhile.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a statement waits for another process's lock, and a caller for a free connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -103,7 +106,7 @@ async fn postgres(url: &str) -> Result<Db> {
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(POSTGRES_PATIENCE)
         .connect_with(options)
         .await?;
     migrator(&[(1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql"))])

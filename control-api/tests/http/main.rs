@@ -13,6 +13,8 @@ mod forms;
 mod idempotency;
 mod isolation;
 mod pages;
+#[path = "../../../store/tests/repository/postgres_programs.rs"]
+mod postgres_programs;
 #[path = "../../../store/tests/repository/postgres_server.rs"]
 mod postgres_server;
 mod provisioning;

@@ -21,6 +21,12 @@ async fn health_is_the_process_and_readiness_is_taking_calls() {
     assert_eq!(stand.ask("GET", "/healthz").answer().await.status, 200);
     let answer = stand.get("/api/v1/calls", ACME).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "STORE_UNAVAILABLE"));
+    // Keys and what the engine knows do not need it.
+    assert_eq!(stand.get("/api/v1/agents", ACME).await.status, 200);
+    assert_eq!(stand.get("/api/v1/queues", ACME).await.status, 200);
+    assert_eq!(stand.get("/api/v1/agents", "wrong").await.status, 401);
+    let end = format!("/api/v1/calls/{}/end", crate::sample::call(1));
+    assert_eq!(stand.ask("POST", &end).key(ACME).answer().await.status, 202);
 }
 
 #[tokio::test]

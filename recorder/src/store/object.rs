@@ -90,6 +90,18 @@ impl ObjectStore {
         }
     }
 
+    /// Asks whether it is there and lets us in. What is wrong now may be right later: a warning,
+    /// not an end.
+    ///
+    /// # Errors
+    /// Why a recording could not go there now.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Folder(_) => Ok(()),
+            Self::S3(s3) => s3.check().await,
+        }
+    }
+
     /// What stands before each key.
     #[must_use]
     pub fn prefix(&self) -> &str {

@@ -12,7 +12,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::Builder as HttpBuilder;
@@ -133,6 +133,12 @@ impl S3 {
         &self.prefix
     }
 
+    /// Whether the bucket is there and our credentials open it.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        let request = self.client.head_bucket().bucket(&self.bucket);
+        request.send().await.map(drop).map_err(|e| explain(&self.bucket, &e))
+    }
+
     pub(crate) async fn begin(&self, key: &str) -> Result<UploadId, StoreError> {
         let request = self.client.create_multipart_upload().bucket(&self.bucket).key(key);
         let begun = request
@@ -251,7 +257,34 @@ where
         ("NoSuchKey" | "NotFound", _) | (_, Some(404)) => {
             StoreError::NotFound(format!("{key} ({code})"))
         }
-        (_, Some(401 | 403)) => StoreError::Denied(format!("{key}: {code}")),
-        _ => StoreError::Unavailable(format!("{key}: {}", DisplayErrorContext(error))),
+        (_, Some(status @ (401 | 403))) => StoreError::Denied(format!(
+            "{key}: status {status}, {code}; check the access key and its rights"
+        )),
+        _ => StoreError::Unavailable(format!("{key}: {}", in_short(error, &code, status))),
+    }
+}
+
+/// One line: what kind of failure, the store's status and code, and where to look.
+fn in_short<E>(error: &SdkError<E>, code: &str, status: Option<u16>) -> String
+where
+    E: std::error::Error + 'static,
+{
+    match (error, status) {
+        (SdkError::DispatchFailure(_), _) => {
+            let mut cause: &dyn std::error::Error = error;
+            while let Some(deeper) = cause.source() {
+                cause = deeper;
+            }
+            format!("not reached ({cause}); check the endpoint and the network")
+        }
+        (SdkError::TimeoutError(_), _) => {
+            "no answer in time; check the endpoint and the network".to_owned()
+        }
+        (SdkError::ConstructionFailure(_), _) => {
+            "the request cannot be made; check bucket and endpoint".to_owned()
+        }
+        (_, Some(status)) if code.is_empty() => format!("status {status}"),
+        (_, Some(status)) => format!("status {status}, {code}"),
+        (_, None) => "an answer that is not S3's; check the endpoint".to_owned(),
     }
 }

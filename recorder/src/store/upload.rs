@@ -13,6 +13,7 @@ use std::sync::Arc;
 use base::Duration;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 
 use super::disk;
 use super::live::{End, Progress};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
 
 /// Attempts that fail in a row before the delay is reported.
 const DELAY_REPORTED_AFTER: u32 = 3;
+/// A recording that waits is in the log at once, and then this often.
+const TOLD_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 enum StepError {
@@ -60,6 +63,7 @@ pub(crate) async fn follow(
     let key = manifest.object_key(shared.store.prefix());
     let mut uploader = Uploader { shared, manifest, key, progress };
     let mut failures = 0;
+    let mut told: Option<Instant> = None;
     let mut wait = uploader.shared.retry_first;
     loop {
         let sent_before = uploader.uploaded();
@@ -77,7 +81,10 @@ pub(crate) async fn follow(
         }
         failures += 1;
         let recording = uploader.manifest.recording;
-        tracing::warn!(%recording, %error, failures, "a recording's upload has to wait");
+        if told.is_none_or(|told: Instant| told.elapsed() >= TOLD_AGAIN_AFTER) {
+            told = Some(Instant::now());
+            tracing::warn!(%recording, %error, failures, "a recording's upload has to wait");
+        }
         if failures == DELAY_REPORTED_AFTER {
             let Manifest { tenant, recording, call, .. } = uploader.manifest.clone();
             let why = error.to_string();

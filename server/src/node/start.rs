@@ -50,6 +50,7 @@ impl Node {
         let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
+        tokio::spawn(look_at_bucket(config.clone(), objects.clone()));
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
 
         let (committed, _) = broadcast::channel(COMMITTED);
@@ -235,6 +236,18 @@ async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), 
     };
     let objects = ObjectStore::open(&place).map_err(|error| fault(&error))?;
     Ok((KeyProvider::Local(keys), objects))
+}
+
+/// A wrong key or name is better told now than with the first recording.
+async fn look_at_bucket(config: Config, objects: ObjectStore) {
+    let Some(s3) = &config.recordings.s3 else { return };
+    if let Err(error) = objects.check().await {
+        let (endpoint, bucket) = (s3.endpoint.as_deref().unwrap_or("AWS"), &s3.bucket);
+        tracing::warn!(
+            endpoint, bucket, %error,
+            "recordings will wait in the spool: check recordings.s3, its keys and the bucket"
+        );
+    }
 }
 
 type MediaQueues = Vec<crate::wake::Sender<media::Command>>;
