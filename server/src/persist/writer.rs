@@ -104,12 +104,15 @@ impl Writer {
             let Some(first) = first else { return false };
             batch.push(rows::append(first));
         }
-        let until = Instant::now() + GATHER;
+        if self.items.len() < BATCH {
+            // Not by tokio's timer: this thread is our own, and it is not to wake for every item.
+            std::thread::sleep(GATHER);
+        }
         while batch.len() < BATCH {
-            match tokio::time::timeout_at(until, self.items.recv()).await {
-                Ok(Some(item)) => batch.push(rows::append(item)),
-                Ok(None) => return false,
-                Err(_) => return true,
+            match self.items.try_recv() {
+                Ok(item) => batch.push(rows::append(item)),
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
             }
         }
         true

@@ -29,6 +29,8 @@ enum Caller {
 pub(crate) struct Counts {
     pub(crate) connected: usize,
     pub(crate) refused: usize,
+    /// Calls that no caller was free to make.
+    pub(crate) not_made: usize,
     pub(crate) median_setup_ms: f64,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct Crowd {
     agents_talking: usize,
     connected: usize,
     refused: usize,
+    not_made: usize,
     setups: Vec<f64>,
 }
 
@@ -75,6 +78,7 @@ impl Crowd {
             agents_talking: 0,
             connected: 0,
             refused: 0,
+            not_made: 0,
             setups: Vec::new(),
         })
     }
@@ -147,12 +151,13 @@ impl Crowd {
         let mut setups = self.setups.clone();
         setups.sort_by(f64::total_cmp);
         let median_setup_ms = setups.get(setups.len() / 2).copied().unwrap_or(0.0);
-        Counts { connected: self.connected, refused: self.refused, median_setup_ms }
+        let (connected, refused, not_made) = (self.connected, self.refused, self.not_made);
+        Counts { connected, refused, not_made, median_setup_ms }
     }
 
     async fn dial(&mut self) -> Result<(), String> {
         let Some(caller) = self.free.pop_front() else {
-            self.refused += 1;
+            self.not_made += 1;
             return Ok(());
         };
         self.callers[caller] = Caller::Dialled(Instant::now());

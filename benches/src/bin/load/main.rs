@@ -87,7 +87,7 @@ async fn run(args: &Args) -> Result<(), String> {
     target.stop();
 
     let report = json!({
-        "calls": first.connected, "refused": first.refused,
+        "calls": first.connected, "refused": first.refused, "not_made": first.not_made,
         "calls_per_second": first.connected as f64 / took,
         "setup_ms_median": first.median_setup_ms,
         "cpu_ms_per_call_without_media": calls.other_ms / first.connected.max(1) as f64,

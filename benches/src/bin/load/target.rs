@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 const MUSIC: &[u8] = include_bytes!("../../../../fixtures/audio/hold-music.wav");
+/// Enough RTP ports for 400 calls a second: a port rests for ten seconds after its call.
 const CONFIG: &str = "drain_deadline_s = 1\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = []\n\
-                      [http]\nlisten = \"127.0.0.1:0\"\n[rtp]\nports = \"0\"\n\
+                      [http]\nlisten = \"127.0.0.1:0\"\n[rtp]\nports = \"10000-31999\"\n\
                       address = \"127.0.0.1\"\n";
 
 /// The running server.
@@ -61,7 +62,8 @@ fn provisioning(agents: usize, record: bool) -> String {
     let mut text = format!(
         "[[trunks]]\nid = \"load\"\nsources = [\"127.0.0.2\"]\n\n[[tenants]]\nid = \"load\"\n\
          domain = \"load.example\"\nprompts = [{{ id = \"music\", file = \"music.wav\" }}]\n\
-         queues = [{{ id = \"all\", music = \"music\", record = {record} }}]\n\
+         queues = [{{ id = \"all\", music = \"music\", record = {record}, \
+         wrap_up_s = 0 }}]\n\
          flows = [{{ id = \"all\", steps = [{{ do = \"queue\", queue = \"all\" }}] }}]\n\
          numbers = [{{ number = \"+15550100\", flow = \"all\" }}]\nagents = [\n"
     );
