@@ -10,7 +10,7 @@ use media::WorkerId;
 use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
 };
-use routing::Provisioning;
+use routing::{Directory, Provisioning};
 use store::{Claim, EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -50,7 +50,6 @@ impl Node {
         let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
-        tokio::spawn(look_at_bucket(config.clone(), objects.clone()));
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
 
         let (committed, _) = broadcast::channel(COMMITTED);
@@ -71,10 +70,7 @@ impl Node {
             .start(clock, switch, rng.fork(), config.limits.clone(), outlets)
             .map_err(system)?;
 
-        let (directory, directory_reader) = watch::channel(checked.directory.clone());
-        let provisioner =
-            Provisioner::new(reach(&config), store.clone(), handle.clone(), directory);
-        provisioner.go_live(checked).await?;
+        let (provisioner, directory) = provision(&config, &store, &handle, checked).await?;
 
         let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
@@ -94,7 +90,7 @@ impl Node {
             committed: committed.clone(),
             signalling: handle.clone(),
             provisioner,
-            directory: directory_reader,
+            directory,
             metrics,
             ready: ready_reader,
         };
@@ -216,6 +212,19 @@ async fn stored(store: &Store) -> Result<Checked, StartFault> {
     Ok(Bundle { provisioning, prompts }.check()?)
 }
 
+/// Takes the provisioning live: whoever changes it, and whoever reads it, from then on.
+async fn provision(
+    config: &Config,
+    store: &Store,
+    signalling: &crate::signalling::Handle,
+    checked: Checked,
+) -> Result<(Provisioner, watch::Receiver<Arc<Directory>>), StartFault> {
+    let (directory, reader) = watch::channel(checked.directory.clone());
+    let provisioner = Provisioner::new(reach(config), store.clone(), signalling.clone(), directory);
+    provisioner.go_live(checked).await?;
+    Ok((provisioner, reader))
+}
+
 async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), StartFault> {
     let fault = |error: &dyn std::fmt::Display| StartFault::Recorder(error.to_string());
     let keys = Keyring::open(&config.keyring()).map_err(|error| fault(&error))?;
@@ -235,6 +244,7 @@ async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), 
         }),
     };
     let objects = ObjectStore::open(&place).map_err(|error| fault(&error))?;
+    tokio::spawn(look_at_bucket(config.clone(), objects.clone()));
     Ok((KeyProvider::Local(keys), objects))
 }
 
