@@ -3,7 +3,6 @@
 //! Plain level-triggered epoll, one receive and one send a packet on the leg's own ports: of the
 //! portable designs the cheapest. On the way of a packet nothing is allocated, locked or logged.
 
-mod pace;
 mod sockets;
 
 use base::{Duration, Instant, Rng};
@@ -12,7 +11,6 @@ use metrics::Counter;
 use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
 
-use self::pace::Pace;
 use self::sockets::{Sockets, TOKEN_BELL, Token};
 use crate::clock::Clock;
 use crate::poller::Poller;
@@ -158,19 +156,13 @@ impl Drive {
     fn run(mut self) {
         let mut ready = Vec::with_capacity(READY);
         let mut packet = [0; media::MAX_DATAGRAM];
-        let mut pace = Pace::new(self.clock.now());
         loop {
-            let mut now = self.clock.now();
-            if let Some(pause) = pace.pause(now, self.deadline(now)) {
-                std::thread::sleep(pause);
-                now = self.clock.now();
-            }
+            let now = self.clock.now();
             if let Err(error) = self.poller.wait(now, self.deadline(now), &mut ready) {
                 tracing::error!(%error, "a media worker cannot wait for its sockets");
                 std::thread::sleep(Duration::from_millis(10));
             }
             let now = self.clock.now();
-            pace.count(now, ready.len());
             for token in ready.drain(..) {
                 if token == TOKEN_BELL {
                     self.bell.answer();
