@@ -11,7 +11,7 @@ mod registrar;
 mod transaction;
 
 pub use dialog::{Dialog, DialogError, DialogId};
-pub use flow::{Flow, Transport};
+pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
 pub use message::{
     Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message,
     Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf, Via,

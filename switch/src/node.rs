@@ -159,14 +159,15 @@ impl Node {
         self.strays.insert(tx, stray);
     }
 
-    /// Our Contact on a flow (RFC 3261 §8.1.1.8).
+    /// Our Contact on a flow (RFC 3261 §8.1.1.8): never `sips:`, which would ask the far end for
+    /// TLS on every hop (RFC 5630 §3.1.3), but with the transport that reaches us.
     pub(crate) fn contact(&self, flow: &Flow) -> Option<UriBuf> {
         let own = self.config.advertised.iter().find(|own| own.covers(flow));
         let host = own.map_or_else(|| flow.local.to_string(), |own| own.sent_by.clone());
         let contact = UriBuf::sip(Some("strowger"), &host).ok()?;
         match flow.transport {
             Transport::Udp => Some(contact),
-            Transport::Tcp => contact.with_param("transport", Some("tcp")).ok(),
+            stream => contact.with_param("transport", Some(stream.uri_param())).ok(),
         }
     }
 

@@ -92,10 +92,7 @@ fn ladder_row(entry: LadderEntry) -> LadderRow {
     LadderRow {
         at: entry.at,
         sent: entry.direction == switch::Direction::Out,
-        transport: match entry.flow.transport {
-            sip::Transport::Udp => "udp".to_owned(),
-            sip::Transport::Tcp => "tcp".to_owned(),
-        },
+        transport: entry.flow.transport.name().to_owned(),
         local: entry.flow.local.to_string(),
         remote: entry.flow.remote.to_string(),
         bytes: entry.bytes.to_vec(),

@@ -73,7 +73,7 @@ impl Core {
     }
 
     pub(super) fn via(&mut self, flow: &Flow, branch: &str) -> String {
-        let (transport, sent_by) = (flow.transport.as_str(), self.sent_by(flow));
+        let (transport, sent_by) = (flow.transport.via_token(), self.sent_by(flow));
         ["SIP/2.0/", transport, " ", &sent_by, ";rport;branch=", branch].concat()
     }
 
