@@ -19,9 +19,9 @@ use crate::{Flow, Message, Method, Name, Request, Response, Transport};
 /// After every call drain [`Endpoint::poll_output`], then ask [`Endpoint::poll_timeout`].
 #[derive(Debug)]
 pub struct Endpoint {
-    core: Core,
-    clients: Clients,
-    servers: Servers,
+    pub(super) core: Core,
+    pub(super) clients: Clients,
+    pub(super) servers: Servers,
 }
 
 /// What both tables work with.

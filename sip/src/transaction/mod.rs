@@ -15,6 +15,7 @@ mod schedule;
 mod server;
 mod server_invite;
 mod server_non_invite;
+mod stateless;
 
 use bytes::Bytes;
 

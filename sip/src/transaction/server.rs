@@ -76,6 +76,10 @@ impl Servers {
         self.table.len()
     }
 
+    pub(super) fn has(&self, key: Key) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     pub(super) fn on_request(
         &mut self,
         core: &mut Core,
@@ -233,7 +237,9 @@ impl Servers {
             .keyring
             .server(&cancel, &Method::Invite)
             .and_then(|key| self.by_key.get(&key).copied())
-            .and_then(|tx| Some((tx, self.table.get_mut(&tx)?)));
+            .and_then(|tx| Some((tx, self.table.get_mut(&tx)?)))
+            // A stranger who has seen or guessed the branch may not end the call.
+            .filter(|(_, server)| server.flow.remote.ip() == flow.remote.ip());
         let Some((tx, server)) = found else {
             let gone = Response::new(StatusCode::CALL_DOES_NOT_EXIST);
             core.refuse(flow, &cancel, &gone, TxRef::None);
