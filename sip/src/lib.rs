@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod framing;
+pub mod resolve;
 
 mod dialog;
 mod flow;

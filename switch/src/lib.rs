@@ -30,8 +30,8 @@ pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide};
 pub use port::{
-    Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent, SecurityKind,
-    Timer,
+    ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,
+    SecurityKind, Timer,
 };
 pub use record::{
     AttemptEnd, AttemptOutcome, CallRecord, Decided, DecisionEntry, Direction, LadderEntry,

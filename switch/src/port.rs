@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::{CallId, Instant, RecordingId, TenantId, UnixTime};
+use base::{CallId, Instant, RecordingId, TenantId, TrunkId, UnixTime};
 use bytes::Bytes;
 use media::{TapId, WorkerId};
 use routing::Directory;
@@ -24,6 +24,22 @@ pub enum Input {
     FlowClosed {
         /// Which.
         flow: sip::Flow,
+    },
+    /// The names in the client certificate of a connection, verified; before its first message.
+    FlowIdentity {
+        /// The connection.
+        flow: sip::Flow,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The domain name system answers.
+    Dns(sip::resolve::Answer),
+    /// What came of [`Output::Connect`].
+    Connected {
+        /// Which.
+        id: ConnectId,
+        /// The way there, or why there is none.
+        result: Result<sip::Flow, String>,
     },
     /// A media worker reports.
     Media {
@@ -58,6 +74,10 @@ pub enum Input {
     /// The drain's deadline has passed: end the calls that are up.
     EndCalls,
 }
+
+/// Names an [`Output::Connect`] until its answer. Never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ConnectId(pub u64);
 
 /// What became of a recording.
 #[derive(Clone, Debug)]
@@ -102,6 +122,21 @@ pub enum Output {
         flow: sip::Flow,
         /// The message.
         bytes: Bytes,
+    },
+    /// Ask the domain name system; [`Input::Dns`] answers, in its own time.
+    Dns {
+        /// What.
+        question: sip::resolve::Question,
+    },
+    /// Find a way to a hop: for datagrams the socket that reaches it, for streams a live connection
+    /// to it with the same identity (RFC 5923) or else a new one. [`Input::Connected`] answers.
+    Connect {
+        /// Comes back in the answer.
+        id: ConnectId,
+        /// Where to.
+        hop: sip::resolve::Hop,
+        /// Whose client certificate to show, if the peer asks for one.
+        identity: Option<TrunkId>,
     },
     /// Tell a media worker.
     Media {

@@ -59,6 +59,10 @@ impl Switch {
                 self.node.endpoint.handle_input(now, sip::Input::Received { flow, bytes });
             }
             Input::FlowClosed { flow } => self.on_flow_closed(now, flow),
+            // Nothing asks for these yet.
+            Input::FlowIdentity { .. } | Input::Dns(_) | Input::Connected { .. } => {
+                self.node.ignored += 1;
+            }
             Input::Media { event, .. } => self.on_media(now, event),
             Input::Provision { directory, prompts, last_sequence } => {
                 self.provision(now, directory, prompts, &last_sequence);

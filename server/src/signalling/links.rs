@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use base::{CallId, Instant};
+use base::{CallId, Duration, Instant};
 use bytes::Bytes;
 use media::WorkerId;
 use metrics::{Counter, Histogram};
@@ -36,8 +36,8 @@ pub(super) struct Links {
     streams: BTreeMap<u64, (Flow, mpsc::Sender<Bytes>)>,
     replies: BTreeMap<RequestId, ReplySender>,
     next_request: u64,
-    /// Connections that failed while outputs were drained, to be told to the switch.
-    failed: VecDeque<Flow>,
+    /// What came of outputs while they were drained, to be told to the switch.
+    back: VecDeque<Input>,
     started: BTreeMap<CallId, Instant>,
     meters: Meters,
 }
@@ -79,7 +79,7 @@ impl Links {
             streams: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_request: 1,
-            failed: VecDeque::new(),
+            back: VecDeque::new(),
             started: BTreeMap::new(),
             meters: Meters::new(),
         }
@@ -114,14 +114,24 @@ impl Links {
             while let Some(output) = switch.poll_output() {
                 self.carry_out(now, output);
             }
-            let Some(flow) = self.failed.pop_front() else { return };
-            switch.handle_input(self.clock.now(), Input::FlowClosed { flow });
+            let Some(input) = self.back.pop_front() else { return };
+            switch.handle_input(self.clock.now(), input);
         }
     }
 
     fn carry_out(&mut self, now: Instant, output: Output) {
         match output {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
+            Output::Dns { question } => {
+                let records = Err(sip::resolve::NoAnswer::Failed("no resolver".into()));
+                let ttl = Duration::from_secs(1);
+                self.back.push_back(Input::Dns(sip::resolve::Answer { question, records, ttl }));
+            }
+            Output::Connect { id, hop, .. } => {
+                tracing::warn!(%hop, "no way to connect out");
+                let result = Err("connecting out is not possible".to_owned());
+                self.back.push_back(Input::Connected { id, result });
+            }
             Output::Media { worker, command } => self.command(worker, command),
             Output::Record(command) => self.record(command),
             Output::Event(event) => {
@@ -166,7 +176,7 @@ impl Links {
             .is_some_and(|(_, writer)| writer.try_send(bytes).is_ok());
         if !written {
             self.streams.remove(&flow.connection);
-            self.failed.push_back(flow);
+            self.back.push_back(Input::FlowClosed { flow });
         }
         written
     }

@@ -52,6 +52,10 @@ pub struct Rig {
     pub commands: Vec<Command>,
     pub recordings: Vec<RecordCommand>,
     pub security: Vec<SecurityEvent>,
+    /// What was asked of the domain name system, ever.
+    pub questions: Vec<sip::resolve::Question>,
+    /// Ways that were asked for, ever.
+    pub connects: Vec<(switch::ConnectId, sip::resolve::Hop, Option<base::TrunkId>)>,
     replies: Vec<(RequestId, Result<ApiReply, ApiError>)>,
     /// Streams that are opened only when the test says so.
     pub hold_streams: bool,
@@ -97,6 +101,8 @@ impl Rig {
             commands: Vec::new(),
             recordings: Vec::new(),
             security: Vec::new(),
+            questions: Vec::new(),
+            connects: Vec::new(),
             replies: Vec::new(),
             hold_streams: false,
             bad_opens: 0,
@@ -153,6 +159,8 @@ impl Rig {
                 Output::CallEnded(record) => self.records.push(*record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Security(event) => self.security.push(event),
+                Output::Dns { question } => self.questions.push(question),
+                Output::Connect { id, hop, identity } => self.connects.push((id, hop, identity)),
             }
         }
     }
