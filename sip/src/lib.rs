@@ -9,6 +9,7 @@ mod dialog;
 mod flow;
 mod message;
 mod registrar;
+mod throttle;
 mod transaction;
 
 pub use dialog::{Dialog, DialogError, DialogId};
@@ -19,6 +20,7 @@ pub use message::{
     peek_call_id,
 };
 pub use registrar::{Binding, BindingInfo, Registrar, RegistrarConfig, RegistrarEvent};
+pub use throttle::{Allowance, Pace, Patience, Source, Throttle};
 pub use transaction::{
     Advertised, ClientTx, Endpoint, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef,
 };
