@@ -23,37 +23,21 @@ struct Floor {
 fn provisioning(agents: usize) -> Provisioning {
     let skill = |n: usize| SkillId::new(["sales", "billing", "french"][n % 3]).expect("a slug");
     let agents = (0..agents).map(|n| Agent {
-        id: AgentId::new(&format!("agent-{n:04}")).expect("a slug"),
-        name: String::new(),
-        password: Secret::new("a secret of theirs"),
         skills: vec![skill(n), skill(n + 1)],
         available_on_register: true,
-        wrap_up_s: None,
-        loopback_only: false,
+        ..Agent::new(
+            AgentId::new(&format!("agent-{n:04}")).expect("a slug"),
+            Secret::new("a secret of theirs"),
+        )
     });
+    let music = PromptId::new("music").expect("a slug");
     let queue = routing::Queue {
-        id: QueueId::new("sales").expect("a slug"),
-        name: String::new(),
         needs: vec![skill(0)],
-        agents: None,
-        music: PromptId::new("music").expect("a slug"),
-        ring_timeout_s: 15,
-        wrap_up_s: 0,
-        retry_pause_s: 5,
-        max_wait_s: None,
         max_waiting: 10_000,
-        service_level_s: 20,
-        record: true,
+        ..routing::Queue::new(QueueId::new("sales").expect("a slug"), music)
     };
     let flow = base::FlowId::new("sales").expect("a slug");
     let tenant = Tenant {
-        id: TenantId::new("acme").expect("a slug"),
-        name: String::new(),
-        domain: "acme.example".to_owned(),
-        digest: routing::Digest::default(),
-        parent: None,
-        limits: routing::Limits::default(),
-        skills: vec![],
         agents: agents.collect(),
         prompts: vec![routing::PromptFile {
             id: PromptId::new("music").expect("a slug"),
@@ -67,15 +51,11 @@ fn provisioning(agents: usize) -> Provisioning {
         numbers: (0..1000)
             .map(|n| routing::Number { number: format!("+1555{n:07}"), flow: flow.clone() })
             .collect(),
-        api_keys: vec![],
+        ..Tenant::new(TenantId::new("acme").expect("a slug"), "acme.example")
     };
     let trunk = routing::Trunk {
-        id: base::TrunkId::new("carrier").expect("a slug"),
-        name: String::new(),
         sources: vec!["192.0.2.0/24".to_owned()],
-        tenants: None,
-        concurrent_calls: None,
-        calls_per_second: None,
+        ..routing::Trunk::new(base::TrunkId::new("carrier").expect("a slug"))
     };
     Provisioning { trunks: vec![trunk], platform_keys: vec![], tenants: vec![tenant] }
 }

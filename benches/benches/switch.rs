@@ -285,52 +285,20 @@ fn tenant() -> Result<Provisioning, base::IdError> {
         Step::Play { prompt: PromptId::new("greeting")? },
         Step::Queue { queue: queue.clone() },
     ];
-    let agent = Agent {
-        id: AgentId::new("alice")?,
-        name: String::new(),
-        password: Secret::new("alice-secret"),
-        skills: Vec::new(),
-        available_on_register: true,
-        wrap_up_s: None,
-        loopback_only: false,
-    };
-    let queue = Queue {
-        id: queue,
-        name: String::new(),
-        needs: Vec::new(),
-        agents: None,
-        music: PromptId::new("music")?,
-        ring_timeout_s: 15,
-        wrap_up_s: 0,
-        retry_pause_s: 5,
-        max_wait_s: None,
-        max_waiting: 1000,
-        service_level_s: 20,
-        record: true,
-    };
+    let password = Secret::new("alice-secret");
+    let agent =
+        Agent { available_on_register: true, ..Agent::new(AgentId::new("alice")?, password) };
+    let queue = Queue::new(queue, PromptId::new("music")?);
     let tenant = Tenant {
-        id: TenantId::new("acme")?,
-        name: String::new(),
-        domain: "acme.example".to_owned(),
-        digest: routing::Digest::default(),
-        parent: None,
-        limits: routing::Limits::default(),
-        skills: Vec::new(),
         agents: vec![agent],
         prompts: vec![file("greeting")?, file("music")?],
         queues: vec![queue],
         flows: vec![CallFlow { id: flow.clone(), steps }],
         numbers: vec![Number { number: "+15550100".to_owned(), flow }],
-        api_keys: Vec::new(),
+        ..Tenant::new(TenantId::new("acme")?, "acme.example")
     };
-    let trunk = Trunk {
-        id: TrunkId::new("carrier-a")?,
-        name: String::new(),
-        sources: vec!["127.0.0.2".to_owned()],
-        tenants: None,
-        concurrent_calls: None,
-        calls_per_second: None,
-    };
+    let trunk =
+        Trunk { sources: vec!["127.0.0.2".to_owned()], ..Trunk::new(TrunkId::new("carrier-a")?) };
     Ok(Provisioning { tenants: vec![tenant], trunks: vec![trunk], platform_keys: Vec::new() })
 }
 

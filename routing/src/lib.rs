@@ -21,8 +21,10 @@ pub use directory::{Directory, ProvisioningError};
 pub use network::{Network, NetworkError};
 pub use number::{E164, NumberError};
 pub use provisioning::{
-    Agent, ApiKey, Digest, Flow, HangupCause, Limits, Number, PromptFile, Provisioning, Queue,
-    Role, Skill, Step, Tenant, Trunk,
+    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, Flow, Forward, HangupCause,
+    HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule, OutboundRoute,
+    PromptFile, Provisioning, Queue, Role, Skill, Step, StirKey, Tenant, Trunk, TrunkRegistration,
+    TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route};
 pub use router::{

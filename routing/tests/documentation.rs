@@ -18,7 +18,7 @@ fn every_example_in_the_manual_is_right() {
     let manual = manual();
     let examples: Vec<&str> =
         manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 7);
     for example in examples {
         directory(example);
     }
@@ -40,15 +40,22 @@ fn every_key_that_the_parser_knows_stands_in_the_manual() {
         .flat_map(|line| line.split('|').nth(1).unwrap_or("").split('`').skip(1).step_by(2))
         .collect();
     let lists = ["trunks", "platform_keys", "tenants"].map(|list| format!("[[{list}]]\nx = 1"));
-    let of_tenant = ["skills", "agents", "prompts", "queues", "flows", "numbers", "api_keys"]
-        .map(|list| format!("[[tenants]]\nid = \"a\"\n{list} = [{{ x = 1 }}]"));
+    let of_tenant =
+        ["skills", "agents", "prompts", "queues", "flows", "numbers", "api_keys", "routes"]
+            .map(|list| format!("[[tenants]]\nid = \"a\"\n{list} = [{{ x = 1 }}]"));
     let limits = "[[tenants]]\nid = \"a\"\nlimits = { x = 1 }".to_owned();
+    let forward = "[[tenants]]\nid = \"a\"\nagents = [{ forward = { x = 1 } }]".to_owned();
+    let of_trunk = ["targets", "headers", "numbers"]
+        .map(|list| format!("[[trunks]]\nid = \"a\"\n{list} = [{{ x = 1 }}]"));
+    let in_trunk = ["credentials", "authenticate", "register", "stir", "stir.sign"]
+        .map(|table| format!("[[trunks]]\nid = \"a\"\n[trunks.{table}]\nx = 1"));
     let mut keys = 0;
-    for example in lists.iter().chain(&of_tenant).chain([&limits]) {
+    let lists = lists.iter().chain(&of_tenant).chain([&limits, &forward]);
+    for example in lists.chain(&of_trunk).chain(&in_trunk) {
         for key in keys_of(example) {
             assert!(documented.contains(key.as_str()), "{key} is not in docs/provisioning.md");
             keys += 1;
         }
     }
-    assert!(keys > 45, "only {keys} keys were looked for");
+    assert!(keys > 120, "only {keys} keys were looked for");
 }

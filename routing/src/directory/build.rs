@@ -112,11 +112,13 @@ fn check_trunk(
     tenants: &BTreeMap<TenantId, usize>,
     found: &mut Findings,
 ) {
-    if trunk.sources.is_empty() {
+    let takes_no_proof =
+        trunk.sources.is_empty() && trunk.certificates.is_empty() && trunk.credentials.is_none();
+    if takes_no_proof && !trunk.takes_calls() {
         found.add(
             format_args!("{path}.sources"),
-            "no call can come from this trunk",
-            "list the addresses it sends from",
+            "no call can come from this trunk and none can go to it",
+            "list the addresses it sends from, or targets for calls to it",
         );
     }
     for (place, tenant) in trunk.tenants.iter().flatten().enumerate() {

@@ -1,0 +1,139 @@
+//! What a provisioning file says of queues and flows: where callers wait and what happens to them.
+
+use base::{AgentId, FlowId, PromptId, QueueId, SkillId};
+use serde::{Deserialize, Serialize};
+
+/// Where callers wait for an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Its name.
+    pub id: QueueId,
+    /// What people call it; its id if empty.
+    #[serde(default)]
+    pub name: String,
+    /// What a keypad dials for it: 2 to 8 digits; in one plan with the agents' extensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
+    /// The skills an agent must have, all of them.
+    #[serde(default)]
+    pub needs: Vec<SkillId>,
+    /// The agents who may take its calls, if they have the skills; every agent if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<AgentId>>,
+    /// What its callers hear.
+    pub music: PromptId,
+    /// How long an agent rings before the next one does, 1 to 300.
+    #[serde(default = "default_ring_timeout_s")]
+    pub ring_timeout_s: u32,
+    /// How long an agent has after a call before the next one.
+    #[serde(default = "default_wrap_up_s")]
+    pub wrap_up_s: u32,
+    /// How long an agent who did not take a caller is spared that same caller, 1 to 3600.
+    #[serde(default = "default_retry_pause_s")]
+    pub retry_pause_s: u32,
+    /// How long a caller waits at most; then the flow goes on. For ever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_wait_s: Option<u32>,
+    /// How many callers wait at most; the next one's flow goes on at once.
+    #[serde(default = "default_max_waiting")]
+    pub max_waiting: u32,
+    /// The wait that the service level counts as good.
+    #[serde(default = "default_service_level_s")]
+    pub service_level_s: u32,
+    /// Whether its calls are recorded, if the tenant's limits allow it.
+    #[serde(default = "default_record")]
+    pub record: bool,
+}
+
+impl Queue {
+    /// A queue of which only the name and the music are said: every other key as if left out.
+    #[must_use]
+    pub fn new(id: QueueId, music: PromptId) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            extension: None,
+            needs: Vec::new(),
+            agents: None,
+            music,
+            ring_timeout_s: default_ring_timeout_s(),
+            wrap_up_s: default_wrap_up_s(),
+            retry_pause_s: default_retry_pause_s(),
+            max_wait_s: None,
+            max_waiting: default_max_waiting(),
+            service_level_s: default_service_level_s(),
+            record: default_record(),
+        }
+    }
+}
+
+fn default_ring_timeout_s() -> u32 {
+    15
+}
+
+fn default_wrap_up_s() -> u32 {
+    0
+}
+
+fn default_retry_pause_s() -> u32 {
+    5
+}
+
+fn default_max_waiting() -> u32 {
+    1000
+}
+
+fn default_service_level_s() -> u32 {
+    20
+}
+
+fn default_record() -> bool {
+    true
+}
+
+/// What happens to a call, step by step; after the last one it ends normally.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Its name.
+    pub id: FlowId,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a flow: `{ do = "play", prompt = "greeting" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// Plays a prompt to its end.
+    Play {
+        /// Which.
+        prompt: PromptId,
+    },
+    /// Waits for an agent. When the queue is full or the longest wait is over, the next step
+    /// follows; when the agent hangs up, the call ends.
+    Queue {
+        /// Which.
+        queue: QueueId,
+    },
+    /// Ends the call.
+    Hangup {
+        /// What the caller's side is told.
+        #[serde(default)]
+        cause: HangupCause,
+    },
+}
+
+/// What a flow tells the caller's side when it ends the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupCause {
+    /// All is said.
+    #[default]
+    Normal,
+    /// Everybody is busy.
+    Busy,
+    /// Nobody is there.
+    Unavailable,
+}

@@ -1,0 +1,157 @@
+//! What a provisioning file says of tenants: their part of the engine, numbers, prompts, routes.
+
+use std::path::PathBuf;
+
+use base::{FlowId, PromptId, SkillId, TenantId, TrunkId};
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, ApiKey, Flow, Limits, Queue};
+
+/// A tenant, or a subtenant when it has a parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Its name.
+    pub id: TenantId,
+    /// What people call it; its id if empty.
+    #[serde(default)]
+    pub name: String,
+    /// The domain its agents register in, such as `acme.example`. No two tenants share one.
+    pub domain: String,
+    /// The digest algorithms that its agents' phones may use.
+    #[serde(default)]
+    pub digest: Digest,
+    /// The tenant above it, whose limits, skills and prompts it inherits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TenantId>,
+    /// What it may use; never more than its parent's.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The skills that its queues may need and its agents have.
+    #[serde(default)]
+    pub skills: Vec<Skill>,
+    /// The people who take its calls.
+    #[serde(default)]
+    pub agents: Vec<Agent>,
+    /// The recordings it plays.
+    #[serde(default)]
+    pub prompts: Vec<PromptFile>,
+    /// Where its callers wait.
+    #[serde(default)]
+    pub queues: Vec<Queue>,
+    /// What happens to its calls, step by step.
+    #[serde(default)]
+    pub flows: Vec<Flow>,
+    /// The numbers that reach it.
+    #[serde(default)]
+    pub numbers: Vec<Number>,
+    /// Keys for its part of the API.
+    #[serde(default)]
+    pub api_keys: Vec<ApiKey>,
+    /// Its country, for numbers dialled without a country code: `DE` (ISO 3166-1). The nearest
+    /// parent's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// Where its calls to outside numbers go. The nearest parent's that has some if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<OutboundRoute>,
+    /// The number that those it calls are shown. The nearest parent's if absent; if none says one,
+    /// the first of its own numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_id: Option<String>,
+    /// Emergency numbers besides 112, 911 and its country's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emergency_numbers: Vec<String>,
+}
+
+impl Tenant {
+    /// A tenant of which only name and domain are said: every other key as if left out.
+    #[must_use]
+    pub fn new(id: TenantId, domain: &str) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            domain: domain.to_owned(),
+            digest: Digest::default(),
+            parent: None,
+            limits: Limits::default(),
+            skills: Vec::new(),
+            agents: Vec::new(),
+            prompts: Vec::new(),
+            queues: Vec::new(),
+            flows: Vec::new(),
+            numbers: Vec::new(),
+            api_keys: Vec::new(),
+            country: None,
+            routes: Vec::new(),
+            caller_id: None,
+            emergency_numbers: Vec::new(),
+        }
+    }
+}
+
+/// Which trunk takes calls to which numbers. The longest prefix wins, then the lowest priority,
+/// then the lowest cost; what is left is tried when that fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundRoute {
+    /// What the number starts with: `+49`; digits alone for short numbers: `116`. Every number if
+    /// empty.
+    #[serde(default)]
+    pub prefix: String,
+    /// The trunk that takes them.
+    pub trunk: TrunkId,
+    /// What a call costs over it, in any unit, for comparing.
+    #[serde(default)]
+    pub cost: u32,
+    /// The lowest goes first.
+    #[serde(default)]
+    pub priority: u16,
+}
+
+/// The digest algorithms (RFC 8760) that a tenant's phones are challenged for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Digest {
+    /// Both: the phone chooses.
+    #[default]
+    #[serde(rename = "md5-and-sha-256")]
+    Md5AndSha256,
+    /// MD5 alone, for phones that a second challenge confuses.
+    #[serde(rename = "md5")]
+    Md5,
+    /// SHA-256 alone.
+    #[serde(rename = "sha-256")]
+    Sha256,
+}
+
+/// A skill. A tenant that lists none lets queues and agents name any; one that lists some has
+/// each use checked against the list, its parents' lists included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skill {
+    /// Its name.
+    pub id: SkillId,
+    /// What people call it; its id if empty.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// A number that reaches a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Number {
+    /// In E.164 form, `+15550100`; separators may stand in it.
+    pub number: String,
+    /// What happens to its calls.
+    pub flow: FlowId,
+}
+
+/// A recording to be played: a WAV file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptFile {
+    /// Its name.
+    pub id: PromptId,
+    /// Where it lies, relative to the provisioning file and not above it.
+    pub file: PathBuf,
+}
