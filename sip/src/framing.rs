@@ -19,7 +19,7 @@ pub enum Frame {
 }
 
 /// Why a stream cannot go on: close it. If `head` is there, hand it to the endpoint first, which
-/// answers it with the right status.
+/// answers it with the right status (400 or 513) and never takes it for a whole message.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{problem}")]
 pub struct FrameError {

@@ -4,7 +4,9 @@
 pub mod digest;
 pub mod framing;
 pub mod resolve;
+pub mod stun;
 
+mod datagram;
 mod dialog;
 mod flow;
 mod message;
@@ -12,6 +14,7 @@ mod registrar;
 mod throttle;
 mod transaction;
 
+pub use datagram::{Datagram, datagram, websocket};
 pub use dialog::{Dialog, DialogError, DialogId};
 pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
 pub use message::{

@@ -44,6 +44,40 @@ fn a_message_at_each_limit_is_taken_and_one_beyond_is_refused() {
     assert_eq!(too_long, Some((Problem::MessageTooLong, Some(513))));
 }
 
+fn not_a_number() -> sip::HeaderError {
+    sip::HeaderError { header: "Content-Length", problem: "not a number" }
+}
+
+/// What a framer leaves of a stream that cannot go on is answered, and never taken for a request.
+#[test]
+fn a_message_on_a_stream_whose_end_nobody_knows_is_refused() {
+    let tls = sip::Flow { transport: sip::Transport::Tls, ..tcp() };
+    let secure_websocket = sip::Flow { transport: sip::Transport::Wss, ..tcp() };
+    let without = options_with("");
+    let huge = options_with("Content-Length: 99999\r\n");
+    for (flow, text, status) in [
+        (tcp(), &without, Some(400)),
+        (tls, &without, Some(400)),
+        (secure_websocket, &without, None),
+        (udp(), &without, None),
+        (tcp(), &huge, Some(513)),
+    ] {
+        let mut bench = Bench::new();
+        if flow.transport == sip::Transport::Tcp {
+            let mut framer = Framer::new();
+            framer.push(text.as_bytes());
+            let head = framer.poll().unwrap().unwrap_err().head.unwrap();
+            bench.receive(flow, head);
+        } else {
+            bench.receive(flow, text.clone());
+        }
+        let answer =
+            bench.sent.first().map(|(_, _, message, _)| message.status().unwrap().as_u16());
+        assert_eq!(answer, status, "{flow}: {text}");
+        assert_eq!(bench.requests(), usize::from(status.is_none()));
+    }
+}
+
 #[test]
 fn bare_line_ends_nuls_and_lines_without_a_name_are_refused() {
     for (lines, expected) in [
@@ -55,6 +89,11 @@ fn bare_line_ends_nuls_and_lines_without_a_name_are_refused() {
         ("Sub ject: a\r\n", Problem::HeaderSyntax),
         ("Content-Length: 0\r\nl: 0\r\n", Problem::Repeated("Content-Length")),
         ("Content-Length: 1\r\n", Problem::BodyTooShort),
+        ("Content-Length: -1\r\n", Problem::Header(not_a_number())),
+        ("Content-Length: +1\r\n", Problem::Header(not_a_number())),
+        ("Content-Length: 0x0\r\n", Problem::Header(not_a_number())),
+        ("Content-Length: 0, 0\r\n", Problem::Header(not_a_number())),
+        ("Content-Length:\r\n", Problem::Header(not_a_number())),
     ] {
         assert_eq!(problem(options_with(lines)), Some((expected, Some(400))), "{lines:?}");
     }

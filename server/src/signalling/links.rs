@@ -123,7 +123,7 @@ impl Links {
         match output {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::Dns { question } => {
-                let records = Err(sip::resolve::NoAnswer::Failed("no resolver".into()));
+                let records = Err(sip::resolve::NoAnswer::Failed);
                 let ttl = Duration::from_secs(1);
                 self.back.push_back(Input::Dns(sip::resolve::Answer { question, records, ttl }));
             }

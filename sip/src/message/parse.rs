@@ -375,7 +375,11 @@ pub(crate) fn content_length(text: &[u8]) -> Option<usize> {
 fn body_end(text: &str, (from, to): &mut (u32, u32)) -> Result<(), Problem> {
     let bad = Problem::Header(HeaderError::new("Content-Length", "not a number"));
     let length = to_u32(content_length(text.as_bytes()).ok_or(bad)?);
-    let end = from.checked_add(length).filter(|end| end <= to);
-    *to = end.ok_or(Problem::BodyTooShort)?;
+    let end = from.checked_add(length).filter(|&end| end as usize <= MAX_MESSAGE);
+    let end = end.ok_or(Problem::MessageTooLong)?;
+    if end > *to {
+        return Err(Problem::BodyTooShort);
+    }
+    *to = end;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::key::Keyring;
 use super::schedule::Schedule;
 use super::server::Servers;
 use super::{ClientTx, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef, reply};
-use crate::{Flow, Message, Method, Name, Request, Response, Transport};
+use crate::{Flow, Message, Method, Name, Problem, Request, Response, Transport};
 
 /// The transaction layer of one SIP element.
 ///
@@ -151,18 +151,30 @@ impl Endpoint {
     fn on_received(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
         let wire = bytes.clone();
         match Message::parse(bytes) {
-            Ok(message) if message.is_request() => {
-                self.servers.on_request(&mut self.core, now, flow, message);
-            }
-            Ok(message) => self.clients.on_response(&mut self.core, now, flow, message),
+            Ok(message) => self.on_message(now, flow, message),
             Err(error) => {
-                if let (Some(status), Some(request)) = (error.status(), error.salvaged()) {
-                    let response = Response::new(status).reason(&reason(status, &error.problem));
+                if let Some(request) = error.salvaged() {
+                    let response = refusal(error.problem);
                     self.core.refuse(flow, request, &response, TxRef::None);
                 }
                 let problem = error.problem;
                 self.core.outbox.push_back(Output::Rejected { flow, bytes: wire, problem });
             }
+        }
+    }
+
+    pub(super) fn on_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        if is_endless(&message, flow) {
+            let problem = Problem::Missing(Name::CONTENT_LENGTH.as_str());
+            if message.is_request() && *message.method_ref() != Method::Ack {
+                self.core.refuse(flow, &message, &refusal(problem), TxRef::None);
+            }
+            let bytes = message.bytes().clone();
+            self.core.outbox.push_back(Output::Rejected { flow, bytes, problem });
+        } else if message.is_request() {
+            self.servers.on_request(&mut self.core, now, flow, message);
+        } else {
+            self.clients.on_response(&mut self.core, now, flow, message);
         }
     }
 
@@ -239,7 +251,15 @@ impl Endpoint {
     }
 }
 
-/// The phrase says what is wrong, so that the peer's log does.
-fn reason(status: crate::StatusCode, problem: &crate::Problem) -> String {
-    format!("{} ({problem})", status.reason())
+/// Whether nobody can know where a message on a stream ends (§20.14: Content-Length is a must
+/// there). WebSocket messages have ends of their own.
+fn is_endless(message: &Message, flow: Flow) -> bool {
+    matches!(flow.transport, Transport::Tcp | Transport::Tls)
+        && message.header(Name::CONTENT_LENGTH).is_none()
+}
+
+/// The response to a broken request. Its phrase says what is wrong, so that the peer's log does.
+fn refusal(problem: Problem) -> Response {
+    let status = problem.status();
+    Response::new(status).reason(&format!("{} ({problem})", status.reason()))
 }

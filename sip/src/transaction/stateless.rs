@@ -22,11 +22,7 @@ impl Endpoint {
 
     /// Takes a message that the user has parsed already.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
-        if message.is_request() {
-            self.servers.on_request(&mut self.core, now, flow, message);
-        } else {
-            self.clients.on_response(&mut self.core, now, flow, message);
-        }
+        self.on_message(now, flow, message);
     }
 
     /// Answers a request without a transaction: nothing is kept, a retransmission of the request
