@@ -13,6 +13,7 @@ use crate::rows::{CallState, EventRow, RecordingState};
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Payload {
+    direction: Option<String>,
     trunk: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -52,6 +53,7 @@ pub(crate) struct Change {
 
 struct Started {
     at: UnixTime,
+    direction: String,
     trunk: Option<String>,
     from: String,
     to: String,
@@ -80,8 +82,10 @@ impl Change {
         match event.kind.as_ref() {
             "call.started" => {
                 self.state = Some(CallState::Setup);
+                self.agent = payload.agent.map(Some);
                 self.started = Some(Started {
                     at: event.at,
+                    direction: payload.direction.unwrap_or_else(|| "inbound".to_owned()),
                     trunk: payload.trunk,
                     from: payload.from.unwrap_or_default(),
                     to: payload.to.unwrap_or_default(),
@@ -196,9 +200,10 @@ impl Started {
     fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
         let sql = "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, \
                    dialled, started_at, legs) \
-                   VALUES ($1, $2, 'setup', 'inbound', $3, $4, $5, $6, '[]') \
+                   VALUES ($1, $2, 'setup', $3, $4, $5, $6, $7, '[]') \
                    ON CONFLICT (tenant_id, call_id) DO NOTHING";
-        let row = values![tenant, call, self.trunk.as_deref(), &self.from, &self.to, self.at];
+        let trunk = self.trunk.as_deref();
+        let row = values![tenant, call, &self.direction, trunk, &self.from, &self.to, self.at];
         Step::new(sql, row.to_vec())
     }
 }

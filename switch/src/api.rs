@@ -4,7 +4,7 @@ use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
 use routing::{AgentSnapshot, AgentState, QueueSnapshot};
 use serde::Serialize;
 
-use crate::record::{DecisionEntry, LadderEntry};
+use crate::record::{CallDirection, DecisionEntry, LadderEntry};
 
 /// Names a request until its reply.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -120,8 +120,10 @@ pub struct LiveCall {
     pub id: CallId,
     /// Where it stands.
     pub state: LiveState,
-    /// The trunk it came in on.
-    pub trunk: TrunkId,
+    /// Which way it goes.
+    pub direction: CallDirection,
+    /// The trunk it came in on, or goes out over.
+    pub trunk: Option<TrunkId>,
     /// The caller's number or name.
     pub from: String,
     /// What was dialled.

@@ -142,8 +142,10 @@ impl fmt::Display for Cause {
 pub enum EndedBy {
     /// The caller's BYE or CANCEL.
     Caller,
-    /// The agent's BYE.
+    /// The BYE of the agent who was called.
     Agent,
+    /// The BYE of the number outside that was called.
+    Callee,
     /// The engine: a flow's end, a limit, a timeout, a fault.
     Engine,
     /// A request to the API.
@@ -157,6 +159,7 @@ impl EndedBy {
         match self {
             Self::Caller => "caller",
             Self::Agent => "agent",
+            Self::Callee => "callee",
             Self::Engine => "engine",
             Self::Api => "api",
         }

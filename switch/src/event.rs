@@ -5,7 +5,7 @@ use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, Tr
 use routing::{AgentState, Decision, QueueSnapshot};
 use serde::Serialize;
 
-use crate::{AttemptEnd, Cause, EndedBy};
+use crate::{AttemptEnd, CallDirection, Cause, EndedBy};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -27,13 +27,19 @@ pub struct Event {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum EventKind {
-    /// A call came in over a trunk.
+    /// A call begins.
     CallStarted {
-        /// The trunk.
-        trunk: TrunkId,
-        /// The caller's number or name, as the trunk gave it.
+        /// Which way it goes, as far as its beginning says so.
+        direction: CallDirection,
+        /// The trunk it came in on, if it did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trunk: Option<TrunkId>,
+        /// The agent who calls, if one does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+        /// The caller's number or name, as the caller's side gave it.
         from: String,
-        /// The dialled number.
+        /// What was dialled.
         to: String,
     },
     /// The dialled number has a flow.
@@ -80,12 +86,14 @@ pub enum EventKind {
         /// The SIP status the agent's phone gave, if it gave one.
         status: Option<u16>,
     },
-    /// Caller and agent hear each other.
+    /// Caller and called hear each other.
     CallConnected {
-        /// The queue the call came from.
-        queue: QueueId,
-        /// The agent.
-        agent: AgentId,
+        /// The queue the call came from, if it came from one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        queue: Option<QueueId>,
+        /// The agent: who took the call, or who made it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
         /// How long the caller had waited since the call started, in milliseconds.
         wait_ms: u64,
     },

@@ -9,7 +9,7 @@ use sip::{
 };
 
 use crate::Cause;
-use crate::call::{Call, Destination, Invitation, Refusal, Signal, not_allowed};
+use crate::call::{Call, Destination, Invitation, Inviter, Refusal, Signal, not_allowed};
 use crate::index::LegRef;
 use crate::node::ALLOW;
 use crate::port::SecurityKind;
@@ -81,9 +81,9 @@ impl Switch {
                 }
             }
         };
-        let trunk = trunk.id.clone();
+        let inviter = Inviter::Trunk(trunk.id.clone());
         let invitation =
-            Invitation { tx, flow, invite, trunk, tenant, dialled, directory, destination };
+            Invitation { tx, flow, invite, inviter, tenant, dialled, directory, destination };
         let call = Call::begin(&mut self.node, now, invitation);
         self.calls.insert(call);
     }

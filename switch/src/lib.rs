@@ -34,8 +34,8 @@ pub use port::{
     SecurityKind, Timer,
 };
 pub use record::{
-    AttemptEnd, AttemptOutcome, CallRecord, Decided, DecisionEntry, Direction, LadderEntry,
-    LegKind, LegRecord,
+    AttemptEnd, AttemptOutcome, CallDirection, CallRecord, Decided, DecisionEntry, Direction,
+    LadderEntry, LegKind, LegRecord,
 };
 pub use sip::Advertised;
 pub use switch::{Sizes, Switch};

@@ -1,6 +1,8 @@
 //! The record of a call that is over: exactly one per call, with its ladder of SIP messages, its
 //! routing decisions and the quality of each leg.
 
+use std::fmt;
+
 use base::{
     AgentId, CallId, Duration, FlowId, LegId, QueueId, RecordingId, TenantId, TrunkId, UnixTime,
 };
@@ -18,17 +20,19 @@ pub struct CallRecord {
     pub tenant: TenantId,
     /// The call.
     pub call: CallId,
-    /// The trunk it came in on.
-    pub trunk: TrunkId,
+    /// Which way it went.
+    pub direction: CallDirection,
+    /// The trunk it came in on, or went out over.
+    pub trunk: Option<TrunkId>,
     /// The provisioned number that was dialled (`+` and digits), when the tenant has it.
     pub number: Option<String>,
     /// The last queue it waited in.
     pub queue: Option<QueueId>,
-    /// The agent who took it.
+    /// The agent who took it; of a call that an agent made, that agent.
     pub agent: Option<AgentId>,
-    /// The caller's number or name, as the trunk gave it.
+    /// The caller's number or name, as the caller's side gave it.
     pub from: String,
-    /// What was dialled, as the trunk gave it.
+    /// What was dialled, as the caller's side gave it.
     pub to: String,
     /// When the INVITE came.
     pub started_at: UnixTime,
@@ -72,6 +76,8 @@ pub struct LegRecord {
     pub kind: LegKind,
     /// The agent, on an agent's leg.
     pub agent: Option<AgentId>,
+    /// The trunk, on a leg from or to outside.
+    pub trunk: Option<TrunkId>,
     /// The codec it spoke, if it got that far.
     pub codec: Option<Codec>,
     /// What its stream saw; `None` if the media worker did not say so in time.
@@ -82,10 +88,12 @@ pub struct LegRecord {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LegKind {
-    /// Whoever called.
+    /// Whoever called in.
     Caller,
     /// An agent.
     Agent,
+    /// A number outside that was called.
+    Trunk,
 }
 
 impl LegKind {
@@ -95,6 +103,31 @@ impl LegKind {
         match self {
             Self::Caller => "caller",
             Self::Agent => "agent",
+            Self::Trunk => "trunk",
+        }
+    }
+}
+
+/// Which way a call goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallDirection {
+    /// From outside to the tenant.
+    Inbound,
+    /// From the tenant to a number outside.
+    Outbound,
+    /// Within the tenant.
+    Internal,
+}
+
+impl CallDirection {
+    /// As records, events and the API spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Internal => "internal",
         }
     }
 }
@@ -190,6 +223,42 @@ pub enum Decided {
         /// By whom.
         ended_by: EndedBy,
     },
+}
+
+/// In one sentence.
+impl fmt::Display for Decided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Route { flow, reasons } => write!(f, "flow {flow}: {}", reasons.join("; ")),
+            Self::Refusal { cause, reason } => write!(f, "refused ({cause}): {reason}"),
+            Self::Agent { queue, agent, decision } => {
+                write!(f, "queue {queue} offers the call to {agent}: {decision}")
+            }
+            Self::Wait { queue, position, decision } => {
+                write!(f, "the call waits in queue {queue} at place {position}: {decision}")
+            }
+            Self::Attempt { agent, outcome } => outcome.tell_of(f, agent.as_str()),
+            Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
+            Self::End { cause, ended_by } => {
+                write!(f, "the call ended ({cause}), by {}", ended_by.as_str())
+            }
+        }
+    }
+}
+
+impl AttemptOutcome {
+    fn tell_of(&self, f: &mut fmt::Formatter<'_>, who: &str) -> fmt::Result {
+        match self {
+            Self::Accepted => write!(f, "{who} took the call"),
+            Self::Failed { why, status: Some(status) } => {
+                write!(f, "{who} did not take the call: {why:?} ({status})")
+            }
+            Self::Failed { why, status: None } => {
+                write!(f, "{who} did not take the call: {why:?}")
+            }
+            Self::Withdrawn => write!(f, "the call went away while {who} was rung"),
+        }
+    }
 }
 
 /// What became of ringing an agent.

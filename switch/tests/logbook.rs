@@ -113,7 +113,12 @@ fn an_events_data_is_a_plain_object_with_the_real_numbers() {
     let mut call = rig.dial("+15550100");
     assert_eq!(
         rig.events_of("call.started"),
-        [serde_json::json!({"trunk": "carrier-a", "from": "+4930123456", "to": "+15550100"})]
+        [serde_json::json!({
+            "direction": "inbound",
+            "trunk": "carrier-a",
+            "from": "+4930123456",
+            "to": "+15550100",
+        })]
     );
     assert_eq!(rig.events_of("call.answered"), [serde_json::json!({})]);
     rig.caller_hangs_up(&mut call);

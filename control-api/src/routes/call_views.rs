@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::{CallRow, DecisionRow, LadderRow};
-use switch::{AttemptOutcome, Decided, DecisionEntry, Direction, LadderEntry};
+use switch::{DecisionEntry, Direction, LadderEntry};
 use utoipa::ToSchema;
 
 use crate::clock;
@@ -21,13 +21,13 @@ pub(crate) struct CallView {
     /// `setup`, `flow`, `queued`, `ringing`, `connected` or `ended`.
     #[schema(example = "connected")]
     pub(crate) state: String,
-    /// `inbound` or `outbound`.
+    /// `inbound`, `outbound` or `internal`.
     pub(crate) direction: String,
     /// Who calls, as it came.
     pub(crate) from: String,
     /// What was dialled, as it came.
     pub(crate) to: String,
-    /// The trunk it came over.
+    /// The trunk it came in on, or went out over.
     pub(crate) trunk: Option<String>,
     /// The (last) queue it waited in.
     pub(crate) queue: Option<String>,
@@ -172,30 +172,8 @@ pub(crate) fn decision(row: &DecisionRow) -> DecisionView {
 pub(crate) fn live_decision(entry: &DecisionEntry) -> DecisionRow {
     DecisionRow {
         at: entry.at,
-        summary: sentence(&entry.decided),
+        summary: entry.decided.to_string(),
         // Our own plain types into memory: it cannot fail.
         detail: serde_json::to_string(&entry.decided).unwrap_or_default(),
-    }
-}
-
-fn sentence(decided: &Decided) -> String {
-    match decided {
-        Decided::Route { flow, reasons } => format!("flow {flow}: {}", reasons.join("; ")),
-        Decided::Refusal { cause, reason } => format!("refused ({cause}): {reason}"),
-        Decided::Agent { queue, agent, decision } => {
-            format!("queue {queue} offers the call to {agent}: {decision}")
-        }
-        Decided::Wait { queue, position, decision } => {
-            format!("the call waits in queue {queue} at place {position}: {decision}")
-        }
-        Decided::Attempt { agent, outcome } => match outcome {
-            AttemptOutcome::Accepted => format!("{agent} took the call"),
-            AttemptOutcome::Failed { .. } => format!("{agent} did not take the call"),
-            AttemptOutcome::Withdrawn => format!("the call went away while {agent} was rung"),
-        },
-        Decided::LeftQueue { queue, reason } => format!("the call left queue {queue}: {reason}"),
-        Decided::End { cause, ended_by } => {
-            format!("the call ended ({cause}), by {}", ended_by.as_str())
-        }
     }
 }

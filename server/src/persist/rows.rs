@@ -3,7 +3,7 @@
 use base::Duration;
 use serde_json::json;
 use store::{Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow};
-use switch::{CallRecord, Decided, DecisionEntry, LadderEntry, LegRecord};
+use switch::{CallRecord, DecisionEntry, LadderEntry, LegRecord};
 
 use super::Item;
 
@@ -33,8 +33,8 @@ fn final_record(record: CallRecord) -> FinalRecord {
         tenant: record.tenant,
         id: record.call,
         state: CallState::Ended,
-        direction: "inbound".into(),
-        trunk: Some(record.trunk),
+        direction: record.direction.as_str().into(),
+        trunk: record.trunk,
         from: record.from,
         to: record.to,
         queue: record.queue,
@@ -66,6 +66,7 @@ fn leg(leg: &LegRecord) -> serde_json::Value {
         "leg": leg.leg,
         "kind": leg.kind.as_str(),
         "agent": leg.agent,
+        "trunk": leg.trunk,
         "codec": leg.codec.map(|codec| codec.name()),
     });
     if let (Some(stats), Some(row)) = (&leg.stats, row.as_object_mut()) {
@@ -102,38 +103,8 @@ fn ladder_row(entry: LadderEntry) -> LadderRow {
 fn decision_row(entry: DecisionEntry) -> DecisionRow {
     DecisionRow {
         at: entry.at,
-        summary: summary(&entry.decided),
+        summary: entry.decided.to_string(),
         detail: json_text(&entry.decided),
-    }
-}
-
-/// A decision in one sentence.
-fn summary(decided: &Decided) -> String {
-    match decided {
-        Decided::Route { flow, reasons } => {
-            format!("flow {flow}: {}", reasons.join("; "))
-        }
-        Decided::Refusal { cause, reason } => format!("refused ({}): {reason}", cause.as_str()),
-        Decided::Agent { queue, agent, decision } => {
-            format!("queue {queue} offers the call to {agent}: {decision}")
-        }
-        Decided::Wait { queue, position, decision } => {
-            format!("the call waits in queue {queue} at place {position}: {decision}")
-        }
-        Decided::Attempt { agent, outcome } => match outcome {
-            switch::AttemptOutcome::Accepted => format!("{agent} took the call"),
-            switch::AttemptOutcome::Failed { why, status } => match status {
-                Some(status) => format!("{agent} did not take the call: {why:?} ({status})"),
-                None => format!("{agent} did not take the call: {why:?}"),
-            },
-            switch::AttemptOutcome::Withdrawn => {
-                format!("the call went away while {agent} was rung")
-            }
-        },
-        Decided::LeftQueue { queue, reason } => format!("the call left queue {queue}: {reason}"),
-        Decided::End { cause, ended_by } => {
-            format!("the call ended ({}), by {}", cause.as_str(), ended_by.as_str())
-        }
     }
 }
 

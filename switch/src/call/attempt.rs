@@ -51,7 +51,7 @@ impl Call {
         let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
             if targets.is_empty());
         let opened = reachable && stream::open(node, now, self.id, self.worker(), &mut leg);
-        self.agents.push(leg);
+        self.far.push(leg);
         self.stage = Stage::Ringing { step, queue, ring: Ring { agent, leg: id } };
         if !reachable {
             self.fail_attempt(node, now, id, AttemptFailure::Unreachable, None);
@@ -74,7 +74,7 @@ impl Call {
     /// Our port for the agent is open: INVITE each phone.
     pub(super) fn invite_agent(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let prefer = self.caller.remote.map(|remote| remote.codec);
-        let Some(agent) = self.agent_mut(leg) else { return };
+        let Some(agent) = self.far_mut(leg) else { return };
         let Signalling::Preparing { targets } =
             std::mem::replace(&mut agent.signalling, Signalling::Gone)
         else {
@@ -84,11 +84,11 @@ impl Call {
         let owner = self.leg_ref(leg);
         let mut invites = Vec::with_capacity(targets.len());
         for target in targets {
-            let offer = self.agent_mut(leg).and_then(|to| to.offer_over(target.flow, prefer));
+            let offer = self.far_mut(leg).and_then(|to| to.offer_over(target.flow, prefer));
             let Some(offer) = offer else { continue };
             let Some(invite) = self.invite(node, &name, &target, offer.clone()) else { continue };
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
-            if let (Some(agent), Some(sip_call)) = (self.agent_mut(leg), sip_call) {
+            if let (Some(agent), Some(sip_call)) = (self.far_mut(leg), sip_call) {
                 agent.name(node, call, &sip_call);
             }
             node.index.bind_connection(&target.flow, owner);
@@ -97,7 +97,7 @@ impl Call {
             invites.push(Fork { tx, flow: target.flow, invite, offer });
         }
         let none = invites.is_empty();
-        if let Some(agent) = self.agent_mut(leg) {
+        if let Some(agent) = self.far_mut(leg) {
             let forks = Forks { invites, rings: false, refused: None };
             agent.signalling = Signalling::Ringing(forks);
         }
@@ -149,7 +149,7 @@ impl Call {
             return self.on_fork_failed(node, now, leg, tx, Some(status));
         }
         let Some(Leg { signalling: Signalling::Ringing(forks), role: Role::Agent(agent), .. }) =
-            self.agent_mut(leg)
+            self.far_mut(leg)
         else {
             return;
         };
@@ -168,7 +168,7 @@ impl Call {
         tx: ClientTx,
         status: Option<StatusCode>,
     ) {
-        let Some(Leg { signalling: Signalling::Ringing(forks), .. }) = self.agent_mut(leg) else {
+        let Some(Leg { signalling: Signalling::Ringing(forks), .. }) = self.far_mut(leg) else {
             return;
         };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };

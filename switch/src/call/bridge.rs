@@ -5,7 +5,7 @@ use media::{Channel, Command};
 use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Dialog, Message};
 
-use super::leg::{Ack, Established, Fork, Leg, Signalling};
+use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
 use super::{Call, Recording, Stage, Talk};
 use crate::event::EventKind;
 use crate::node::{FORK_LIFE, Node};
@@ -23,7 +23,7 @@ impl Call {
         tx: ClientTx,
         response: &Message,
     ) {
-        let Some(Leg { signalling, .. }) = self.agent_mut(leg) else { return };
+        let Some(Leg { signalling, .. }) = self.far_mut(leg) else { return };
         let Signalling::Ringing(forks) = signalling else { return };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
         let taken = forks.invites.swap_remove(at);
@@ -35,7 +35,7 @@ impl Call {
         if self.take_dialog(node, now, leg, taken, response).is_none() {
             return self.fail_attempt(node, now, leg, AttemptFailure::Error, response.status());
         }
-        let Some(agent) = self.agent_mut(leg) else { return };
+        let Some(agent) = self.far_mut(leg) else { return };
         if agent.accept_answer(node, &offer, response).is_err() {
             // Its dialog is up, so failing the attempt sends the BYE.
             return self.fail_attempt(node, now, leg, AttemptFailure::Error, response.status());
@@ -61,7 +61,7 @@ impl Call {
         let (call, taken, until) = (self.id, response.to_tag().map(Into::into), now + FORK_LIFE);
         node.remember_stray(tx, Stray { call, leg, flow, invite, taken, until });
         let dialog = Box::new(dialog);
-        let agent = self.agent_mut(leg)?;
+        let agent = self.far_mut(leg)?;
         agent.signalling = Signalling::Up(Established { dialog, flow, ack: Ack::Confirmed });
         Some(())
     }
@@ -82,15 +82,19 @@ impl Call {
             node.media(worker, Command::Bridge { a, b });
         }
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
-        let connected =
-            EventKind::CallConnected { queue: queue.clone(), agent: agent.clone(), wait_ms };
+        let connected = EventKind::CallConnected {
+            queue: Some(queue.clone()),
+            agent: Some(agent.clone()),
+            wait_ms,
+        };
         self.tell(node, now, connected);
         let recording = if self.directory.records(&self.tenant, &queue) {
             self.start_recording(node, now, leg)
         } else {
             Recording::Off
         };
-        self.stage = Stage::Connected { talk: Talk { agent, leg, recording } };
+        let (with, of_queue) = (Role::Agent(agent), true);
+        self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording } };
     }
 
     /// The caller on the left channel, the agent on the right.
@@ -126,7 +130,7 @@ impl Call {
         leg: LegId,
     ) -> Option<(media::StreamId, media::StreamId, media::WorkerId)> {
         let (a, place) = self.caller.stream.open()?;
-        let (b, _) = self.agent_mut(leg)?.stream.open()?;
+        let (b, _) = self.far_mut(leg)?.stream.open()?;
         Some((a, b, place.worker))
     }
 }

@@ -30,7 +30,7 @@ impl Call {
 
     /// An INVITE that was given up is over.
     pub(super) fn on_stray_over(&mut self, tx: ClientTx) {
-        for leg in &mut self.agents {
+        for leg in &mut self.far {
             leg.strays.retain(|stray| *stray != tx);
         }
     }
@@ -43,15 +43,15 @@ impl Call {
         self.on_stray_over(tx);
     }
 
-    /// Agents' legs that are over move into the narrative.
-    pub(super) fn drop_done_agents(&mut self, node: &mut Node) {
+    /// Legs of the called that are over move into the narrative.
+    pub(super) fn drop_done_legs(&mut self, node: &mut Node) {
         let talking = match &self.stage {
             Stage::Connected { talk } => Some(talk.leg),
             Stage::Ringing { ring, .. } => Some(ring.leg),
             _ => None,
         };
         let done = |leg: &mut Leg| leg.is_done() && Some(leg.id) != talking;
-        for mut leg in self.agents.extract_if(.., done) {
+        for mut leg in self.far.extract_if(.., done) {
             leg.forget_names(node);
             self.narrative.legs.extend(leg.record());
         }
@@ -59,9 +59,9 @@ impl Call {
 
     /// Has the call freed, if it has ended and nothing more is to come.
     pub(super) fn settle_if_done(&mut self, node: &mut Node) {
-        self.drop_done_agents(node);
+        self.drop_done_legs(node);
         let is_over = matches!(self.stage, Stage::Ending(_));
-        if is_over && self.caller.is_done() && self.agents.is_empty() {
+        if is_over && self.caller.is_done() && self.far.is_empty() {
             node.over.push(self.id);
         }
     }
@@ -90,14 +90,14 @@ impl Call {
         };
         node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
         self.forget_dialog(node, self.caller.id);
-        for leg in self.agents.iter().map(|leg| leg.id).collect::<Vec<_>>() {
+        for leg in self.far.iter().map(|leg| leg.id).collect::<Vec<_>>() {
             self.forget_dialog(node, leg);
         }
-        for leg in std::iter::once(&mut self.caller).chain(&mut self.agents) {
+        for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.forget_names(node);
         }
-        let (mut legs, agents) = (std::mem::take(&mut self.narrative.legs), &self.agents);
-        legs.extend(std::iter::once(&self.caller).chain(agents).filter_map(Leg::record));
+        let (mut legs, far) = (std::mem::take(&mut self.narrative.legs), &self.far);
+        legs.extend(std::iter::once(&self.caller).chain(far).filter_map(Leg::record));
         legs.sort_by_key(|leg| leg.leg);
 
         let told = &mut self.narrative;
@@ -116,6 +116,7 @@ impl Call {
         let record = CallRecord {
             tenant: self.tenant,
             call: self.id,
+            direction: self.direction,
             trunk: self.trunk,
             number: self.number,
             queue: told.queue.clone(),

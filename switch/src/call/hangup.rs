@@ -5,7 +5,7 @@ use routing::Input;
 use sip::{Method, Name, ServerTx, StatusCode};
 
 use super::ending::Ending;
-use super::leg::{Ack, Established, Signalling};
+use super::leg::{Ack, Established, Role, Signalling};
 use super::refusal::Refusal;
 use super::{Call, Stage, stream};
 use crate::node::{Alarm, Node};
@@ -16,7 +16,7 @@ impl Call {
     /// A peer hung up.
     pub(super) fn on_bye(&mut self, node: &mut Node, now: Instant, leg: LegId, tx: ServerTx) {
         node.reply(now, tx, StatusCode::OK);
-        let by = if self.is_caller(leg) { EndedBy::Caller } else { EndedBy::Agent };
+        let by = self.side_of(leg);
         self.forget_dialog(node, leg);
         let is_talking = matches!(&self.stage, Stage::Connected { talk }
             if self.is_caller(leg) || talk.leg == leg);
@@ -26,6 +26,15 @@ impl Call {
             _ if is_talking => self.end(node, now, Cause::Normal, by),
             (_, EndedBy::Caller) => self.end(node, now, Cause::CallerAbandoned, by),
             _ => {}
+        }
+    }
+
+    /// Who it is that hangs up on a leg.
+    fn side_of(&self, leg: LegId) -> EndedBy {
+        match self.far.iter().find(|far| far.id == leg).map(|far| &far.role) {
+            None => EndedBy::Caller,
+            Some(Role::Agent(_)) => EndedBy::Agent,
+            Some(Role::Trunk(_) | Role::Caller(_)) => EndedBy::Callee,
         }
     }
 
@@ -57,7 +66,9 @@ impl Call {
             }
             Stage::Connected { talk } => {
                 self.stop_recording(node, &talk);
-                node.router.handle_input(now, Input::WorkFinished { tenant, work });
+                if talk.of_queue {
+                    node.router.handle_input(now, Input::WorkFinished { tenant, work });
+                }
             }
             Stage::Opening(_)
             | Stage::AwaitingMedia
@@ -67,7 +78,7 @@ impl Call {
         }
         self.narrative.decide(node, now, Decided::End { cause, ended_by: by });
         let legs: Vec<LegId> =
-            std::iter::once(self.caller.id).chain(self.agents.iter().map(|leg| leg.id)).collect();
+            std::iter::once(self.caller.id).chain(self.far.iter().map(|leg| leg.id)).collect();
         for leg in legs {
             self.hang_up(node, now, leg, cause);
         }

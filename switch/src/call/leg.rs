@@ -1,7 +1,7 @@
 //! A leg: one dialog and one media stream of a call (RFC 3261 §12), and where each of the two
 //! stands.
 
-use base::{AgentId, CallId, LegId};
+use base::{AgentId, CallId, LegId, TrunkId};
 use bytes::Bytes;
 use media::RemoteMedia;
 use sip::{ClientTx, Dialog, Flow, Message, Request, ServerTx, UriBuf};
@@ -29,10 +29,15 @@ pub(super) struct Leg {
 }
 
 /// Which side a leg is.
+#[allow(dead_code, reason = "calls of agents and of the API follow")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    Caller,
+    /// Whoever called in over this trunk.
+    Caller(TrunkId),
+    /// An agent of the tenant.
     Agent(AgentId),
+    /// A number outside that we call over this trunk.
+    Trunk(TrunkId),
 }
 
 /// Where a leg's dialog stands.
@@ -148,16 +153,28 @@ impl Leg {
         }
     }
 
-    /// For the call's record; `None` for an agent's leg that never got media.
+    /// For the call's record; `None` for a leg that was called and never got media.
     pub(super) fn record(&self) -> Option<LegRecord> {
-        let (kind, agent) = match &self.role {
-            Role::Caller => (LegKind::Caller, None),
-            Role::Agent(agent) => (LegKind::Agent, Some(agent.clone())),
+        let (kind, agent, trunk) = match &self.role {
+            Role::Caller(trunk) => (LegKind::Caller, None, Some(trunk.clone())),
+            Role::Agent(agent) => (LegKind::Agent, Some(agent.clone()), None),
+            Role::Trunk(trunk) => (LegKind::Trunk, None, Some(trunk.clone())),
         };
         let codec = self.remote.map(|remote| remote.codec);
-        if kind == LegKind::Agent && codec.is_none() || matches!(self.stream, Stream::None) {
+        if kind != LegKind::Caller && codec.is_none() || matches!(self.stream, Stream::None) {
             return None;
         }
-        Some(LegRecord { leg: self.id, kind, agent, codec, stats: self.stream.stats() })
+        let stats = self.stream.stats();
+        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, stats })
+    }
+}
+
+impl Role {
+    /// The agent whose leg it is.
+    pub(super) fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            Self::Caller(_) | Self::Trunk(_) => None,
+        }
     }
 }

@@ -8,6 +8,7 @@ mod ending;
 mod hangup;
 mod in_dialog;
 mod leg;
+mod model;
 mod narrative;
 mod negotiation;
 mod refusal;
@@ -19,13 +20,14 @@ mod view;
 
 use std::sync::Arc;
 
-use base::{AgentId, CallId, Instant, QueueId, RecordingId, TenantId, TrunkId};
-use media::{PlayId, TapId};
+use base::{AgentId, CallId, Instant, QueueId, TenantId, TrunkId};
 use routing::{CancelReason, Decision, Directory, Refusal as QueueRefusal, WorkId};
 use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::in_dialog::not_allowed;
 use self::leg::Leg;
+pub(crate) use self::model::Inviter;
+use self::model::{Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::setup::{Destination, Invitation};
@@ -33,78 +35,37 @@ use crate::config::Prompts;
 use crate::event::EventKind;
 use crate::index::LegRef;
 use crate::node::Node;
+use crate::record::CallDirection;
 use crate::{Cause, EndedBy};
 
-/// A call from a trunk, until its record is written.
+/// A call, until its record is written.
 pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) tenant: TenantId,
     /// The provisioning it started with; a newer one changes nothing for it.
     directory: Arc<Directory>,
     prompts: Arc<Prompts>,
-    trunk: TrunkId,
+    origin: Origin,
+    direction: CallDirection,
+    /// The trunk it came in on, or went out over in the end.
+    trunk: Option<TrunkId>,
     /// The provisioned number, when the tenant has it.
     number: Option<String>,
     from: Party,
     to: String,
     /// Where it goes, step by step.
     steps: Vec<routing::Step>,
+    /// Whoever called; for a call of the API's, whom it rang first.
     caller: Leg,
-    /// The agent who rings or talks, and agents' legs that are being closed.
-    agents: Vec<Leg>,
+    /// Whoever was called and rings or talks, and such legs that are being closed.
+    far: Vec<Leg>,
     stage: Stage,
-    /// Whether it counts towards its tenant's and its trunk's calls.
+    /// Whether it counts towards its tenant's calls.
     admitted: bool,
+    /// The trunks towards whose calls it counts.
+    on_trunks: Vec<TrunkId>,
     /// What has happened so far, for the record.
     pub(crate) narrative: Narrative,
-}
-
-/// Who calls.
-#[derive(Clone, Debug)]
-struct Party {
-    /// The number, or the name where there is no number.
-    number: String,
-    /// The display name, if one was given.
-    display: String,
-}
-
-/// Where a call stands.
-enum Stage {
-    /// The caller's media port is being opened; nothing has been answered.
-    Opening(setup::Opening),
-    /// Answered without knowing the caller's media: the ACK brings it.
-    AwaitingMedia,
-    /// Answered, and on its way to a step of the flow; never for longer than one input.
-    BetweenSteps,
-    /// The caller hears a prompt of the flow.
-    Prompt { step: usize, play: PlayId },
-    /// The caller waits, and hears music.
-    Queued { step: usize, queue: QueueId, announced: bool },
-    /// An agent rings; the caller hears music.
-    Ringing { step: usize, queue: QueueId, ring: Ring },
-    /// They talk.
-    Connected { talk: Talk },
-    /// Hung up; the last responses and figures are being waited for.
-    Ending(ending::Ending),
-}
-
-/// An agent being rung.
-struct Ring {
-    agent: AgentId,
-    leg: base::LegId,
-}
-
-/// A conversation.
-struct Talk {
-    agent: AgentId,
-    leg: base::LegId,
-    recording: Recording,
-}
-
-/// Whether a conversation is recorded.
-enum Recording {
-    Off,
-    On { recording: RecordingId, tap: TapId },
 }
 
 /// What can happen to a call.
@@ -199,16 +160,16 @@ impl Call {
         LegRef { call: self.id, leg }
     }
 
-    /// The caller's leg or an agent's.
+    /// The caller's leg or another one.
     fn leg_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
         if self.caller.id == leg {
             return Some(&mut self.caller);
         }
-        self.agents.iter_mut().find(|agent| agent.id == leg)
+        self.far_mut(leg)
     }
 
-    fn agent_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
-        self.agents.iter_mut().find(|agent| agent.id == leg)
+    fn far_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
+        self.far.iter_mut().find(|far| far.id == leg)
     }
 
     fn is_caller(&self, leg: base::LegId) -> bool {

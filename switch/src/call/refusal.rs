@@ -1,6 +1,6 @@
 //! Refusing a call: the final response to its INVITE, and whether the tenant may have it at all.
 
-use base::Instant;
+use base::{Instant, TrunkId};
 use routing::HangupCause;
 use sip::{Name, Response, ServerTx, StatusCode};
 
@@ -130,7 +130,7 @@ impl Call {
         if node.admitted >= node.config.limits.calls {
             return Err(Refusal::full());
         }
-        let admitted = self.admit_on_trunk(node, now).and_then(|()| self.admit_tenant(node, now));
+        let admitted = self.admit_inbound(node, now).and_then(|()| self.admit_tenant(node, now));
         if let (Err(_), Signalling::Invited { flow, .. }) = (&admitted, &self.caller.signalling) {
             let tenant = Some(self.tenant.clone());
             node.security(now, SecurityKind::OverLimit, flow.remote, tenant);
@@ -141,23 +141,36 @@ impl Call {
         Ok(())
     }
 
-    fn admit_on_trunk(&self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
-        let Some(trunk) = self.directory.trunk(&self.trunk) else { return Ok(()) };
-        let quota = node.trunks.entry(self.trunk.clone()).or_default();
-        quota.admit(now, trunk.concurrent_calls, trunk.calls_per_second).map_err(Refusal::of_trunk)
+    fn admit_inbound(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+        let Some(trunk) = self.origin.trunk().cloned() else { return Ok(()) };
+        self.admit_on_trunk(node, now, &trunk)
     }
 
-    fn admit_tenant(&self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+    /// Counts the call in on a trunk, if that may have one more.
+    pub(super) fn admit_on_trunk(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        trunk: &TrunkId,
+    ) -> Result<(), Refusal> {
+        let Some(limits) = self.directory.trunk(trunk) else { return Ok(()) };
+        let quota = node.trunks.entry(trunk.clone()).or_default();
+        let admitted = quota.admit(now, limits.concurrent_calls, limits.calls_per_second);
+        admitted.map_err(Refusal::of_trunk)?;
+        self.on_trunks.push(trunk.clone());
+        Ok(())
+    }
+
+    fn admit_tenant(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
         let limits = self.directory.limits(&self.tenant);
         let most = limits.and_then(|limits| limits.concurrent_calls);
         let rate = limits.and_then(|limits| limits.calls_per_second);
         let quota = node.tenants.quota(&self.tenant);
-        quota.admit(now, most, rate).map_err(|over| {
-            if let Some(quota) = node.trunks.get_mut(&self.trunk) {
-                quota.release();
-            }
-            Refusal::of_tenant(over)
-        })
+        let admitted = quota.admit(now, most, rate);
+        if admitted.is_err() {
+            self.release_trunks(node);
+        }
+        admitted.map_err(Refusal::of_tenant)
     }
 
     /// Counts it out, once.
@@ -165,7 +178,13 @@ impl Call {
         if std::mem::replace(&mut self.admitted, false) {
             node.admitted = node.admitted.saturating_sub(1);
             node.tenants.quota(&self.tenant).release();
-            if let Some(quota) = node.trunks.get_mut(&self.trunk) {
+        }
+        self.release_trunks(node);
+    }
+
+    fn release_trunks(&mut self, node: &mut Node) {
+        for trunk in self.on_trunks.drain(..) {
+            if let Some(quota) = node.trunks.get_mut(&trunk) {
                 quota.release();
             }
         }

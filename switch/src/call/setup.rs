@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use base::{CallId, FlowId, Instant, TenantId, TrunkId};
+use base::{CallId, FlowId, Instant, TenantId};
 use media::sdp::{Answer, Description};
 use routing::{Directory, Step};
 use sip::{Dialog, Flow, Message, Name, Response, ServerTx, StatusCode};
 
-use super::leg::{Ack, Established, Leg, Role, Signalling};
+use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::{Media, SDP, media_of};
 use super::refusal::Refusal;
-use super::{Call, Narrative, Party, Stage, stream};
+use super::{Call, Inviter, Narrative, Party, Stage, stream};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
 use crate::node::{ALLOW, Node};
@@ -23,7 +23,7 @@ pub(crate) struct Invitation {
     pub(crate) tx: ServerTx,
     pub(crate) flow: Flow,
     pub(crate) invite: Message,
-    pub(crate) trunk: TrunkId,
+    pub(crate) inviter: Inviter,
     pub(crate) tenant: TenantId,
     pub(crate) dialled: String,
     pub(crate) directory: Arc<Directory>,
@@ -49,7 +49,7 @@ impl Call {
     /// record.
     pub(crate) fn begin(node: &mut Node, now: Instant, invitation: Invitation) -> Self {
         let id = CallId::generate(node.wall(now), &mut node.rng);
-        let Invitation { tx, flow, invite, trunk, tenant, dialled, directory, destination } =
+        let Invitation { tx, flow, invite, inviter, tenant, dialled, directory, destination } =
             invitation;
         let mut ladder =
             Ladder::new(node.config.limits.ladder_messages, node.config.limits.ladder_bytes);
@@ -59,27 +59,33 @@ impl Call {
         let (from, origin_id) = (caller_of(&invite), u64::from(node.rng.next_u32()));
         let sip_call = invite.call_id().to_owned();
         let signalling = Signalling::Invited { tx, flow, invite };
-        let mut caller = Leg::new(node.next_leg(), Role::Caller, signalling, origin_id);
+        let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
         caller.name(node, id, &sip_call);
+        let origin = inviter.origin();
         let mut call = Self {
             id,
             tenant,
             directory,
             prompts: Arc::clone(&node.prompts),
-            trunk,
+            direction: origin.direction(),
+            trunk: origin.trunk().cloned(),
+            origin,
             number: None,
             from,
             to: dialled,
             steps: Vec::new(),
             caller,
-            agents: Vec::new(),
+            far: Vec::new(),
             stage: Stage::Opening(Opening { offer: None }),
             admitted: false,
+            on_trunks: Vec::new(),
             narrative: Narrative::new(now, ladder),
         };
         node.index.servers.insert(tx, call.leg_ref(call.caller.id));
         let started = EventKind::CallStarted {
+            direction: call.direction,
             trunk: call.trunk.clone(),
+            agent: call.origin.agent().cloned(),
             from: call.from.number.clone(),
             to: call.to.clone(),
         };

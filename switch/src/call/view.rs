@@ -14,7 +14,10 @@ impl Call {
             Stage::BetweenSteps | Stage::Prompt { .. } => (LiveState::Flow, None),
             Stage::Queued { .. } => (LiveState::Queued, None),
             Stage::Ringing { ring, .. } => (LiveState::Ringing, Some(ring.agent.clone())),
-            Stage::Connected { talk } => (LiveState::Connected, Some(talk.agent.clone())),
+            Stage::Connected { talk } => {
+                let agent = talk.with.agent().or(self.origin.agent());
+                (LiveState::Connected, agent.cloned())
+            }
             Stage::Ending(_) => (LiveState::Ending, self.narrative.agent.clone()),
         };
         let recording = match &self.stage {
@@ -28,6 +31,7 @@ impl Call {
         LiveCall {
             id: self.id,
             state,
+            direction: self.direction,
             trunk: self.trunk.clone(),
             from: self.from.number.clone(),
             to: self.to.clone(),

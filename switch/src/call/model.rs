@@ -1,0 +1,133 @@
+//! What a call is made of: who began it, where it stands, who talks with whom.
+
+use base::{AgentId, LegId, QueueId, RecordingId, TrunkId};
+use media::{PlayId, TapId};
+
+use super::leg::Role;
+use super::{ending, setup};
+use crate::record::CallDirection;
+
+/// Who began a call.
+#[allow(dead_code, reason = "calls of agents and of the API follow")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody outside, over a trunk.
+    Inbound {
+        /// Which.
+        trunk: TrunkId,
+    },
+    /// An agent, from a phone of theirs.
+    Agent {
+        /// Who.
+        agent: AgentId,
+    },
+    /// The API.
+    Api,
+}
+
+impl Origin {
+    /// The trunk it came in on.
+    pub(crate) fn trunk(&self) -> Option<&TrunkId> {
+        match self {
+            Self::Inbound { trunk } => Some(trunk),
+            Self::Agent { .. } | Self::Api => None,
+        }
+    }
+
+    /// The agent whose phone began it.
+    pub(crate) fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Agent { agent } => Some(agent),
+            Self::Inbound { .. } | Self::Api => None,
+        }
+    }
+
+    /// Which way the call goes, as far as its beginning says so: an agent's call is internal until
+    /// it goes outside.
+    pub(crate) fn direction(&self) -> CallDirection {
+        match self {
+            Self::Inbound { .. } => CallDirection::Inbound,
+            Self::Agent { .. } => CallDirection::Internal,
+            Self::Api => CallDirection::Outbound,
+        }
+    }
+}
+
+/// Whose INVITE begins a call, as it has been proven.
+#[allow(dead_code, reason = "calls of agents and of the API follow")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Inviter {
+    /// A trunk's.
+    Trunk(TrunkId),
+    /// An agent's phone's.
+    Agent(AgentId),
+}
+
+impl Inviter {
+    pub(super) fn origin(&self) -> Origin {
+        match self.clone() {
+            Self::Trunk(trunk) => Origin::Inbound { trunk },
+            Self::Agent(agent) => Origin::Agent { agent },
+        }
+    }
+
+    /// Whose the caller's leg is.
+    pub(super) fn role(&self) -> Role {
+        match self.clone() {
+            Self::Trunk(trunk) => Role::Caller(trunk),
+            Self::Agent(agent) => Role::Agent(agent),
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(super) struct Party {
+    /// The number, or the name where there is no number.
+    pub(super) number: String,
+    /// The display name, if one was given.
+    pub(super) display: String,
+}
+
+/// Where a call stands.
+pub(super) enum Stage {
+    /// The caller's media port is being opened; nothing has been answered.
+    Opening(setup::Opening),
+    /// Answered without knowing the caller's media: the ACK brings it.
+    AwaitingMedia,
+    /// Answered, and on its way to a step of the flow; never for longer than one input.
+    BetweenSteps,
+    /// The caller hears a prompt of the flow.
+    Prompt { step: usize, play: PlayId },
+    /// The caller waits, and hears music.
+    Queued { step: usize, queue: QueueId, announced: bool },
+    /// An agent rings; the caller hears music.
+    Ringing { step: usize, queue: QueueId, ring: Ring },
+    /// They talk.
+    Connected { talk: Talk },
+    /// Hung up; the last responses and figures are being waited for.
+    Ending(ending::Ending),
+}
+
+/// An agent being rung for a queue.
+pub(super) struct Ring {
+    pub(super) agent: AgentId,
+    pub(super) leg: LegId,
+}
+
+/// A conversation between the caller's leg and another one.
+pub(super) struct Talk {
+    /// The other one.
+    pub(super) leg: LegId,
+    /// Whose it is.
+    pub(super) with: Role,
+    /// Whether a queue brought them together: the router waits to hear that it is over.
+    pub(super) of_queue: bool,
+    pub(super) recording: Recording,
+}
+
+/// Whether a conversation is recorded.
+pub(super) enum Recording {
+    Off,
+    On { recording: RecordingId, tap: TapId },
+}
