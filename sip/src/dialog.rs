@@ -187,6 +187,12 @@ impl Dialog {
         }
     }
 
+    /// Gives a request of this dialog the next CSeq, for sending it again with credentials.
+    pub fn again(&mut self, request: &mut Request) {
+        self.local_cseq = self.local_cseq.saturating_add(1);
+        request.set_cseq(self.local_cseq);
+    }
+
     /// The ACK of the 2xx to the INVITE with that CSeq (§13.2.2.4).
     #[must_use]
     pub fn ack(&self, invite_cseq: u32) -> Request {

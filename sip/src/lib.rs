@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod framing;
+pub mod header;
 pub mod resolve;
 pub mod stun;
 

@@ -1,12 +1,16 @@
 //! The server's half: challenges, and the check of what comes back (RFC 7616 §3.3 to §3.6).
 
+use std::borrow::Cow;
+
 use base::{Duration, Instant, Rng};
 use subtle::ConstantTimeEq as _;
 
-use super::hash::{Algorithm, Terms};
+use super::hash::{Algorithm, Qop, Terms};
 use super::nonce::{NonceState, Nonces};
-use super::params::{DigestParams, quoted};
-use crate::{Message, Method, Name, Uri};
+use super::params::DigestParams;
+use super::policy::{Integrity, Policy};
+use crate::header::quoted;
+use crate::{Message, Name, Uri};
 
 /// What the credentials of a request are worth.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,29 +27,6 @@ pub enum Verdict {
     Stale,
     /// They are wrong; the user may exist or not, nothing tells.
     Wrong,
-}
-
-/// The algorithms that a realm takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Accepted {
-    /// Either, challenged in this order: many phones in use give up when the first challenge, or
-    /// any, names an algorithm they do not know.
-    #[default]
-    Md5AndSha256,
-    /// MD5 alone.
-    Md5,
-    /// SHA-256 alone: nothing to downgrade to.
-    Sha256,
-}
-
-impl Accepted {
-    const fn algorithms(self) -> &'static [Algorithm] {
-        match self {
-            Self::Md5AndSha256 => &[Algorithm::Md5, Algorithm::Sha256],
-            Self::Md5 => &[Algorithm::Md5],
-            Self::Sha256 => &[Algorithm::Sha256],
-        }
-    }
 }
 
 /// Makes challenges and checks credentials.
@@ -72,9 +53,15 @@ impl Authenticator {
         Self { nonces: Nonces::new(rng, lifetime, nonces.max(1)) }
     }
 
-    /// The values of WWW-Authenticate (or Proxy-Authenticate), one an algorithm (RFC 8760 §2.3).
-    pub fn challenges(&mut self, now: Instant, realm: &str, accepted: Accepted) -> Vec<String> {
-        self.build(now, realm, accepted, false)
+    /// The values of WWW-Authenticate (in a 401) or Proxy-Authenticate (in a 407), one an
+    /// algorithm (RFC 8760 §2.3).
+    pub fn challenges(
+        &mut self,
+        now: Instant,
+        realm: &str,
+        policy: impl Into<Policy>,
+    ) -> Vec<String> {
+        self.build(now, realm, policy.into(), "")
     }
 
     /// The same with `stale=true`: the client tries again without asking its user.
@@ -82,24 +69,21 @@ impl Authenticator {
         &mut self,
         now: Instant,
         realm: &str,
-        accepted: Accepted,
+        policy: impl Into<Policy>,
     ) -> Vec<String> {
-        self.build(now, realm, accepted, true)
+        self.build(now, realm, policy.into(), ", stale=true")
     }
 
-    fn build(&mut self, now: Instant, realm: &str, accepted: Accepted, stale: bool) -> Vec<String> {
+    fn build(&mut self, now: Instant, realm: &str, policy: Policy, stale: &str) -> Vec<String> {
         let nonce = self.nonces.issue(now, realm);
-        let realm = quoted(realm);
-        let stale = if stale { ", stale=true" } else { "" };
-        let algorithms = accepted.algorithms().iter();
-        algorithms
-            .map(|algorithm| {
-                let name = algorithm.as_str();
-                format!(
-                    r#"Digest realm={realm}, nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#
-                )
-            })
-            .collect()
+        let (realm, qop) = (quoted(realm), policy.integrity.qop());
+        let challenge = |algorithm: &Algorithm| {
+            let name = algorithm.as_str();
+            format!(
+                r#"Digest realm={realm}, nonce="{nonce}", algorithm={name}, qop="{qop}"{stale}"#
+            )
+        };
+        policy.accepted.algorithms().iter().map(challenge).collect()
     }
 
     /// User and realm that a request claims, for looking the password up. Nothing is checked yet.
@@ -110,73 +94,116 @@ impl Authenticator {
         })
     }
 
+    /// The user that a request claims to be in that realm: of credentials for several realms (ours
+    /// and a proxy's behind us) those for ours.
+    #[must_use]
+    pub fn claimed_in(request: &Message, realm: &str) -> Option<String> {
+        let mut ours = credentials(request)
+            .filter(|params| params.get("realm").is_some_and(|given| given == realm));
+        ours.find_map(|params| params.get("username").map(std::borrow::Cow::into_owned))
+    }
+
     /// Checks a request's credentials for the realm against the user's password; `None` for a user
-    /// that does not exist takes the same time and gets the same verdict as a wrong password. An
-    /// algorithm that the realm does not take is challenged again.
+    /// that does not exist takes the same work and gets the same verdict as a wrong password. An
+    /// algorithm or qop that the realm does not take is challenged again: nothing weaker than what
+    /// was asked for gets in.
     pub fn verify(
         &mut self,
         now: Instant,
         request: &Message,
         realm: &str,
-        accepted: Accepted,
+        policy: impl Into<Policy>,
         password: Option<&str>,
     ) -> Verdict {
-        let Some(params) = credentials(request)
-            .find(|params| params.get("realm").is_some_and(|given| given == realm))
-            .filter(|params| {
-                let name = params.get("algorithm");
-                Algorithm::by_name(name.as_deref())
-                    .is_some_and(|algorithm| accepted.algorithms().contains(&algorithm))
-            })
+        let policy = policy.into();
+        let accepted = policy.accepted.algorithms();
+        let ours = credentials(request)
+            .filter(|params| params.get("realm").is_some_and(|given| given == realm))
+            .filter_map(|params| {
+                let algorithm = Algorithm::by_name(params.get("algorithm").as_deref())?;
+                accepted.contains(&algorithm).then_some((params, algorithm))
+            });
+        let Some((params, algorithm)) = ours.max_by_key(|(_, algorithm)| algorithm.strength())
         else {
             return Verdict::Challenge;
         };
-        self.verify_params(now, request, realm, password, params).unwrap_or(Verdict::Challenge)
+        let Some(proof) = Proof::read(&params, algorithm, policy.integrity) else {
+            return Verdict::Challenge;
+        };
+        self.verify_proof(now, request, realm, password, &proof)
     }
 
-    /// `None` if a parameter is missing.
-    fn verify_params(
+    fn verify_proof(
         &mut self,
         now: Instant,
         request: &Message,
         realm: &str,
         password: Option<&str>,
-        params: DigestParams<'_>,
-    ) -> Option<Verdict> {
-        let get = |name| params.get(name);
-        let algorithm = Algorithm::by_name(get("algorithm").as_deref())?;
-        // Without qop there is no nc, and without nc a replay cannot be told.
-        if !get("qop")?.eq_ignore_ascii_case("auth") {
-            return None;
-        }
-        let (user, uri, nonce) = (get("username")?, get("uri")?, get("nonce")?);
-        let (nc, cnonce, given) = (get("nc")?, get("cnonce")?, get("response")?);
-        let count = u32::from_str_radix(&nc, 16).ok().filter(|_| nc.len() == 8)?;
-        let state = self.nonces.check(now, realm, &nonce);
+        proof: &Proof<'_>,
+    ) -> Verdict {
+        let state = self.nonces.check(now, realm, &proof.nonce);
         if state == NonceState::Foreign {
-            return Some(Verdict::Challenge);
+            return Verdict::Challenge;
         }
-        let method: &Method = request.method_ref();
+        let body = proof.with_body.then(|| request.body());
         let terms = Terms {
-            user: &user,
+            user: &proof.user,
             realm,
-            method: method.as_str(),
-            uri: &uri,
-            nonce: &nonce,
-            auth: Some((&nc, &cnonce)),
+            method: request.method_ref().as_str(),
+            uri: &proof.uri,
+            nonce: &proof.nonce,
+            qop: Some(Qop { nc: &proof.nc, cnonce: &proof.cnonce, body: body.as_deref() }),
         };
-        let expected = terms.response(algorithm, password.unwrap_or("no such user"));
-        let given = given.to_ascii_lowercase();
-        let right = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
-        if !(right && password.is_some() && same_uri(&uri, request.uri_text())) {
-            return Some(Verdict::Wrong);
+        let expected = terms.response(proof.algorithm, password.unwrap_or("no such user"));
+        let right = bool::from(expected.as_bytes().ct_eq(proof.response.as_bytes()));
+        if !(right && password.is_some() && same_uri(&proof.uri, request.uri_text())) {
+            return Verdict::Wrong;
         }
-        Some(match state {
-            NonceState::Good(issue) if self.nonces.spend(now, issue, count) => {
-                Verdict::Ok { user: user.into_owned() }
+        match state {
+            NonceState::Good(issue) if self.nonces.spend(now, issue, proof.count) => {
+                Verdict::Ok { user: proof.user.clone().into_owned() }
             }
             _ => Verdict::Stale,
+        }
+    }
+}
+
+/// Credentials as a request has them.
+struct Proof<'a> {
+    algorithm: Algorithm,
+    user: Cow<'a, str>,
+    uri: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    nc: Cow<'a, str>,
+    count: u32,
+    cnonce: Cow<'a, str>,
+    response: String,
+    with_body: bool,
+}
+
+impl<'a> Proof<'a> {
+    /// `None` if a parameter is missing or not of the kind that was asked for.
+    fn read(params: &DigestParams<'a>, algorithm: Algorithm, wish: Integrity) -> Option<Self> {
+        let get = |name| params.get(name);
+        // Without qop there is no nc, and without nc a replay cannot be told.
+        let with_body = match get("qop")? {
+            qop if qop.eq_ignore_ascii_case("auth") => false,
+            qop if qop.eq_ignore_ascii_case("auth-int") => true,
+            _ => return None,
+        };
+        let nc = get("nc").filter(|nc| nc.len() == 8)?;
+        Some(Self {
+            algorithm,
+            user: get("username")?,
+            uri: get("uri")?,
+            nonce: get("nonce")?,
+            count: u32::from_str_radix(&nc, 16).ok()?,
+            nc,
+            cnonce: get("cnonce")?,
+            response: get("response")?.to_ascii_lowercase(),
+            with_body,
         })
+        .filter(|proof| wish.takes(proof.with_body))
     }
 }
 

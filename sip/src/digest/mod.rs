@@ -1,11 +1,19 @@
-//! Digest authentication with MD5 and SHA-256 (RFC 3261 §22, RFC 7616, RFC 8760): the server's
-//! half in [`Authenticator`], the client's in [`answer`].
+//! Digest authentication (RFC 3261 §22, RFC 7616, RFC 8760): MD5, SHA-256 and SHA-512-256, each also
+//! as `-sess`, `qop` `auth` and `auth-int`. The server's half is [`Authenticator`], the client's
+//! [`Authorizer`] and, for one answer, [`authorize`] or [`answer`].
 
 mod authenticator;
+mod authorizer;
 mod client;
 mod hash;
 mod nonce;
 mod params;
+mod policy;
 
-pub use authenticator::{Accepted, Authenticator, Verdict};
+pub use authenticator::{Authenticator, Verdict};
+pub use authorizer::{Authorizer, Credentials, authorize};
 pub use client::{Answer, ChallengeError, answer, choose};
+pub use hash::Algorithm;
+pub use policy::{Accepted, Integrity, Policy};
+
+pub(crate) use authorizer::Answered;

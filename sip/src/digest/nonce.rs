@@ -1,5 +1,5 @@
-//! Nonces: made without keeping state, checked by their seal; what is kept is the highest `nc` of
-//! those that a right password has used (RFC 7616 §3.3, §5.4).
+//! Nonces: made without keeping state, checked by their seal; what is kept is which `nc` a
+//! right password has used of each (RFC 7616 §3.3, §5.4).
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ pub(super) struct Nonces {
     secret: [u8; 32],
     rng: Rng,
     lifetime: Duration,
-    /// Highest nc by issue; old ones give way.
-    used: BTreeMap<Issue, u32>,
+    /// Counts used, by issue; old ones give way.
+    used: BTreeMap<Issue, Counts>,
     /// Nonces issued up to here are stale: their nc may have been forgotten.
     floor: Option<u64>,
     limit: usize,
@@ -28,7 +28,7 @@ pub(super) struct Nonces {
 /// What a nonce is worth now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum NonceState {
-    /// Ours, in time: may be used with an nc above the last.
+    /// Ours, in time: may be used with an nc that was not used yet.
     Good(Issue),
     /// Ours, too old.
     Stale,
@@ -79,13 +79,11 @@ impl Nonces {
         NonceState::Good(issue)
     }
 
-    /// Uses an nc; false if it is not above the last one (a replay). Only right passwords come
-    /// here, so strangers cannot fill the table.
+    /// Uses an nc; false if it was used before, or is so far below the highest that this is not
+    /// known any more. Only right passwords come here, so strangers cannot fill the table.
     pub(super) fn spend(&mut self, now: Instant, issue: Issue, nc: u32) -> bool {
-        if let Some(last) = self.used.get_mut(&issue) {
-            let fresh = nc > *last;
-            *last = nc.max(*last);
-            return fresh;
+        if let Some(counts) = self.used.get_mut(&issue) {
+            return counts.spend(nc);
         }
         while let Some((&(at, random), _)) = self.used.first_key_value() {
             let expired = now.since(Instant::from_nanos(at)) > self.lifetime;
@@ -95,7 +93,64 @@ impl Nonces {
             self.used.remove(&(at, random));
             self.floor = self.floor.max(Some(at));
         }
-        self.used.insert(issue, nc);
-        nc > 0
+        let mut counts = Counts::default();
+        let fresh = counts.spend(nc);
+        self.used.insert(issue, counts);
+        fresh
+    }
+}
+
+/// Which counts of a nonce were used: requests may overtake each other on the way, so the last 64
+/// are known one by one (as RFC 4303 §3.4.3 does it for packets).
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    highest: u32,
+    /// Bit n: `highest - n` was used.
+    used: u64,
+}
+
+impl Counts {
+    fn spend(&mut self, nc: u32) -> bool {
+        if nc == 0 {
+            return false;
+        }
+        if nc > self.highest {
+            self.used = self.used.checked_shl(nc - self.highest).unwrap_or(0) | 1;
+            self.highest = nc;
+            return true;
+        }
+        let bit = 1_u64.checked_shl(self.highest - nc).unwrap_or(0);
+        let fresh = bit != 0 && self.used & bit == 0;
+        self.used |= bit;
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_is_good_once_and_those_long_past_never() {
+        let mut counts = Counts::default();
+        for (nc, fresh) in [
+            (0, false),
+            (2, true),
+            (1, true),
+            (1, false),
+            (2, false),
+            (66, true),
+            (2, false),
+            (3, true),
+            (65, true),
+            (3, false),
+            (u32::MAX, true),
+            (66, false),
+            (u32::MAX - 63, true),
+            (u32::MAX - 64, false),
+            (u32::MAX, false),
+        ] {
+            assert_eq!(counts.spend(nc), fresh, "{nc}");
+        }
     }
 }

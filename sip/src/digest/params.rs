@@ -26,17 +26,3 @@ impl<'a> DigestParams<'a> {
         found.next().is_none().then_some(value)
     }
 }
-
-/// A text as a quoted string.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-    out
-}

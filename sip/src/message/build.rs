@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use bytes::Bytes;
 
 use super::{Method, Name, StatusCode, UriBuf, scan};
+use crate::digest::Answered;
 
 /// Why a header field was refused: our own user's mistake, not a peer's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -70,15 +71,33 @@ impl Fields {
     }
 
     fn get(&self, name: Name<'_>) -> Option<&str> {
-        let text = name.as_str();
-        let is_it = |field: &&Field| {
-            let Field { code, from, .. } = **field;
-            code == name.code()
-                && (code != super::name::OTHER
-                    || self.lines[from..field.value.0 - 2].eq_ignore_ascii_case(text))
-        };
-        let (from, to) = self.index.iter().find(is_it)?.value;
+        let (from, to) = self.index.iter().find(|field| self.is(field, name))?.value;
         Some(&self.lines[from..to])
+    }
+
+    fn is(&self, field: &Field, name: Name<'_>) -> bool {
+        let Field { code, from, .. } = *field;
+        code == name.code()
+            && (code != super::name::OTHER
+                || self.lines[from..field.value.0 - 2].eq_ignore_ascii_case(name.as_str()))
+    }
+
+    fn remove(&mut self, name: Name<'_>) {
+        if self.get(name).is_none() {
+            return;
+        }
+        let kept: Vec<Field> =
+            self.index.iter().filter(|field| !self.is(field, name)).copied().collect();
+        let mut lines = String::with_capacity(self.lines.len());
+        self.index.clear();
+        for Field { code, from, value } in kept {
+            let start = lines.len();
+            lines.push_str(&self.lines[from..value.1]);
+            lines.push_str("\r\n");
+            let value = (start + value.0 - from, start + value.1 - from);
+            self.index.push(Field { code, from: start, value });
+        }
+        self.lines = lines;
     }
 
     /// The whole message behind that start and those first lines.
@@ -150,13 +169,15 @@ pub struct Request {
     method: Method,
     uri: UriBuf,
     fields: Fields,
+    /// Whose challenges its credentials answer.
+    answered: Answered,
 }
 
 impl Request {
     /// A request without header fields.
     #[must_use]
     pub fn new(method: Method, uri: UriBuf) -> Self {
-        Self { method, uri, fields: Fields::default() }
+        Self { method, uri, fields: Fields::default(), answered: Answered::default() }
     }
 
     fields!();
@@ -171,6 +192,45 @@ impl Request {
     #[must_use]
     pub const fn uri(&self) -> &UriBuf {
         &self.uri
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn content(&self) -> &Bytes {
+        &self.fields.body
+    }
+
+    /// Takes every field of that name out.
+    pub fn remove(&mut self, name: Name<'_>) {
+        self.fields.remove(name);
+    }
+
+    /// Counts CSeq up, for sending the request again outside a dialog (RFC 3261 §22.2). Without a
+    /// CSeq nothing is done: the transaction layer makes a new one.
+    pub fn next_cseq(&mut self) {
+        let number = self.get(Name::CSEQ).and_then(|text| text.split_once(' '));
+        let number = number.and_then(|(number, _)| number.parse::<u32>().ok());
+        if let Some(number) = number {
+            self.set_cseq(number.saturating_add(1));
+        }
+    }
+
+    pub(crate) fn set_cseq(&mut self, number: u32) {
+        self.fields.remove(Name::CSEQ);
+        self.fields.add_or_note(Name::CSEQ, &format_args!("{number} {}", self.method));
+    }
+
+    /// One more field of that name.
+    pub(crate) fn add_header(&mut self, name: Name<'_>, value: &dyn fmt::Display) {
+        self.fields.add_or_note(name, value);
+    }
+
+    pub(crate) const fn answered(&self) -> &Answered {
+        &self.answered
+    }
+
+    pub(crate) const fn answered_mut(&mut self) -> &mut Answered {
+        &mut self.answered
     }
 
     /// The message, with that Via on top.

@@ -30,7 +30,8 @@ pub use uri::{Uri, UriBuf};
 pub use via::Via;
 
 pub(crate) use parse::content_length;
-pub(crate) use scan::{Digits, split_list, trim, unquote};
+pub(crate) use scan::{Digits, is_token, number, split_list, trim, unquote};
+pub(crate) use uri::unescape;
 
 use index::{Entry, Index, Span, Start};
 
