@@ -46,7 +46,7 @@ fn alice() -> Credentials {
 
 fn param(request: &Request, name: Name<'static>, key: &str) -> String {
     let value = request.get(name).unwrap();
-    let from = value.find(key).unwrap_or_else(|| panic!("{key} in {value}")) + key.len();
+    let from = value.find(key).expect(key) + key.len();
     value[from..].trim_start_matches('"').split(['"', ',']).next().unwrap().to_owned()
 }
 
