@@ -11,6 +11,7 @@ mod datagram;
 mod dialog;
 mod flow;
 mod message;
+mod outbound;
 mod registrar;
 mod throttle;
 mod transaction;
@@ -23,7 +24,10 @@ pub use message::{
     Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf, Via,
     peek_call_id,
 };
-pub use registrar::{Binding, BindingInfo, Registrar, RegistrarConfig, RegistrarEvent};
+pub use outbound::FlowTokens;
+pub use registrar::{
+    Binding, BindingInfo, Device, Registered, Registrar, RegistrarConfig, RegistrarEvent,
+};
 pub use throttle::{Allowance, Pace, Patience, Source, Throttle};
 pub use transaction::{
     Advertised, ClientTx, Endpoint, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef,

@@ -10,7 +10,8 @@ use std::cell::Cell;
 
 use base::Rng;
 use bytes::Bytes;
-use sip::{Endpoint, EndpointConfig, Event, Input, Message, Name, Output, Response, StatusCode};
+use sip::{Endpoint, EndpointConfig, Event, Flow, Input, Message, Name, Output, Registrar};
+use sip::{Response, StatusCode, Transport};
 use support::*;
 
 struct Counting;
@@ -126,4 +127,43 @@ fn ten_thousand_transactions_hold_no_more_memory_each_than_their_messages_need()
         println!("{held:>6} bytes: {state}");
         assert!(held <= most, "{held} bytes: {state}");
     }
+}
+
+/// A REGISTER as a browser's phone sends it, which says the most about itself.
+fn register(number: u64) -> Message {
+    let text = format!(
+        "REGISTER sip:acme.example SIP/2.0\r\n\
+         Via: SIP/2.0/WSS df7jal23ls0d.invalid;branch=z9hG4bK56sdasks{number}\r\n\
+         Max-Forwards: 69\r\nTo: <sip:agent{number}@acme.example>\r\n\
+         From: \"Agent\" <sip:agent{number}@acme.example>;tag=65bnmj.34asd\r\n\
+         Call-ID: aiuy7k9njasd{number:08}ab\r\nCSeq: 1 REGISTER\r\n\
+         Contact: <sip:q{number:08}@df7jal23ls0d.invalid;transport=ws>;reg-id=1;\
+         +sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-{number:012}>\";expires=600\r\n\
+         Supported: path, gruu, outbound\r\nUser-Agent: JsSIP 3.10.0\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    Message::parse(text.into()).unwrap()
+}
+
+#[test]
+fn fifty_thousand_bindings_hold_less_than_a_kilobyte_each() {
+    const BINDINGS: u64 = 50_000;
+    let mut registrar = Registrar::new();
+    let before = HELD.with(Cell::get);
+    for number in 0..BINDINGS {
+        let flow = Flow { transport: Transport::Wss, connection: 1 + number, ..tcp() };
+        let aor = format!("acme/agent{number}");
+        registrar.register(at(number), &aor, flow, &register(number)).unwrap();
+        while registrar.poll_output().is_some() {}
+    }
+    let held = HELD.with(Cell::get) - before;
+    let each = held / usize::try_from(BINDINGS).unwrap();
+    println!("{each:>6} bytes: binding of a browser's phone");
+    assert!(each < 1_024, "{each}");
+    for number in 0..BINDINGS {
+        registrar.flow_closed(Flow { connection: 1 + number, ..tcp() });
+        while registrar.poll_output().is_some() {}
+    }
+    let left = HELD.with(Cell::get).wrapping_sub(before);
+    assert!(left < 4_096, "{left} bytes stay behind");
 }

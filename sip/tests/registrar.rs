@@ -41,7 +41,7 @@ impl Desk {
         let request = register(call_id, cseq, lines);
         let answer = self.registrar.register(self.now, AOR, flow, &request);
         answer
-            .map(|infos| infos.iter().map(ToString::to_string).collect())
+            .map(|registered| registered.bindings.iter().map(ToString::to_string).collect())
             .map_err(|(status, _)| status.as_u16())
     }
 

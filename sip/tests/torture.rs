@@ -179,7 +179,7 @@ fn the_registrar_binds_what_the_rfc_says() {
     let bound = |name: &str| {
         let mut registrar = Registrar::new();
         let infos = registrar.register(at(0), "aor", udp(), &parse(name));
-        infos.map(|infos| infos.iter().map(|i| i.contact.to_string()).collect::<Vec<_>>())
+        infos.map(|r| r.bindings.iter().map(|i| i.contact.to_string()).collect::<Vec<_>>())
     };
     assert_eq!(bound("regbadct").unwrap_err().0.as_u16(), 400);
     assert_eq!(bound("cparam01").unwrap(), ["sip:+19725552222@gw1.example.net"]);

@@ -131,9 +131,7 @@ impl Switch {
         }
         let registered = self.node.registrar.register(now, &aor(tenant, agent), flow, request);
         let response = match registered {
-            Ok(bindings) => bindings.iter().fold(Response::new(StatusCode::OK), |ok, binding| {
-                ok.header(Name::CONTACT, binding)
-            }),
+            Ok(registered) => registered.response(),
             Err((status, reason)) => self.not_registered(status, reason),
         };
         self.node.endpoint.respond(now, tx, response);

@@ -100,6 +100,7 @@ names! {
     69 USER_TO_USER "User-to-User" "";
     70 RESOURCE_PRIORITY "Resource-Priority" "";
     71 JOIN "Join" "";
+    72 FLOW_TIMER "Flow-Timer" "";
 }
 
 /// The longest known name.

@@ -57,6 +57,8 @@ statuses! {
     421 EXTENSION_REQUIRED "Extension Required";
     422 SESSION_INTERVAL_TOO_SMALL "Session Interval Too Small";
     423 INTERVAL_TOO_BRIEF "Interval Too Brief";
+    430 FLOW_FAILED "Flow Failed";
+    439 FIRST_HOP_LACKS_OUTBOUND_SUPPORT "First Hop Lacks Outbound Support";
     480 TEMPORARILY_UNAVAILABLE "Temporarily Unavailable";
     481 CALL_DOES_NOT_EXIST "Call/Transaction Does Not Exist";
     482 LOOP_DETECTED "Loop Detected";

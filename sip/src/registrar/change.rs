@@ -3,15 +3,21 @@
 
 use base::{Duration, Instant};
 
+use super::binding::{Device, Order};
+use super::way::{self, Way};
 use super::{Binding, RegistrarConfig};
 use crate::message::seconds;
 use crate::{Address, Flow, Message, Name, StatusCode, UriBuf};
 
-type Refusal = (StatusCode, &'static str);
+pub(super) type Refusal = (StatusCode, &'static str);
 
 const BAD_CONTACT: Refusal = (StatusCode::BAD_REQUEST, "Bad Contact");
 /// More Contacts than any phone sends in one request.
 const MAX_CONTACTS: usize = 32;
+/// A longer contact than any phone's, in bytes: each is kept.
+const MAX_CONTACT: usize = 512;
+/// As much of a User-Agent as names a phone, in bytes.
+const MAX_USER_AGENT: usize = 96;
 
 /// What a REGISTER asks for.
 pub(super) enum Change {
@@ -20,13 +26,14 @@ pub(super) enum Change {
     /// `*` with Expires 0.
     RemoveAll,
     /// Bind each contact for its time; zero removes it.
-    Bind(Vec<Wish>),
+    Bind(Vec<Wish>, Way),
 }
 
 pub(super) struct Wish {
     contact: UriBuf,
     lasts: Duration,
     q: u16,
+    device: Option<Device>,
 }
 
 /// Reads the Contacts of a REGISTER.
@@ -46,7 +53,10 @@ pub(super) fn read(config: &RegistrarConfig, request: &Message) -> Result<Change
         return Ok(Change::Nothing);
     }
     let wishes = contacts.into_iter().map(|text| wish(config, request, text));
-    wishes.collect::<Result<_, _>>().map(Change::Bind)
+    let mut wishes = wishes.collect::<Result<Vec<_>, _>>()?;
+    let way = way::read(request)?;
+    way.admit(request, &mut wishes.iter_mut().map(|wish| &mut wish.device))?;
+    Ok(Change::Bind(wishes, way))
 }
 
 fn wish(config: &RegistrarConfig, request: &Message, text: &str) -> Result<Wish, Refusal> {
@@ -62,8 +72,12 @@ fn wish(config: &RegistrarConfig, request: &Message, text: &str) -> Result<Wish,
         None => 1000,
         Some(text) => parse_q(text).ok_or(BAD_CONTACT)?,
     };
-    let contact = address.uri().to_buf();
-    Ok(Wish { contact, lasts: asked.min(config.max_expires), q })
+    let contact = address.uri();
+    if contact.as_str().len() > MAX_CONTACT {
+        return Err((StatusCode::BAD_REQUEST, "Contact Too Long"));
+    }
+    let (contact, device) = (contact.to_buf(), way::device(params)?);
+    Ok(Wish { contact, lasts: asked.min(config.max_expires), q, device })
 }
 
 /// `0.7` in thousandths.
@@ -81,6 +95,13 @@ fn parse_q(text: &str) -> Option<u16> {
 }
 
 impl Change {
+    /// The Path of the bindings it makes, and whether the phone's flow is kept.
+    pub(super) fn path_and_flow(&self) -> (Option<Box<str>>, bool) {
+        let Self::Bind(wishes, way) = self else { return (None, false) };
+        let kept = |wish: &Wish| wish.device.as_ref().is_some_and(|one| one.reg_id.is_some());
+        (way.path.clone(), wishes.iter().any(kept))
+    }
+
     /// Applies it; `bindings` is a copy that is dropped on a refusal.
     pub(super) fn apply(
         self,
@@ -90,9 +111,9 @@ impl Change {
         bindings: &mut Vec<Binding>,
     ) -> Result<(), Refusal> {
         let bad = |_| (StatusCode::BAD_REQUEST, "Bad CSeq");
-        let (call_id, cseq) = (request.call_id(), request.cseq().map_err(bad)?);
+        let order = Order::new(request.call_id(), request.cseq().map_err(bad)?);
         let check = |binding: &Binding| {
-            if binding.call_id == call_id && cseq <= binding.cseq {
+            if order.is_behind(binding.order) {
                 Err((StatusCode::SERVER_INTERNAL_ERROR, "Out of Order"))
             } else {
                 Ok(())
@@ -104,13 +125,13 @@ impl Change {
                 bindings.iter().try_for_each(check)?;
                 bindings.clear();
             }
-            Self::Bind(wishes) => {
+            Self::Bind(wishes, way) => {
                 for wish in &wishes {
-                    let bound = position(bindings, &wish.contact);
+                    let bound = wish.position(bindings);
                     bound.map_or(Ok(()), |at| check(&bindings[at]))?;
                 }
                 for wish in wishes {
-                    if let Some(at) = position(bindings, &wish.contact) {
+                    if let Some(at) = wish.position(bindings) {
                         bindings.remove(at);
                     }
                     if wish.lasts.is_zero() {
@@ -121,9 +142,10 @@ impl Change {
                         flow,
                         expires: now + wish.lasts,
                         q: wish.q,
-                        user_agent: request.header(Name::USER_AGENT).map(str::to_owned),
-                        call_id: call_id.to_owned(),
-                        cseq,
+                        user_agent: request.header(Name::USER_AGENT).map(user_agent),
+                        path: way.path.clone(),
+                        device: wish.device,
+                        order,
                     });
                 }
             }
@@ -132,7 +154,20 @@ impl Change {
     }
 }
 
-fn position(bindings: &[Binding], contact: &UriBuf) -> Option<usize> {
-    let uri = contact.as_uri();
-    bindings.iter().position(|binding| binding.contact.as_uri().is_equivalent(&uri))
+fn user_agent(text: &str) -> Box<str> {
+    let end = text.floor_char_boundary(MAX_USER_AGENT);
+    text[..end].into()
+}
+
+impl Wish {
+    /// The binding that this one takes the place of: of the same flow of the same device
+    /// (RFC 5626 §6), else with an equivalent contact.
+    fn position(&self, bindings: &[Binding]) -> Option<usize> {
+        let is_flow = self.device.as_ref().is_some_and(|device| device.reg_id.is_some());
+        let contact = self.contact.as_uri();
+        bindings.iter().position(|binding| match is_flow {
+            true if binding.is_outbound() => binding.device == self.device,
+            _ => binding.contact.as_uri().is_equivalent(&contact),
+        })
+    }
 }

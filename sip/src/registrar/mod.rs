@@ -1,15 +1,18 @@
 //! The registrar: which contacts an address of record is bound to, until when, and over which
-//! path they are reached (RFC 3261 §10.3).
+//! path they are reached (RFC 3261 §10.3, RFC 3327, RFC 5626 §6).
 
 mod binding;
 mod change;
+mod registered;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use base::{Duration, Instant};
 
-pub use binding::{Binding, BindingInfo};
+pub use binding::{Binding, BindingInfo, Device};
+pub use registered::Registered;
 
 use crate::{Flow, Message, StatusCode};
 
@@ -60,7 +63,8 @@ pub enum RegistrarEvent {
 #[derive(Debug, Default)]
 pub struct Registrar {
     config: RegistrarConfig,
-    aors: BTreeMap<Arc<str>, Vec<Binding>>,
+    /// As tight as can be: there are many, and they change once an hour.
+    aors: BTreeMap<Arc<str>, Box<[Binding]>>,
     /// When the next binding of each address ends.
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     /// Which addresses a closing connection takes along.
@@ -87,8 +91,7 @@ impl Registrar {
         &self.config
     }
 
-    /// Works a REGISTER in: all of it or nothing. Gives the bindings for the Contacts of the 200;
-    /// without a Contact in the request that is all it does.
+    /// Works a REGISTER in: all of it or nothing. Without a Contact in the request it only asks.
     ///
     /// # Errors
     /// The status and phrase to answer with; nothing is changed then.
@@ -98,7 +101,7 @@ impl Registrar {
         aor: &str,
         flow: Flow,
         request: &Message,
-    ) -> Result<Vec<BindingInfo>, (StatusCode, &'static str)> {
+    ) -> Result<Registered, (StatusCode, &'static str)> {
         self.handle_timeout(now);
         let change = change::read(&self.config, request)?;
         let old = self.aors.get_key_value(aor);
@@ -106,9 +109,10 @@ impl Registrar {
             return Err((StatusCode::SERVICE_UNAVAILABLE, "Too Many Registrations"));
         }
         let (key, mut bindings) = match old {
-            Some((key, bindings)) => (Arc::clone(key), bindings.clone()),
+            Some((key, bindings)) => (Arc::clone(key), bindings.to_vec()),
             None => (Arc::from(aor), Vec::new()),
         };
+        let (path, keeps) = change.path_and_flow();
         change.apply(now, flow, request, &mut bindings)?;
         while bindings.len() > self.config.max_bindings {
             // The oldest one is the first: they are kept in the order they were last refreshed.
@@ -116,13 +120,32 @@ impl Registrar {
         }
         let infos = bindings.iter().map(|binding| binding.info(now)).collect();
         self.replace(&key, bindings);
-        Ok(infos)
+        Ok(Registered::new(infos, request, path, keeps.then_some(flow.transport)))
     }
 
     /// The bindings of an address of record that have not ended, last refreshed last.
     pub fn bindings(&self, now: Instant, aor: &str) -> impl Iterator<Item = &Binding> {
-        let all = self.aors.get(aor).map_or(&[][..], Vec::as_slice);
+        let all = self.aors.get(aor).map_or(&[][..], |bindings| bindings);
         all.iter().filter(move |binding| binding.expires > now)
+    }
+
+    /// The bindings to ring for an address of record, last refreshed first: of the flows of one
+    /// device only the newest, because to the device they are one call twice (RFC 5626 §7).
+    #[must_use]
+    pub fn targets(&self, now: Instant, aor: &str) -> Vec<&Binding> {
+        let mut targets: Vec<&Binding> = Vec::new();
+        let all = self.aors.get(aor).map_or(&[][..], |bindings| bindings);
+        for binding in all.iter().rev().filter(|binding| binding.expires > now) {
+            let device = binding.device.as_ref().filter(|device| device.reg_id.is_some());
+            let again = targets.iter().any(|other| match (device, &other.device) {
+                (Some(device), Some(other)) => device.instance == other.instance,
+                _ => false,
+            });
+            if !again {
+                targets.push(binding);
+            }
+        }
+        targets
     }
 
     /// Time passed: ends the bindings whose time is over.
@@ -202,7 +225,7 @@ impl Registrar {
             _ => {}
         }
         if !bindings.is_empty() {
-            self.aors.insert(Arc::clone(aor), bindings);
+            self.aors.insert(Arc::clone(aor), bindings.into_boxed_slice());
         }
     }
 }

@@ -65,8 +65,8 @@ impl Call {
         let target =
             |binding: &Binding| Target { contact: binding.contact.clone(), flow: binding.flow };
         let aor = aor(&self.tenant, agent);
-        let mut targets: Vec<Target> = node.registrar.bindings(now, &aor).map(target).collect();
-        targets.reverse();
+        let bindings = node.registrar.targets(now, &aor);
+        let mut targets: Vec<Target> = bindings.into_iter().map(target).collect();
         targets.truncate(node.config.limits.bindings_rung);
         targets
     }

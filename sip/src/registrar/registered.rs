@@ -1,0 +1,53 @@
+//! What a REGISTER came to, and the 200 that says so (RFC 3261 §10.3 step 8, RFC 3327 §5.3,
+//! RFC 5626 §6).
+
+use base::Duration;
+
+use super::{BindingInfo, way};
+use crate::{Message, Name, Response, StatusCode, Transport};
+
+/// What a REGISTER came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registered {
+    /// All bindings of the address now.
+    pub bindings: Vec<BindingInfo>,
+    /// Path as it came, for phones that want to see it again.
+    pub path: Option<Box<str>>,
+    /// The phone's flow is kept: within how much time it must show that it is alive.
+    pub flow_timer: Option<Duration>,
+}
+
+/// The longest silence of a kept flow on a stream (RFC 5626 §4.4.1's own default).
+const FLOW_TIMER_STREAM: Duration = Duration::from_secs(120);
+/// The same on datagrams: most NATs forget a binding after 30 s (RFC 5626 §4.4.2).
+const FLOW_TIMER_DATAGRAM: Duration = Duration::from_secs(25);
+
+impl Registered {
+    pub(super) fn new(
+        bindings: Vec<BindingInfo>,
+        request: &Message,
+        path: Option<Box<str>>,
+        kept: Option<Transport>,
+    ) -> Self {
+        let path = path.filter(|_| way::supports(request, "path"));
+        let flow_timer = kept.map(|transport| match transport {
+            Transport::Udp => FLOW_TIMER_DATAGRAM,
+            _ => FLOW_TIMER_STREAM,
+        });
+        Self { bindings, path, flow_timer }
+    }
+
+    /// The 200.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        let ok = Response::new(StatusCode::OK).header(Name::SUPPORTED, "path, outbound");
+        let mut ok = self.bindings.iter().fold(ok, |ok, one| ok.header(Name::CONTACT, one));
+        if let Some(path) = &self.path {
+            ok = ok.header(Name::PATH, path);
+        }
+        if let Some(timer) = self.flow_timer {
+            ok = ok.header(Name::REQUIRE, "outbound").header(Name::FLOW_TIMER, timer.as_secs());
+        }
+        ok
+    }
+}
