@@ -30,7 +30,16 @@ async fn record(stand: &Stand) -> Finished {
     let (tell, mut reports) = mpsc::channel(10);
     let _service = Service::start(config, vec![receiver], orders, tell).unwrap();
     let now = || Instant::from_nanos(nanos.load(Ordering::SeqCst));
-    let settle = || tokio::time::sleep(Duration::from_millis(60));
+    // Until the recorder has had whole turns: an order that means nothing is taken in each.
+    let settle = async || {
+        for _ in 0..2 {
+            let (recording, tap) = (recording(0), TapId(0));
+            commands.send(Command::Stop { recording, tap, now: now() }).await.unwrap();
+            while commands.capacity() < commands.max_capacity() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
     let (id, tap) = (recording(77), TapId(77));
     let (tenant, call) = (tenant("acme"), call(1));
     let start = Command::Start { tenant, recording: id, call, tap, at: at(5), now: now() };

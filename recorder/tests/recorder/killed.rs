@@ -22,7 +22,8 @@ fn local(root: &Path) -> ObjectStore {
 }
 
 /// Not a test of its own: the process that [`kill_9_loses_at_most_a_second`] kills. It records
-/// both voices in real time and says how many packets it was given.
+/// both voices in real time and says how many packets it was given, and by how many milliseconds
+/// the machine was late with one at worst.
 #[tokio::test]
 async fn child_that_records_until_it_is_killed() {
     let Ok(root) = std::env::var(CHILD) else { return };
@@ -30,35 +31,38 @@ async fn child_that_records_until_it_is_killed() {
     let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
     stage.begin(&tenant("acme"), 1).await;
     let start = Instant::now();
+    let mut late = Duration::ZERO;
     for n in 0.. {
         let due = Duration::from_millis(20) * n;
         if let Some(wait) = due.checked_sub(start.elapsed()) {
             tokio::time::sleep(wait).await;
         }
+        late = late.max(start.elapsed().saturating_sub(due));
         let at = base::Instant::from_millis(20 * u64::from(n));
         for channel in [media::Channel::Left, media::Channel::Right] {
             let frame = crate::stage::frame(media::TapId(1), channel, u64::from(n), at);
             assert!(stage.ring.push_audio(frame));
         }
         stage.nanos.store((at + Duration::from_millis(20)).as_nanos(), Ordering::SeqCst);
-        println!("\nspoken {}", n + 1);
+        println!("\nspoken {} {}", n + 1, late.as_millis());
         std::io::stdout().flush().unwrap();
     }
 }
 
-/// Runs that process for so many packets, kills it, and gives how many it was given in the end.
-fn record_and_kill(root: &Path, packets: u64) -> u64 {
+/// Runs that process for so many packets, kills it, and gives how many it was given in the end,
+/// and how many milliseconds late it was at worst.
+fn record_and_kill(root: &Path, packets: u64) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::child_that_records_until_it_is_killed", "--nocapture"])
         .env(CHILD, root)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut spoken = 0;
+    let (mut spoken, mut late_ms) = (0, 0);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
-        if let Some(count) = line.strip_prefix("spoken ") {
-            spoken = count.parse().unwrap();
+        if let Some((count, late)) = line.strip_prefix("spoken ").and_then(|l| l.split_once(' ')) {
+            (spoken, late_ms) = (count.parse().unwrap(), late.parse().unwrap());
             if spoken == packets {
                 child.kill().unwrap();
             }
@@ -66,7 +70,7 @@ fn record_and_kill(root: &Path, packets: u64) -> u64 {
     }
     child.wait().unwrap();
     assert!(spoken >= packets, "the child ended by itself");
-    spoken
+    (spoken, late_ms)
 }
 
 async fn recover(root: &Path) -> (Finished, u64, Stage) {
@@ -89,15 +93,17 @@ async fn check_voices(finished: &Finished, stage: &Stage) {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_loses_at_most_a_second() {
     let root = folder("killed");
-    let spoken_ms = 20 * record_and_kill(&root, 150);
+    let (spoken, late_ms) = record_and_kill(&root, 150);
+    let spoken_ms = 20 * spoken;
     assert!(search_for_plaintext(&root) > 0);
     let left_uploads = files(&root.join("archive"));
     assert_eq!(left_uploads.len(), 1, "an upload was under way: {left_uploads:?}");
 
     let (finished, _, stage) = recover(&root).await;
     let lost_ms = spoken_ms - finished.duration_ms;
-    println!("{spoken_ms} ms were spoken, {lost_ms} ms are lost");
-    assert!(lost_ms <= 1000, "{lost_ms} ms of {spoken_ms} ms are lost");
+    println!("{spoken_ms} ms were spoken, {lost_ms} ms are lost, {late_ms} ms late");
+    // A busy machine leaves the recorder no more time than the speaker.
+    assert!(lost_ms <= 1000 + 2 * late_ms, "{lost_ms} ms of {spoken_ms} ms are lost");
     assert_eq!(finished.cut_short.as_deref(), Some("the engine ended while it recorded"));
     check_voices(&finished, &stage).await;
     empty_spool(&root).await;

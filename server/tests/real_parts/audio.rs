@@ -45,16 +45,19 @@ impl Sound {
 
     /// In how many seconds (of 100 ms windows) the tone stands at `amplitude` to 1.5 dB.
     pub(crate) fn seconds_of_tone(&self, hertz: f64, amplitude: f64) -> f64 {
-        let window = (self.rate / 10.0) as usize;
-        let hits = self
-            .samples
-            .chunks_exact(window)
-            .filter(|stretch| {
-                let ratio = self.amplitude(stretch, hertz) / amplitude;
-                (0.84..1.19).contains(&ratio)
-            })
-            .count();
-        hits as f64 / 10.0
+        self.seconds_within(hertz, amplitude * 0.84..amplitude * 1.19)
+    }
+
+    /// In how many seconds (of 100 ms windows) the tone is there, at half of `amplitude` or more:
+    /// a phone that this machine leaves no time for may miss a packet or two in each.
+    pub(crate) fn seconds_with_tone(&self, hertz: f64, amplitude: f64) -> f64 {
+        self.seconds_within(hertz, amplitude * 0.5..amplitude * 1.19)
+    }
+
+    fn seconds_within(&self, hertz: f64, level: std::ops::Range<f64>) -> f64 {
+        let windows = self.samples.chunks_exact((self.rate / 10.0) as usize);
+        windows.filter(|stretch| level.contains(&self.amplitude(stretch, hertz))).count() as f64
+            / 10.0
     }
 
     /// The loudest that the tone ever is, as a share of full scale.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio;
 use crate::net::free_port;
+use crate::parts::LIMIT;
 
 /// What a phone is and does.
 pub(crate) struct Phone {
@@ -104,17 +105,43 @@ impl Baresip {
     /// heard during the call.
     pub(crate) fn hang_up_and_listen(mut self) -> audio::Sound {
         self.quit();
-        let heard = fs::read_dir(&self.dir)
-            .expect("the phone's folder")
-            .map(|entry| entry.expect("an entry").path())
-            .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .unwrap_or_else(|| panic!("the phone heard nothing; it said:\n{}", self.output()));
+        let heard = self.heard_file();
+        let heard =
+            heard.unwrap_or_else(|| panic!("the phone heard nothing; it said:\n{}", self.output()));
         audio::Sound::from_wav_file(&heard, 0)
+    }
+
+    fn heard_file(&self) -> Option<PathBuf> {
+        let entries = fs::read_dir(&self.dir).expect("the phone's folder");
+        let mut files = entries.map(|entry| entry.expect("an entry").path());
+        files.find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+    }
+
+    /// For how many seconds the phone has heard a tone so far, as far as its file tells.
+    pub(crate) fn seconds_heard(&self, hertz: f64) -> f64 {
+        let file = self.heard_file();
+        let file = file.filter(|path| path.metadata().is_ok_and(|file| file.len() > 10_000));
+        let sound = file.map(|path| audio::Sound::from_wav_file(&path, 0));
+        sound.map_or(0.0, |sound| sound.seconds_with_tone(hertz, AMPLITUDE))
+    }
+
+    /// Waits until the phone has heard the tone for so many seconds.
+    pub(crate) fn hears(&self, hertz: f64, seconds: f64) {
+        let deadline = Instant::now() + LIMIT;
+        while self.seconds_heard(hertz) < seconds {
+            assert!(
+                Instant::now() < deadline,
+                "it never heard {hertz} Hz for {seconds} s: {} s; it said:\n{}",
+                self.seconds_heard(hertz),
+                self.output()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn quit(&mut self) {
         let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;

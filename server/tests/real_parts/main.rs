@@ -6,6 +6,7 @@
 mod audio;
 mod baresip;
 mod commands;
+mod lateness;
 mod net;
 mod outage;
 mod parts;

@@ -34,7 +34,7 @@ impl Answer {
     }
 }
 
-/// One request on one connection.
+/// One request on one connection. A busy machine may need long to answer.
 pub(crate) fn http(
     server: SocketAddr,
     method: &str,
@@ -43,7 +43,7 @@ pub(crate) fn http(
     body: Option<&Value>,
 ) -> Answer {
     let mut stream = TcpStream::connect(server).expect("the API");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    stream.set_read_timeout(Some(Duration::from_secs(100))).expect("a limit");
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {key}\r\n\
@@ -88,7 +88,7 @@ pub(crate) fn register(
     password: &str,
 ) -> Vec<u16> {
     let socket = UdpSocket::bind(phone).expect("the phone's port");
-    socket.set_read_timeout(Some(Duration::from_secs(3))).expect("a limit");
+    socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a limit");
     let mut statuses = Vec::new();
     let mut authorization = String::new();
     for cseq in 1..=2 {
@@ -101,15 +101,7 @@ pub(crate) fn register(
              {authorization}Content-Length: 0\r\n\r\n",
             port = phone.port(),
         );
-        socket.send_to(request.as_bytes(), server).expect("to send");
-        let mut buffer = [0; 4096];
-        let length = loop {
-            let (length, _) = socket.recv_from(&mut buffer).expect("an answer to REGISTER");
-            if !buffer[..length].starts_with(b"SIP/2.0 100") {
-                break length;
-            }
-        };
-        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let answer = ask(&socket, server, &request, &format!("CSeq: {cseq} REGISTER"));
         let status = answer[8..11].parse().expect("a status");
         statuses.push(status);
         if status != 401 {
@@ -124,6 +116,21 @@ pub(crate) fn register(
             format!("Authorization: {}\r\n", digest(challenge, agent, password, domain));
     }
     statuses
+}
+
+/// Sends until the final answer with these words comes, as a phone does over UDP.
+fn ask(socket: &UdpSocket, server: SocketAddr, request: &str, with: &str) -> String {
+    let mut buffer = [0; 4096];
+    for _ in 0..60 {
+        socket.send_to(request.as_bytes(), server).expect("to send");
+        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
+            let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if !answer.starts_with("SIP/2.0 1") && answer.contains(with) {
+                return answer;
+            }
+        }
+    }
+    panic!("no answer to\n{request}");
 }
 
 /// RFC 2617 §3.2.2 with qop=auth, written apart from the product so that they check each other.

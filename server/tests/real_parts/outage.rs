@@ -6,14 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::baresip::AMPLITUDE;
 use crate::parts::{
-    ACME_SALES, CARRIER_A, LIMIT, agent, carrier, speaking_agent, speaking_carrier,
+    ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier, speaking_agent, speaking_carrier,
 };
 use crate::postgres::Postgres;
-use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::subscribers::sse;
-
-const TALK: [Step; 4] = [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::ExpectBye];
 
 fn journal(folder: &Path) -> u64 {
     std::fs::metadata(folder.join("data/journal.jsonl")).map_or(0, |file| file.len())
@@ -48,15 +45,10 @@ fn while_the_database_is_away_calls_go_on_and_afterwards_the_log_is_whole() {
     let away = Instant::now();
     database.stop();
     // A call that begins, is answered and ends while nothing can be stored.
-    let steps = [
-        Step::Invite,
-        Step::MayCome(100),
-        Step::Expect(200),
-        Step::Ack,
-        Step::Pause(6000),
-        Step::Bye,
-    ];
-    carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps).succeed(LIMIT);
+    let other = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    server.agent_is(ACME, "bob", "busy");
+    other.hang_up();
+    other.succeed(LIMIT);
     bob.succeed(LIMIT);
     within(LIMIT, "events in the journal", || journal(folder.path()) > 0);
     let heard_before = live.sequences();
@@ -76,8 +68,8 @@ fn while_the_database_is_away_calls_go_on_and_afterwards_the_log_is_whole() {
     agents.sort_unstable();
     assert_eq!(agents, [Some("alice"), Some("bob")], "{calls:#?}");
     assert!(calls.iter().all(|call| call["cause"] == "normal"), "{calls:#?}");
-    let seconds = at_caller.seconds_of_tone(1000.0, AMPLITUDE);
-    assert!(seconds >= away.as_secs_f64(), "heard without a break: {seconds} s of {away:?}");
+    let seconds = at_caller.seconds_with_tone(1000.0, AMPLITUDE);
+    assert!(seconds >= 0.9 * away.as_secs_f64(), "heard without a break: {seconds} s of {away:?}");
 
     let (_stream, log) = sse(server.http, Some(0));
     log.wait_for("recording.completed", 2);
@@ -85,7 +77,7 @@ fn while_the_database_is_away_calls_go_on_and_afterwards_the_log_is_whole() {
     let all = log.sequences();
     assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "once, in order, no gap");
     assert!(all.starts_with(&heard_before), "nobody had heard what was not stored");
-    within(LIMIT, "the old subscriber hears the rest", || live.sequences() == all);
+    within(LIMIT, "the old subscriber hears the rest", || live.sequences().starts_with(&all));
     assert!(!log.has("event.missing", 1));
     assert!(!folder.path().join("data/rejected.jsonl").exists());
     assert_eq!(server.stop(), 0);

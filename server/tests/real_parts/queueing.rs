@@ -1,12 +1,19 @@
 //! Who gets the call when an agent does not answer, refuses, is busy, or the caller gives up.
 
-use std::time::Duration;
-
-use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, TALK, agent, carrier, patient};
+use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
 
 const NEVER_ANSWER: [Step; 3] = [Step::ExpectInvite, Step::Answer(180), Step::ExpectCancel];
+
+/// Waits until so many callers are in acme's queues.
+fn waiting(server: &Strowger, callers: u64) {
+    let what = format!("{callers} in the queues");
+    server.eventually(&what, "/api/v1/queues", ACME, LIMIT, |queues| {
+        let waiting = queues.as_array()?.iter().filter_map(|queue| queue["waiting"].as_u64());
+        (waiting.sum::<u64>() == callers).then_some(())
+    });
+}
 
 #[test]
 fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
@@ -17,8 +24,10 @@ fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
     server.agent_is(ACME, "alice", "available");
     let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
     server.agent_is(ACME, "bob", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(30_000));
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     alice.succeed(LIMIT);
+    server.agent_is(ACME, "bob", "busy");
+    caller.hang_up();
     caller.succeed(LIMIT);
     bob.succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
@@ -37,8 +46,10 @@ fn an_agent_who_rejects_is_passed_over_for_the_next() {
     server.agent_is(ACME, "alice", "available");
     let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
     server.agent_is(ACME, "bob", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(9_000));
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     alice.succeed(LIMIT);
+    server.agent_is(ACME, "bob", "busy");
+    caller.hang_up();
     caller.succeed(LIMIT);
     bob.succeed(LIMIT);
     assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "bob");
@@ -50,17 +61,17 @@ fn a_caller_waits_while_all_are_busy_and_gets_the_first_free_agent() {
     let server = Strowger::start(folder.path());
     let phone = agent(folder.path(), &server, "alice", "acme.example", 2, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let first = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(9_000));
+    let first = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     server.agent_is(ACME, "alice", "busy");
-    let second = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(35_000));
-    server.eventually("a caller in the queue", "/api/v1/queues", ACME, LIMIT, |queues| {
-        let sales =
-            queues.as_array()?.iter().find(|q| q["id"] == "sales" || q["queue"] == "sales")?;
-        (sales["waiting"] == 1).then_some(())
-    });
+    let second = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    waiting(&server, 1);
+    first.hang_up();
     first.succeed(LIMIT);
     // She wraps up and is free: the one who waits is hers.
-    second.succeed(Duration::from_secs(80));
+    waiting(&server, 0);
+    server.agent_is(ACME, "alice", "busy");
+    second.hang_up();
+    second.succeed(LIMIT);
     phone.succeed(LIMIT);
     let calls = server.ended_calls(ACME, 2, LIMIT);
     assert!(calls.iter().all(|call| call["agent"] == "alice"), "{calls:?}");
@@ -72,7 +83,9 @@ fn a_caller_who_hangs_up_while_the_agent_rings_stops_the_ringing() {
     let server = Strowger::start(folder.path());
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &NEVER_ANSWER);
     server.agent_is(ACME, "alice", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(7_000));
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    server.agent_is(ACME, "alice", "ringing");
+    caller.hang_up();
     caller.succeed(LIMIT);
     phone.succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
@@ -87,15 +100,15 @@ fn a_caller_who_hangs_up_while_the_agent_rings_stops_the_ringing() {
 fn a_caller_who_hangs_up_while_queued_leaves_the_queue() {
     let folder = Folder::new("abandon-queued");
     let server = Strowger::start(folder.path());
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SUPPORT, 1, &patient(7_000));
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SUPPORT, 1, &PATIENT);
+    server.calls_are(ACME, 1, "queued");
+    caller.hang_up();
     caller.succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
     let types = server.event_types(ACME, call["id"].as_str().unwrap());
     assert!(types.contains(&"call.queued".to_owned()), "{types:?}");
     assert!(!types.contains(&"call.offered".to_owned()), "{types:?}");
-    server.eventually("an empty queue", "/api/v1/queues", ACME, LIMIT, |queues| {
-        queues.as_array()?.iter().all(|queue| queue["waiting"] == 0).then_some(())
-    });
+    waiting(&server, 0);
 }
 
 #[test]

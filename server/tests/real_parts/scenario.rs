@@ -17,6 +17,8 @@ pub(crate) enum Step {
     AckRefusal,
     /// Milliseconds pass.
     Pause(u32),
+    /// The test says when to go on: `Sipp::hang_up`.
+    Told,
     /// Our BYE, and its 200.
     Bye,
     /// Their BYE must come; we answer 200.
@@ -74,6 +76,7 @@ fn step_xml(step: Step, lost: &str) -> String {
         Step::Ack => send(&in_dialog("ACK", 1, "[next_url]"), "", lost),
         Step::AckRefusal => send(&refusal_ack(), "", lost),
         Step::Pause(ms) => format!("<pause milliseconds=\"{ms}\"/>\n"),
+        Step::Told => recv("request=\"INFO\"", ""),
         Step::Bye => {
             send(&in_dialog("BYE", 2, "[next_url]"), " retrans=\"500\"", lost)
                 + &recv("response=\"200\"", "")

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, TALK, agent, carrier, patient};
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier};
 use crate::postgres::Postgres;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 
@@ -19,7 +18,7 @@ fn second(folder: &Path, data: &str, database: &str) -> Output {
     std::fs::write(&config, text).expect("the configuration");
     // One that is not turned away would serve for ever: it is ended, and its status is not 1.
     Command::new("timeout")
-        .args(["20", env!("CARGO_BIN_EXE_strowger"), "serve", "--config"])
+        .args(["60", env!("CARGO_BIN_EXE_strowger"), "serve", "--config"])
         .arg(&config)
         .output()
         .expect("the binary")
@@ -39,7 +38,7 @@ fn on_the_same_folder_or_the_same_file_it_ends_and_the_first_ones_call_goes_on()
     let server = Strowger::start(folder.path());
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &patient(5000));
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     server.agent_is(ACME, "alice", "busy");
 
     let holder = format!("process {}", server.pid());
@@ -48,8 +47,8 @@ fn on_the_same_folder_or_the_same_file_it_ends_and_the_first_ones_call_goes_on()
     let database = format!("[database]\nurl = \"sqlite:{}\"\n", file.display());
     is_turned_away(&second(folder.path(), "other", &database), &holder);
 
-    let live = server.data("/api/v1/calls", ACME);
-    assert_eq!(live[0]["state"], "connected", "{live}");
+    server.calls_are(ACME, 1, "connected");
+    caller.hang_up();
     caller.succeed(LIMIT);
     phone.succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
@@ -71,7 +70,6 @@ fn on_the_same_postgresql_database_it_ends_until_the_first_has_ended() {
     is_turned_away(&turned_away, &format!("process {}", server.pid()));
     server.kill();
     let server = Strowger::start_with(folder.path(), &setup);
-    std::thread::sleep(Duration::from_millis(100));
     assert_eq!(server.stop(), 0);
 }
 

@@ -1,7 +1,7 @@
 //! SIPp, a foreign traffic generator, as carrier or agents.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +33,8 @@ pub(crate) struct Sipp {
     child: Child,
     dir: PathBuf,
     name: String,
+    local: SocketAddr,
+    calls: u32,
 }
 
 impl Sipp {
@@ -51,10 +53,12 @@ impl Sipp {
             .args(["-m", &part.calls.to_string()])
             .args(["-r", &part.rate.to_string()])
             .args(["-mp", &(10_000 + u32::from(part.local.port() % 4000) * 2).to_string()])
-            .args(["-timeout", "100s", "-timeout_error"])
+            .args(["-cid_str", &format!("%u-{}-{}", part.name, part.local.port())])
+            .args(["-max_invite_retrans", "10", "-max_non_invite_retrans", "12"])
+            .args(["-timeout", "240s", "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(["-trace_msg", "-message_file", "messages.log"])
-            .args(["-nostdin", "-recv_timeout", "60000"])
+            .args(["-nostdin", "-recv_timeout", "120000"])
             .args(part.more);
         if let Some(server) = part.server {
             command.arg(server.to_string());
@@ -66,7 +70,25 @@ impl Sipp {
             .stderr(screen)
             .spawn()
             .expect("sipp: run scripts/install test");
-        Self { child, dir, name: part.name.to_owned() }
+        Self { child, dir, name: part.name.to_owned(), local: part.local, calls: part.calls }
+    }
+
+    /// Lets every call go on that waits at [`Step::Told`]: an INFO with its Call-ID, which never
+    /// reaches the server. Over UDP only.
+    pub(crate) fn hang_up(&self) {
+        let socket = UdpSocket::bind((self.local.ip(), 0)).expect("a socket");
+        let from = socket.local_addr().expect("its address");
+        for call in 1..=self.calls {
+            let port = self.local.port();
+            let info = format!(
+                "INFO sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK-told-{call}\r\n\
+                 From: <sip:test@{from}>;tag=test\r\nTo: <sip:{to}>\r\n\
+                 Call-ID: {call}-{name}-{port}\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n",
+                to = self.local,
+                name = self.name,
+            );
+            socket.send_to(info.as_bytes(), self.local).expect("to tell SIPp");
+        }
     }
 
     /// Waits until SIPp has played all its calls, every one as the scenario says.

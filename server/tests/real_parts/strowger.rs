@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::net::{Answer, http};
+use crate::parts::LIMIT;
 
 pub(crate) const ACME: &str = "demo-acme-admin";
 pub(crate) const PLATFORM: &str = "demo-platform";
@@ -54,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) provisioning: Option<PathBuf>,
     /// Where SIP and RTP listen.
     pub(crate) listen: Listen,
+    /// How long its calls may go on when it is told to stop; 5 s unless said.
+    pub(crate) drain_s: Option<u32>,
     /// More environment.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
@@ -105,10 +108,11 @@ impl Strowger {
         let config = folder.join("strowger.toml");
         let [udp, tcp, rtp] = setup.listen.values();
         let text = format!(
-            "data_dir = \"{}\"\ndrain_deadline_s = 5\n[sip]\nudp = [{udp}]\n\
+            "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
              tcp = [{tcp}]\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
             folder.join("data").display(),
+            setup.drain_s.unwrap_or(5),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
         let demo = repository().join("fixtures/demo.toml");
@@ -172,9 +176,16 @@ impl Strowger {
         http(self.http, "GET", path, key, None)
     }
 
-    /// The `data` of an answer that must be 200.
+    /// The `data` of an answer that must be 200; one that is too busy just now is asked again.
     pub(crate) fn data(&self, path: &str, key: &str) -> Value {
-        let answer = self.get(path, key);
+        let deadline = Instant::now() + LIMIT;
+        let answer = loop {
+            let answer = self.get(path, key);
+            if answer.status != 503 || Instant::now() > deadline {
+                break answer;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        };
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         assert_eq!(answer.status, 200, "GET {path}: {text}\n{}", self.log());
         answer.json()["data"].take()
@@ -212,7 +223,7 @@ impl Strowger {
 
     pub(crate) fn agent_is(&self, key: &str, agent: &str, state: &str) {
         let what = format!("{agent} {state}");
-        self.eventually(&what, "/api/v1/agents", key, Duration::from_secs(10), |agents| {
+        self.eventually(&what, "/api/v1/agents", key, LIMIT, |agents| {
             let agents = agents.as_array()?;
             agents
                 .iter()
@@ -222,6 +233,27 @@ impl Strowger {
                 })
                 .then_some(())
         });
+    }
+
+    /// Waits until so many calls that are up are in this state, as far as the store knows: it is
+    /// told a moment after it happened, on a slow disk a long moment.
+    pub(crate) fn calls_are(&self, key: &str, count: usize, state: &str) {
+        let (what, path) = (format!("{count} calls {state}"), "/api/v1/calls?per_page=200");
+        self.eventually(&what, path, key, LIMIT, |calls| {
+            let calls = calls.as_array()?.iter();
+            (calls.filter(|call| call["state"] == state).count() == count).then_some(())
+        });
+    }
+
+    /// Waits until it refuses new calls because it was told to stop.
+    pub(crate) fn drains(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while self.get("/readyz", "").status != 503 {
+            assert!(Instant::now() < deadline, "it never drains:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // The engine answers in order: what it was told before has reached it.
+        self.data("/api/v1/agents", ACME);
     }
 
     pub(crate) fn event_types(&self, key: &str, call: &str) -> Vec<String> {
@@ -244,7 +276,7 @@ impl Strowger {
 
     /// The exit status of a server that was told to stop before.
     pub(crate) fn exit_status(mut self) -> i32 {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("its status") {
                 return status.code().unwrap_or(-1);

@@ -1,11 +1,10 @@
 //! What a crash leaves behind, and how a stop is polite.
 
-use std::time::Duration;
-
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
+use crate::lateness::Lateness;
 use crate::parts::{
-    ACME_SALES, CARRIER_A, LIMIT, TALK, agent, carrier, patient, speaking_agent, speaking_carrier,
+    ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
@@ -19,8 +18,13 @@ fn after_kill_9_the_next_start_completes_the_record_the_events_and_the_recording
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, 440.0);
     alice.wait_for("Call established", LIMIT);
-    std::thread::sleep(Duration::from_secs(6));
+    alice.hears(440.0, 5.0);
+    caller.hears(1000.0, 5.0);
+    let lateness = Lateness::watch();
+    alice.hears(440.0, 6.0);
+    let heard = (alice.seconds_heard(440.0), caller.seconds_heard(1000.0));
     server.kill();
+    let late = lateness.worst().as_secs_f64();
     drop(caller);
     drop(alice);
 
@@ -32,9 +36,12 @@ fn after_kill_9_the_next_start_completes_the_record_the_events_and_the_recording
     assert!(types.contains(&"call.connected".to_owned()), "{types:?}");
     assert!(types.contains(&"call.ended".to_owned()), "{types:?}");
     let wav = recorded(&server, id);
-    let left = Sound::from_wav(&wav, 0).seconds_of_tone(440.0, AMPLITUDE);
-    let right = Sound::from_wav(&wav, 1).seconds_of_tone(1000.0, AMPLITUDE);
-    assert!(left >= 4.8 && right >= 4.8, "at most a second is missing: {left} s and {right} s");
+    let left = Sound::from_wav(&wav, 0).seconds_with_tone(440.0, AMPLITUDE);
+    let right = Sound::from_wav(&wav, 1).seconds_with_tone(1000.0, AMPLITUDE);
+    // A busy machine writes later, too.
+    let missing = (heard.0 - left).max(heard.1 - right);
+    println!("{missing} s are missing, on a machine that is up to {late} s late");
+    assert!(missing <= 1.0 + 2.0 * late, "{missing} s are missing of {heard:?}");
 
     // The sequence goes on where it was: a subscriber that resumes misses nothing.
     let events = server.data("/api/v1/calls", ACME);
@@ -48,13 +55,13 @@ fn sigterm_lets_a_live_call_end_refuses_new_ones_and_exits_0() {
     let server = Strowger::start(folder.path());
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let steps = patient(7000);
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     server.agent_is(ACME, "alice", "busy");
     server.terminate();
-    std::thread::sleep(Duration::from_millis(300));
+    server.drains();
     let refused = [Step::Invite, Step::MayCome(100), Step::Expect(503), Step::AckRefusal];
     carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &refused).succeed(LIMIT);
+    caller.hang_up();
     caller.succeed(LIMIT);
     phone.succeed(LIMIT);
     assert_eq!(server.exit_status(), 0);

@@ -1,13 +1,11 @@
 //! Callers and agents who talk: the happy path checked by what each end heard, many at once,
 //! over TCP, and through lost packets.
 
-use std::time::Duration;
-
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::parts::{
-    ACME_SALES, CARRIER_A, CARRIER_B, GLOBEX_SALES, LIMIT, TALK, agent, carrier, carrier_over_tcp,
-    patient, speaking_agent, speaking_carrier,
+    ACME_SALES, CARRIER_A, CARRIER_B, GLOBEX_SALES, LIMIT, PATIENT, TALK, agent, carrier,
+    carrier_over_tcp, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, GLOBEX, Setup, Strowger};
@@ -23,7 +21,8 @@ fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
     alice.wait_for("Call established", LIMIT);
-    std::thread::sleep(Duration::from_secs(5));
+    caller.hears(AGENT_HZ, 5.0);
+    alice.hears(CALLER_HZ, 5.0);
     let at_caller = caller.hang_up_and_listen();
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
     let at_agent = alice.hang_up_and_listen();
@@ -31,10 +30,10 @@ fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
     let id = call["id"].as_str().expect("its id");
     assert_eq!(call["to"], ACME_SALES);
     assert_eq!(call["agent"], "alice");
-    assert!(at_caller.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 4.0, "the caller heard the agent");
+    assert!(at_caller.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 2.0, "the agent at her level");
     let own = at_caller.loudest_during(CALLER_HZ, AGENT_HZ, AMPLITUDE);
     assert!(own < 0.02, "the caller did not hear himself: {own}");
-    assert!(at_agent.seconds_of_tone(CALLER_HZ, AMPLITUDE) >= 4.0, "the agent heard the caller");
+    assert!(at_agent.seconds_of_tone(CALLER_HZ, AMPLITUDE) >= 2.0, "the caller at his level");
     let own = at_agent.loudest_during(AGENT_HZ, CALLER_HZ, AMPLITUDE);
     assert!(own < 0.02, "the agent did not hear herself: {own}");
     let greeting = Sound {
@@ -45,8 +44,10 @@ fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
 
     let recording = recorded(&server, id);
     let (left, right) = (Sound::from_wav(&recording, 0), Sound::from_wav(&recording, 1));
-    assert!(left.seconds_of_tone(CALLER_HZ, AMPLITUDE) >= 4.0, "the caller is on the left");
-    assert!(right.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 4.0, "the agent is on the right");
+    for (voice, hertz) in [(&left, CALLER_HZ), (&right, AGENT_HZ)] {
+        assert!(voice.seconds_with_tone(hertz, AMPLITUDE) >= 4.5, "{hertz} Hz in its channel");
+        assert!(voice.seconds_of_tone(hertz, AMPLITUDE) >= 2.0, "{hertz} Hz at its level");
+    }
     assert!(left.loudest(AGENT_HZ) < 0.02, "the agent is not on the left");
     assert!(right.loudest(CALLER_HZ) < 0.02, "the caller is not on the right");
 
@@ -80,10 +81,11 @@ fn a_hundred_calls_in_parallel_all_reach_an_agent() {
     let setup = Setup { provisioning: Some(provisioning), ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
     let phones = crate::parts::agents_phone(folder.path(), &server, 100, &TALK);
-    let steps = patient(8000);
-    let callers = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 100, &steps);
-    callers.succeed(Duration::from_secs(90));
-    phones.succeed(Duration::from_secs(30));
+    let callers = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 100, &PATIENT);
+    server.calls_are(ACME, 100, "connected");
+    callers.hang_up();
+    callers.succeed(LIMIT);
+    phones.succeed(LIMIT);
     let calls = server.ended_calls(ACME, 100, LIMIT);
     let mut agents: Vec<_> = calls.iter().map(|call| call["agent"].to_string()).collect();
     agents.sort();
@@ -119,13 +121,15 @@ fn a_call_survives_lost_and_repeated_messages() {
         Step::Expect(200),
         Step::Lossy(30),
         Step::Ack,
-        Step::Pause(16_000),
+        Step::Told,
         Step::Lossy(30),
         Step::Bye,
     ];
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
-    caller.succeed(Duration::from_secs(60));
-    phone.succeed(Duration::from_secs(40));
+    server.calls_are(ACME, 1, "connected");
+    caller.hang_up();
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
     let calls = server.ended_calls(ACME, 1, LIMIT);
     assert_eq!(calls[0]["agent"], "alice", "one call, one record: {calls:?}");
 }
@@ -136,7 +140,9 @@ fn a_carrier_may_call_over_tcp() {
     let server = Strowger::start(folder.path());
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let steps = patient(6000);
+    // Long enough to be with alice by then, whatever else this machine does.
+    let [invite, trying, ringing, accepted, ack, _, bye] = PATIENT;
+    let steps = [invite, trying, ringing, accepted, ack, Step::Pause(20_000), bye];
     carrier_over_tcp(folder.path(), &server, ACME_SALES, &steps).succeed(LIMIT);
     phone.succeed(LIMIT);
     assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
@@ -150,9 +156,12 @@ fn each_tenants_calls_go_to_its_own_agents_whatever_the_queues_are_called() {
     let gina = agent(folder.path(), &server, "gina", "globex.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
     server.agent_is(GLOBEX, "gina", "available");
-    let steps = patient(7000);
-    let to_globex = carrier(folder.path(), &server, CARRIER_B, GLOBEX_SALES, 1, &steps);
-    let to_acme = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    let to_globex = carrier(folder.path(), &server, CARRIER_B, GLOBEX_SALES, 1, &PATIENT);
+    let to_acme = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    server.agent_is(ACME, "alice", "busy");
+    server.agent_is(GLOBEX, "gina", "busy");
+    to_globex.hang_up();
+    to_acme.hang_up();
     for part in [to_globex, to_acme, alice, gina] {
         part.succeed(LIMIT);
     }

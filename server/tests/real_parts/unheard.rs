@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
@@ -33,10 +32,16 @@ fn a_recording_whose_end_was_not_committed_is_found_at_the_next_start_or_told_lo
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, 440.0);
     alice.wait_for("Call established", LIMIT);
-    std::thread::sleep(Duration::from_secs(3));
+    alice.hears(440.0, 2.5);
     // What the store knows now is all that it will know: the recording runs.
+    server.eventually("a recording that runs", "/api/v1/recordings", ACME, LIMIT, |rows| {
+        (rows[0]["state"] == "recording").then_some(())
+    });
+    // Its files are one database only while nobody writes.
+    server.signal("STOP");
     copy_database(&data, &early);
-    std::thread::sleep(Duration::from_secs(1));
+    server.signal("CONT");
+    alice.hears(440.0, 3.5);
     drop(caller);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
     let id = call["id"].as_str().expect("its id").to_owned();
@@ -48,7 +53,7 @@ fn a_recording_whose_end_was_not_committed_is_found_at_the_next_start_or_told_lo
     let server = Strowger::start(folder.path());
     let found = recorded(&server, &id);
     assert_eq!(found, whole, "the same audio");
-    assert!(Sound::from_wav(&found, 0).seconds_of_tone(440.0, AMPLITUDE) >= 2.5);
+    assert!(Sound::from_wav(&found, 0).seconds_with_tone(440.0, AMPLITUDE) >= 3.0);
     let recordings = server.data("/api/v1/recordings", ACME);
     assert_eq!(recordings.as_array().map(Vec::len), Some(1), "{recordings}");
     assert!(recordings[0]["failure"].is_null(), "{recordings}");
