@@ -20,6 +20,7 @@ mod fault;
 mod feed;
 mod idempotency;
 mod key_table;
+mod ladder_pcap;
 mod ladder_text;
 mod openapi;
 mod params;

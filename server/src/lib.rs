@@ -23,6 +23,7 @@ mod poller;
 pub mod provision;
 pub mod random;
 mod recording;
+mod retention;
 mod signalling;
 mod unfinished;
 mod wake;

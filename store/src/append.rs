@@ -1,7 +1,9 @@
 //! The one way in for what happens: a batch of events, records and recordings in one transaction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use base::{CallId, TenantId};
 
@@ -14,6 +16,14 @@ use crate::{Result, Store, StoreError, ladder};
 const CHUNK: usize = 16;
 const EVENT_COLUMNS: usize = 6;
 const DECISION_COLUMNS: usize = 6;
+static EVENT_INSERTS: Inserts = Inserts::new(
+    "INSERT INTO events (tenant_id, sequence, call_id, at, kind, data) VALUES ",
+    EVENT_COLUMNS,
+);
+static DECISION_INSERTS: Inserts = Inserts::new(
+    "INSERT INTO decisions (tenant_id, call_id, position, at, summary, detail) VALUES ",
+    DECISION_COLUMNS,
+);
 
 /// What a batch holds of one tenant, in its order.
 #[derive(Default)]
@@ -134,8 +144,29 @@ fn insert_events<'a>(events: &[&'a EventRow]) -> Step<'a> {
             &event.data,
         ]);
     }
-    let sql = "INSERT INTO events (tenant_id, sequence, call_id, at, kind, data) VALUES ";
-    Step::new(with_places(sql, events.len(), EVENT_COLUMNS), row_values)
+    Step::new(EVENT_INSERTS.of(events.len()), row_values)
+}
+
+/// An INSERT of 1 to [`CHUNK`] rows: each number of rows has its text, made once.
+struct Inserts {
+    head: &'static str,
+    columns: usize,
+    texts: [OnceLock<String>; CHUNK],
+}
+
+impl Inserts {
+    const fn new(head: &'static str, columns: usize) -> Self {
+        Self { head, columns, texts: [const { OnceLock::new() }; CHUNK] }
+    }
+
+    /// The statement for so many rows.
+    fn of(&'static self, rows: usize) -> Cow<'static, str> {
+        let text = || with_places(self.head, rows, self.columns);
+        match self.texts.get(rows.wrapping_sub(1)) {
+            Some(known) => Cow::Borrowed(known.get_or_init(text)),
+            None => Cow::Owned(text()),
+        }
+    }
 }
 
 /// A statement with the places for the values of many rows at its end.
@@ -180,8 +211,7 @@ fn insert_decisions<'a>(call: &'a CallRow, first: u64, decisions: &'a [DecisionR
         let id = call.id;
         row_values.extend(values![&call.tenant, id, position, decision.at, summary, detail]);
     }
-    let sql = "INSERT INTO decisions (tenant_id, call_id, position, at, summary, detail) VALUES ";
-    Step::new(with_places(sql, decisions.len(), DECISION_COLUMNS), row_values)
+    Step::new(DECISION_INSERTS.of(decisions.len()), row_values)
 }
 
 #[cfg(test)]

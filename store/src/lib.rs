@@ -17,6 +17,7 @@ mod projection;
 mod provision;
 mod recordings;
 mod recover;
+mod retention;
 mod rows;
 
 pub use claim::Claim;

@@ -15,6 +15,7 @@ mod event;
 mod incoming;
 mod index;
 mod ladder;
+mod mask;
 mod node;
 mod port;
 mod ports;
@@ -29,6 +30,7 @@ pub use api::{ApiError, ApiReply, ApiRequest, LiveCall, LiveState, RequestId};
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide};
+pub use mask::masked;
 pub use port::{
     ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,
     SecurityKind, Timer,

@@ -17,6 +17,7 @@ use crate::answer::{Answer, PageOf, page};
 use crate::auth::Scoped;
 use crate::cloud_event::CloudEvent;
 use crate::fault::Fault;
+use crate::ladder_pcap::capture;
 use crate::ladder_text::diagram;
 use crate::params::{Params, filter_id, filter_time, path_id};
 use crate::state::{Api, Shared};
@@ -61,7 +62,7 @@ pub(crate) struct ListQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LadderQuery {
-    /// `text` draws the ladder as a diagram; `json` is the default.
+    /// `text` draws the ladder as a diagram, `pcap` is a capture file; `json` is the default.
     format: Option<String>,
     /// Whose, with a platform key.
     #[serde(rename = "tenant")]
@@ -139,8 +140,9 @@ pub(crate) async fn events(
 /// The SIP messages of one call, in order.
 #[utoipa::path(get, path = "/api/v1/calls/{id}/ladder", tag = "calls",
     params(("id" = String, Path, description = "The call"), LadderQuery),
-    responses((status = 200, description = "The messages, or with format=text a diagram",
-        content((Answer<Vec<LadderView>> = "application/json"), (String = "text/plain")))))]
+    responses((status = 200, description = "The messages, a diagram or a capture file",
+        content((Answer<Vec<LadderView>> = "application/json"), (String = "text/plain"),
+            (Vec<u8> = "application/vnd.tcpdump.pcap")))))]
 pub(crate) async fn ladder(
     State(api): State<Api>,
     scoped: Scoped,
@@ -158,7 +160,15 @@ pub(crate) async fn ladder(
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
             Ok((plain, diagram(&ladder)).into_response())
         }
-        Some(_) => Err(Fault::invalid("format", "must be json or text")),
+        Some("pcap") => {
+            let name = format!("attachment; filename=\"{}.pcap\"", call.id);
+            let fields = [
+                (header::CONTENT_TYPE, "application/vnd.tcpdump.pcap".to_owned()),
+                (header::CONTENT_DISPOSITION, name),
+            ];
+            Ok((fields, capture(&ladder)).into_response())
+        }
+        Some(_) => Err(Fault::invalid("format", "must be json, text or pcap")),
     }
 }
 

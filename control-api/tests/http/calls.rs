@@ -85,7 +85,7 @@ async fn the_events_of_a_call_are_cloud_events_in_order() {
 }
 
 #[tokio::test]
-async fn a_ladder_comes_as_rows_or_as_a_diagram() {
+async fn a_ladder_comes_as_rows_as_a_diagram_or_as_a_capture() {
     let stand = two_calls().await;
     let rows = stand.get(&path(1, "/ladder"), ACME).await.data();
     assert_eq!(rows.as_array().unwrap().len(), 2);
@@ -95,6 +95,11 @@ async fn a_ladder_comes_as_rows_or_as_a_diagram() {
     let answer = stand.get(&path(1, "/ladder?format=text"), ACME).await;
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     assert!(answer.text().contains("- INVITE -") && answer.text().contains("strowger"));
+    let answer = stand.get(&path(1, "/ladder?format=pcap"), ACME).await;
+    assert_eq!(answer.header("content-type"), "application/vnd.tcpdump.pcap");
+    assert_eq!(answer.body[..4], 0xa1b2_c3d4_u32.to_le_bytes());
+    let invite = answer.body.windows(16).any(|text| text == b"INVITE sip:+1555");
+    assert!(invite, "the message is in the capture");
     assert_eq!(stand.get(&path(1, "/ladder?format=pdf"), ACME).await.status, 400);
 }
 

@@ -76,11 +76,13 @@ pub struct Rtp {
 }
 
 /// What must last.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// `sqlite:FILE` or `postgres://...`; by default `strowger.db` in the data folder.
     pub url: Option<String>,
+    /// How long the SIP messages of calls are kept, in days; 0: for ever.
+    pub ladder_days: u32,
 }
 
 /// Where recordings go.
@@ -192,6 +194,12 @@ impl Default for Rtp {
             advertised: None,
             workers: 0,
         }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: None, ladder_days: 90 }
     }
 }
 

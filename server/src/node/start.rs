@@ -24,7 +24,7 @@ use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
 use crate::signalling::{Outlets, Signalling};
-use crate::{meters, random, unfinished};
+use crate::{meters, random, retention, unfinished};
 
 /// Committed events that a subscriber may lag behind before it reads the log instead.
 const COMMITTED: usize = 16_384;
@@ -96,6 +96,8 @@ impl Node {
         };
         let (http, mut tasks) = http::serve(listener, site, http_stopped);
         tasks.push(tokio::spawn(found));
+        let forgetting = retention::run(store.clone(), clock, config.database.ladder_days);
+        tasks.push(tokio::spawn(forgetting));
         tasks.push(tokio::spawn(meters::watch(handle.clone(), intake.clone(), depths)));
         Ok(Self {
             addresses,

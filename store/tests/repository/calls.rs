@@ -90,6 +90,26 @@ on_both! {
         assert_eq!((row.state, row.agent), (CallState::Queued, None));
     }
 
+    async fn old_ladders_are_forgotten_and_their_calls_are_not(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let began = |seconds: i64| {
+            let millis = u128::from(at(seconds).as_millis().cast_unsigned());
+            base::CallId::from_u128((millis << 80) | 7)
+        };
+        let (old, new) = (began(0), began(100));
+        for (first, id) in [(1, old), (7, new)] {
+            store.append(&conversation("acme", first, id)).await.unwrap();
+            let row = store.call(&tenant("acme"), id).await.unwrap().unwrap();
+            store.append(&[record_of(ended(row))]).await.unwrap();
+        }
+        assert_eq!(store.forget_ladders(at(100)).await.unwrap(), 1);
+        assert_eq!(store.forget_ladders(at(100)).await.unwrap(), 0);
+        let ladder = async |id| store.ladder(&tenant("acme"), id).await.unwrap().map(|l| l.len());
+        assert_eq!((ladder(old).await, ladder(new).await), (None, Some(2)));
+        assert!(store.call(&tenant("acme"), old).await.unwrap().is_some());
+        assert_eq!(store.decisions(&tenant("acme"), old).await.unwrap().len(), 2);
+    }
+
     async fn the_record_replaces_the_projection_and_brings_ladder_and_reasons(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();

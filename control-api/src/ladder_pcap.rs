@@ -1,0 +1,239 @@
+//! A call's ladder as a capture file (libpcap's classic format, link type RAW): what Wireshark and
+//! sngrep open. The messages are the ones on the wire, the packets around them are made up: UDP for
+//! UDP, and for every stream one TCP connection without handshake, TLS and WebSocket taken off.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use store::LadderRow;
+
+/// Microsecond stamps, in our byte order of choice: little endian.
+const MAGIC: u32 = 0xa1b2_c3d4;
+/// `LINKTYPE_RAW`: each packet begins with its IPv4 or IPv6 header.
+const LINK_TYPE_RAW: u32 = 101;
+const SNAP_LENGTH: u32 = 262_144;
+/// Bytes of a message in one packet: what fits an IPv4 packet with either header.
+const SEGMENT: usize = 65_000;
+
+const UDP: u8 = 17;
+const TCP: u8 = 6;
+/// PSH and ACK.
+const TCP_FLAGS: u8 = 0x18;
+
+/// The capture file.
+pub(crate) fn capture(ladder: &[LadderRow]) -> Vec<u8> {
+    let text: usize = ladder.iter().map(|row| row.bytes.len() + 80).sum();
+    let mut file = Vec::with_capacity(24 + text);
+    file.extend(MAGIC.to_le_bytes());
+    file.extend(2_u16.to_le_bytes());
+    file.extend(4_u16.to_le_bytes());
+    file.extend([0; 8]);
+    file.extend(SNAP_LENGTH.to_le_bytes());
+    file.extend(LINK_TYPE_RAW.to_le_bytes());
+    let mut sent: BTreeMap<(SocketAddr, SocketAddr), u32> = BTreeMap::new();
+    for row in ladder {
+        let (local, remote) = (address(&row.local), address(&row.remote));
+        let (from, to) = if row.sent { (local, remote) } else { (remote, local) };
+        for part in row.bytes.chunks(SEGMENT) {
+            let transport = if row.transport == "udp" {
+                udp(from, to, part)
+            } else {
+                let acknowledged = sent.get(&(to, from)).copied().unwrap_or(1);
+                let next = sent.entry((from, to)).or_insert(1);
+                let header = tcp(from, to, *next, acknowledged);
+                *next = next.wrapping_add(part.len() as u32);
+                header
+            };
+            put_packet(&mut file, row.at.as_micros(), (from.ip(), to.ip()), &transport, part);
+        }
+    }
+    file
+}
+
+/// The transport's header, and which it is.
+struct Transport {
+    protocol: u8,
+    header: Vec<u8>,
+    /// Where its checksum stands.
+    checksum: usize,
+}
+
+fn udp(from: SocketAddr, to: SocketAddr, part: &[u8]) -> Transport {
+    let mut header = ports(from, to);
+    header.extend(((part.len() + 8) as u16).to_be_bytes());
+    header.extend([0; 2]);
+    Transport { protocol: UDP, header, checksum: 6 }
+}
+
+fn tcp(from: SocketAddr, to: SocketAddr, sequence: u32, acknowledged: u32) -> Transport {
+    let mut header = ports(from, to);
+    header.extend(sequence.to_be_bytes());
+    header.extend(acknowledged.to_be_bytes());
+    header.extend([5 << 4, TCP_FLAGS]);
+    header.extend(u16::MAX.to_be_bytes());
+    header.extend([0; 4]);
+    Transport { protocol: TCP, header, checksum: 16 }
+}
+
+fn ports(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
+    [from.port().to_be_bytes(), to.port().to_be_bytes()].concat()
+}
+
+fn put_packet(
+    file: &mut Vec<u8>,
+    micros: i64,
+    (from, to): (IpAddr, IpAddr),
+    transport: &Transport,
+    part: &[u8],
+) {
+    let length = transport.header.len() + part.len();
+    let mut payload = transport.header.clone();
+    payload.extend_from_slice(part);
+    let (header, pseudo) = network(from, to, transport.protocol, length);
+    let sum = checksum(&[&pseudo, &payload]);
+    // RFC 768: a sum of zero is sent as all ones; zero says that there is none.
+    let sum = if sum == 0 { u16::MAX } else { sum };
+    payload[transport.checksum..transport.checksum + 2].copy_from_slice(&sum.to_be_bytes());
+    let captured = (header.len() + length) as u32;
+    file.extend((micros.div_euclid(1_000_000) as u32).to_le_bytes());
+    file.extend((micros.rem_euclid(1_000_000) as u32).to_le_bytes());
+    file.extend(captured.to_le_bytes());
+    file.extend(captured.to_le_bytes());
+    file.extend(header);
+    file.extend(payload);
+}
+
+/// The IP header, and the pseudo-header that the transport's checksum covers (RFC 768, RFC 8200
+/// §8.1). One IPv6 end makes both IPv6, the other mapped (RFC 4291 §2.5.5.2).
+fn network(from: IpAddr, to: IpAddr, protocol: u8, length: usize) -> (Vec<u8>, Vec<u8>) {
+    if let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) {
+        let mut header = vec![0x45, 0];
+        header.extend(((20 + length) as u16).to_be_bytes());
+        header.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
+        header.extend(from.octets());
+        header.extend(to.octets());
+        let sum = checksum(&[&header]);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        let mut pseudo = [from.octets(), to.octets()].concat();
+        pseudo.extend([0, protocol]);
+        pseudo.extend((length as u16).to_be_bytes());
+        return (header, pseudo);
+    }
+    let octets = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let mut header = vec![0x60, 0, 0, 0];
+    header.extend((length as u16).to_be_bytes());
+    header.extend([protocol, 64]);
+    header.extend(octets(from));
+    header.extend(octets(to));
+    let mut pseudo = [octets(from), octets(to)].concat();
+    pseudo.extend((length as u32).to_be_bytes());
+    pseudo.extend([0, 0, 0, protocol]);
+    (header, pseudo)
+}
+
+/// RFC 1071, over parts of which all but the last are of even length.
+fn checksum(parts: &[&[u8]]) -> u16 {
+    let mut sum = 0_u32;
+    for part in parts {
+        for pair in part.chunks(2) {
+            sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
+        }
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// A stored address; one that does not read stands as 0.0.0.0, so that its message is not lost.
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap_or_else(|_| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::UnixTime;
+
+    use super::*;
+
+    fn row(micros: i64, sent: bool, transport: &str, ends: (&str, &str), text: &str) -> LadderRow {
+        LadderRow {
+            at: UnixTime::from_micros(1_795_168_800_000_000 + micros),
+            sent,
+            transport: transport.to_owned(),
+            local: ends.0.to_owned(),
+            remote: ends.1.to_owned(),
+            bytes: text.as_bytes().to_vec(),
+        }
+    }
+
+    /// The packets of a capture: seconds, microseconds, bytes.
+    fn packets(file: &[u8]) -> Vec<(u32, u32, &[u8])> {
+        let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        assert_eq!((word(0), word(20)), (0xa1b2_c3d4, 101));
+        let mut found = Vec::new();
+        let mut at = 24;
+        while at < file.len() {
+            let length = word(at + 8) as usize;
+            assert_eq!(word(at + 12) as usize, length);
+            found.push((word(at), word(at + 4), &file[at + 16..at + 16 + length]));
+            at += 16 + length;
+        }
+        found
+    }
+
+    #[test]
+    fn datagrams_have_their_addresses_their_times_and_right_checksums() {
+        let ends = ("192.0.2.1:5060", "198.51.100.7:5062");
+        let file = capture(&[
+            row(123, false, "udp", ends, "INVITE sip:a SIP/2.0\r\n\r\n"),
+            row(1_000_456, true, "udp", ends, "SIP/2.0 100 Trying\r\n\r\n!"),
+        ]);
+        let packets = packets(&file);
+        assert_eq!((packets[0].0, packets[0].1), (1_795_168_800, 123));
+        assert_eq!((packets[1].0, packets[1].1), (1_795_168_801, 456));
+        let first = packets[0].2;
+        assert_eq!(first[12..20], [198, 51, 100, 7, 192, 0, 2, 1]);
+        assert_eq!(first[20..24], [0x13, 0xc6, 0x13, 0xc4]);
+        assert_eq!(&first[28..], b"INVITE sip:a SIP/2.0\r\n\r\n");
+        for (_, _, packet) in &packets {
+            assert_eq!(checksum(&[&packet[..20]]), 0, "the header's");
+            let length = (packet.len() - 20) as u16;
+            let mut pseudo = packet[12..20].to_vec();
+            pseudo.extend([0, 17]);
+            pseudo.extend(length.to_be_bytes());
+            assert_eq!(checksum(&[&pseudo, &packet[20..]]), 0, "the datagram's");
+        }
+    }
+
+    #[test]
+    fn a_stream_counts_its_bytes_so_that_a_reader_joins_them() {
+        let ends = ("[2001:db8::1]:5061", "[2001:db8::7]:40000");
+        let file = capture(&[
+            row(0, false, "tls", ends, "REGISTER sip:a SIP/2.0\r\n\r\n"),
+            row(1, true, "tls", ends, "SIP/2.0 200 OK\r\n\r\n"),
+            row(2, false, "tls", ends, "OPTIONS"),
+        ]);
+        let packets = packets(&file);
+        let numbers = |packet: &[u8]| {
+            let word = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
+            assert_eq!(packet[6], TCP);
+            (word(44), word(48))
+        };
+        assert_eq!(numbers(packets[0].2), (1, 1));
+        assert_eq!(numbers(packets[1].2), (1, 27));
+        assert_eq!(numbers(packets[2].2), (27, 19));
+        assert_eq!(&packets[2].2[60..], b"OPTIONS");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_into_packets_and_a_damaged_address_loses_none() {
+        let long = "x".repeat(SEGMENT + 10);
+        let file = capture(&[row(0, true, "ws", ("?", "127.0.0.1:5060"), &long)]);
+        let lengths: Vec<_> = packets(&file).iter().map(|packet| packet.2.len() - 40).collect();
+        assert_eq!(lengths, [SEGMENT, 10]);
+    }
+}
