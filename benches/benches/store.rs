@@ -10,7 +10,12 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use routing::{Provisioning, Tenant};
 use store::{Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow, Store};
 
-const OFFERED: &str = r#"{"queue":"sales","agent":"alice","decision":{"chosen":"alice","considered":[{"agent":"alice","verdict":{"verdict":"chosen","idle_ms":3188}},{"agent":"bob","verdict":{"verdict":"state","state":"offline","reason":null}}],"not_listed":0,"needs":["sales"],"rule":"of the queue's reachable, available agents"}}"#;
+const OFFERED: &str = concat!(
+    r#"{"queue":"sales","agent":"alice","decision":{"chosen":"alice","considered":["#,
+    r#"{"agent":"alice","verdict":{"verdict":"chosen","idle_ms":3188}},"#,
+    r#"{"agent":"bob","verdict":{"verdict":"state","state":"offline","reason":null}}],"#,
+    r#""not_listed":0,"needs":["sales"],"rule":"of the queue's reachable, available agents"}}"#,
+);
 const CALL_EVENTS: [(&str, &str); 10] = [
     ("call.started", r#"{"trunk":"carrier-a","from":"+15559000","to":"+15550100"}"#),
     ("call.routed", r#"{"flow":"sales","reasons":["+15550100 belongs to tenant acme"]}"#),

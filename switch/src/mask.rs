@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn keys_of_the_media_are_masked_and_their_parameters_kept() {
         let head = "INVITE sip:a SIP/2.0\r\nContent-Type: application/sdp\r\n\r\n";
-        let body = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:4\r\n\
+        let body = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 \
+                    inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:4\r\n\
                     a=ice-pwd:asd88fgpdd777uzjYhagZg\r\na=rtpmap:0 PCMU/8000\r\n";
         let text = shown(&format!("{head}{body}"));
         assert_eq!(
