@@ -39,6 +39,9 @@ pub enum ApiRequest {
     Agents,
     /// The tenant's queues.
     Queues,
+    /// The last calls that were refused before they were any tenant's, newest first. They are the
+    /// platform's: only it may ask.
+    RefusedCalls,
     /// Put an agent into a state.
     SetAgentState {
         /// Which.
@@ -67,6 +70,29 @@ pub enum ApiReply {
     Agents(Vec<AgentSnapshot>),
     /// To [`ApiRequest::Queues`].
     Queues(Vec<QueueSnapshot>),
+    /// To [`ApiRequest::RefusedCalls`].
+    RefusedCalls(Vec<RefusedCall>),
+}
+
+/// A call that was refused before it was any tenant's.
+#[derive(Clone, Debug)]
+pub struct RefusedCall {
+    /// Its name; nothing else has it.
+    pub id: CallId,
+    /// When the INVITE came.
+    pub at: UnixTime,
+    /// Where from.
+    pub source: std::net::SocketAddr,
+    /// The trunk of that source, if it is one's.
+    pub trunk: Option<TrunkId>,
+    /// The user of From.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// The SIP status it was refused with.
+    pub status: u16,
+    /// What came and what was answered.
+    pub ladder: Vec<LadderEntry>,
 }
 
 /// Why a request was not done.

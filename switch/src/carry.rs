@@ -115,6 +115,7 @@ impl Switch {
         if flow.connection == 0 {
             return;
         }
+        self.node.gate.forget(flow);
         self.node.registrar.flow_closed(flow);
         for leg in self.node.index.connection_closed(&flow) {
             self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg));

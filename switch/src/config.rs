@@ -50,6 +50,19 @@ pub struct Limits {
     pub settle: Duration,
     /// Agents' phones rung at once for one agent, the newest bindings first.
     pub bindings_rung: usize,
+    /// Requests a second from a source (an IPv4 address, an IPv6 /64) that has proven nothing; ten
+    /// times that from one that has. A trunk's calls and requests within dialogs do not count.
+    pub source_requests_per_second: u32,
+    /// How many of them at once.
+    pub source_burst: u32,
+    /// New calls a second, over all tenants, before each gets its share alone.
+    pub calls_per_second: Option<u32>,
+    /// A tenant's share, or a source's where there is no tenant, when there is too much to do: new
+    /// calls a second.
+    pub share_calls_per_second: u32,
+    /// Requests of peers that are being answered, before new calls get their share alone; at twice
+    /// as many there are none.
+    pub transactions: usize,
 }
 
 impl Default for Limits {
@@ -60,6 +73,11 @@ impl Default for Limits {
             ladder_bytes: 256 * 1024,
             settle: Duration::from_secs(2),
             bindings_rung: 4,
+            source_requests_per_second: 200,
+            source_burst: 2_000,
+            calls_per_second: None,
+            share_calls_per_second: 10,
+            transactions: 80_000,
         }
     }
 }

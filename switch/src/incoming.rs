@@ -1,17 +1,15 @@
-//! SIP requests outside a call, and responses to requests of ours: whose are they?
+//! Requests that the gate let pass, and responses to requests of ours: whose are they?
 
 use std::sync::Arc;
 
-use base::Instant;
+use base::{AgentId, Instant, TenantId, TrunkId};
 use routing::{Directory, Trunk};
-use sip::{
-    ClientTx, Dialog, DialogId, Flow, Message, Method, Name, Response, ServerTx, StatusCode,
-};
+use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode};
 
 use crate::Cause;
-use crate::call::{Call, Destination, Invitation, Inviter, Refusal, Signal, not_allowed};
+use crate::call::{Call, Destination, Invitation, Inviter, Refusal, Signal};
+use crate::gate::Authenticated;
 use crate::index::LegRef;
-use crate::node::ALLOW;
 use crate::port::SecurityKind;
 use crate::switch::Switch;
 
@@ -21,25 +19,18 @@ impl Switch {
         if request.to_tag().is_some() {
             return self.on_in_dialog(now, tx, request);
         }
-        let node = &mut self.node;
-        match request.method() {
-            Method::Invite => self.on_invite(now, tx, flow, request),
-            Method::Register => self.on_register(now, tx, flow, &request),
-            Method::Options => {
-                let response = Response::new(StatusCode::OK)
-                    .header(Name::ALLOW, ALLOW)
-                    .header(Name::ACCEPT, "application/sdp");
-                node.endpoint.respond(now, tx, response);
+        match (request.method(), self.node.gate.take_proven()) {
+            (Method::Invite, Some(Authenticated::Trunk(trunk))) => {
+                self.on_trunk_invite(now, tx, flow, request, &trunk);
             }
-            Method::Bye | Method::Info | Method::Update | Method::Prack => {
-                node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST);
+            (Method::Invite, Some(Authenticated::Agent { tenant, agent })) => {
+                self.on_agent_invite(now, tx, flow, request, (tenant, agent));
             }
-            Method::Other(_) => {
-                let response =
-                    Response::new(StatusCode::NOT_IMPLEMENTED).header(Name::ALLOW, ALLOW);
-                node.endpoint.respond(now, tx, response);
+            (Method::Register, Some(Authenticated::Agent { tenant, agent })) => {
+                self.on_register(now, tx, flow, &request, (tenant, agent));
             }
-            _ => not_allowed(node, now, tx),
+            // The gate lets nothing else pass.
+            _ => self.node.reply(now, tx, StatusCode::FORBIDDEN),
         }
     }
 
@@ -54,17 +45,20 @@ impl Switch {
         }
     }
 
-    /// An INVITE that begins a call: from a trunk, or not at all.
-    fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, invite: Message) {
-        let Some(directory) = self.node.directory.clone() else {
-            return self.turn_away(now, tx, &Refusal::draining());
-        };
-        let Some(trunk) = directory.trunk_of(flow.remote.ip()) else {
-            self.node.security(now, SecurityKind::StrangerCall, flow.remote, None);
-            return self.turn_away(now, tx, &Refusal::new(Cause::Forbidden, ""));
-        };
+    /// An INVITE of a trunk's that begins a call.
+    fn on_trunk_invite(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        flow: Flow,
+        invite: Message,
+        trunk: &TrunkId,
+    ) {
+        let Some(directory) = self.node.directory.clone() else { return };
+        let Some(trunk) = directory.trunk(trunk) else { return };
         if self.node.index.sip_calls.contains_key(invite.call_id()) {
             // The same request by another way (RFC 3261 §8.2.2.2).
+            self.node.security(now, SecurityKind::Loop, flow.remote, None);
             return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
         }
         let Some(dialled) = dialled(&invite) else {
@@ -77,7 +71,7 @@ impl Switch {
                 self.node.security(now, SecurityKind::UnknownNumber, flow.remote, tenant.clone());
                 match tenant {
                     Some(tenant) => (tenant, Destination::Nowhere(refusal)),
-                    None => return self.turn_away(now, tx, &refusal),
+                    None => return self.turn_away(now, tx, flow, &invite, &refusal),
                 }
             }
         };
@@ -88,9 +82,30 @@ impl Switch {
         self.calls.insert(call);
     }
 
-    /// Refuses an INVITE that is nobody's call.
-    fn turn_away(&mut self, now: Instant, tx: ServerTx, refusal: &Refusal) {
-        self.node.endpoint.respond(now, tx, refusal.response());
+    /// An INVITE of an agent's phone.
+    fn on_agent_invite(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        flow: Flow,
+        invite: Message,
+        (_tenant, _agent): (TenantId, AgentId),
+    ) {
+        self.turn_away(now, tx, flow, &invite, &Refusal::new(Cause::Forbidden, ""));
+    }
+
+    /// Refuses an INVITE that is no tenant's call.
+    fn turn_away(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        flow: Flow,
+        invite: &Message,
+        refusal: &Refusal,
+    ) {
+        let response = refusal.response();
+        self.node.note_refused(now, flow, invite, &response);
+        self.node.endpoint.respond(now, tx, response);
     }
 
     /// A response to a request of ours.
@@ -168,7 +183,7 @@ fn find(
     directory: &Arc<Directory>,
     trunk: &Trunk,
     dialled: &str,
-) -> Result<(base::TenantId, Destination), Refusal> {
+) -> Result<(TenantId, Destination), Refusal> {
     let route = routing::route(directory, trunk, dialled)
         .map_err(|refused| Refusal::new(Cause::NoRoute, refused.to_string()))?;
     let steps = directory
@@ -181,7 +196,7 @@ fn find(
 }
 
 /// The one tenant a trunk is for, if it is for one only.
-fn only_tenant(trunk: &Trunk) -> Option<base::TenantId> {
+fn only_tenant(trunk: &Trunk) -> Option<TenantId> {
     match trunk.tenants.as_deref() {
         Some([tenant]) => Some(tenant.clone()),
         _ => None,

@@ -16,15 +16,21 @@ use sip::{
 
 use crate::config::{Prompts, SwitchConfig};
 use crate::event::{Event, EventKind};
+use crate::gate::Gate;
 use crate::index::Index;
 use crate::ladder::Pending;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
+use crate::refused::RefusedCalls;
 use crate::strays::{Stray, Strays};
 use crate::tenants::{Quota, Tenants};
+use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+
+/// The event packages we notify of (RFC 6665 §8.2.2).
+pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";
 
 /// How long a stray INVITE is remembered at most: Timer B until a first response, then 64*T1 after
 /// the CANCEL (RFC 3261 §9.1). The transaction layer says so earlier.
@@ -41,6 +47,9 @@ pub(crate) struct Node {
     pub(crate) registrar: Registrar,
     pub(crate) authenticator: Authenticator,
     pub(crate) router: Router,
+    pub(crate) gate: Gate,
+    pub(crate) watch: Watch,
+    pub(crate) refused: RefusedCalls,
     pub(crate) ports: Ports,
     pub(crate) tenants: Tenants,
     pub(crate) trunks: BTreeMap<TrunkId, Quota>,
@@ -85,6 +94,9 @@ impl Node {
             registrar: Registrar::new(),
             authenticator: Authenticator::new(rng.fork()),
             router: Router::new(),
+            gate: Gate::new(&config.limits),
+            watch: Watch::default(),
+            refused: RefusedCalls::default(),
             ports: Ports::new(&config.media),
             tenants: Tenants::default(),
             trunks: BTreeMap::new(),
@@ -139,7 +151,21 @@ impl Node {
         source: SocketAddr,
         tenant: Option<TenantId>,
     ) {
-        let event = SecurityEvent { at: self.wall(now), kind, source, tenant };
+        if let Some(told) = self.watch.notice(now, kind, source, tenant) {
+            self.tell_security(now, told);
+        }
+    }
+
+    /// Says what a minute has gathered.
+    pub(crate) fn tell_watched(&mut self, now: Instant) {
+        while let Some(told) = self.watch.poll(now) {
+            self.tell_security(now, told);
+        }
+    }
+
+    fn tell_security(&mut self, now: Instant, told: Told) {
+        let Told { kind, source, tenant, count } = told;
+        let event = SecurityEvent { at: self.wall(now), kind, source, tenant, count };
         self.outbox.push_back(Output::Security(event));
     }
 

@@ -58,6 +58,11 @@ pub enum Input {
         /// before.
         last_sequence: Vec<(TenantId, u64)>,
     },
+    /// How busy the driver is: 100 when it does all it can, 200 when it falls behind.
+    Load {
+        /// In percent.
+        percent: u32,
+    },
     /// The API asks.
     Request {
         /// Comes back in the reply.
@@ -200,6 +205,8 @@ pub struct SecurityEvent {
     pub source: SocketAddr,
     /// Whose number, agent or domain it was about, when that is known.
     pub tenant: Option<TenantId>,
+    /// How often: 1 the first time, at once; what follows within a minute is one event then.
+    pub count: u64,
 }
 
 /// What somebody did.
@@ -217,6 +224,20 @@ pub enum SecurityKind {
     OverLimit,
     /// Audio to a call's port from somebody who is not in the call; nobody heard it.
     MediaStranger,
+    /// A request other than a call from somebody who may not make it.
+    StrangerRequest,
+    /// An agent's request in another's name.
+    ForgedIdentity,
+    /// A request within a dialog that came from elsewhere than its peer.
+    DialogHijack,
+    /// So many wrong passwords that no more are looked at for a while.
+    Guessing,
+    /// More requests than a source may send; they were dropped.
+    Flood,
+    /// New calls turned away because there was too much to do.
+    Overload,
+    /// A call that had gone round too often.
+    Loop,
 }
 
 impl SecurityKind {
@@ -230,6 +251,13 @@ impl SecurityKind {
             Self::ForeignRegistration => "foreign_registration",
             Self::OverLimit => "over_limit",
             Self::MediaStranger => "media_stranger",
+            Self::StrangerRequest => "stranger_request",
+            Self::ForgedIdentity => "forged_identity",
+            Self::DialogHijack => "dialog_hijack",
+            Self::Guessing => "guessing",
+            Self::Flood => "flood",
+            Self::Overload => "overload",
+            Self::Loop => "loop",
         }
     }
 }
@@ -245,4 +273,6 @@ pub enum Timer {
     Router,
     /// When a call that has ended stops waiting for its last messages.
     Call,
+    /// When what strangers did for a minute is told.
+    Security,
 }

@@ -54,6 +54,9 @@ impl Switch {
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
+            ApiRequest::RefusedCalls => {
+                Ok(ApiReply::RefusedCalls(self.node.refused.all().cloned().collect()))
+            }
             ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
             ApiRequest::SetAgentState { agent, state, reason } => {
                 let directory = self.node.directory.as_ref().ok_or(ApiError::NotFound)?;

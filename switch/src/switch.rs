@@ -38,6 +38,10 @@ pub struct Sizes {
     pub server_transactions: usize,
     /// SIP transactions of ours.
     pub client_transactions: usize,
+    /// Connections whose certificates' names are kept.
+    pub identities: usize,
+    /// Sources of which something is still to be told.
+    pub watched: usize,
 }
 
 impl Switch {
@@ -56,11 +60,13 @@ impl Switch {
         match input {
             Input::Received { flow, bytes } => {
                 self.note(now, Direction::In, flow, &bytes);
-                self.node.endpoint.handle_input(now, sip::Input::Received { flow, bytes });
+                self.receive(now, flow, bytes);
             }
             Input::FlowClosed { flow } => self.on_flow_closed(now, flow),
+            Input::FlowIdentity { flow, names } => self.node.gate.identify(flow, names),
+            Input::Load { percent } => self.node.gate.load.report(percent),
             // Nothing asks for these yet.
-            Input::FlowIdentity { .. } | Input::Dns(_) | Input::Connected { .. } => {
+            Input::Dns(_) | Input::Connected { .. } => {
                 self.node.ignored += 1;
             }
             Input::Media { event, .. } => self.on_media(now, event),
@@ -80,6 +86,7 @@ impl Switch {
         self.node.endpoint.handle_timeout(now);
         self.node.registrar.handle_timeout(now);
         self.node.router.handle_timeout(now);
+        self.node.tell_watched(now);
         while let Some(&(due, alarm)) = self.node.alarms.first()
             && due <= now
         {
@@ -105,7 +112,8 @@ impl Switch {
         let binding = node.registrar.poll_timeout().map(|at| (at, Timer::Binding));
         let router = node.router.poll_timeout().map(|(at, _)| (at, Timer::Router));
         let call = node.alarms.first().map(|&(at, _)| (at, Timer::Call));
-        [transaction, binding, router, call].into_iter().flatten().min()
+        let security = node.watch.poll_timeout().map(|at| (at, Timer::Security));
+        [transaction, binding, router, call, security].into_iter().flatten().min()
     }
 
     /// What it holds now.
@@ -120,6 +128,8 @@ impl Switch {
             alarms: self.node.alarms.len(),
             server_transactions,
             client_transactions,
+            identities: self.node.gate.connections(),
+            watched: self.node.watch.len(),
         }
     }
 
@@ -150,6 +160,7 @@ impl Switch {
                 break;
             }
         }
+        self.node.close_refused();
         self.node.pending.clear();
     }
 

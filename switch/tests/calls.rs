@@ -4,9 +4,13 @@
 mod rig;
 
 mod abandon;
+mod admission;
 mod api;
 mod attempt;
+mod callers;
+mod guessing;
 mod hangup;
+mod hijack;
 mod in_dialog;
 mod limits;
 mod logbook;

@@ -297,8 +297,8 @@ fn options_outside_a_dialog_say_what_we_take() {
     rig.send(STRANGER, &options);
     let ok = rig.expect(STRANGER, "SIP/2.0 200");
     assert!(header(&ok, "Allow").contains("INVITE"));
-    let message = call.next("MESSAGE", None).replace("sip:@", "sip:");
-    rig.send(STRANGER, &message);
+    let refer = call.next("REFER", None).replace("sip:@", "sip:");
+    rig.send(STRANGER, &refer);
     let refused = rig.expect(STRANGER, "SIP/2.0 405");
     assert!(header(&refused, "Allow").contains("BYE"));
     rig.finish();

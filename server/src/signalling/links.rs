@@ -150,10 +150,11 @@ impl Links {
                 }
             }
             Output::Security(event) => {
-                let kind = event.kind.as_str();
-                metrics::counter!("strowger_security_events_total", "kind" => kind).increment(1);
+                let (kind, count) = (event.kind.as_str(), event.count);
+                metrics::counter!("strowger_security_events_total", "kind" => kind)
+                    .increment(count);
                 let tenant = event.tenant.as_ref().map(base::TenantId::as_str);
-                tracing::warn!(kind, source = %event.source, tenant, "security event");
+                tracing::warn!(kind, source = %event.source, tenant, count, "security event");
             }
         }
     }

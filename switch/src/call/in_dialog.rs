@@ -176,7 +176,7 @@ fn no_dialog(node: &mut Node, now: Instant, tx: ServerTx) {
     node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST);
 }
 
-pub(crate) fn not_allowed(node: &mut Node, now: Instant, tx: ServerTx) {
+fn not_allowed(node: &mut Node, now: Instant, tx: ServerTx) {
     let response = Response::new(StatusCode::METHOD_NOT_ALLOWED).header(Name::ALLOW, ALLOW);
     node.endpoint.respond(now, tx, response);
 }

@@ -11,6 +11,7 @@ mod leg;
 mod model;
 mod narrative;
 mod negotiation;
+mod peer;
 mod refusal;
 mod setup;
 mod steps;
@@ -24,7 +25,6 @@ use base::{AgentId, CallId, Instant, QueueId, TenantId, TrunkId};
 use routing::{CancelReason, Decision, Directory, Refusal as QueueRefusal, WorkId};
 use sip::{ClientTx, Message, ServerTx};
 
-pub(crate) use self::in_dialog::not_allowed;
 use self::leg::Leg;
 pub(crate) use self::model::Inviter;
 use self::model::{Origin, Party, Recording, Ring, Stage, Talk};

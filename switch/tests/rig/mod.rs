@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside the tests reads this")]
 
+mod agent;
 mod phone;
 mod provisioning;
 
@@ -19,6 +20,7 @@ use switch::{
     RequestId, SecurityEvent, Sizes, Switch, SwitchConfig, WorkerPorts,
 };
 
+pub use agent::{Asked, own_uri};
 pub use phone::{Call, Phone, SDP_PCMA, SDP_PCMU, SDP_VIDEO, answer, sdp};
 pub use provisioning::{DEMO, directory, prompts};
 

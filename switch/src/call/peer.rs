@@ -1,0 +1,33 @@
+//! Whom a leg's dialog was made with, and a peer that has moved to another path.
+
+use base::LegId;
+
+use super::Call;
+use super::leg::{Role, Signalling};
+use crate::gate::Peer;
+use crate::node::Node;
+
+impl Call {
+    /// Whom the leg's dialog was made with.
+    pub(crate) fn peer(&mut self, leg: LegId) -> Option<Peer> {
+        let tenant = self.tenant.clone();
+        let known = self.leg_mut(leg)?;
+        let flow = known.signalling.flow();
+        let (agent, trunk) = match &known.role {
+            Role::Agent(agent) => (Some(agent.clone()), None),
+            Role::Caller(trunk) | Role::Trunk(trunk) => (None, Some(trunk.clone())),
+        };
+        Some(Peer { flow, tenant, agent, trunk })
+    }
+
+    /// The peer of a dialog that is up has proven to be at another path now.
+    pub(crate) fn move_leg(&mut self, node: &mut Node, leg: LegId, flow: sip::Flow) {
+        let owner = self.leg_ref(leg);
+        let Some(known) = self.leg_mut(leg) else { return };
+        if let Signalling::Up(up) = &mut known.signalling {
+            node.index.unbind_connection(&up.flow, owner);
+            node.index.bind_connection(&flow, owner);
+            up.flow = flow;
+        }
+    }
+}

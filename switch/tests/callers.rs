@@ -1,0 +1,218 @@
+//! Who is calling: trunks by network, certificate and password, agents by password or connection;
+//! everybody else is refused without a trace in memory.
+
+use sip::{Flow, Method, Name};
+use switch::{ApiReply, ApiRequest, Input, SecurityKind};
+
+use crate::rig::{ALICE, Asked, Call, DEMO, Rig, STRANGER, TRUNK};
+
+const BY_PASSWORD: &str = r#"
+[[trunks]]
+id = "carrier-p"
+credentials = { user = "carrier-p", password = "a-long-secret-of-theirs" }
+"#;
+
+const BY_CERTIFICATE: &str = r#"
+[[trunks]]
+id = "carrier-c"
+certificates = ["sbc.carrier.example"]
+"#;
+
+fn provisioning(more: &str) -> String {
+    format!("{more}{DEMO}")
+}
+
+#[test]
+fn a_trunk_without_a_network_calls_in_with_its_password() {
+    let mut rig = Rig::with(&provisioning(BY_PASSWORD));
+    let mut call = Call::new(&mut rig, STRANGER, "+15550100");
+    rig.send(STRANGER, &call.invite());
+    let challenged = rig.expect(STRANGER, "SIP/2.0 407");
+    assert_eq!(rig.switch.sizes().server_transactions, 0, "a challenge keeps nothing");
+    rig.send(STRANGER, &call.ack_refusal(&challenged));
+    let challenge = challenged.header(Name::PROXY_AUTHENTICATE).unwrap();
+    let uri = format!("sip:+15550100@{}", crate::rig::SWITCH);
+    let authorization = sip::digest::answer(
+        challenge,
+        &sip::digest::Answer {
+            method: &Method::Invite,
+            uri: &uri,
+            user: "carrier-p",
+            password: "a-long-secret-of-theirs",
+            cnonce: "0a4f113b",
+            nc: 1,
+        },
+    )
+    .unwrap();
+    call.extra = format!("Proxy-Authorization: {authorization}\r\n");
+    call.cseq = 2;
+    call.branch = "z9hG4bK-again".to_owned();
+    rig.send(STRANGER, &call.invite());
+    let ok = rig.expect(STRANGER, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(STRANGER, &ack);
+    rig.caller_hangs_up(&mut call);
+    assert_eq!(rig.record().number.as_deref(), Some("+15550100"));
+    let ladder = &rig.record().ladder;
+    let shown =
+        ladder.iter().any(|e| e.bytes.windows(24).any(|w| w == b"a-long-secret-of-theirs\""));
+    assert!(
+        !shown
+            && ladder
+                .iter()
+                .any(|e| e.bytes.windows(8).any(|w| w == b"e=\"***\"," || w == b"\"***\", a"))
+    );
+    rig.finish();
+}
+
+#[test]
+fn a_trunks_wrong_password_is_403_as_is_nobodys() {
+    let mut answers = Vec::new();
+    for user in ["carrier-p", "nobody"] {
+        let mut rig = Rig::with(&provisioning(BY_PASSWORD));
+        let mut asked = Asked::new(&mut rig, STRANGER, Method::Invite, "+15550100");
+        asked.from = "<sip:carrier-p@carrier.example>".to_owned();
+        let refused = rig.ask_as(&mut asked, user, "wrong");
+        let names: Vec<String> = refused.all_headers().map(|(name, _)| name.to_owned()).collect();
+        answers.push((refused.status().unwrap().as_u16(), names));
+        assert_eq!(rig.switch.sizes().server_transactions, 0);
+        assert_eq!(rig.security[0].kind, SecurityKind::WrongCredentials);
+        rig.finish();
+    }
+    assert_eq!(answers[0].0, 403);
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn a_trunk_is_known_by_the_name_in_its_certificate_on_that_connection_alone() {
+    let mut rig = Rig::with(&provisioning(BY_CERTIFICATE));
+    rig.tcp.push((STRANGER, 7));
+    let call = Call::new(&mut rig, STRANGER, "+15550100");
+    rig.send(STRANGER, &call.invite());
+    rig.expect(STRANGER, "SIP/2.0 403");
+    let flow = rig.flow(STRANGER);
+    let other = vec!["sbc.other.example".to_owned()];
+    rig.input(Input::FlowIdentity { flow, names: other });
+    rig.send(STRANGER, &call.invite());
+    rig.expect(STRANGER, "SIP/2.0 403");
+    let names = vec!["x.example".to_owned(), "SBC.carrier.example".to_owned()];
+    rig.input(Input::FlowIdentity { flow, names });
+    let mut call = Call::new(&mut rig, STRANGER, "+15550100");
+    rig.send(STRANGER, &call.invite());
+    let ok = rig.expect(STRANGER, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(STRANGER, &ack);
+    rig.caller_hangs_up(&mut call);
+    rig.input(Input::FlowClosed { flow });
+    let (own, remote) = (flow.local, flow.remote);
+    rig.tcp = vec![(STRANGER, 8)];
+    let again = Call::new(&mut rig, STRANGER, "+15550100");
+    rig.send(STRANGER, &again.invite());
+    rig.expect(STRANGER, "SIP/2.0 403");
+    assert_eq!(Flow::tcp(own, remote, 8), rig.flow(STRANGER));
+    rig.finish();
+}
+
+#[test]
+fn a_header_that_says_where_a_message_comes_from_is_not_believed() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, STRANGER, "+15550100");
+    let forged = call
+        .invite()
+        .replace(
+            "Via: SIP/2.0/UDP 127.0.0.99:5060",
+            "Via: SIP/2.0/UDP 127.0.0.2:5060;received=127.0.0.2",
+        )
+        .replace(
+            "Max-Forwards",
+            "P-Asserted-Identity: <sip:carrier@127.0.0.2>\r\nX-Trunk: carrier-a\r\nMax-Forwards",
+        );
+    rig.send(STRANGER, &forged);
+    rig.expect(STRANGER, "SIP/2.0 403");
+    assert_eq!(rig.security[0].kind, SecurityKind::StrangerCall);
+    assert!(rig.events.is_empty());
+    rig.finish();
+}
+
+#[test]
+fn an_unproven_call_in_an_agents_name_is_challenged_and_keeps_nothing() {
+    let mut rig = Rig::new();
+    let answered: Vec<Vec<String>> = ["alice@acme.example", "nobody@acme.example", "x@no.example"]
+        .into_iter()
+        .map(|name| {
+            let mut asked = Asked::new(&mut rig, STRANGER, Method::Invite, "bob");
+            asked.from = format!("<sip:{name}>");
+            let challenged = rig.ask(&asked);
+            assert_eq!(challenged.status().unwrap().as_u16(), 407);
+            challenged.all_headers().map(|(name, _)| name.to_owned()).collect()
+        })
+        .collect();
+    assert!(answered.iter().all(|names| *names == answered[0]), "{answered:?}");
+    let sizes = rig.switch.sizes();
+    assert_eq!((sizes.server_transactions, sizes.calls, sizes.alarms), (0, 0, 0));
+    rig.finish();
+}
+
+#[test]
+fn an_agent_on_udp_is_challenged_even_from_the_address_of_the_binding() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let asked = Asked::new(&mut rig, ALICE, Method::Invite, "bob");
+    assert_eq!(rig.ask(&asked).status().unwrap().as_u16(), 407);
+    rig.finish();
+}
+
+#[test]
+fn an_agent_may_not_speak_in_anothers_name() {
+    for (from, extra) in [
+        ("<sip:bob@acme.example>", ""),
+        ("<sip:alice@globex.example>", ""),
+        ("<sip:alice@acme.example>", "P-Asserted-Identity: <sip:bob@acme.example>\r\n"),
+        ("<sip:alice@acme.example>", "P-Preferred-Identity: <tel:+15550999>\r\n"),
+    ] {
+        let mut rig = Rig::new();
+        rig.register(ALICE, "alice");
+        let mut asked = Asked::new(&mut rig, ALICE, Method::Invite, "bob");
+        (asked.from, asked.extra) = (from.to_owned(), extra.to_owned());
+        let refused = rig.ask_as(&mut asked, "alice", "alice-secret");
+        assert_eq!(refused.status().unwrap().as_u16(), 403, "{from}{extra}");
+        let kind = rig.security[0].kind;
+        let expected = [SecurityKind::ForgedIdentity, SecurityKind::WrongCredentials];
+        assert!(expected.contains(&kind), "{kind:?}");
+        rig.advance_ms(5000);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_call_that_has_gone_round_70_times_is_483() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, TRUNK, "+15550100");
+    rig.send(TRUNK, &call.invite().replace("Max-Forwards: 70", "Max-Forwards: 0"));
+    rig.expect(TRUNK, "SIP/2.0 483");
+    assert_eq!(rig.security[0].kind, SecurityKind::Loop);
+    rig.finish();
+}
+
+#[test]
+fn the_platform_sees_calls_that_were_refused_before_they_were_anybodys() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, STRANGER, "+15550100");
+    rig.send(STRANGER, &call.invite());
+    rig.expect(STRANGER, "SIP/2.0 403");
+    rig.advance_ms(1000);
+    let unknown = Call::new(&mut rig, TRUNK, "+15559999");
+    rig.send(TRUNK, &unknown.invite());
+    let refused = rig.expect(TRUNK, "SIP/2.0 404");
+    rig.send(TRUNK, &unknown.ack_refusal(&refused));
+    let Ok(ApiReply::RefusedCalls(calls)) = rig.request("acme", ApiRequest::RefusedCalls) else {
+        panic!("refused calls");
+    };
+    assert_eq!(calls.len(), 2, "newest first");
+    assert_eq!((calls[0].status, &*calls[0].to), (404, "+15559999"));
+    assert_eq!(calls[0].trunk.as_ref().unwrap().as_str(), "carrier-a");
+    let lines = |at: usize| calls[at].ladder.len();
+    assert_eq!((lines(0), lines(1)), (3, 2), "INVITE, 100, 404; INVITE, 403");
+    assert_eq!((calls[1].status, calls[1].source, &calls[1].trunk), (403, STRANGER, &None));
+    rig.finish();
+}
