@@ -31,7 +31,7 @@ impl Claim {
         request: &Message,
     ) -> Self {
         let tenant = directory.and_then(|directory| directory.tenant_by_domain(&realm));
-        let user = Authenticator::claimed_user(request).map(|(user, _)| user).unwrap_or_default();
+        let user = Authenticator::claimed_in(request, &realm).unwrap_or_default();
         let agent = AgentId::new(&user).ok();
         let known = match (directory, tenant, &agent) {
             (Some(directory), Some(tenant), Some(agent)) => directory.agent(&tenant.id, agent),

@@ -214,7 +214,7 @@ fn realm_of(request: &Message) -> String {
 
 /// Whether there are credentials for that realm.
 fn claims(request: &Message, realm: &str) -> bool {
-    Authenticator::claimed_user(request).is_some_and(|(_, of)| of.eq_ignore_ascii_case(realm))
+    Authenticator::claimed_in(request, realm).is_some()
 }
 
 /// Of several trunks at one source, the one that may call the dialled number's tenant.
