@@ -20,9 +20,9 @@ pub use datagram::{Datagram, datagram, websocket};
 pub use dialog::{Dialog, DialogError, DialogId};
 pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
 pub use message::{
-    Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message,
-    Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf, Via,
-    peek_call_id,
+    Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_VIAS,
+    Message, Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf,
+    Via, peek_call_id,
 };
 pub use outbound::FlowTokens;
 pub use registrar::{

@@ -233,6 +233,21 @@ impl Request {
         &mut self.answered
     }
 
+    /// About how many bytes it will be on the wire, for [`crate::wants_stream`]: what the
+    /// transaction layer adds is counted with what it is at most, short of long host names.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        /// Via, Max-Forwards, Content-Length, User-Agent and the line ends.
+        const ADDED: usize = 220;
+        /// A From, To, Call-ID or CSeq that is not there yet.
+        const MISSING: usize = 60;
+        let start = self.method.as_str().len() + self.uri.as_str().len() + 10;
+        let must = [Name::FROM, Name::TO, Name::CALL_ID, Name::CSEQ];
+        let missing = must.into_iter().filter(|&name| self.get(name).is_none()).count();
+        let added = ADDED + MISSING * missing;
+        start + self.fields.lines.len() + self.fields.body.len() + added
+    }
+
     /// The message, with that Via on top.
     pub(crate) fn encode(&self, via: &str) -> Bytes {
         let (method, uri) = (self.method.as_str(), self.uri.as_str());

@@ -34,6 +34,8 @@ pub enum Problem {
     HeaderTooLong,
     #[error("there are more than {} header fields", super::MAX_HEADERS)]
     TooManyHeaders,
+    #[error("there are more than {} Vias", super::MAX_VIAS)]
+    TooManyVias,
     #[error("the header fields have no end")]
     NoEndOfHead,
     #[error("a line end that is not CR LF, or a NUL")]

@@ -44,6 +44,9 @@ pub const MAX_HEADER: usize = 8_192;
 /// The most header fields in one message.
 pub const MAX_HEADERS: usize = 256;
 
+/// The most Vias in one message: more than requests have hops (Max-Forwards begins at 70).
+pub const MAX_VIAS: usize = 100;
+
 /// A parsed message. Cloning counts references.
 ///
 /// Parsing has checked the start line, the limits, and that Via, From, To, Call-ID and CSeq are

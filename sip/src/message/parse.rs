@@ -11,8 +11,8 @@ use super::index::{Entry, Index, Span, Start};
 use super::mend::{has_control, is_plain, mend};
 use super::name::{self, Name};
 use super::{
-    Address, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, Message, Method, StatusCode, Uri, Via,
-    scan, split_list,
+    Address, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_VIAS, Message, Method, StatusCode,
+    Uri, Via, scan, split_list,
 };
 
 /// The first thing wrong with a message, and at which byte.
@@ -313,11 +313,16 @@ impl<'a> Checks<'a> {
     fn addresses(&mut self, index: &mut Index) {
         index.from_tag = self.tag(index, Name::FROM);
         index.to_tag = self.tag(index, Name::TO);
+        let mut vias = 0;
         for entry in index.headers.from(Name::VIA.code()) {
             if entry.code != Name::VIA.code() {
                 continue;
             }
             for one in split_list(self.value(*entry)) {
+                vias += 1;
+                if vias > MAX_VIAS {
+                    return self.note(Problem::TooManyVias, entry.name.start());
+                }
                 if let Err(error) = Via::parse(one) {
                     self.note(Problem::Header(error), entry.name.start());
                 }

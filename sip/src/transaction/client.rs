@@ -19,6 +19,9 @@ pub(super) struct Clients {
     by_key: Table<Key, ClientTx>,
 }
 
+/// What a transaction holds beside its request, in bytes: tables, keys, deadlines, an ACK.
+const FIXED: usize = 640;
+
 #[derive(Debug)]
 struct Client {
     flow: Flow,
@@ -144,6 +147,7 @@ impl Clients {
         let of = TxRef::Client(client.shown(tx));
         core.transmit(client.flow, client.request.clone(), of);
         core.flows.insert((client.flow, TxRef::Client(tx)));
+        core.budget.open_client(FIXED + client.request.len());
         self.by_key.insert(client.key, tx);
         self.table.insert(tx, client);
         self.settle(core, tx);
@@ -157,6 +161,7 @@ impl Clients {
         core.schedule.arm(TxRef::Client(tx), &mut client.armed, next);
         if over {
             core.flows.remove(&(client.flow, TxRef::Client(tx)));
+            core.budget.close_client(FIXED + client.request.len());
             self.by_key.remove(&client.key);
             self.table.remove(&tx);
         }

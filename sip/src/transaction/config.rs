@@ -55,6 +55,12 @@ pub struct EndpointConfig {
     /// The most transactions of each side. When full, requests are answered with 503 and ours
     /// fail at once.
     pub max_transactions: usize,
+    /// The most bytes that all transactions hold, messages and tables (nearly) included. Beyond it
+    /// new requests are answered with 503.
+    pub max_bytes: usize,
+    /// The most bytes that requests of one source (an IPv4 address, an IPv6 network of 64 bits)
+    /// hold: nobody fills the endpoint alone. Beyond it the source's new requests get 503.
+    pub max_bytes_per_source: usize,
     /// The most 2xx of forks that one INVITE of ours takes.
     pub max_forks: usize,
 }
@@ -72,6 +78,8 @@ impl Default for EndpointConfig {
             user_agent: "Strowger".to_owned(),
             advertised: Vec::new(),
             max_transactions: 200_000,
+            max_bytes: 512 * 1024 * 1024,
+            max_bytes_per_source: 256 * 1024 * 1024,
             max_forks: 8,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::{Instant, Rng};
 use bytes::Bytes;
 
+use super::budget::Budget;
 use super::client::Clients;
 use super::key::Keyring;
 use super::schedule::Schedule;
@@ -31,6 +32,7 @@ pub(super) struct Core {
     pub(super) rng: Rng,
     pub(super) keyring: Keyring,
     pub(super) schedule: Schedule,
+    pub(super) budget: Budget,
     /// Which transactions a failing path takes along.
     pub(super) flows: BTreeSet<(Flow, TxRef)>,
     outbox: VecDeque<Output>,
@@ -132,6 +134,7 @@ impl Endpoint {
             rng,
             keyring,
             schedule: Schedule::default(),
+            budget: Budget::default(),
             flows: BTreeSet::new(),
             outbox: VecDeque::new(),
             numbers: 0,
@@ -242,6 +245,12 @@ impl Endpoint {
     #[must_use]
     pub fn transactions(&self) -> (usize, usize) {
         (self.servers.len(), self.clients.len())
+    }
+
+    /// How many bytes the transactions hold, and of how many sources.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        (self.core.budget.held(), self.core.budget.sources())
     }
 
     /// How many deadlines are set.

@@ -4,6 +4,7 @@
 //! Each machine is a pure table of states and deadlines in a file of its own; [`endpoint`] joins
 //! them to messages and flows.
 
+mod budget;
 mod client;
 mod client_invite;
 mod client_non_invite;

@@ -15,7 +15,7 @@ pub(super) fn path(request: &Message, flow: Flow) -> Flow {
         return flow;
     }
     match request.via() {
-        Ok(via) if !via.wants_rport() => {
+        Ok(via) if !via.wants_rport() && via.port() != Some(0) => {
             let port = via.port().unwrap_or(5060);
             Flow { remote: SocketAddr::new(flow.remote.ip(), port), ..flow }
         }

@@ -3,6 +3,7 @@
 use base::Instant;
 use bytes::Bytes;
 
+use super::budget::Charge;
 use super::endpoint::Core;
 use super::key::{Key, Table};
 use super::schedule::Deadline;
@@ -36,8 +37,14 @@ struct Server {
     ack: Option<Key>,
     merge: Option<Key>,
     armed: Deadline,
+    charge: Charge,
     machine: Machine,
 }
+
+/// What a transaction holds beside its messages, in bytes: tables, keys and deadlines.
+const FIXED: usize = 640;
+/// What a parsed message holds beside its bytes.
+const INDEX: usize = 512;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Machine {
@@ -62,6 +69,13 @@ impl Server {
 
     fn reliable(&self) -> bool {
         self.flow.transport.is_reliable()
+    }
+
+    /// Counts what it holds by now.
+    fn recharge(&mut self, core: &mut Core) {
+        let request = self.request.as_ref().map_or(0, |request| request.bytes().len() + INDEX);
+        let bytes = FIXED + request + self.response.len();
+        core.budget.recharge(&self.flow, &mut self.charge, bytes);
     }
 
     fn send_again(&self, core: &mut Core, tx: ServerTx) {
@@ -115,7 +129,10 @@ impl Servers {
             core.refuse(flow, &request, &Response::new(StatusCode::LOOP_DETECTED), of);
             return core.absorb(flow, request, of);
         }
-        if self.table.len() >= core.config.max_transactions {
+        let bytes = FIXED + INDEX + request.bytes().len();
+        if self.table.len() >= core.config.max_transactions
+            || !core.budget.admits(&core.config, &flow, bytes)
+        {
             let response =
                 Response::new(StatusCode::SERVICE_UNAVAILABLE).header(Name::RETRY_AFTER, 5);
             core.refuse(flow, &request, &response, TxRef::None);
@@ -136,7 +153,7 @@ impl Servers {
         let tx = ServerTx(core.next_number());
         let invite = *request.method_ref() == Method::Invite;
         let tag = request.to_tag().map_or_else(|| core.rng.hex::<8>(), str::to_owned);
-        let server = Server {
+        let mut server = Server {
             flow,
             reply_to: reply::path(&request, flow),
             request: Some(request.clone()),
@@ -146,6 +163,7 @@ impl Servers {
             ack: None,
             merge,
             armed: None,
+            charge: Charge::default(),
             machine: if invite {
                 let until = now + core.config.unanswered;
                 Machine::Invite { state: ServerInvite::Proceeding { until }, cancelled: false }
@@ -153,6 +171,7 @@ impl Servers {
                 Machine::Other(ServerNonInvite::Trying { until: now + core.config.timeout })
             },
         };
+        server.recharge(core);
         self.by_key.insert(key, tx);
         if let Some(merge) = merge {
             self.by_merge.insert(merge, tx);
@@ -201,6 +220,7 @@ impl Servers {
             }
             server.request = None; // from here on only the response is needed
         }
+        server.recharge(core);
         server.send_again(core, tx);
         self.settle(core, tx);
     }
@@ -304,7 +324,8 @@ impl Servers {
         if !over {
             return;
         }
-        if let Some(server) = self.table.remove(&tx) {
+        if let Some(mut server) = self.table.remove(&tx) {
+            core.budget.recharge(&server.flow, &mut server.charge, 0);
             self.by_key.remove(&server.key);
             if let Some(ack) = server.ack {
                 self.by_ack.remove(&ack);
