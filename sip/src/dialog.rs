@@ -1,5 +1,6 @@
 //! Dialogs: identifiers, sequence numbers, route set and remote target (RFC 3261 §12).
 
+use crate::header::bare;
 use crate::message::unquote;
 use crate::{Address, HeaderError, Message, Method, Name, Request, StatusCode, Uri, UriBuf};
 
@@ -107,6 +108,11 @@ fn record_routes(message: &Message) -> Result<Vec<String>, DialogError> {
     Ok(routes)
 }
 
+/// Without what no Request-URI may have: a Contact may carry header fields and a method.
+fn request_uri(uri: Uri<'_>) -> UriBuf {
+    bare(uri).unwrap_or_else(|_| uri.to_buf())
+}
+
 impl Dialog {
     /// Our end of a dialog that a peer's request makes (§12.1.1). Put `local_tag` on the responses
     /// ([`crate::Response::to_tag`]) and `local_contact` into their Contact.
@@ -161,10 +167,29 @@ impl Dialog {
         })
     }
 
+    /// An early dialog becomes a confirmed one: the 2xx says anew which way our requests go
+    /// (§13.2.2.4). CSeq goes on, for there may have been PRACKs.
+    ///
+    /// # Errors
+    /// When Contact or a Record-Route is broken; the dialog is unchanged.
+    pub fn confirm(&mut self, success: &Message) -> Result<(), DialogError> {
+        let mut routes = record_routes(success)?;
+        routes.reverse();
+        self.refresh(success)?;
+        self.routes = routes;
+        Ok(())
+    }
+
     /// The dialog's name.
     #[must_use]
     pub fn id(&self) -> DialogId {
         self.id.clone()
+    }
+
+    /// The last CSeq number of ours.
+    #[must_use]
+    pub const fn local_cseq(&self) -> u32 {
+        self.local_cseq
     }
 
     /// The peer's Contact, where our requests go.
@@ -224,9 +249,9 @@ impl Dialog {
             Some(first) if first.uri().params().get("lr").is_none() => {
                 let mut routes = self.routes[1..].to_vec();
                 routes.push(format!("<{}>", self.remote_target));
-                (first.uri().to_buf(), routes)
+                (request_uri(first.uri()), routes)
             }
-            _ => (self.remote_target.clone(), self.routes.clone()),
+            _ => (request_uri(self.remote_target.as_uri()), self.routes.clone()),
         }
     }
 

@@ -4,21 +4,30 @@
 pub mod digest;
 pub mod framing;
 pub mod header;
+pub mod identity;
+pub mod reliable;
 pub mod resolve;
+pub mod sipfrag;
 pub mod stun;
 
 mod datagram;
 mod dialog;
 mod flow;
+mod forks;
+mod glare;
 mod message;
 mod outbound;
 mod registrar;
+mod session_timer;
+mod subscription;
 mod throttle;
 mod transaction;
 
 pub use datagram::{Datagram, datagram, websocket};
 pub use dialog::{Dialog, DialogError, DialogId};
 pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
+pub use forks::Forks;
+pub use glare::glare_pause;
 pub use message::{
     Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_VIAS,
     Message, Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf,
@@ -28,6 +37,10 @@ pub use outbound::FlowTokens;
 pub use registrar::{
     Binding, BindingInfo, Device, Registered, Registrar, RegistrarConfig, RegistrarEvent,
 };
+pub use session_timer::{
+    Granted, SessionTimer, SessionTimerConfig, SessionTimerError, SessionTimerOutput, TooSmall,
+};
+pub use subscription::{SubscribeError, Subscription, SubscriptionConfig, SubscriptionOutput};
 pub use throttle::{Allowance, Pace, Patience, Source, Throttle};
 pub use transaction::{
     Advertised, ClientTx, Endpoint, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef,

@@ -30,6 +30,7 @@ pub use replaces::Replaces;
 pub use session_expires::{MinSe, Refresher, SessionExpires};
 pub use subscription_state::{SubscriptionState, Substate};
 
+pub(crate) use refer::bare;
 pub(crate) use text::quoted;
 
 use crate::{HeaderError, Message, Name};

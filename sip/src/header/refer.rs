@@ -71,8 +71,9 @@ impl ReferTo {
     }
 }
 
-/// The URI without `method` and without header fields.
-fn bare(uri: Uri<'_>) -> Result<UriBuf, HeaderError> {
+/// The URI without `method` and without header fields: as it may stand in a Request-URI
+/// (RFC 3261 §19.1.1, table 1).
+pub(crate) fn bare(uri: Uri<'_>) -> Result<UriBuf, HeaderError> {
     if !uri.is_sip() {
         return Ok(uri.to_buf());
     }

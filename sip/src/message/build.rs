@@ -154,6 +154,12 @@ macro_rules! fields {
             self.fields.get(name)
         }
 
+        /// The body.
+        #[must_use]
+        pub const fn content(&self) -> &Bytes {
+            &self.fields.body
+        }
+
         /// What [`Self::header`] left out, if anything.
         #[must_use]
         pub const fn refused(&self) -> Option<&BuildError> {
@@ -192,12 +198,6 @@ impl Request {
     #[must_use]
     pub const fn uri(&self) -> &UriBuf {
         &self.uri
-    }
-
-    /// The body.
-    #[must_use]
-    pub const fn content(&self) -> &Bytes {
-        &self.fields.body
     }
 
     /// Takes every field of that name out.
