@@ -4,29 +4,40 @@
 //! routes is a *work item*: a call today, a chat or a callback tomorrow.
 //!
 //! - [`Provisioning`] is what a file says; [`Directory`] is the same, checked and indexed.
-//! - [`route`] takes a dialled number to a tenant's flow.
+//! - [`route`] takes a number dialled over a trunk to a tenant's flow.
+//! - [`dial`] reads what an agent dials and whether it may; [`outbound`] picks the trunks for it.
 //! - [`Router`] takes a work item in a queue to an agent; each [`Decision`] carries its reasons.
 
 mod decision;
+mod dial;
+mod direct;
 mod directory;
+mod header;
+mod identity;
 mod network;
 mod number;
+mod outbound;
 mod provisioning;
 mod route;
 mod router;
 mod secret;
 
 pub use decision::{Candidate, Decision, Verdict};
+pub use dial::{Destination, DialRefused, Dialled, dial};
+pub use direct::{Direct, ForwardReason, Presence};
 pub use directory::{Directory, ProvisioningError};
+pub use header::{HeaderChanges, header_changes};
+pub use identity::{Attestation, attestation};
 pub use network::{Network, NetworkError};
-pub use number::{E164, NumberError};
+pub use number::{Country, E164, NumberError, called_for, caller_for, read_called, read_caller};
+pub use outbound::{Health, HealthState, Outbound, OutboundRefused, TrunkChoice, outbound};
 pub use provisioning::{
     Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, Flow, Forward, HangupCause,
     HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule, OutboundRoute,
     PromptFile, Provisioning, Queue, Role, Skill, Step, StirKey, Tenant, Trunk, TrunkRegistration,
     TrunkStir, TrunkTarget,
 };
-pub use route::{Route, RouteRefusal, route};
+pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{
     AgentSnapshot, AgentState, AttemptFailure, CancelReason, Input, Output, QueueSnapshot, Refusal,
     Router, Timer, WaitingSnapshot, WorkId,

@@ -3,7 +3,7 @@
 use base::{FlowId, TenantId};
 use serde::Serialize;
 
-use crate::{Directory, E164, NumberError, Trunk};
+use crate::{Directory, E164, NumberError, Trunk, read_called};
 
 /// Where a call goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +39,7 @@ pub enum RouteRefusal {
 /// # Errors
 /// When it is no number, nobody's number, or not for this trunk.
 pub fn route(directory: &Directory, trunk: &Trunk, dialled: &str) -> Result<Route, RouteRefusal> {
-    let number = E164::normalise(dialled)?;
+    let number = read_called(trunk, dialled)?;
     let Some((tenant, entry)) = directory.number_of(&number) else {
         return Err(RouteRefusal::UnknownNumber(number));
     };
@@ -53,4 +53,26 @@ pub fn route(directory: &Directory, trunk: &Trunk, dialled: &str) -> Result<Rout
     reasons.push(format!("{number} belongs to tenant {}", tenant.id));
     reasons.push(format!("its calls take the flow {}", entry.flow));
     Ok(Route { tenant: tenant.id.clone(), number, flow: entry.flow.clone(), reasons })
+}
+
+/// The same where a call can be of several trunks, because they share a source: the first of them
+/// over which the number can be called, else the first one's refusal.
+///
+/// # Errors
+/// When it is no number, nobody's number, or for none of these trunks.
+pub fn route_among<'a>(
+    directory: &Directory,
+    trunks: &[&'a Trunk],
+    dialled: &str,
+) -> Result<(&'a Trunk, Route), RouteRefusal> {
+    let mut refused = None;
+    for trunk in trunks {
+        match route(directory, trunk, dialled) {
+            Ok(route) => return Ok((trunk, route)),
+            Err(refusal) => {
+                refused.get_or_insert(refusal);
+            }
+        }
+    }
+    Err(refused.unwrap_or(RouteRefusal::NotANumber(NumberError::Length(0))))
 }

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::TenantId;
 
+use super::dialling::Dialling;
 use super::names::Findings;
-use super::{Directory, ProvisioningError, TenantIndex, checks};
-use crate::{E164, Network, NetworkError, Provisioning, Role, Tenant, Trunk};
+use super::{Directory, ProvisioningError, TenantIndex, checks, dial_checks, trunk_checks, trunks};
+use crate::{E164, Provisioning, Role, Tenant};
 
 pub(super) fn build(provisioning: Provisioning) -> Result<Directory, Vec<ProvisioningError>> {
     let mut found = Findings::default();
     let by_name = found.index("tenants", provisioning.tenants.iter().map(|t| &t.id));
     let trunks = found.index("trunks", provisioning.trunks.iter().map(|t| &t.id));
-    let networks = networks(&provisioning, &by_name, &mut found);
+    trunk_checks::trunks(&provisioning, &by_name, &mut found);
     let domains = domains(&provisioning.tenants, &mut found);
     let numbers = numbers(&provisioning.tenants, &mut found);
     let lines = lines(&provisioning.tenants, &by_name, &mut found);
@@ -24,13 +25,15 @@ pub(super) fn build(provisioning: Provisioning) -> Result<Directory, Vec<Provisi
         checks::tenant(&provisioning.tenants, tenant, &index, &mut found);
         tenants.entry(tenant.id.clone()).or_insert(index);
     }
+    let proofs = trunks::Proofs::gather(&provisioning.trunks);
+    let directory = Directory { provisioning, tenants, domains, numbers, trunks, proofs };
+    trunk_checks::between(&directory, &mut found);
+    dial_checks::dialling(&directory, &mut found);
     let errors = found.into_errors();
     if !errors.is_empty() {
         return Err(errors);
     }
-    let prefixes: BTreeSet<u8> = networks.keys().map(Network::prefix).collect();
-    let prefixes = prefixes.into_iter().rev().collect();
-    Ok(Directory { provisioning, tenants, domains, numbers, trunks, networks, prefixes })
+    Ok(directory)
 }
 
 fn index_tenant(
@@ -46,97 +49,16 @@ fn index_tenant(
         .iter()
         .skip(1)
         .fold(tenant.limits.clone(), |limits, above| limits.within(&tenants[*above].limits));
+    let dialling = Dialling::gather(tenants, &line);
     TenantIndex {
         at,
         line,
+        dialling,
         limits,
         agents: found.index(&list("agents"), tenant.agents.iter().map(|a| &a.id)),
         queues: found.index(&list("queues"), tenant.queues.iter().map(|q| &q.id)),
         flows: found.index(&list("flows"), tenant.flows.iter().map(|f| &f.id)),
         prompts: found.index(&list("prompts"), tenant.prompts.iter().map(|p| &p.id)),
-    }
-}
-
-fn networks(
-    provisioning: &Provisioning,
-    tenants: &BTreeMap<TenantId, usize>,
-    found: &mut Findings,
-) -> BTreeMap<Network, usize> {
-    let mut networks: BTreeMap<Network, usize> = BTreeMap::new();
-    for (at, trunk) in provisioning.trunks.iter().enumerate() {
-        let path = format!("trunks.{}", trunk.id);
-        check_trunk(trunk, &path, tenants, found);
-        for (place, text) in trunk.sources.iter().enumerate() {
-            let path = format!("{path}.sources[{place}]");
-            let network = match text.parse::<Network>() {
-                Ok(network) => network,
-                Err(error) => {
-                    let cure = match error {
-                        NetworkError::HostBits(meant) => {
-                            format!(
-                                "write {:?}, or the one address without its prefix",
-                                meant.to_string()
-                            )
-                        }
-                        _ => "write an address or a block, such as \"192.0.2.7\" or \
-                              \"192.0.2.0/24\""
-                            .to_owned(),
-                    };
-                    found.add(path, format_args!("{text:?} is not a network: {error}"), cure);
-                    continue;
-                }
-            };
-            if network.prefix() == 0 {
-                found.add(
-                    &path,
-                    format_args!("{text} makes every stranger this carrier"),
-                    "list the carrier's own addresses",
-                );
-            }
-            if let Some(first) = networks.insert(network, at) {
-                let other = &provisioning.trunks[first].id;
-                found.add(
-                    path,
-                    format_args!("{network} is a source of trunk \"{other}\" already"),
-                    "list it once",
-                );
-            }
-        }
-    }
-    networks
-}
-
-fn check_trunk(
-    trunk: &Trunk,
-    path: &str,
-    tenants: &BTreeMap<TenantId, usize>,
-    found: &mut Findings,
-) {
-    let takes_no_proof =
-        trunk.sources.is_empty() && trunk.certificates.is_empty() && trunk.credentials.is_none();
-    if takes_no_proof && !trunk.takes_calls() {
-        found.add(
-            format_args!("{path}.sources"),
-            "no call can come from this trunk and none can go to it",
-            "list the addresses it sends from, or targets for calls to it",
-        );
-    }
-    for (place, tenant) in trunk.tenants.iter().flatten().enumerate() {
-        if !tenants.contains_key(tenant) {
-            let path = format!("{path}.tenants[{place}]");
-            found.unknown(path, "tenant", tenant, tenants.keys(), "[[tenants]]");
-        }
-    }
-    for (name, limit) in
-        [("concurrent_calls", trunk.concurrent_calls), ("calls_per_second", trunk.calls_per_second)]
-    {
-        if limit == Some(0) {
-            found.add(
-                format_args!("{path}.{name}"),
-                "0 lets no call through",
-                "leave it out for no limit, or remove the trunk",
-            );
-        }
     }
 }
 

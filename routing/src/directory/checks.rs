@@ -1,13 +1,12 @@
 //! The checks on one tenant: its agents, queues, flows, prompts and limits.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::Component;
 
 use base::{PromptId, SkillId};
 
 use super::TenantIndex;
-use super::names::Findings;
+use super::names::{Findings, within};
 use crate::{PromptFile, Queue, Step, Tenant};
 
 /// What one tenant may name: its own things and what it inherits.
@@ -194,16 +193,5 @@ impl Names<'_> {
                 }
             }
         }
-    }
-}
-
-fn within(path: &str, value: u32, range: RangeInclusive<u32>, found: &mut Findings) {
-    if !range.contains(&value) {
-        let (least, most) = (range.start(), range.end());
-        found.add(
-            path,
-            format_args!("{value} is out of range"),
-            format_args!("write a number from {least} to {most}"),
-        );
     }
 }

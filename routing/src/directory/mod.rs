@@ -4,17 +4,19 @@
 
 mod build;
 mod checks;
+mod dial_checks;
+mod dialling;
 mod names;
+mod trunk_checks;
+mod trunks;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 
 use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TenantId, TrunkId};
 
 use crate::{
-    Agent, ApiKey, E164, Flow, Limits, Network, Number, PromptFile, Provisioning, Queue, Tenant,
-    Trunk,
+    Agent, ApiKey, E164, Flow, Limits, Number, PromptFile, Provisioning, Queue, Tenant, Trunk,
 };
 
 /// One thing wrong with a provisioning file, and what to do about it.
@@ -36,9 +38,7 @@ pub struct Directory {
     domains: BTreeMap<String, usize>,
     numbers: BTreeMap<E164, (usize, usize)>,
     trunks: BTreeMap<TrunkId, usize>,
-    networks: BTreeMap<Network, usize>,
-    /// The prefix lengths in use, longest first.
-    prefixes: Vec<u8>,
+    proofs: trunks::Proofs,
 }
 
 /// Where a tenant's things stand in its lists.
@@ -51,6 +51,7 @@ struct TenantIndex {
     queues: BTreeMap<QueueId, usize>,
     flows: BTreeMap<FlowId, usize>,
     prompts: BTreeMap<PromptId, usize>,
+    dialling: dialling::Dialling,
 }
 
 impl Directory {
@@ -66,17 +67,6 @@ impl Directory {
     #[must_use]
     pub fn provisioning(&self) -> &Provisioning {
         &self.provisioning
-    }
-
-    /// The trunk that sends from this address; nobody's if it is a stranger's.
-    #[must_use]
-    pub fn trunk_of(&self, source: IpAddr) -> Option<&Trunk> {
-        let at = self
-            .prefixes
-            .iter()
-            .filter(|p| source.to_canonical().is_ipv6() || **p <= 32)
-            .find_map(|prefix| self.networks.get(&Network::holding(source, *prefix)))?;
-        self.provisioning.trunks.get(*at)
     }
 
     /// A trunk by its name.
@@ -122,6 +112,14 @@ impl Directory {
         Some(&self.tenants.get(tenant)?.limits)
     }
 
+    /// The tenant itself, its parent, its parent's parent, ..., each with the limits of its own: a
+    /// call counts at every one of them.
+    pub fn line(&self, tenant: &TenantId) -> impl Iterator<Item = (&TenantId, &Limits)> {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        tenants.map(|tenant| (&tenant.id, &tenant.limits))
+    }
+
     /// An agent of a tenant.
     #[must_use]
     pub fn agent(&self, tenant: &TenantId, agent: &AgentId) -> Option<&Agent> {
@@ -158,20 +156,6 @@ impl Directory {
     pub fn records(&self, tenant: &TenantId, queue: &QueueId) -> bool {
         self.queue(tenant, queue).is_some_and(|q| q.record)
             && self.limits(tenant).is_some_and(|l| l.recording)
-    }
-
-    /// Whether the trunk may call the tenant's numbers: it lists the tenant, or a parent, or
-    /// lists nobody.
-    #[must_use]
-    pub fn trunk_serves(&self, trunk: &Trunk, tenant: &TenantId) -> bool {
-        let Some(index) = self.tenants.get(tenant) else { return false };
-        trunk.tenants.as_ref().is_none_or(|listed| {
-            index
-                .line
-                .iter()
-                .filter_map(|at| self.provisioning.tenants.get(*at))
-                .any(|t| listed.contains(&t.id))
-        })
     }
 
     /// Every key to the API, and whose it is; the platform's have no tenant.

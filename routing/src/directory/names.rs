@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use super::ProvisioningError;
 
@@ -74,6 +75,18 @@ impl Findings {
             (None, n) => format!("use one of the {n} that exist, or {add}"),
         };
         self.add(path, format_args!("there is no {kind} {name:?}"), cure);
+    }
+}
+
+/// Reports a number out of its range.
+pub(super) fn within(path: &str, value: u32, range: RangeInclusive<u32>, found: &mut Findings) {
+    if !range.contains(&value) {
+        let (least, most) = (range.start(), range.end());
+        found.add(
+            path,
+            format_args!("{value} is out of range"),
+            format_args!("write a number from {least} to {most}"),
+        );
     }
 }
 

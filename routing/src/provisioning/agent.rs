@@ -94,6 +94,12 @@ impl Default for Forward {
 }
 
 impl Forward {
+    /// For how many seconds a direct call rings: until it is forwarded, or a minute.
+    #[must_use]
+    pub fn rings_s(&self) -> u32 {
+        if self.no_answer.is_some() { self.no_answer_s } else { 60 }
+    }
+
     fn is_none(&self) -> bool {
         *self == Self::default()
     }

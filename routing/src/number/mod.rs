@@ -1,11 +1,20 @@
 //! Telephone numbers: the one place where what was dialled becomes E.164 (ITU-T E.164 §6,
 //! RFC 3966 §3 and §5.1, RFC 3261 §19.1.6).
 
-use std::borrow::{Borrow, Cow};
+pub(crate) mod emergency;
+mod format;
+mod plan;
+mod written;
+
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
+
+pub use format::{called_for, caller_for, read_called, read_caller};
+pub use plan::Country;
+pub(crate) use written::Written;
 
 /// A number in E.164 form: `+` and 3 to 15 digits, the first not 0.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +40,6 @@ pub enum NumberError {
     Escape,
 }
 
-/// The longest text worth looking at: a number with separators and parameters is far shorter.
-const MAX_TEXT: usize = 256;
-
 impl E164 {
     /// Reads a number as a person, a carrier or a phone writes it: `+1 (555) 010-0`, `0015550100`,
     /// `15550100`, `tel:+1-555-0100;ext=4`, `tel:0100;phone-context=+1555`,
@@ -44,28 +50,41 @@ impl E164 {
     /// # Errors
     /// When what remains without scheme, parameters and separators is not a number in E.164 form.
     pub fn normalise(dialled: &str) -> Result<Self, NumberError> {
-        if dialled.len() > MAX_TEXT {
-            return Err(NumberError::Length(dialled.len()));
-        }
-        let (subscriber, parameters) = subscriber_part(dialled.trim());
-        let written = unescape(subscriber)?;
-        let mut digits = String::with_capacity(16);
-        let global = push_digits(&written, &mut digits)?;
-        if !global {
-            if let Some(prefix) = phone_context(parameters)? {
-                digits.insert_str(0, &prefix);
-            } else if let Some(rest) = digits.strip_prefix("00") {
-                digits = rest.to_owned();
-            }
-        }
-        if digits.starts_with('0') {
+        Self::normalise_in(dialled, None)
+    }
+
+    /// The same, where digits without `+` are a number as it is dialled in this country:
+    /// `030 123456` in Germany is `+4930123456`, `011 49 30 123456` in the United States too.
+    ///
+    /// # Errors
+    /// When what remains without scheme, parameters and separators is not a number in E.164 form.
+    pub fn normalise_in(dialled: &str, country: Option<Country>) -> Result<Self, NumberError> {
+        Self::of_written(&Written::read(dialled), country)
+    }
+
+    /// The number that was written, if it is one.
+    pub(crate) fn of_written(
+        written: &Written<'_>,
+        country: Option<Country>,
+    ) -> Result<Self, NumberError> {
+        let number = written.number()?;
+        let global = match (number.global, &number.context) {
+            (true, _) => number.digits.clone(),
+            (false, Some(prefix)) => format!("{prefix}{}", number.digits),
+            (false, None) => match (number.digits.strip_prefix("00"), country) {
+                (Some(rest), _) => rest.to_owned(),
+                (None, Some(country)) => country.international(&number.digits),
+                (None, None) => number.digits.clone(),
+            },
+        };
+        if global.starts_with('0') {
             return Err(NumberError::National);
         }
-        if !(3..=15).contains(&digits.len()) {
-            return Err(NumberError::Length(digits.len()));
+        let global = plan::without_trunk_zero(global);
+        if !(3..=15).contains(&global.len()) {
+            return Err(NumberError::Length(global.len()));
         }
-        digits.insert(0, '+');
-        Ok(Self(digits))
+        Ok(Self(format!("+{global}")))
     }
 
     /// The number with its `+`.
@@ -73,79 +92,12 @@ impl E164 {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-/// The subscriber of a `tel:`, `sip:` or bare number, and the parameters behind it.
-fn subscriber_part(text: &str) -> (&str, &str) {
-    let has_scheme =
-        |scheme: &str| text.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
-    let rest = if has_scheme("tel:") {
-        &text[4..]
-    } else if has_scheme("sips:") {
-        user_part(&text[5..])
-    } else if has_scheme("sip:") {
-        user_part(&text[4..])
-    } else {
-        user_part(text)
-    };
-    rest.split_once(';').unwrap_or((rest, ""))
-}
-
-/// The user of `user:password@host;parameters`; a text without a host is all user.
-fn user_part(text: &str) -> &str {
-    let user = text.split_once('@').map_or(text, |(user, _host)| user);
-    user.split_once(':').map_or(user, |(user, _password)| user)
-}
-
-/// Decodes `%2b` and the like once; a second round would let `%252b` mean two things.
-fn unescape(text: &str) -> Result<Cow<'_, str>, NumberError> {
-    if !text.contains('%') {
-        return Ok(Cow::Borrowed(text));
+    /// The number without its `+`.
+    #[must_use]
+    pub fn digits(&self) -> &str {
+        self.0.trim_start_matches('+')
     }
-    let mut plain = String::with_capacity(text.len());
-    let mut pieces = text.split('%');
-    plain.push_str(pieces.next().unwrap_or(""));
-    for piece in pieces {
-        let code = piece
-            .get(..2)
-            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            .filter(u8::is_ascii)
-            .ok_or(NumberError::Escape)?;
-        plain.push(char::from(code));
-        plain.push_str(&piece[2..]);
-    }
-    Ok(Cow::Owned(plain))
-}
-
-/// Appends the digits, passing over visual separators; true if a `+` led them.
-fn push_digits(written: &str, digits: &mut String) -> Result<bool, NumberError> {
-    let mut global = false;
-    for c in written.chars() {
-        match c {
-            '0'..='9' => digits.push(c),
-            '+' if digits.is_empty() && !global => global = true,
-            '-' | '.' | '(' | ')' | ' ' => {}
-            other => return Err(NumberError::Character(other)),
-        }
-    }
-    Ok(global)
-}
-
-/// The digits of `phone-context=+1555` (RFC 3966 §5.1.5), if there is one.
-fn phone_context(parameters: &str) -> Result<Option<String>, NumberError> {
-    for parameter in parameters.split(';') {
-        let Some((name, value)) = parameter.split_once('=') else { continue };
-        if name.eq_ignore_ascii_case("phone-context") {
-            let mut digits = String::new();
-            let value = unescape(value)?;
-            return match push_digits(&value, &mut digits) {
-                Ok(true) if !digits.is_empty() => Ok(Some(digits)),
-                _ => Err(NumberError::Context),
-            };
-        }
-    }
-    Ok(None)
 }
 
 impl FromStr for E164 {
