@@ -20,7 +20,7 @@ pub struct Presence {
 /// What becomes of a direct call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Direct {
-    /// Their phones ring, for at most so many seconds; then [`Direct::unanswered`] says what follows.
+    /// Their phones ring, for at most so many seconds; [`Direct::unanswered`] says what follows.
     Ring {
         /// How long.
         seconds: u32,

@@ -132,7 +132,8 @@ mod tests {
             numbers = [
                 { direction = "inbound", which = "called", prefix = "1", prepend = "9" },
                 { direction = "outbound", which = "caller", prepend = "7" },
-                { direction = "outbound", which = "called", prefix = "49", strip = 2, prepend = "0" },
+                { direction = "outbound", which = "called", prefix = "49",
+                  strip = 2, prepend = "0" },
                 { direction = "outbound", which = "called", prepend = "00" },
             ]"#,
         );
