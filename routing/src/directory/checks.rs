@@ -38,6 +38,9 @@ pub(super) fn tenant(
     for queue in &tenant.queues {
         names.queue(queue, found);
     }
+    if let Some(music) = &tenant.hold_music {
+        names.prompt(&names.path("hold_music"), music, found);
+    }
     names.flows(found);
     for (at, number) in tenant.numbers.iter().enumerate() {
         if !index.flows.contains_key(&number.flow) {

@@ -120,6 +120,15 @@ impl Directory {
         tenants.map(|tenant| (&tenant.id, &tenant.limits))
     }
 
+    /// What those hear whom one of the tenant's calls puts on hold: the tenant's own choice, else
+    /// the nearest parent's.
+    #[must_use]
+    pub fn hold_music(&self, tenant: &TenantId) -> Option<&PromptId> {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let mut tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        tenants.find_map(|tenant| tenant.hold_music.as_ref())
+    }
+
     /// An agent of a tenant.
     #[must_use]
     pub fn agent(&self, tenant: &TenantId, agent: &AgentId) -> Option<&Agent> {

@@ -59,6 +59,10 @@ pub struct Tenant {
     /// the first of its own numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_id: Option<String>,
+    /// What those hear who are put on hold, when their call came from no queue. The nearest
+    /// parent's if absent; silence if none says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_music: Option<PromptId>,
     /// Emergency numbers besides 112, 911 and its country's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emergency_numbers: Vec<String>,
@@ -85,6 +89,7 @@ impl Tenant {
             country: None,
             routes: Vec::new(),
             caller_id: None,
+            hold_music: None,
             emergency_numbers: Vec::new(),
         }
     }
