@@ -7,7 +7,9 @@ mod support;
 use std::path::Path;
 
 use bytes::Bytes;
-use sip::{Endpoint, EndpointConfig, Event, Input, Message, Method, Name, Output, Registrar};
+use sip::Transport;
+use sip::framing::{Frame, Framer};
+use sip::{Endpoint, EndpointConfig, Event, Flow, Input, Message, Method, Name, Output, Registrar};
 use support::*;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,15 +87,19 @@ fn parse(name: &str) -> Message {
     Message::parse(read(name)).expect(name)
 }
 
-fn fate(bytes: Bytes) -> Option<Fate> {
+/// What a message comes to over a path, framed as that path's driver frames it.
+fn fate(flow: Flow, bytes: Bytes) -> Option<Fate> {
     let mut endpoint = Endpoint::new(EndpointConfig::default(), base::Rng::from_seed(1));
-    endpoint.handle_input(at(0), Input::Received { flow: udp(), bytes });
+    for bytes in framed(flow, bytes) {
+        endpoint.handle_input(at(0), Input::Received { flow, bytes });
+    }
     let mut fate = Some(Dropped);
     while let Some(output) = endpoint.poll_output() {
         match output {
             Output::Event(Event::Request { .. }) => fate = Some(Taken),
             Output::Absorbed { .. } => fate = Some(Stray),
-            Output::Transmit { bytes, .. } if !bytes.starts_with(b"SIP/2.0 100 ") => {
+            Output::Transmit { bytes, flow: to, .. } if !bytes.starts_with(b"SIP/2.0 100 ") => {
+                assert_eq!((to.transport, to.connection), (flow.transport, flow.connection));
                 let status = std::str::from_utf8(&bytes[8..11]).ok()?;
                 let known = ["400", "505"].into_iter().find(|known| *known == status)?;
                 fate = Some(Refused(known));
@@ -104,14 +110,69 @@ fn fate(bytes: Bytes) -> Option<Fate> {
     fate
 }
 
+fn framed(flow: Flow, bytes: Bytes) -> Vec<Bytes> {
+    let message = |frame| match frame {
+        Frame::Message(bytes) => Some(bytes),
+        Frame::Ping | Frame::Pong => None,
+    };
+    match flow.transport {
+        Transport::Udp => vec![bytes],
+        Transport::Ws | Transport::Wss => {
+            sip::websocket(bytes).unwrap().and_then(message).into_iter().collect()
+        }
+        Transport::Tcp | Transport::Tls => {
+            let mut framer = Framer::new();
+            framer.push(&bytes);
+            let frames = std::iter::from_fn(|| framer.poll());
+            frames.filter_map(|frame| frame.map_or_else(|error| error.head, message)).collect()
+        }
+    }
+}
+
+/// Where a stream makes a difference: nobody knows where the message ends (§18.3).
+const ON_STREAMS: [(&str, Fate); 3] = [
+    // The rest of the body is awaited until the connection's end.
+    ("clerr", Dropped),
+    ("multi01", Dropped),
+    // No Content-Length, which datagrams may lack and streams may not.
+    ("inv2543", Refused("400")),
+];
+
+fn every_message_meets_its_fate(flow: Flow) {
+    let streams = matches!(flow.transport, Transport::Tcp | Transport::Tls);
+    let mut wrong = Vec::new();
+    for (name, usual) in MESSAGES {
+        let other = ON_STREAMS.iter().find(|(other, _)| streams && *other == name);
+        let expected = other.map_or(usual, |(_, fate)| *fate);
+        let got = fate(flow, read(name));
+        if got != Some(expected) {
+            wrong.push((name, expected, got));
+        }
+    }
+    assert!(wrong.is_empty(), "{flow}: name, expected, got: {wrong:#?}");
+}
+
 #[test]
-fn every_message_of_rfc_4475_meets_its_fate() {
-    let wrong: Vec<_> = MESSAGES
-        .iter()
-        .map(|&(name, expected)| (name, expected, fate(read(name))))
-        .filter(|&(_, expected, got)| got != Some(expected))
-        .collect();
-    assert!(wrong.is_empty(), "name, expected, got: {wrong:#?}");
+fn every_message_of_rfc_4475_meets_its_fate_over_udp() {
+    every_message_meets_its_fate(udp());
+}
+
+#[test]
+fn every_message_of_rfc_4475_meets_its_fate_over_tcp_and_tls() {
+    every_message_meets_its_fate(tcp());
+    every_message_meets_its_fate(Flow { transport: Transport::Tls, ..tcp() });
+}
+
+#[test]
+fn every_message_of_rfc_4475_meets_its_fate_over_websocket() {
+    every_message_meets_its_fate(Flow { transport: Transport::Ws, ..tcp() });
+    every_message_meets_its_fate(Flow { transport: Transport::Wss, ..tcp() });
+}
+
+#[test]
+fn on_a_stream_the_request_behind_another_is_one_of_its_own() {
+    assert_eq!(framed(tcp(), read("dblreq")).len(), 2);
+    assert_eq!(framed(udp(), read("dblreq")).len(), 1);
 }
 
 #[test]

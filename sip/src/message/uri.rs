@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::error::HeaderError;
@@ -36,7 +36,7 @@ fn is_scheme(text: &str) -> bool {
 pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), HeaderError> {
     let (host, rest) = if text.starts_with('[') {
         let end = text.find(']').ok_or(bad("an IPv6 address without ]"))?;
-        text[1..end].parse::<Ipv6Addr>().map_err(|_| bad("not an IPv6 address"))?;
+        ipv6(&text[1..end]).ok_or(bad("not an IPv6 address"))?;
         text.split_at(end + 1)
     } else {
         let end = scan::position(text.as_bytes(), b':').unwrap_or(text.len());
@@ -57,6 +57,24 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), HeaderError> 
         scan::number(digits.as_bytes()).or_else(|| scan::number(scan::trim(digits).as_bytes()));
     let port = port.and_then(|port| u16::try_from(port).ok()).ok_or(bad("not a port"))?;
     Ok((host, Some(port)))
+}
+
+/// An IPv6 address. Three colons before an IPv4 address at its end, which the grammar of RFC 3261
+/// makes peers write, count as two (RFC 5118 §4.10).
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    let mended = || {
+        let (before, v4) = text.rsplit_once(':')?;
+        let is_v4 = v4.parse::<Ipv4Addr>().is_ok() && before.ends_with("::");
+        is_v4.then(|| format!("{before}{v4}").parse().ok()).flatten()
+    };
+    text.parse().ok().or_else(mended)
+}
+
+/// The address that a host is, brackets or not.
+pub(crate) fn host_ip(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let Some(text) = bare else { return host.parse().ok() };
+    ipv6(text).map(IpAddr::V6)
 }
 
 impl<'a> Uri<'a> {
@@ -182,7 +200,7 @@ impl<'a> Uri<'a> {
     /// The host as an address, if it is one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        host_ip(self.host)
     }
 
     /// The port, if given.

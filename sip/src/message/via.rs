@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::error::HeaderError;
 use super::scan::{self, Params};
-use super::uri::host_port;
+use super::uri::{host_ip, host_port};
 
 /// `SIP/2.0/UDP host:port;branch=...`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,7 @@ impl<'a> Via<'a> {
     /// The host as an address, if it is one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        host_ip(self.host)
     }
 
     /// The parameters.
@@ -103,8 +103,7 @@ impl<'a> Via<'a> {
     /// The `received` address; brackets are allowed (RFC 5118 §4.5).
     #[must_use]
     pub fn received(&self) -> Option<IpAddr> {
-        let text = self.params.value("received")?;
-        text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+        host_ip(self.params.value("received")?)
     }
 }
 
