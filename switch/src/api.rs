@@ -5,6 +5,7 @@ use routing::{AgentSnapshot, AgentState, QueueSnapshot};
 use serde::Serialize;
 
 use crate::record::{CallDirection, DecisionEntry, LadderEntry};
+use crate::subscriptions::Waiting;
 
 /// Names a request until its reply.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -39,6 +40,18 @@ pub enum ApiRequest {
     Agents,
     /// The tenant's queues.
     Queues,
+    /// How many messages wait for an agent: what its phones are told that subscribed to it.
+    MessagesWaiting {
+        /// For whom.
+        agent: AgentId,
+    },
+    /// Says how many messages wait for an agent.
+    SetMessagesWaiting {
+        /// For whom.
+        agent: AgentId,
+        /// How many.
+        waiting: Waiting,
+    },
     /// The last calls that were refused before they were any tenant's, newest first. They are the
     /// platform's: only it may ask.
     RefusedCalls,
@@ -70,6 +83,8 @@ pub enum ApiReply {
     Agents(Vec<AgentSnapshot>),
     /// To [`ApiRequest::Queues`].
     Queues(Vec<QueueSnapshot>),
+    /// To [`ApiRequest::MessagesWaiting`].
+    MessagesWaiting(Waiting),
     /// To [`ApiRequest::RefusedCalls`].
     RefusedCalls(Vec<RefusedCall>),
 }

@@ -75,6 +75,7 @@ impl Switch {
         }
         if let Some(old) = self.node.directory.replace(Arc::clone(&directory)) {
             self.forget_agents(&old, &directory);
+            self.review_subscriptions(now, &directory);
         }
         self.node.prompts = prompts;
         self.node.router.handle_input(now, RouterInput::Provision(directory));
@@ -116,6 +117,7 @@ impl Switch {
             return;
         }
         self.node.gate.forget(flow);
+        self.forget_watchers(flow.connection);
         self.node.registrar.flow_closed(flow);
         for leg in self.node.index.connection_closed(&flow) {
             self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg));

@@ -17,7 +17,7 @@ impl Switch {
     /// A request that began a transaction; neither ACK nor CANCEL.
     pub(crate) fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Message) {
         if request.to_tag().is_some() {
-            return self.on_in_dialog(now, tx, request);
+            return self.on_in_dialog(now, tx, flow, request);
         }
         match (request.method(), self.node.gate.take_proven()) {
             (Method::Invite, Some(Authenticated::Trunk(trunk))) => {
@@ -29,13 +29,22 @@ impl Switch {
             (Method::Register, Some(Authenticated::Agent { tenant, agent })) => {
                 self.on_register(now, tx, flow, &request, (tenant, agent));
             }
+            (Method::Subscribe, Some(Authenticated::Agent { tenant, agent })) => {
+                self.on_subscribe(now, tx, flow, &request, (tenant, agent));
+            }
+            (Method::Message, Some(Authenticated::Agent { tenant, agent })) => {
+                self.on_message(now, tx, &request, (tenant, agent));
+            }
             // The gate lets nothing else pass.
             _ => self.node.reply(now, tx, StatusCode::FORBIDDEN),
         }
     }
 
-    fn on_in_dialog(&mut self, now: Instant, tx: ServerTx, request: Message) {
+    fn on_in_dialog(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Message) {
         let dialog = DialogId::of_request(&request);
+        if dialog.as_ref().is_some_and(|dialog| self.node.subscriptions.peer(dialog).is_some()) {
+            return self.on_resubscribe(now, tx, flow, &request);
+        }
         let owner = dialog.and_then(|dialog| self.node.index.dialogs.get(&dialog).copied());
         match owner {
             Some(LegRef { call, leg }) => {
@@ -115,7 +124,9 @@ impl Switch {
                 self.node.index.clients.remove(&tx);
             }
             self.signal(now, call, Signal::Response(leg, tx, response));
-        } else {
+        } else if !self.on_notified(now, tx, response.status())
+            && !self.on_message_answered(now, tx, response.status())
+        {
             self.on_stray_response(now, tx, &response);
         }
     }
@@ -129,7 +140,7 @@ impl Switch {
     ) {
         if let Some(owner) = self.node.index.clients.remove(&tx) {
             self.signal(now, owner.call, signal(owner.leg, tx));
-        } else {
+        } else if !self.on_notified(now, tx, None) && !self.on_message_answered(now, tx, None) {
             self.forget_stray(now, tx);
         }
     }

@@ -17,6 +17,7 @@ mod incoming;
 mod index;
 mod ladder;
 mod mask;
+mod messages;
 mod node;
 mod port;
 mod ports;
@@ -25,6 +26,7 @@ mod refused;
 mod register;
 mod requests;
 mod strays;
+mod subscriptions;
 mod switch;
 mod tenants;
 mod watch;
@@ -43,4 +45,5 @@ pub use record::{
     LadderEntry, LegKind, LegRecord,
 };
 pub use sip::Advertised;
+pub use subscriptions::Waiting;
 pub use switch::{Sizes, Switch};

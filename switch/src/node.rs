@@ -19,15 +19,18 @@ use crate::event::{Event, EventKind};
 use crate::gate::Gate;
 use crate::index::Index;
 use crate::ladder::Pending;
+use crate::messages::Relays;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
 use crate::refused::RefusedCalls;
 use crate::strays::{Stray, Strays};
+use crate::subscriptions::Subscriptions;
 use crate::tenants::{Quota, Tenants};
 use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, SUBSCRIBE, MESSAGE";
 
 /// The event packages we notify of (RFC 6665 §8.2.2).
 pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";
@@ -50,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) gate: Gate,
     pub(crate) watch: Watch,
     pub(crate) refused: RefusedCalls,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) relays: Relays,
     pub(crate) ports: Ports,
     pub(crate) tenants: Tenants,
     pub(crate) trunks: BTreeMap<TrunkId, Quota>,
@@ -97,6 +102,8 @@ impl Node {
             gate: Gate::new(&config.limits),
             watch: Watch::default(),
             refused: RefusedCalls::default(),
+            subscriptions: Subscriptions::default(),
+            relays: Relays::default(),
             ports: Ports::new(&config.media),
             tenants: Tenants::default(),
             trunks: BTreeMap::new(),

@@ -275,4 +275,8 @@ pub enum Timer {
     Call,
     /// When what strangers did for a minute is told.
     Security,
+    /// When a subscription is over.
+    Subscription,
+    /// When a message has not been answered in time.
+    Message,
 }

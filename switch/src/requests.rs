@@ -1,6 +1,6 @@
 //! Requests of the API. Whatever is another tenant's is not found.
 
-use base::{Instant, TenantId};
+use base::{AgentId, Instant, TenantId};
 use routing::Input as RouterInput;
 
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
@@ -54,13 +54,21 @@ impl Switch {
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
+            ApiRequest::MessagesWaiting { agent } => {
+                self.known_agent(tenant, &agent)?;
+                Ok(ApiReply::MessagesWaiting(self.waiting_for(tenant, &agent)))
+            }
+            ApiRequest::SetMessagesWaiting { agent, waiting } => {
+                self.known_agent(tenant, &agent)?;
+                self.set_waiting(now, tenant, &agent, waiting);
+                Ok(ApiReply::Accepted)
+            }
             ApiRequest::RefusedCalls => {
                 Ok(ApiReply::RefusedCalls(self.node.refused.all().cloned().collect()))
             }
             ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
             ApiRequest::SetAgentState { agent, state, reason } => {
-                let directory = self.node.directory.as_ref().ok_or(ApiError::NotFound)?;
-                directory.agent(tenant, &agent).ok_or(ApiError::NotFound)?;
+                self.known_agent(tenant, &agent)?;
                 if !state.can_be_chosen() {
                     return Err(ApiError::Conflict(format!(
                         "an agent cannot choose the state {}; choose available, break or offline",
@@ -73,5 +81,11 @@ impl Switch {
                 Ok(ApiReply::Accepted)
             }
         }
+    }
+
+    /// Whether the tenant has that agent.
+    fn known_agent(&self, tenant: &TenantId, agent: &AgentId) -> Result<(), ApiError> {
+        let directory = self.node.directory.as_ref().ok_or(ApiError::NotFound)?;
+        directory.agent(tenant, agent).map(|_| ()).ok_or(ApiError::NotFound)
     }
 }

@@ -42,6 +42,10 @@ pub struct Sizes {
     pub identities: usize,
     /// Sources of which something is still to be told.
     pub watched: usize,
+    /// Subscriptions, and NOTIFYs that wait for their answer.
+    pub subscriptions: usize,
+    /// MESSAGEs on their way, and copies that wait for their answer.
+    pub messages: usize,
 }
 
 impl Switch {
@@ -87,6 +91,8 @@ impl Switch {
         self.node.registrar.handle_timeout(now);
         self.node.router.handle_timeout(now);
         self.node.tell_watched(now);
+        self.expire_subscriptions(now);
+        self.expire_messages(now);
         while let Some(&(due, alarm)) = self.node.alarms.first()
             && due <= now
         {
@@ -113,7 +119,12 @@ impl Switch {
         let router = node.router.poll_timeout().map(|(at, _)| (at, Timer::Router));
         let call = node.alarms.first().map(|&(at, _)| (at, Timer::Call));
         let security = node.watch.poll_timeout().map(|at| (at, Timer::Security));
-        [transaction, binding, router, call, security].into_iter().flatten().min()
+        let subscription = node.subscriptions.poll_timeout().map(|at| (at, Timer::Subscription));
+        let message = node.relays.poll_timeout().map(|at| (at, Timer::Message));
+        [transaction, binding, router, call, security, subscription, message]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What it holds now.
@@ -130,6 +141,8 @@ impl Switch {
             client_transactions,
             identities: self.node.gate.connections(),
             watched: self.node.watch.len(),
+            subscriptions: self.node.subscriptions.len(),
+            messages: self.node.relays.len(),
         }
     }
 
@@ -156,7 +169,7 @@ impl Switch {
                 self.on_binding(now, event);
             } else if let Some(call) = self.node.over.pop() {
                 self.free(now, call);
-            } else {
+            } else if !self.publish_presence(now) {
                 break;
             }
         }
@@ -167,7 +180,10 @@ impl Switch {
     /// Tells a call; one that is no more does not hear it.
     pub(crate) fn signal(&mut self, now: Instant, call: CallId, signal: Signal) {
         match self.calls.get_mut(call) {
-            Some(call) => call.handle(&mut self.node, now, signal),
+            Some(call) => {
+                call.handle(&mut self.node, now, signal);
+                self.node.subscriptions.touch(&call.tenant, call.id);
+            }
             None => self.node.ignored += 1,
         }
     }
@@ -256,6 +272,7 @@ impl Switch {
     fn free(&mut self, now: Instant, call: CallId) {
         let Some(call) = self.calls.remove(call) else { return };
         let (id, tenant) = (call.id, call.tenant.clone());
+        self.node.subscriptions.touch(&tenant, id);
         let (record, ended, report) = call.close(&mut self.node, now);
         self.node.outbox.push_back(Output::CallEnded(Box::new(record)));
         self.node.emit(now, &tenant, Some(id), ended);

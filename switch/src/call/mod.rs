@@ -12,6 +12,7 @@ mod model;
 mod narrative;
 mod negotiation;
 mod peer;
+mod presence;
 mod refusal;
 mod setup;
 mod steps;

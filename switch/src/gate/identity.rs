@@ -18,7 +18,7 @@ pub(super) fn is_own(tenant: &Tenant, agent: &Agent, request: &Message) -> bool 
 }
 
 /// The agent of a tenant whom a user part names: by name or by extension.
-pub(super) fn agent_named<'a>(tenant: &'a Tenant, user: &str) -> Option<&'a Agent> {
+pub(crate) fn agent_named<'a>(tenant: &'a Tenant, user: &str) -> Option<&'a Agent> {
     let named = tenant.agents.iter().find(|agent| agent.id.as_str() == user);
     named.or_else(|| tenant.agents.iter().find(|agent| agent.extension.as_deref() == Some(user)))
 }

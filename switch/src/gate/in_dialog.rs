@@ -30,6 +30,9 @@ pub(crate) struct Peer {
 impl Switch {
     pub(super) fn rule_in_dialog(&mut self, now: Instant, flow: Flow, request: &Message) -> Ruling {
         let Some(dialog) = DialogId::of_request(request) else { return no_dialog() };
+        if let Some(peer) = self.node.subscriptions.peer(&dialog) {
+            return self.rule_peer(now, flow, request, &peer, None);
+        }
         let leg = self.node.index.dialogs.get(&dialog).copied();
         let peer = leg.and_then(|leg| self.calls.get_mut(leg.call)?.peer(leg.leg));
         let Some(peer) = peer else {

@@ -19,6 +19,7 @@ use base::{AgentId, Instant, TenantId, TrunkId};
 use bytes::Bytes;
 use sip::{Flow, Message, Method, Pace, Response, Source, StatusCode, Throttle};
 
+pub(crate) use self::identity::agent_named;
 pub(crate) use self::in_dialog::Peer;
 use self::load::Load;
 use crate::config::Limits;
