@@ -73,7 +73,7 @@ impl Switch {
         let Some(dialled) = dialled(&invite) else {
             return self.node.reply(now, tx, StatusCode::UNSUPPORTED_URI_SCHEME);
         };
-        let (tenant, destination) = match find(&directory, trunk, &dialled) {
+        let (tenant, destination) = match find(&directory, trunk, invite.uri_text()) {
             Ok(found) => found,
             Err(refusal) => {
                 let tenant = only_tenant(trunk);

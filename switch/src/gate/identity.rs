@@ -1,18 +1,25 @@
 //! In whose name an agent speaks: From, and what P-Asserted-Identity or P-Preferred-Identity
 //! (RFC 3325) say, must be the agent's own name, extension or number, or nobody's (RFC 3323).
 
-use routing::{Agent, E164, Tenant};
+use routing::{Agent, Directory, E164, Tenant};
 use sip::{Address, Message, Name, Uri};
 
 /// Whether everything a request says of its sender is that agent's own.
-pub(super) fn is_own(tenant: &Tenant, agent: &Agent, request: &Message) -> bool {
+pub(super) fn is_own(
+    directory: &Directory,
+    tenant: &Tenant,
+    agent: &Agent,
+    request: &Message,
+) -> bool {
     let Ok(from) = request.from() else { return false };
-    if !names(tenant, agent, &from.uri()) && !is_nobody(&from.uri()) {
+    let shown = directory.caller_number(&tenant.id, Some(&agent.id));
+    if !names(tenant, agent, shown.as_ref(), &from.uri()) && !is_nobody(&from.uri()) {
         return false;
     }
     [Name::P_ASSERTED_IDENTITY, Name::P_PREFERRED_IDENTITY].into_iter().all(|name| {
         request.list(name).all(|value| {
-            Address::parse(value).is_ok_and(|address| names(tenant, agent, &address.uri()))
+            Address::parse(value)
+                .is_ok_and(|address| names(tenant, agent, shown.as_ref(), &address.uri()))
         })
     })
 }
@@ -23,24 +30,22 @@ pub(crate) fn agent_named<'a>(tenant: &'a Tenant, user: &str) -> Option<&'a Agen
     named.or_else(|| tenant.agents.iter().find(|agent| agent.extension.as_deref() == Some(user)))
 }
 
-fn names(tenant: &Tenant, agent: &Agent, uri: &Uri<'_>) -> bool {
+fn names(tenant: &Tenant, agent: &Agent, shown: Option<&E164>, uri: &Uri<'_>) -> bool {
     let Some(user) = uri.user_unescaped() else { return false };
     if uri.scheme().eq_ignore_ascii_case("tel") {
-        return is_number_of(tenant, agent, &user);
+        return is_number(shown, &user);
     }
     if !uri.is_sip() || !uri.host().eq_ignore_ascii_case(&tenant.domain) {
         return false;
     }
     *user == *agent.id.as_str()
         || agent.extension.as_deref() == Some(&*user)
-        || is_number_of(tenant, agent, &user)
+        || is_number(shown, &user)
 }
 
-/// Whether a number is the one that those whom the agent calls are shown.
-fn is_number_of(tenant: &Tenant, agent: &Agent, text: &str) -> bool {
-    let own = agent.caller_id.as_ref().or(tenant.caller_id.as_ref());
-    let Some(own) = own.and_then(|own| E164::normalise(own).ok()) else { return false };
-    E164::normalise(text).is_ok_and(|number| number == own)
+/// Whether a text is that number, which those are shown whom the agent calls.
+fn is_number(shown: Option<&E164>, text: &str) -> bool {
+    E164::normalise(text).is_ok_and(|number| Some(&number) == shown)
 }
 
 /// `anonymous@anonymous.invalid`, or a domain like it.

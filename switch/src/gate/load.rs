@@ -4,6 +4,7 @@
 //! dialogs are never turned away, and neither are agents' calls to emergency numbers.
 
 use base::{Instant, TenantId};
+use routing::Dialled;
 use sip::{Flow, Message, Name, Pace, Response, Source, StatusCode};
 
 use super::Ruling;
@@ -99,34 +100,27 @@ impl Switch {
 
     fn asker(&self, flow: &Flow, invite: &Message) -> Asker {
         let source = Asker::Source(Source::of(flow.remote.ip()));
-        let (Some(directory), Ok(uri)) = (&self.node.directory, invite.uri()) else {
-            return source;
-        };
-        if self.trunks_at(flow).is_empty() {
-            return source;
-        }
-        let Some(user) = uri.user_unescaped() else { return source };
-        let number = directory.number(user.split(';').next().unwrap_or_default());
-        number.map_or(source, |(tenant, _)| Asker::Tenant(tenant.id.clone()))
+        let Some(directory) = &self.node.directory else { return source };
+        let dialled = invite.uri_text();
+        let trunks = self.trunks_at(flow);
+        let trunks = trunks.iter().filter_map(|trunk| directory.trunk(trunk));
+        let mut routes = trunks.filter_map(|trunk| routing::route(directory, trunk, dialled).ok());
+        routes.next().map_or(source, |route| Asker::Tenant(route.tenant))
     }
 
     /// Whether a phone of ours seems to call for help. Who it is has still to be proven; strangers
     /// who say so are as slow as all strangers are. What a trunk sends us is never for us to
     /// pass on to an emergency service.
     fn is_emergency(&self, flow: &Flow, invite: &Message) -> bool {
-        let (Some(directory), Ok(uri)) = (&self.node.directory, invite.uri()) else {
-            return false;
-        };
+        let Some(directory) = &self.node.directory else { return false };
         if !self.trunks_at(flow).is_empty() {
             return false;
         }
         let domain = invite.from().map(|from| from.uri().host().to_ascii_lowercase());
         let tenant = domain.ok().and_then(|domain| directory.tenant_by_domain(&domain));
         tenant.is_some_and(|tenant| {
-            let user = uri.user_unescaped().unwrap_or_default();
-            uri.as_str().to_ascii_lowercase().starts_with("urn:service:sos")
-                || matches!(&*user, "112" | "911")
-                || tenant.emergency_numbers.iter().any(|number| *number == *user)
+            let dialled = routing::dial(directory, &tenant.id, None, invite.uri_text());
+            matches!(dialled, Ok(Dialled::Outside(to)) if to.is_emergency())
         })
     }
 }

@@ -19,19 +19,20 @@ impl Switch {
     /// The trunks that the flow alone proves: its source, its certificate, and no password asked.
     pub(super) fn trunks_at(&self, flow: &Flow) -> Vec<TrunkId> {
         let Some(directory) = &self.node.directory else { return Vec::new() };
-        let fitting = fitting(directory, flow, self.node.gate.names_of(flow));
-        fitting.filter(|trunk| trunk.credentials.is_none()).map(|trunk| trunk.id.clone()).collect()
+        let fitting = directory.trunks_for(flow.remote.ip(), self.node.gate.names_of(flow));
+        let open = fitting.into_iter().filter(|trunk| trunk.credentials.is_none());
+        open.map(|trunk| trunk.id.clone()).collect()
     }
 
     /// The trunks that a password would prove, with what they would have to know.
     fn trunks_by_password(&self, flow: &Flow) -> Vec<(TrunkId, String, Secret)> {
         let Some(directory) = &self.node.directory else { return Vec::new() };
-        let fitting = fitting(directory, flow, self.node.gate.names_of(flow));
+        let fitting = directory.trunks_for(flow.remote.ip(), self.node.gate.names_of(flow));
         let secret = |trunk: &Trunk| {
             let known = trunk.credentials.as_ref()?;
             Some((trunk.id.clone(), known.user.clone(), known.password.clone()))
         };
-        fitting.filter_map(secret).collect()
+        fitting.into_iter().filter_map(secret).collect()
     }
 
     /// A REGISTER: always by password, for the domain of its Request-URI.
@@ -170,7 +171,7 @@ impl Switch {
         let is_own = directory
             .and_then(|directory| {
                 let (tenant, agent) = (directory.tenant(tenant)?, directory.agent(tenant, agent)?);
-                Some(identity::is_own(tenant, agent, request))
+                Some(identity::is_own(&directory, tenant, agent, request))
             })
             .unwrap_or(false);
         if !is_own {
@@ -185,21 +186,6 @@ impl Switch {
         self.node.gate.proven = Some(who);
         Ruling::Pass
     }
-}
-
-/// The trunks whose network and certificate fit a flow, the one with the narrowest network first.
-fn fitting<'a>(
-    directory: &'a Directory,
-    flow: &Flow,
-    names: &'a [String],
-) -> impl Iterator<Item = &'a Trunk> {
-    let anywhere = directory.provisioning().trunks.iter().filter(|trunk| {
-        trunk.sources.is_empty() && (!trunk.certificates.is_empty() || trunk.credentials.is_some())
-    });
-    directory.trunk_of(flow.remote.ip()).into_iter().chain(anywhere).filter(|trunk| {
-        let has = |wanted: &String| names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
-        trunk.certificates.is_empty() || trunk.certificates.iter().any(has)
-    })
 }
 
 /// The domain a caller's password would be for: From's, or for a caller who hides theirs
@@ -223,14 +209,7 @@ fn choose(directory: &Directory, trunks: &[TrunkId], request: &Message) -> Optio
     if rest.is_empty() {
         return Some(first.clone());
     }
-    let dialled = request.uri().ok().and_then(|uri| uri.user_unescaped().map(String::from));
-    let owner = dialled.and_then(|dialled| {
-        let number = dialled.split(';').next().unwrap_or_default();
-        directory.number(number).map(|(tenant, _)| tenant.id.clone())
-    });
-    let serves = |id: &&TrunkId| {
-        let (Some(trunk), Some(owner)) = (directory.trunk(id), &owner) else { return false };
-        directory.trunk_serves(trunk, owner)
-    };
-    trunks.iter().find(serves).or(Some(first)).cloned()
+    let all: Vec<&Trunk> = trunks.iter().filter_map(|id| directory.trunk(id)).collect();
+    let chosen = routing::route_among(directory, &all, request.uri_text());
+    chosen.map_or(Some(first), |(trunk, _)| Some(&trunk.id)).cloned()
 }
