@@ -8,6 +8,7 @@ pub mod identity;
 pub mod reliable;
 pub mod resolve;
 pub mod sipfrag;
+pub mod stir;
 pub mod stun;
 
 mod datagram;

@@ -59,6 +59,10 @@ statuses! {
     423 INTERVAL_TOO_BRIEF "Interval Too Brief";
     430 FLOW_FAILED "Flow Failed";
     439 FIRST_HOP_LACKS_OUTBOUND_SUPPORT "First Hop Lacks Outbound Support";
+    428 USE_IDENTITY_HEADER "Use Identity Header";
+    436 BAD_IDENTITY_INFO "Bad Identity Info";
+    437 UNSUPPORTED_CREDENTIAL "Unsupported Credential";
+    438 INVALID_IDENTITY_HEADER "Invalid Identity Header";
     480 TEMPORARILY_UNAVAILABLE "Temporarily Unavailable";
     481 CALL_DOES_NOT_EXIST "Call/Transaction Does Not Exist";
     482 LOOP_DETECTED "Loop Detected";
