@@ -1,10 +1,13 @@
-//! HTTP: the API's router and the console's pages on one listener, and the tasks that carry API
-//! requests to the signalling thread.
+//! HTTP: the API's router, the console's pages and SIP over WebSocket on one listener, and the
+//! tasks that carry API requests to the signalling thread.
+
+mod listen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest};
@@ -16,8 +19,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use self::listen::Door;
+pub(crate) use self::listen::Ends;
 use crate::provision::{Bundle, Provisioner};
 use crate::signalling::{Control, Handle};
+use crate::tls::Keeper;
 
 /// API requests that may wait for the signalling thread; then their clients do.
 const REQUESTS: usize = 256;
@@ -36,12 +42,25 @@ pub(crate) struct Site {
     pub(crate) ready: watch::Receiver<bool>,
 }
 
+/// Where requests come in.
+pub(crate) struct Entrance {
+    pub(crate) listener: TcpListener,
+    /// `/sip`.
+    pub(crate) websocket: Router,
+    /// For HTTPS.
+    pub(crate) tls: Option<Keeper>,
+}
+
 /// Serves until `stop` turns true; the other tasks end when they are aborted.
+///
+/// # Errors
+/// The listener's.
 pub(crate) fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     site: Site,
     mut stop: watch::Receiver<bool>,
-) -> (JoinHandle<()>, Vec<JoinHandle<()>>) {
+) -> std::io::Result<(JoinHandle<()>, Vec<JoinHandle<()>>)> {
+    let door = Door::open(entrance.listener, entrance.tls)?;
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (provision, provision_queue) = mpsc::channel(PROVISIONINGS);
     let tasks = vec![
@@ -57,18 +76,29 @@ pub(crate) fn serve(
         metrics: Arc::new(move || metrics.render()),
         ready: site.ready,
     };
-    let router = with_console(control_api::router(state));
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let router = with_console(control_api::router(state))
+        .merge(entrance.websocket)
+        .layer(axum::middleware::map_request(tell_source));
+    let service = router.into_make_service_with_connect_info::<Ends>();
     let http = tokio::spawn(async move {
         let stopped = async move {
             // A dropped sender means the node is gone: stop then, too.
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+        if let Err(error) = axum::serve(door, service).with_graceful_shutdown(stopped).await {
             tracing::error!(%error, "the HTTP listener failed");
         }
     });
-    (http, tasks)
+    Ok((http, tasks))
+}
+
+/// The API knows its clients by address alone.
+async fn tell_source(mut request: Request) -> Request {
+    if let Some(ConnectInfo(ends)) = request.extensions().get::<ConnectInfo<Ends>>() {
+        let source = ConnectInfo::<SocketAddr>(ends.remote);
+        request.extensions_mut().insert(source);
+    }
+    request
 }
 
 async fn carry_requests(mut queue: mpsc::Receiver<EngineRequest>, signalling: Handle) {

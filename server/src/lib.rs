@@ -2,10 +2,10 @@
 //! the commands of the `strowger` binary.
 //!
 //! ```text
-//! UDP, TCP --> signalling (one thread, one Switch) --> store writer --> subscribers of the API
-//!                 |    ^                     \-------> recorder
-//!        commands v    | events                           ^ taps
-//!              media workers (one pinned thread a core) --/
+//! UDP, TCP, TLS, WS --> signalling (one thread, one Switch) --> store writer --> the API's readers
+//!                         |    ^                     \-------> recorder
+//!                commands v    | events                           ^ taps
+//!                      media workers (one pinned thread a core) --/
 //! ```
 
 pub mod cli;
@@ -21,10 +21,12 @@ pub mod node;
 mod persist;
 mod poller;
 pub mod provision;
+mod quota;
 pub mod random;
 mod recording;
 mod retention;
 mod signalling;
+mod tls;
 mod unfinished;
 mod wake;
 pub mod web_client;

@@ -9,6 +9,7 @@ use super::WRONGLY_ASKED;
 use crate::cli::Check;
 use crate::config::{Config, ConfigFault, from_toml};
 use crate::provision::{Bundle, ProvisionFault};
+use crate::tls::Tls;
 
 /// Keys that only a provisioning file has at its top.
 const PROVISIONING_KEYS: [&str; 3] = ["tenants", "trunks", "platform_keys"];
@@ -59,7 +60,14 @@ fn check(path: &Path) -> (&'static str, Result<String, Vec<ConfigFault>>) {
         let summary = |config: Config| {
             format!("API on {}, data in {}", config.http.listen, config.data_dir.display())
         };
-        let result = Config::parse(path, &text).map(summary).map_err(|fault| vec![fault]);
+        let config = Config::parse(path, &text).and_then(|config| {
+            let loaded = Tls::load(&config.tls).map_err(|fault| {
+                let cure = "correct the file, or its path in [tls]";
+                ConfigFault::of_file(path, fault.to_string(), cure)
+            });
+            loaded.map(|_| config)
+        });
+        let result = config.map(summary).map_err(|fault| vec![fault]);
         ("configuration", result)
     }
 }

@@ -3,6 +3,7 @@
 mod fault;
 mod place;
 mod rules;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
 pub(crate) use place::Place;
+pub use tls::{Certificate, Tls, TlsVersion};
 
 /// The whole file. [`Config::default`] is what `strowger serve` runs on without one.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +27,10 @@ pub struct Config {
     pub sip: Sip,
     /// API and console.
     pub http: Http,
+    /// Certificates, for SIP and HTTP.
+    pub tls: Tls,
+    /// Names of trunks' servers.
+    pub dns: Dns,
     /// RTP and RTCP.
     pub rtp: Rtp,
     /// What must last.
@@ -45,6 +51,8 @@ pub struct Sip {
     pub udp: Vec<SocketAddr>,
     /// TCP listeners; port 0 takes a free one.
     pub tcp: Vec<SocketAddr>,
+    /// TLS listeners; by default port 5061 of all addresses if there are `tls.certificates`.
+    pub tls: Option<Vec<SocketAddr>>,
     /// What all peers are told to send to (NAT). By default each is told the address of ours that
     /// it reaches, also when `udp` or `tcp` listen on all of them.
     pub advertised: Option<IpAddr>,
@@ -58,6 +66,19 @@ pub struct Sip {
 pub struct Http {
     /// The listener; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// HTTPS, with the certificates of `[tls]`.
+    pub tls: bool,
+    /// Pages of other sites whose scripts may speak SIP over WebSocket: origins such as
+    /// `https://crm.example.net`, or `*`. Pages of our own always may.
+    pub sip_origins: Vec<String>,
+}
+
+/// Names of trunks' servers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Whom to ask; by default what `/etc/resolv.conf` says.
+    pub servers: Vec<SocketAddr>,
 }
 
 /// RTP and RTCP.
@@ -147,11 +168,12 @@ pub struct Log {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// SIP over TCP: connections at once, all sources.
+    /// SIP over TCP, TLS and WebSocket: connections at once, all sources.
     pub tcp_connections: usize,
-    /// SIP over TCP: connections at once from one address.
+    /// The same from one address (IPv6: from one /64).
     pub tcp_connections_per_source: usize,
-    /// SIP over TCP: a connection that sent no whole message for this long is closed, seconds.
+    /// SIP over TCP and TLS: a connection that sent no whole message and no keep-alive for this
+    /// long is closed, seconds.
     pub tcp_idle_s: u64,
     /// Events, records and recordings that may wait for the database before the journal takes them.
     pub store_queue: usize,
@@ -164,6 +186,8 @@ impl Default for Config {
             drain_deadline_s: 300,
             sip: Sip::default(),
             http: Http::default(),
+            tls: Tls::default(),
+            dns: Dns::default(),
             rtp: Rtp::default(),
             database: Database::default(),
             recordings: Recordings::default(),
@@ -176,13 +200,14 @@ impl Default for Config {
 impl Default for Sip {
     fn default() -> Self {
         let any = SocketAddr::from(([0, 0, 0, 0], 5060));
-        Self { udp: vec![any], tcp: vec![any], advertised: None, calls: 20_000 }
+        Self { udp: vec![any], tcp: vec![any], tls: None, advertised: None, calls: 20_000 }
     }
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Self { listen, tls: false, sip_origins: Vec::new() }
     }
 }
 
@@ -286,6 +311,22 @@ impl Config {
             Some(url) => url.clone(),
             None => format!("sqlite:{}", self.data_dir.join("strowger.db").display()),
         }
+    }
+
+    /// The listeners of SIP over TLS, the default included.
+    #[must_use]
+    pub fn sip_tls(&self) -> Vec<SocketAddr> {
+        match &self.sip.tls {
+            Some(listeners) => listeners.clone(),
+            None if self.tls.certificates.is_empty() => Vec::new(),
+            None => vec![SocketAddr::from(([0, 0, 0, 0], 5061))],
+        }
+    }
+
+    /// Where SIP can be reached: its own listeners, and HTTP's for WebSocket.
+    pub(crate) fn sip_listeners(&self) -> impl Iterator<Item = SocketAddr> {
+        let own = self.sip.udp.iter().chain(&self.sip.tcp).copied();
+        own.chain(self.sip_tls()).chain([self.http.listen])
     }
 
     /// The folder of finished recordings, when they do not go to S3.

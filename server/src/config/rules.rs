@@ -9,11 +9,23 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
     let fault = |key: &str, problem: String, cure: &str| {
         Err(ConfigFault::of_key(place, key, problem, cure))
     };
-    if config.sip.udp.is_empty() && config.sip.tcp.is_empty() {
+    let sip_tls = config.sip_tls();
+    if config.sip.udp.is_empty() && config.sip.tcp.is_empty() && sip_tls.is_empty() {
         let cure = "give at least one address, such as udp = [\"0.0.0.0:5060\"]";
         return fault("sip.udp", "no SIP address at all".into(), cure);
     }
-    let locals = config.sip.udp.iter().chain(&config.sip.tcp);
+    for (key, wanted) in [("sip.tls", !sip_tls.is_empty()), ("http.tls", config.http.tls)] {
+        if wanted && config.tls.certificates.is_empty() {
+            let cure = "add [[tls.certificates]] with its `chain` and `key`";
+            return fault(key, "TLS needs a certificate".into(), cure);
+        }
+    }
+    let has_scheme = |origin: &&String| *origin == "*" || origin.contains("://");
+    if let Some(origin) = config.http.sip_origins.iter().find(|origin| !has_scheme(origin)) {
+        let problem = format!("{origin:?} is no origin");
+        return fault("http.sip_origins", problem, "write \"https://crm.example.net\"");
+    }
+    let locals = config.sip.udp.iter().chain(&config.sip.tcp).chain(&sip_tls);
     if let Some(local) = locals.into_iter().find(|local| !config.rtp.carries(local.ip())) {
         let problem = format!("{} has no audio for peers of SIP on {local}", config.rtp.address);
         return fault("rtp.address", problem, "write \"::\", which carries IPv6 and IPv4");

@@ -15,6 +15,10 @@ pub struct Addresses {
     pub sip_udp: Vec<SocketAddr>,
     /// SIP over TCP.
     pub sip_tcp: Vec<SocketAddr>,
+    /// SIP over TLS.
+    pub sip_tls: Vec<SocketAddr>,
+    /// Whether `http` is HTTPS, and SIP over WebSocket `wss`.
+    pub https: bool,
     /// RTP and RTCP.
     pub rtp: RangeInclusive<u16>,
 }
@@ -28,8 +32,10 @@ impl Addresses {
             "http": self.http,
             "sip_udp": self.sip_udp.first(),
             "sip_tcp": self.sip_tcp.first(),
+            "sip_tls": self.sip_tls.first(),
             "sip_udp_all": self.sip_udp,
             "sip_tcp_all": self.sip_tcp,
+            "sip_tls_all": self.sip_tls,
             "rtp": format!("{}-{}", self.rtp.start(), self.rtp.end()),
             "pid": std::process::id(),
         })
@@ -42,9 +48,13 @@ impl fmt::Display for Addresses {
         let list =
             |all: &[SocketAddr]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         writeln!(f, "ready")?;
-        writeln!(f, "  SIP      UDP {}, TCP {}", list(&self.sip_udp), list(&self.sip_tcp))?;
+        let listeners = [("UDP", &self.sip_udp), ("TCP", &self.sip_tcp), ("TLS", &self.sip_tls)];
+        let bound = listeners.iter().filter(|(_, all)| !all.is_empty());
+        let bound: Vec<_> = bound.map(|(what, all)| format!("{what} {}", list(all))).collect();
+        writeln!(f, "  SIP      {}", bound.join(", "))?;
         writeln!(f, "  RTP      UDP {}-{}", self.rtp.start(), self.rtp.end())?;
-        writeln!(f, "  console  http://{}/", self.http)?;
-        write!(f, "  API      http://{}/docs", self.http)
+        let scheme = if self.https { "https" } else { "http" };
+        writeln!(f, "  console  {scheme}://{}/", self.http)?;
+        write!(f, "  API      {scheme}://{}/docs", self.http)
     }
 }

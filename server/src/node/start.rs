@@ -18,13 +18,13 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::{Addresses, Node, Reach, StartFault};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{self, Site};
+use crate::http::{self, Entrance, Site};
 use crate::media_io::{Depths, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
-use crate::signalling::{Outlets, Signalling};
-use crate::{meters, random, retention, unfinished};
+use crate::signalling::{Outlets, Signalling, streams};
+use crate::{meters, random, retention, tls, unfinished};
 
 /// Committed events that a subscriber may lag behind before it reads the log instead.
 const COMMITTED: usize = 16_384;
@@ -47,7 +47,7 @@ impl Node {
         let metrics = meters::registry().map_err(StartFault::System)?;
         // Nothing is changed before it is sure that no other server is at work here.
         let claims = claim(&config).await?;
-        let Bound { signalling, listener, addresses } = Bound::of(&config, &mut rng).await?;
+        let Bound { signalling, entrance, addresses, tls } = Bound::of(&config, &mut rng).await?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
@@ -66,9 +66,8 @@ impl Node {
         };
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len());
-        let signalling_thread = signalling
-            .start(clock, switch, rng.fork(), config.limits.clone(), outlets)
-            .map_err(system)?;
+        let signalling_thread =
+            signalling.start(clock, switch, rng.fork(), tls.clone(), outlets).map_err(system)?;
 
         let (provisioner, directory) = provision(&config, &store, &handle, checked).await?;
 
@@ -94,7 +93,7 @@ impl Node {
             metrics,
             ready: ready_reader,
         };
-        let (http, mut tasks) = http::serve(listener, site, http_stopped);
+        let (http, mut tasks) = http::serve(entrance, site, http_stopped).map_err(system)?;
         tasks.push(tokio::spawn(found));
         let forgetting = retention::run(store.clone(), clock, config.database.ladder_days);
         tasks.push(tokio::spawn(forgetting));
@@ -122,13 +121,15 @@ impl Node {
 /// Every socket but those of the media, and what they turned out to be.
 struct Bound {
     signalling: Signalling,
-    listener: tokio::net::TcpListener,
+    entrance: Entrance,
     addresses: Addresses,
+    tls: tls::Keeper,
 }
 
 impl Bound {
     async fn of(config: &Config, rng: &mut Rng) -> Result<Self, StartFault> {
-        let signalling = Signalling::bind(&config.sip.udp, &config.sip.tcp).map_err(system)?;
+        let tls = tls::keep(config.tls.clone()).map_err(system)?;
+        let signalling = Signalling::bind(config).map_err(system)?;
         let listen = config.http.listen;
         let listener = tokio::net::TcpListener::bind(listen)
             .await
@@ -138,9 +139,14 @@ impl Bound {
             http: listener.local_addr().map_err(system)?,
             sip_udp: signalling.udp(),
             sip_tcp: signalling.tcp(),
+            sip_tls: signalling.tls(),
+            https: config.http.tls,
             rtp: config.rtp.ports(block).map_err(system)?,
         };
-        Ok(Self { signalling, listener, addresses })
+        let websocket = streams::gate(signalling.streams(), &config.http.sip_origins);
+        let tls_of_http = config.http.tls.then(|| tls.clone());
+        let entrance = Entrance { listener, websocket, tls: tls_of_http };
+        Ok(Self { signalling, entrance, addresses, tls })
     }
 }
 
@@ -165,7 +171,7 @@ async fn prepare(
 }
 
 fn reach(config: &Config) -> Reach {
-    Reach::new(config.http.listen, config.sip.udp.iter().chain(&config.sip.tcp).copied())
+    Reach::new(config.http.listen, config.sip_listeners())
 }
 
 /// Opens the store, brings it up to date from the journal, and closes the calls that an earlier
@@ -320,11 +326,13 @@ fn switch_config(
 ) -> SwitchConfig {
     let udp = addresses.sip_udp.iter().map(|local| (sip::Transport::Udp, *local));
     let tcp = addresses.sip_tcp.iter().map(|local| (sip::Transport::Tcp, *local));
+    let tls = addresses.sip_tls.iter().map(|local| (sip::Transport::Tls, *local));
     // Told nothing, each flow shows its own end, which its peer reaches.
     let advertised = match config.sip.advertised {
         None => Vec::new(),
         Some(ip) => udp
             .chain(tcp)
+            .chain(tls)
             .map(|(transport, local)| {
                 let sent_by = SocketAddr::new(ip, local.port()).to_string();
                 Advertised { transport, local, sent_by }

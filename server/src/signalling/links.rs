@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use base::{CallId, Duration, Instant};
+use base::{CallId, Instant};
 use bytes::Bytes;
 use media::WorkerId;
 use metrics::{Counter, Histogram};
@@ -11,7 +11,10 @@ use sip::{Flow, Transport};
 use switch::{ApiError, ApiReply, EventKind, Input, Output, RequestId, Switch};
 use tokio::sync::{mpsc, oneshot};
 
+use super::names::Names;
+use super::streams::Way;
 use super::udp::UdpPort;
+use super::ways::Ways;
 use crate::clock::Clock;
 use crate::persist::{Intake, Item};
 use crate::recording;
@@ -33,6 +36,8 @@ pub(super) struct Links {
     clock: Clock,
     ports: Rc<[UdpPort]>,
     outlets: Outlets,
+    ways: Ways,
+    names: Names,
     streams: BTreeMap<u64, (Flow, mpsc::Sender<Bytes>)>,
     replies: BTreeMap<RequestId, ReplySender>,
     next_request: u64,
@@ -44,8 +49,7 @@ pub(super) struct Links {
 
 /// Registered once; an increment is one atomic addition.
 struct Meters {
-    received_udp: Counter,
-    received_stream: Counter,
+    received: [Counter; Transport::ALL.len()],
     sent: Counter,
     unsent: Counter,
     calls: Counter,
@@ -58,8 +62,10 @@ impl Meters {
     fn new() -> Self {
         use metrics::{counter, histogram};
         Self {
-            received_udp: counter!("strowger_sip_messages_received_total", "transport" => "udp"),
-            received_stream: counter!("strowger_sip_messages_received_total", "transport" => "tcp"),
+            received: Transport::ALL.map(|transport| {
+                let transport = transport.name();
+                counter!("strowger_sip_messages_received_total", "transport" => transport)
+            }),
             sent: counter!("strowger_sip_messages_sent_total"),
             unsent: counter!("strowger_sip_messages_unsent_total"),
             calls: counter!("strowger_calls_started_total"),
@@ -71,11 +77,19 @@ impl Meters {
 }
 
 impl Links {
-    pub(super) fn new(clock: Clock, ports: Rc<[UdpPort]>, outlets: Outlets) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        ports: Rc<[UdpPort]>,
+        outlets: Outlets,
+        ways: Ways,
+        names: Names,
+    ) -> Self {
         Self {
             clock,
             ports,
             outlets,
+            ways,
+            names,
             streams: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_request: 1,
@@ -86,18 +100,33 @@ impl Links {
     }
 
     pub(super) fn count_received(&self, transport: Transport) {
-        match transport {
-            Transport::Udp => self.meters.received_udp.increment(1),
-            _ => self.meters.received_stream.increment(1),
+        if let Some(counter) = self.meters.received.get(transport as usize) {
+            counter.increment(1);
         }
     }
 
-    pub(super) fn opened(&mut self, flow: Flow, writer: mpsc::Sender<Bytes>) {
+    /// A connection is there; gives what the switch is to be told, in order.
+    pub(super) fn opened(
+        &mut self,
+        flow: Flow,
+        writer: mpsc::Sender<Bytes>,
+        names: Vec<String>,
+        way: Option<Way>,
+    ) -> Vec<Input> {
         self.streams.insert(flow.connection, (flow, writer));
+        let identity = (!names.is_empty()).then_some(Input::FlowIdentity { flow, names });
+        let connected = way.map(|way| self.ways.opened(way, flow)).unwrap_or_default();
+        identity.into_iter().chain(connected).collect()
+    }
+
+    /// A connection that the switch asked for cannot be had.
+    pub(super) fn unreached(&mut self, way: &Way, why: &str) -> Vec<Input> {
+        self.ways.unreached(way, why)
     }
 
     /// True when the switch does not know yet.
     pub(super) fn closed(&mut self, flow: Flow) -> bool {
+        self.ways.closed(&flow);
         self.streams.remove(&flow.connection).is_some()
     }
 
@@ -123,14 +152,10 @@ impl Links {
         match output {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::Dns { question } => {
-                let records = Err(sip::resolve::NoAnswer::Failed);
-                let ttl = Duration::from_secs(1);
-                self.back.push_back(Input::Dns(sip::resolve::Answer { question, records, ttl }));
+                self.back.extend(self.names.ask(question).map(Input::Dns));
             }
-            Output::Connect { id, hop, .. } => {
-                tracing::warn!(%hop, "no way to connect out");
-                let result = Err("connecting out is not possible".to_owned());
-                self.back.push_back(Input::Connected { id, result });
+            Output::Connect { id, hop, identity } => {
+                self.back.extend(self.ways.find(id, hop, identity));
             }
             Output::Media { worker, command } => self.command(worker, command),
             Output::Record(command) => self.record(command),
@@ -177,6 +202,7 @@ impl Links {
             .is_some_and(|(_, writer)| writer.try_send(bytes).is_ok());
         if !written {
             self.streams.remove(&flow.connection);
+            self.ways.closed(&flow);
             self.back.push_back(Input::FlowClosed { flow });
         }
         written

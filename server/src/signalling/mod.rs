@@ -4,9 +4,11 @@
 //! nothing here is shared between two.
 
 mod links;
+mod names;
 mod paths;
-mod tcp;
+pub(crate) mod streams;
 mod udp;
+mod ways;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,11 +23,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::links::Links;
 pub(crate) use self::links::Outlets;
-use self::tcp::{Connections, StreamInput};
+use self::names::Names;
+use self::streams::{StreamInput, Streams};
 use self::udp::{DatagramBuffer, UdpPort};
+use self::ways::{Out, Ways};
 use crate::clock::Clock;
-use crate::config::Limits;
+use crate::config::Config;
 use crate::poller::Poller;
+use crate::tls::Keeper;
 use crate::wake::{self, Bell};
 
 /// Framed SIP messages that may wait; then the connections are read more slowly.
@@ -79,9 +84,13 @@ pub(crate) struct Handle {
 /// the start and the addresses are known.
 pub(crate) struct Signalling {
     ports: Vec<UdpPort>,
-    listeners: Vec<std::net::TcpListener>,
+    tcp: Vec<std::net::TcpListener>,
+    tls: Vec<std::net::TcpListener>,
     bell: Bell,
     handle: Handle,
+    streams: Streams,
+    inputs: mpsc::Receiver<StreamInput>,
+    name_servers: Vec<SocketAddr>,
     control: mpsc::Receiver<Control>,
     media: mpsc::Receiver<(WorkerId, media::Event)>,
 }
@@ -91,24 +100,30 @@ impl Signalling {
     ///
     /// # Errors
     /// The address that could not be bound, and why.
-    pub(crate) fn bind(udp: &[SocketAddr], tcp: &[SocketAddr]) -> std::io::Result<Self> {
+    pub(crate) fn bind(config: &Config) -> std::io::Result<Self> {
         let named = |address: &SocketAddr, what: &str, error: std::io::Error| {
             std::io::Error::new(error.kind(), format!("SIP over {what} on {address}: {error}"))
         };
         let bell = Bell::new()?;
+        let udp = config.sip.udp.iter();
         let ports = udp
-            .iter()
             .map(|at| UdpPort::bind(*at).map_err(|error| named(at, "UDP", error)))
             .collect::<Result<_, _>>()?;
-        let listeners = tcp
-            .iter()
-            .map(|at| listen(*at).map_err(|error| named(at, "TCP", error)))
-            .collect::<Result<_, _>>()?;
+        let listeners = |all: &[SocketAddr], what| {
+            let all = all.iter();
+            all.map(|at| listen(*at).map_err(|error| named(at, what, error)))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let tcp = listeners(&config.sip.tcp, "TCP")?;
+        let tls = listeners(&config.sip_tls(), "TLS")?;
         let (control_sender, control) = wake::queue(CONTROL, &bell);
         let (media_sender, media) = wake::queue(MEDIA, &bell);
+        let (streams_sender, inputs) = wake::queue(STREAMS, &bell);
+        let streams = Streams::new(&config.limits, streams_sender);
         let live_calls = Arc::default();
         let handle = Handle { control: control_sender, media: media_sender, live_calls };
-        Ok(Self { ports, listeners, bell, handle, control, media })
+        let name_servers = config.dns.servers.clone();
+        Ok(Self { ports, tcp, tls, bell, handle, streams, inputs, name_servers, control, media })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -120,7 +135,16 @@ impl Signalling {
     }
 
     pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        addresses(&self.tcp)
+    }
+
+    pub(crate) fn tls(&self) -> Vec<SocketAddr> {
+        addresses(&self.tls)
+    }
+
+    /// What carries connections that others accept, such as WebSockets.
+    pub(crate) fn streams(&self) -> Streams {
+        self.streams.clone()
     }
 
     /// Starts accepting on the current tokio runtime and driving the switch on its own thread.
@@ -132,27 +156,34 @@ impl Signalling {
         clock: Clock,
         config: SwitchConfig,
         rng: Rng,
-        limits: Limits,
+        tls: Keeper,
         outlets: Outlets,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
-        let (streams_sender, streams) = wake::queue(STREAMS, &self.bell);
-        let connections = Connections::new(limits);
-        for listener in self.listeners {
+        for listener in self.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(tcp::accept(listener, connections.clone(), streams_sender.clone()));
+            tokio::spawn(streams::accept_tcp(listener, self.streams.clone()));
+        }
+        for listener in self.tls {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(streams::accept_tls(listener, self.streams.clone(), tls.clone()));
         }
         let poller = Poller::new()?;
         poller.add(&self.bell, BELL)?;
         for (port, token) in self.ports.iter().zip(0_u64..) {
             poller.add(port, token)?;
         }
-        let (ports, bell, control, media) = (self.ports, self.bell, self.control, self.media);
+        let (answers_sender, answers) = wake::queue(names::ANSWERS, &self.bell);
+        let names = Names::new(&self.name_servers, answers_sender);
+        let out =
+            Out { runtime: tokio::runtime::Handle::current(), streams: self.streams, keeper: tls };
+        let Self { ports, bell, inputs: streams, control, media, .. } = self;
         let live_calls = self.handle.live_calls;
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
-            let links = Links::new(clock, ports.clone(), outlets);
+            let ways = Ways::new(out, ports.clone());
+            let links = Links::new(clock, ports.clone(), outlets, ways, names);
             let switch = Switch::new(config, rng);
-            let inlets = Inlets { bell, streams, control, media };
+            let inlets = Inlets { bell, streams, answers, control, media };
             let drive = Drive {
                 clock,
                 poller,
@@ -167,6 +198,10 @@ impl Signalling {
             drive.run();
         })
     }
+}
+
+fn addresses(listeners: &[std::net::TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
@@ -186,6 +221,7 @@ fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 struct Inlets {
     bell: Bell,
     streams: mpsc::Receiver<StreamInput>,
+    answers: mpsc::Receiver<sip::resolve::Answer>,
     control: mpsc::Receiver<Control>,
     media: mpsc::Receiver<(WorkerId, media::Event)>,
 }
@@ -270,6 +306,9 @@ impl Drive {
             self.control(control);
             more |= turn == TURN;
         }
+        while let Ok(answer) = self.inlets.answers.try_recv() {
+            self.feed(switch::Input::Dns(answer));
+        }
         for turn in 1..=TURN {
             let Ok(input) = self.inlets.streams.try_recv() else { break };
             self.stream(input);
@@ -299,7 +338,14 @@ impl Drive {
 
     fn stream(&mut self, input: StreamInput) {
         match input {
-            StreamInput::Opened { flow, writer } => self.links.opened(flow, writer),
+            StreamInput::Opened { flow, writer, names, way } => {
+                let inputs = self.links.opened(flow, writer, names, way);
+                inputs.into_iter().for_each(|input| self.feed(input));
+            }
+            StreamInput::Unreached { way, why } => {
+                let inputs = self.links.unreached(&way, &why);
+                inputs.into_iter().for_each(|input| self.feed(input));
+            }
             StreamInput::Message { flow, bytes } => {
                 self.links.count_received(flow.transport);
                 self.feed(switch::Input::Received { flow, bytes });

@@ -39,7 +39,7 @@ impl Paths {
 }
 
 /// Connecting a UDP socket sends nothing; it asks the routing table.
-fn asked(peer: IpAddr) -> std::io::Result<IpAddr> {
+pub(super) fn asked(peer: IpAddr) -> std::io::Result<IpAddr> {
     let any = match peer {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

@@ -34,6 +34,11 @@ pub(crate) const AMPLITUDE: f64 = 0.3;
 
 impl Baresip {
     pub(crate) fn start(dir: &Path, phone: &Phone) -> Self {
+        Self::start_with(dir, phone, "")
+    }
+
+    /// With more lines of its configuration.
+    pub(crate) fn start_with(dir: &Path, phone: &Phone, more: &str) -> Self {
         fs::create_dir_all(dir).expect("a folder for the phone");
         let tone = dir.join("tone.wav");
         audio::write_tone(&tone, phone.tone, AMPLITUDE, 120);
@@ -46,7 +51,7 @@ impl Baresip {
              audio_alert aufile,{dir_text}/none.wav\nrtp_ports {rtp}-{rtp_end}\nrtp_timeout 0\n\
              module_path /usr/lib/baresip/modules\nmodule stdio.so\nmodule g711.so\n\
              module aufile.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             snd_path {dir_text}\ncall_max_calls 4\n",
+             snd_path {dir_text}\ncall_max_calls 4\n{more}",
             ip = phone.address,
             tone = tone.display(),
             rtp_end = rtp + 9,

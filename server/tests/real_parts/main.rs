@@ -5,6 +5,7 @@
 
 mod audio;
 mod baresip;
+mod certificates;
 mod commands;
 mod lateness;
 mod net;
@@ -19,11 +20,14 @@ mod refusals;
 mod s3;
 mod scenario;
 mod second_server;
+mod sip_client;
 mod sipp;
 mod stopping;
 mod strowger;
 mod subscribers;
 mod survival;
 mod talking;
+mod tls;
 mod unheard;
+mod websocket;
 mod wildcard;

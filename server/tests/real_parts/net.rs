@@ -134,7 +134,7 @@ fn ask(socket: &UdpSocket, server: SocketAddr, request: &str, with: &str) -> Str
 }
 
 /// RFC 2617 §3.2.2 with qop=auth, written apart from the product so that they check each other.
-fn digest(challenge: &str, user: &str, password: &str, domain: &str) -> String {
+pub(crate) fn digest(challenge: &str, user: &str, password: &str, domain: &str) -> String {
     let field = |name: &str| {
         let start = challenge.find(&format!("{name}=\"")).expect("a field") + name.len() + 2;
         challenge[start..].split('"').next().unwrap_or("").to_owned()

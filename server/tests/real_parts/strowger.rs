@@ -57,6 +57,10 @@ pub(crate) struct Setup {
     pub(crate) listen: Listen,
     /// How long its calls may go on when it is told to stop; 5 s unless said.
     pub(crate) drain_s: Option<u32>,
+    /// Whether SIP listens on a TLS port; needs `tls.certificates`.
+    pub(crate) tls: bool,
+    /// Whether HTTP is HTTPS; needs `tls.certificates`.
+    pub(crate) https: bool,
     /// More environment.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
@@ -90,6 +94,8 @@ pub(crate) struct Strowger {
     pub(crate) http: SocketAddr,
     pub(crate) sip: SocketAddr,
     pub(crate) sip_tcp: SocketAddr,
+    /// SIP over TLS, if it listens there.
+    pub(crate) sip_tls: Option<SocketAddr>,
     /// All SIP addresses over UDP, as they were bound.
     pub(crate) sip_udp: Vec<SocketAddr>,
     log: Arc<Mutex<String>>,
@@ -109,10 +115,12 @@ impl Strowger {
         let [udp, tcp, rtp] = setup.listen.values();
         let text = format!(
             "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
-             tcp = [{tcp}]\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             tcp = [{tcp}]\ntls = [{tls}]\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
              [rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
             folder.join("data").display(),
             setup.drain_s.unwrap_or(5),
+            tls = if setup.tls { "\"127.0.0.1:0\"" } else { "" },
+            https = setup.https,
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
         let demo = repository().join("fixtures/demo.toml");
@@ -160,6 +168,7 @@ impl Strowger {
         let all = all.iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok());
         Self {
             sip_udp: all.collect(),
+            sip_tls: ready["sip_tls"].as_str().and_then(|text| text.parse().ok()),
             http: address("http"),
             sip: address("sip_udp"),
             sip_tcp: address("sip_tcp"),
