@@ -71,8 +71,12 @@ pub enum Verdict {
         /// How that ended.
         why: AttemptFailure,
     },
+    /// Had this work and passed it on a moment ago.
+    PassedOn,
     /// Refused an attempt a moment ago; every work waits that moment.
     Resting,
+    /// Wants no calls.
+    DoNotDisturb,
 }
 
 impl Decision {
@@ -127,6 +131,8 @@ impl fmt::Display for Decision {
                 }
                 Verdict::Unreachable => parts.add(format_args!("{agent} is not registered")),
                 Verdict::TriedAlready { why } => parts.add(format_args!("{agent} {why} just now")),
+                Verdict::PassedOn => parts.add(format_args!("{agent} passed it on just now")),
+                Verdict::DoNotDisturb => parts.add(format_args!("{agent} wants no calls")),
                 Verdict::Resting => parts.add(format_args!("{agent} refused a call just now")),
             }?;
         }

@@ -25,6 +25,10 @@ enum Step {
     Finish(usize),
     Register { tenant: usize, agent: usize, reachable: bool },
     Choose { tenant: usize, agent: usize, state: AgentState },
+    Move { at: usize, queue: usize },
+    Dial { tenant: usize, agent: usize },
+    HangUp(usize),
+    Disturb { tenant: usize, agent: usize, on: bool },
     Provision(usize),
 }
 
@@ -55,6 +59,11 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(tenant, agent, reachable)| Step::Register { tenant, agent, reachable }),
         2 => (0_usize..2, 0_usize..4, state)
             .prop_map(|(tenant, agent, state)| Step::Choose { tenant, agent, state }),
+        2 => (0_usize..64, 0_usize..2).prop_map(|(at, queue)| Step::Move { at, queue }),
+        2 => (0_usize..2, 0_usize..4).prop_map(|(tenant, agent)| Step::Dial { tenant, agent }),
+        2 => (0_usize..64).prop_map(Step::HangUp),
+        1 => (0_usize..2, 0_usize..4, any::<bool>())
+            .prop_map(|(tenant, agent, on)| Step::Disturb { tenant, agent, on }),
         1 => (0_usize..4).prop_map(Step::Provision),
     ]
 }
@@ -82,6 +91,8 @@ struct Observer {
     waiting: BTreeMap<Key, (usize, u8, u64)>,
     ringing: BTreeMap<Key, (String, usize, u8, u64)>,
     talking: BTreeMap<Key, String>,
+    /// Calls that no queue gave.
+    direct: BTreeMap<Key, String>,
     wrap_up_ends: BTreeMap<(usize, String), Instant>,
     arrivals: u64,
 }
@@ -89,7 +100,8 @@ struct Observer {
 impl Observer {
     fn busy_agents(&self) -> Vec<(usize, &String)> {
         let ringing = self.ringing.iter().map(|((t, _), (a, ..))| (*t, a));
-        ringing.chain(self.talking.iter().map(|((t, _), a)| (*t, a))).collect()
+        let talking = self.talking.iter().chain(&self.direct);
+        ringing.chain(talking.map(|((t, _), a)| (*t, a))).collect()
     }
 
     fn see(&mut self, now: Instant, output: &Output) {
@@ -238,6 +250,47 @@ impl Life {
                 let (tenant, agent) = (of(place), agent(AGENTS[who]));
                 self.say(Input::SetState { tenant, agent, state, reason: None });
             }
+            Step::Move { at, queue: line } => {
+                let mut all: BTreeMap<Key, u8> = BTreeMap::new();
+                all.extend(self.seen.waiting.iter().map(|(k, (_, priority, _))| (*k, *priority)));
+                all.extend(
+                    self.seen.ringing.iter().map(|(k, (_, _, priority, _))| (*k, *priority)),
+                );
+                all.extend(self.seen.talking.keys().map(|k| (*k, 1)));
+                let Some((key, priority)) = pick(&all, at) else { return };
+                self.seen.waiting.remove(&key);
+                self.seen.ringing.remove(&key);
+                let talked = self.seen.talking.remove(&key);
+                self.seen.arrivals += 1;
+                self.seen.waiting.insert(key, (line, priority, self.seen.arrivals));
+                let (tenant, work) = (of(key.0), key.1);
+                let queue = queue(["sales", "support"][line]);
+                self.say(Input::Move { tenant, work, queue, priority });
+                if let Some(name) = talked {
+                    self.note_wrap_up(key.0, &name);
+                }
+            }
+            Step::Dial { tenant: place, agent: who } => {
+                let (tenant, agent) = (of(place), agent(AGENTS[who]));
+                if self.rig.router.presence(&tenant, &agent).is_none() {
+                    return;
+                }
+                self.next_work += 1;
+                let call = WorkId(self.next_work);
+                self.seen.direct.insert((place, call), AGENTS[who].to_owned());
+                // An attempt on them ends before anything else is said: the observer hears it.
+                self.say(Input::DirectBegan { tenant, agent, call });
+            }
+            Step::HangUp(at) => {
+                let Some(((place, call), name)) = pick(&self.seen.direct, at) else { return };
+                self.seen.direct.remove(&(place, call));
+                let agent = agent(&name);
+                self.say(Input::DirectEnded { tenant: of(place), agent, call });
+            }
+            Step::Disturb { tenant: place, agent: who, on } => {
+                let (tenant, agent) = (of(place), agent(AGENTS[who]));
+                self.say(Input::SetDoNotDisturb { tenant, agent, on });
+            }
             Step::Provision(variant) => {
                 self.say(Input::Provision(directory(&provisioning(variant))));
             }
@@ -290,11 +343,16 @@ proptest! {
         for (place, work) in works {
             life.rig.input(Input::Withdraw { tenant: tenant(TENANTS[place]), work });
         }
+        for ((place, call), name) in std::mem::take(&mut life.seen.direct) {
+            let (tenant, agent) = (tenant(TENANTS[place]), agent(&name));
+            life.rig.input(Input::DirectEnded { tenant, agent, call });
+        }
         life.rig.pass(120_000);
         for name in TENANTS {
             for a in life.rig.router.agents(life.rig.now, &tenant(name)) {
                 prop_assert!(a.state.can_be_chosen(), "{} is left {:?}", a.id, a.state);
                 prop_assert_eq!(a.work, None);
+                prop_assert!(a.direct_calls.is_empty());
             }
         }
         prop_assert_eq!(life.rig.router.poll_timeout(), None);

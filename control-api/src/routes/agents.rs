@@ -42,6 +42,10 @@ pub(crate) struct AgentView {
     next: String,
     /// The call that rings or talks.
     call_id: Option<String>,
+    /// The calls that no queue gave: dialled, or dialled to the agent.
+    direct_call_ids: Vec<String>,
+    /// Whether the agent wants no calls.
+    do_not_disturb: bool,
     /// What the agent can do.
     skills: Vec<String>,
     /// The queues whose calls the agent may take.
@@ -81,10 +85,16 @@ fn view(row: AgentSnapshot, now: UnixTime) -> AgentView {
         state_s: seconds(row.state_ms),
         reachable: row.reachable,
         next: row.next.as_str().to_owned(),
-        call_id: row.work.map(|work| CallId::from_u128(work.0).to_string()),
+        call_id: row.work.map(call_id),
+        direct_call_ids: row.direct_calls.iter().map(|call| call_id(*call)).collect(),
+        do_not_disturb: row.do_not_disturb,
         skills: row.skills.iter().map(ToString::to_string).collect(),
         queues: row.queues.iter().map(ToString::to_string).collect(),
     }
+}
+
+fn call_id(work: routing::WorkId) -> String {
+    CallId::from_u128(work.0).to_string()
 }
 
 /// The state an agent is to be in.

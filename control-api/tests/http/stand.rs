@@ -188,6 +188,8 @@ fn agent(id: &str) -> AgentSnapshot {
         reachable: true,
         next: AgentState::Available,
         work: Some(WorkId(1)),
+        direct_calls: Vec::new(),
+        do_not_disturb: false,
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
     }

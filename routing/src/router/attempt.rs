@@ -137,7 +137,7 @@ impl Floor {
         }
         work.stage = Stage::Waiting;
         work.tried.retain(|t| t.until > turn.now && t.agent != *agent);
-        work.tried.push(Tried { agent: agent.clone(), why, until: turn.now + pause });
+        work.tried.push(Tried { agent: agent.clone(), why: Some(why), until: turn.now + pause });
         turn.stop(|tenant| Timer::RingTimeout(tenant, id));
         self.set_doing(turn, agent, Doing::Nothing, Idle::StartsAgain);
         self.line_up(turn, id);

@@ -78,9 +78,10 @@ impl Of<'_> {
             };
             demand(live, || format!("{agent}: {:?}, but the work is {stage:?}", seat.doing))?;
             let shown = match seat.doing {
-                Doing::Nothing => seat.shown == seat.at_rest(),
-                Doing::Ringing(_) => seat.shown == AgentState::Ringing,
                 Doing::Talking { .. } => seat.shown == AgentState::Busy,
+                Doing::Ringing(_) => seat.shown == AgentState::Ringing && seat.direct.is_empty(),
+                _ if !seat.direct.is_empty() => seat.shown == AgentState::Busy,
+                Doing::Nothing => seat.shown == seat.at_rest(),
                 Doing::WrapUp => seat.shown == AgentState::WrapUp,
             };
             demand(shown, || format!("{agent}: {:?}, shown {:?}", seat.doing, seat.shown))?;
@@ -89,7 +90,7 @@ impl Of<'_> {
             })?;
             let rests = self.has(|tenant| Timer::Rest(tenant, agent.clone()));
             demand(rests == seat.resting, || format!("{agent}: rests, with no end to it"))?;
-            let stays = !seat.removed || matches!(seat.doing, Doing::Talking { .. });
+            let stays = !seat.removed || seat.talks();
             demand(stays, || format!("{agent}: removed, but still there"))?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::WorkId;
 use super::floor::Floor;
 use super::line::Line;
 use super::seat::Seat;
-use super::work::Work;
+use super::work::{Tried, Work};
 use crate::{Candidate, Decision, Verdict};
 
 impl Floor {
@@ -62,7 +62,7 @@ impl Floor {
         first.into_iter().chain(rest.map(move |(since, agent)| Candidate {
             agent: agent.clone(),
             verdict: match work.tried(agent) {
-                Some(why) => Verdict::TriedAlready { why },
+                Some(tried) => tried.verdict(),
                 None => Verdict::LessIdle { idle: now.since(*since) },
             },
         }))
@@ -71,7 +71,10 @@ impl Floor {
 
 fn not_free(work: &Work, agent: &AgentId, seat: &Seat) -> Verdict {
     if seat.resting {
-        return work.tried(agent).map_or(Verdict::Resting, |why| Verdict::TriedAlready { why });
+        return work.tried(agent).map_or(Verdict::Resting, Tried::verdict);
+    }
+    if seat.refuses_all() {
+        return Verdict::DoNotDisturb;
     }
     if seat.is_missed() {
         return Verdict::Unreachable;

@@ -27,7 +27,7 @@ pub(super) struct Floor {
 impl Floor {
     /// Whether the tenant is provisioned no more and its last work is done.
     pub(super) fn is_deserted(&self) -> bool {
-        self.directory.is_none() && self.work.is_empty()
+        self.directory.is_none() && self.work.is_empty() && self.seats.is_empty()
     }
 }
 

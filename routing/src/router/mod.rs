@@ -18,7 +18,9 @@ mod work;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{Instant, QueueId, TenantId};
+use base::{AgentId, Instant, QueueId, TenantId};
+
+use crate::Presence;
 
 pub use snapshot::{AgentSnapshot, QueueSnapshot, WaitingSnapshot};
 pub use timers::Timer;
@@ -65,6 +67,18 @@ impl Router {
             }
             Input::AttemptFailed { tenant, work, agent, why } => {
                 self.on(now, &tenant, |floor, turn| floor.reported(turn, work, &agent, why));
+            }
+            Input::Move { tenant, work, queue, priority } => {
+                self.on(now, &tenant, |floor, turn| floor.pass_on(turn, work, queue, priority));
+            }
+            Input::DirectBegan { tenant, agent, call } => {
+                self.on(now, &tenant, |floor, turn| floor.direct_began(turn, &agent, call));
+            }
+            Input::DirectEnded { tenant, agent, call } => {
+                self.on(now, &tenant, |floor, turn| floor.direct_ended(turn, &agent, call));
+            }
+            Input::SetDoNotDisturb { tenant, agent, on } => {
+                self.on(now, &tenant, |floor, turn| floor.do_not_disturb(turn, &agent, on));
             }
             Input::Reachable { tenant, agent, reachable } => {
                 self.on(now, &tenant, |floor, turn| floor.reachable(turn, &agent, reachable));
@@ -116,6 +130,20 @@ impl Router {
     #[must_use]
     pub fn agents(&self, now: Instant, tenant: &TenantId) -> Vec<AgentSnapshot> {
         self.floors.get(tenant).map_or_else(Vec::new, |floor| floor.agent_snapshots(now))
+    }
+
+    /// What is known of an agent at this moment, for a direct call to them.
+    #[must_use]
+    pub fn presence(&self, tenant: &TenantId, agent: &AgentId) -> Option<Presence> {
+        Some(self.floors.get(tenant)?.seats.get(agent)?.presence())
+    }
+
+    /// Whether work may wait in this queue now.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn may_wait(&self, tenant: &TenantId, queue: &QueueId) -> Result<(), Refusal> {
+        self.floors.get(tenant).ok_or(Refusal::UnknownQueue)?.may_wait(queue)
     }
 
     /// The tenant's queues, by name.

@@ -142,21 +142,14 @@ impl Floor {
 
     /// Who is rung is rung no more; who talks keeps the seat until the call is over.
     fn vacate_removed_seats(&mut self, turn: &mut Turn) {
-        let removed: Vec<(AgentId, Doing)> = self
-            .seats
-            .iter()
-            .filter(|(_, seat)| seat.removed)
-            .map(|(id, seat)| (id.clone(), seat.doing))
-            .collect();
+        let removed = self.seats.iter().filter(|(_, seat)| seat.removed && !seat.talks());
+        let removed: Vec<(AgentId, Doing)> =
+            removed.map(|(id, seat)| (id.clone(), seat.doing)).collect();
         for (agent, doing) in removed {
-            match doing {
-                Doing::Ringing(work) => {
-                    self.cancelled(turn, work, AttemptFailure::Error, CancelReason::Removed);
-                    self.vacate(turn, &agent);
-                }
-                Doing::Nothing | Doing::WrapUp => self.vacate(turn, &agent),
-                Doing::Talking { .. } => {}
+            if let Doing::Ringing(work) = doing {
+                self.cancelled(turn, work, AttemptFailure::Error, CancelReason::Removed);
             }
+            self.vacate(turn, &agent);
         }
     }
 

@@ -3,12 +3,14 @@
 //! What is shown follows from the rest and is computed in one place, `Floor::settle`: an agent is
 //! never shown ringing or busy without live work behind it.
 
+use std::collections::BTreeSet;
+
 use base::{AgentId, Duration, Instant, QueueId, SkillId};
 
 use super::floor::{Floor, Turn, seconds};
 use super::timers::Timer;
 use super::{AgentState, AttemptFailure, CancelReason, Output, WorkId};
-use crate::Agent;
+use crate::{Agent, Presence};
 
 /// How long an agent whose phone refused is spared all work, so that a phone that always refuses
 /// is not rung a thousand times a second.
@@ -26,6 +28,10 @@ pub(super) struct Seat {
     reason: Option<String>,
     pub(super) reachable: bool,
     pub(super) doing: Doing,
+    /// The calls they are on that no queue gave them.
+    pub(super) direct: BTreeSet<WorkId>,
+    /// Whether they want no calls, neither a queue's nor direct ones.
+    pub(super) do_not_disturb: bool,
     /// Whether they refused an attempt a moment ago.
     pub(super) resting: bool,
     /// Provisioned no more; the seat goes when the call is over.
@@ -102,6 +108,8 @@ impl Seat {
             reason: None,
             reachable: false,
             doing: Doing::Nothing,
+            direct: BTreeSet::new(),
+            do_not_disturb: false,
             resting: false,
             removed: false,
             free_since: None,
@@ -122,11 +130,41 @@ impl Seat {
 
     /// Chose to be available, but no phone of theirs is registered.
     pub(super) fn is_missed(&self) -> bool {
-        self.doing == Doing::Nothing && self.chosen == AgentState::Available && !self.reachable
+        self.doing == Doing::Nothing
+            && self.direct.is_empty()
+            && self.chosen == AgentState::Available
+            && !self.reachable
     }
 
-    fn state(&self) -> AgentState {
+    /// Could take work, but wants none.
+    pub(super) fn refuses_all(&self) -> bool {
+        self.do_not_disturb
+            && self.doing == Doing::Nothing
+            && self.direct.is_empty()
+            && self.at_rest() == AgentState::Available
+    }
+
+    /// Whether a call keeps them.
+    pub(super) fn talks(&self) -> bool {
+        matches!(self.doing, Doing::Talking { .. }) || !self.direct.is_empty()
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        let talks = matches!(self.doing, Doing::Talking { .. });
+        let direct = u32::try_from(self.direct.len()).unwrap_or(u32::MAX);
+        Presence {
+            reachable: self.reachable,
+            calls: direct.saturating_add(u32::from(talks)),
+            rings: matches!(self.doing, Doing::Ringing(_)),
+            do_not_disturb: self.do_not_disturb,
+            state: self.shown,
+        }
+    }
+
+    /// What everybody is to see.
+    pub(super) fn state(&self) -> AgentState {
         match self.doing {
+            Doing::Nothing | Doing::WrapUp if !self.direct.is_empty() => AgentState::Busy,
             Doing::Nothing => self.at_rest(),
             Doing::Ringing(_) => AgentState::Ringing,
             Doing::Talking { .. } => AgentState::Busy,
@@ -138,6 +176,8 @@ impl Seat {
     pub(super) fn is_free(&self) -> bool {
         self.doing == Doing::Nothing
             && self.at_rest() == AgentState::Available
+            && self.direct.is_empty()
+            && !self.do_not_disturb
             && !self.removed
             && !self.resting
     }
@@ -192,7 +232,10 @@ impl Floor {
         let Some(seat) = self.seats.get(agent) else { return };
         let Doing::Talking { wrap_up, .. } = seat.doing else { return };
         if seat.removed {
-            return self.vacate(turn, agent);
+            if seat.direct.is_empty() {
+                return self.vacate(turn, agent);
+            }
+            return self.set_doing(turn, agent, Doing::Nothing, Idle::StartsAgain);
         }
         if wrap_up.is_zero() {
             return self.wrapped_up(turn, agent);
@@ -220,6 +263,44 @@ impl Floor {
             seat.resting = false;
             self.settle(turn, agent, Idle::StartsAgain);
             self.offer_agent(turn, agent);
+        }
+    }
+
+    /// A call that no queue gave them begins: no work rings them while it lasts.
+    pub(super) fn direct_began(&mut self, turn: &mut Turn, agent: &AgentId, call: WorkId) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        seat.direct.insert(call);
+        if let Doing::Ringing(work) = seat.doing {
+            self.cancelled(turn, work, AttemptFailure::Busy, CancelReason::StateChanged);
+        } else {
+            self.settle(turn, agent, Idle::StartsAgain);
+        }
+    }
+
+    /// ... and ends.
+    pub(super) fn direct_ended(&mut self, turn: &mut Turn, agent: &AgentId, call: WorkId) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        if !seat.direct.remove(&call) {
+            return;
+        }
+        if seat.removed && !seat.talks() {
+            return self.vacate(turn, agent);
+        }
+        self.settle(turn, agent, Idle::StartsAgain);
+        self.offer_agent(turn, agent);
+    }
+
+    pub(super) fn do_not_disturb(&mut self, turn: &mut Turn, agent: &AgentId, on: bool) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        seat.do_not_disturb = on;
+        match seat.doing {
+            Doing::Ringing(work) if on => {
+                self.cancelled(turn, work, AttemptFailure::Rejected, CancelReason::StateChanged);
+            }
+            _ => {
+                self.settle(turn, agent, Idle::StartsAgain);
+                self.offer_agent(turn, agent);
+            }
         }
     }
 

@@ -26,6 +26,10 @@ pub struct AgentSnapshot {
     pub next: AgentState,
     /// The work they are rung for or talk on.
     pub work: Option<WorkId>,
+    /// The calls they are on that no queue gave them.
+    pub direct_calls: Vec<WorkId>,
+    /// Whether they want no calls.
+    pub do_not_disturb: bool,
     /// What they can do.
     pub skills: Vec<SkillId>,
     /// The queues whose work they may take.
@@ -92,6 +96,8 @@ impl Floor {
                 reachable: seat.reachable,
                 next: seat.at_rest(),
                 work: seat.doing.work(),
+                direct_calls: seat.direct.iter().copied().collect(),
+                do_not_disturb: seat.do_not_disturb,
                 skills: seat.profile.skills.clone(),
                 queues: seat.lines.clone(),
             })

@@ -200,6 +200,49 @@ pub enum Input {
         /// Which.
         work: WorkId,
     },
+    /// The work goes to another queue, whatever it is doing: at the end of its priority there, and
+    /// under its own number. Who talks on it wraps up; an attempt is taken back. Answered like
+    /// `Enqueue`: if the queue cannot have it ([`Router::may_wait`](super::Router::may_wait) says
+    /// before), it is refused and here no more.
+    Move {
+        /// Whose.
+        tenant: TenantId,
+        /// Which; work that is not here is passed over.
+        work: WorkId,
+        /// Where it waits now.
+        queue: QueueId,
+        /// 255 before 0.
+        priority: u8,
+    },
+    /// A call that no queue gave them keeps the agent: they dialled, answered a direct call, or
+    /// are being rung for a call that they asked for. No work rings them until it ends.
+    DirectBegan {
+        /// Whose.
+        tenant: TenantId,
+        /// Who.
+        agent: AgentId,
+        /// Its number; an agent may have several.
+        call: WorkId,
+    },
+    /// That call keeps the agent no more.
+    DirectEnded {
+        /// Whose.
+        tenant: TenantId,
+        /// Who.
+        agent: AgentId,
+        /// Its number.
+        call: WorkId,
+    },
+    /// The agent wants no calls, neither a queue's nor direct ones, or wants them again. A call
+    /// that rings them is taken back; what they talk on goes on.
+    SetDoNotDisturb {
+        /// Whose.
+        tenant: TenantId,
+        /// Who.
+        agent: AgentId,
+        /// Whether they want none.
+        on: bool,
+    },
     /// The agent's first phone registered, or the last one is gone.
     Reachable {
         /// Whose.

@@ -6,6 +6,7 @@ use super::floor::{Floor, Turn, seconds};
 use super::seat::{Doing, Idle};
 use super::timers::Timer;
 use super::{AttemptFailure, CancelReason, Output, Refusal, WorkId};
+use crate::Verdict;
 
 /// A work item.
 #[derive(Debug)]
@@ -31,17 +32,24 @@ pub(super) enum Stage {
     Talking(AgentId),
 }
 
-/// An agent who was tried and did not take the work.
+/// An agent who did not take the work, or passed it on, and is spared it for a while.
 #[derive(Debug)]
 pub(super) struct Tried {
     pub(super) agent: AgentId,
-    pub(super) why: AttemptFailure,
+    /// How their attempt ended; nothing if they had the work and passed it on.
+    pub(super) why: Option<AttemptFailure>,
     pub(super) until: Instant,
 }
 
+impl Tried {
+    pub(super) fn verdict(&self) -> Verdict {
+        self.why.map_or(Verdict::PassedOn, |why| Verdict::TriedAlready { why })
+    }
+}
+
 impl Work {
-    pub(super) fn tried(&self, agent: &AgentId) -> Option<AttemptFailure> {
-        self.tried.iter().find(|t| t.agent == *agent).map(|t| t.why)
+    pub(super) fn tried(&self, agent: &AgentId) -> Option<&Tried> {
+        self.tried.iter().find(|t| t.agent == *agent)
     }
 }
 
@@ -57,13 +65,33 @@ impl Floor {
         if self.work.contains_key(&id) {
             return refuse(turn, id, queue, Refusal::AlreadyHere);
         }
+        self.arrive(turn, id, queue, priority, caller, Vec::new());
+    }
+
+    /// Whether work may wait in this queue now.
+    pub(super) fn may_wait(&self, queue: &QueueId) -> Result<(), Refusal> {
+        let line = self.lines.get(queue).ok_or(Refusal::UnknownQueue)?;
+        let full = line.idle.is_empty() && line.waiting_count() >= line.queue.max_waiting;
+        if full { Err(Refusal::QueueFull) } else { Ok(()) }
+    }
+
+    fn arrive(
+        &mut self,
+        turn: &mut Turn,
+        id: WorkId,
+        queue: QueueId,
+        priority: u8,
+        caller: String,
+        tried: Vec<Tried>,
+    ) {
+        let may_wait = self.may_wait(&queue);
         let Some(line) = self.lines.get_mut(&queue) else {
             return refuse(turn, id, queue, Refusal::UnknownQueue);
         };
-        if line.idle.is_empty() && line.waiting_count() >= line.queue.max_waiting {
+        if let Err(why) = may_wait {
             line.tally.refused += 1;
             line.figures_changed(turn);
-            return refuse(turn, id, queue, Refusal::QueueFull);
+            return refuse(turn, id, queue, why);
         }
         self.arrivals += 1;
         let gives_up_at = line.queue.max_wait_s.map(|s| turn.now + seconds(s));
@@ -79,10 +107,28 @@ impl Floor {
             enqueued_at: turn.now,
             gives_up_at,
             stage: Stage::Waiting,
-            tried: Vec::new(),
+            tried,
         };
         self.work.insert(id, work);
         self.line_up(turn, id);
+    }
+
+    /// The work goes on to another queue, at the end of its priority there. Whoever talks on it
+    /// is done with it, and spared it for a while.
+    pub(super) fn pass_on(&mut self, turn: &mut Turn, id: WorkId, queue: QueueId, priority: u8) {
+        let Some(work) = self.forget(turn, id) else { return };
+        let pause = self.lines.get(&queue).map_or(0, |line| line.queue.retry_pause_s);
+        let mut tried = Vec::new();
+        match &work.stage {
+            Stage::Talking(agent) => {
+                let until = turn.now + seconds(pause);
+                tried.push(Tried { agent: agent.clone(), why: None, until });
+                self.call_over(turn, agent);
+            }
+            Stage::Ringing(agent) => self.let_go(turn, id, agent),
+            Stage::Waiting => {}
+        }
+        self.arrive(turn, id, queue, priority, work.caller, tried);
     }
 
     /// Puts work into its line and rings an agent for it, or says that it waits.
@@ -148,18 +194,23 @@ impl Floor {
             Stage::Waiting => self.count_abandoned(&work.queue),
             Stage::Ringing(agent) => {
                 self.count_abandoned(&work.queue);
-                turn.say(Output::CancelAttempt {
-                    tenant: turn.tenant(),
-                    work: id,
-                    agent: agent.clone(),
-                    why: CancelReason::Withdrawn,
-                });
-                // No fault of the agent's: they keep their place among the idle ones.
-                self.set_doing(turn, &agent, Doing::Nothing, Idle::Keeps);
-                self.offer_agent(turn, &agent);
+                self.let_go(turn, id, &agent);
             }
             Stage::Talking(agent) => self.call_over(turn, &agent),
         }
+    }
+
+    /// The work that rings the agent is gone: no fault of theirs, so they keep their place among
+    /// the idle ones.
+    fn let_go(&mut self, turn: &mut Turn, id: WorkId, agent: &AgentId) {
+        turn.say(Output::CancelAttempt {
+            tenant: turn.tenant(),
+            work: id,
+            agent: agent.clone(),
+            why: CancelReason::Withdrawn,
+        });
+        self.set_doing(turn, agent, Doing::Nothing, Idle::Keeps);
+        self.offer_agent(turn, agent);
     }
 
     /// The queue is provisioned no more.

@@ -166,6 +166,28 @@ impl Rig {
         self.input(Input::Enqueue { tenant, work: WorkId(work), queue, priority, caller });
     }
 
+    pub fn move_to(&mut self, work: u128, to: &str) {
+        let (tenant, work, queue) = (tenant("acme"), WorkId(work), queue(to));
+        self.input(Input::Move { tenant, work, queue, priority: 0 });
+    }
+
+    /// A call that no queue gave them begins ...
+    pub fn dials(&mut self, name: &str, call: u128) {
+        let (tenant, agent, call) = (tenant("acme"), agent(name), WorkId(call));
+        self.input(Input::DirectBegan { tenant, agent, call });
+    }
+
+    /// ... and ends.
+    pub fn hangs_up(&mut self, name: &str, call: u128) {
+        let (tenant, agent, call) = (tenant("acme"), agent(name), WorkId(call));
+        self.input(Input::DirectEnded { tenant, agent, call });
+    }
+
+    pub fn disturb(&mut self, name: &str, wanted: bool) {
+        let (tenant, agent) = (tenant("acme"), agent(name));
+        self.input(Input::SetDoNotDisturb { tenant, agent, on: !wanted });
+    }
+
     pub fn withdraw(&mut self, work: u128) {
         self.input(Input::Withdraw { tenant: tenant("acme"), work: WorkId(work) });
     }
