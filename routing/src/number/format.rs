@@ -61,7 +61,7 @@ fn formatted(trunk: &Trunk, number: &E164) -> String {
         (NumberFormat::National, Some(home)) if home.calling_code() == number.calling_code() => {
             number.national()
         }
-        (NumberFormat::National, Some(home)) => number.from_abroad(home),
+        (NumberFormat::National, Some(home)) => number.as_dialled_in(home),
         (NumberFormat::National, None) | (NumberFormat::International00, _) => {
             format!("00{}", number.digits())
         }

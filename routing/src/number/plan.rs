@@ -1,7 +1,6 @@
 //! The world's numbering plan: countries, national numbers, premium rates. The one place that
 //! knows the library behind it (docs/decisions/phone-numbers.md).
 
-use std::borrow::Cow;
 use std::fmt;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
@@ -105,7 +104,7 @@ impl E164 {
     }
 
     /// As dialled in another country, with that one's international prefix: `01149301...`.
-    pub(super) fn from_abroad(&self, country: Country) -> String {
+    pub(super) fn as_dialled_in(&self, country: Country) -> String {
         let abroad = country.region().zip(self.parsed(&self.0)).map(|(region, number)| {
             only_digits(&number.format_out_of_country_calling_number(region))
         });
@@ -136,7 +135,7 @@ pub(super) fn without_trunk_zero(global: String) -> String {
     if global.as_bytes().get(calling_code_length(&global)) != Some(&b'0') {
         return global;
     }
-    match PHONE_NUMBER_UTIL.parse(&format!("+{global}"), None) {
+    match PHONE_NUMBER_UTIL.parse(format!("+{global}"), None) {
         Ok(number) => digits(&number),
         Err(_) => global,
     }
@@ -161,7 +160,7 @@ fn digits(number: &PhoneNumber) -> String {
     only_digits(&number.format_as(PhoneNumberFormat::E164))
 }
 
-fn only_digits(text: &Cow<'_, str>) -> String {
+fn only_digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
@@ -232,8 +231,8 @@ mod tests {
     fn a_number_is_written_as_dialled_at_home_and_abroad() {
         let berlin = number("+4930123456");
         assert_eq!(berlin.national(), "030123456");
-        assert_eq!(berlin.from_abroad(country("US")), "0114930123456");
-        assert_eq!(berlin.from_abroad(country("AT")), "004930123456");
+        assert_eq!(berlin.as_dialled_in(country("US")), "0114930123456");
+        assert_eq!(berlin.as_dialled_in(country("AT")), "004930123456");
         assert_eq!(number("+12125550100").national(), "2125550100");
     }
 }
