@@ -144,7 +144,8 @@ fn no_way_to_write_a_number_gets_round_the_policy() {
         ),
         (
             "+881612345678",
-            "403: +881612345678 is a number of country code 881, and the tenant may not dial other countries",
+            "403: +881612345678 is a number of country code 881, \
+             and the tenant may not dial other countries",
         ),
         (
             "+49900112345699",

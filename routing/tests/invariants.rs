@@ -250,6 +250,17 @@ impl Life {
                 let (tenant, agent) = (of(place), agent(AGENTS[who]));
                 self.say(Input::SetState { tenant, agent, state, reason: None });
             }
+            Step::Provision(variant) => {
+                self.say(Input::Provision(directory(&provisioning(variant))));
+            }
+            other => self.live_directly(other),
+        }
+    }
+
+    /// What agents do besides the queues' work, and work that is passed on.
+    fn live_directly(&mut self, step: Step) {
+        let of = |place: usize| tenant(TENANTS[place]);
+        match step {
             Step::Move { at, queue: line } => {
                 let mut all: BTreeMap<Key, u8> = BTreeMap::new();
                 all.extend(self.seen.waiting.iter().map(|(k, (_, priority, _))| (*k, *priority)));
@@ -291,9 +302,7 @@ impl Life {
                 let (tenant, agent) = (of(place), agent(AGENTS[who]));
                 self.say(Input::SetDoNotDisturb { tenant, agent, on });
             }
-            Step::Provision(variant) => {
-                self.say(Input::Provision(directory(&provisioning(variant))));
-            }
+            other => panic!("{other:?} is not a step of this kind"),
         }
     }
 
