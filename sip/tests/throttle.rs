@@ -83,3 +83,30 @@ fn a_user_who_was_right_from_there_is_never_locked_out() {
     assert!(throttle.knows(at(2), from));
     assert_eq!(throttle.verdict(at(3 * 86_400), source("198.51.100.8"), "alice"), Patience::Check);
 }
+
+/// A day of a botnet: every source guesses at alice once a second, and at other names too.
+#[test]
+fn a_distributed_guess_is_slowed_source_by_source_and_alice_gets_in_from_home_and_from_anywhere() {
+    let mut throttle = Throttle::new(2_000);
+    let home = source("192.0.2.10");
+    throttle.succeeded(at(0), home, "alice");
+    let bots: Vec<_> = (0..500_u32)
+        .map(|n| Source::of(std::net::Ipv4Addr::from(0x0a00_0000 + n).into()))
+        .collect();
+    let mut looked_at = vec![0_u32; bots.len()];
+    let minutes = 10;
+    for second in 1..60 * minutes {
+        for (bot, looked) in bots.iter().zip(&mut looked_at) {
+            if throttle.verdict(at(second), *bot, "alice") == Patience::Check {
+                *looked += 1;
+                throttle.failed(at(second), *bot, "alice");
+            }
+        }
+        assert_eq!(throttle.verdict(at(second), home, "alice"), Patience::Check);
+        let elsewhere = Source::of(std::net::Ipv4Addr::from(0xc633_6400 + second as u32).into());
+        assert_eq!(throttle.verdict(at(second), elsewhere, "alice"), Patience::Check, "roaming");
+    }
+    let most = 5 + u32::try_from(60 * minutes / 12).unwrap();
+    assert!(looked_at.iter().all(|looked| *looked <= most), "{:?}", looked_at.iter().max());
+    assert!(throttle.len() <= 6_000);
+}
