@@ -75,6 +75,13 @@ impl Engine {
         }
     }
 
+    /// Asks the switch for what is no tenant's; the request itself says so, whatever the tenant.
+    pub(crate) async fn ask_for_platform(&self, request: ApiRequest) -> Result<ApiReply, Fault> {
+        let nobody = TenantId::new("platform")
+            .map_err(|error| Fault::internal("asking the engine", &error.to_string()))?;
+        self.ask(&nobody, "trunk", request).await
+    }
+
     /// Hands over a provisioning and waits until it is live; the inner error says why not.
     pub(crate) async fn provision(
         &self,

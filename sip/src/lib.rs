@@ -5,6 +5,7 @@ pub mod digest;
 pub mod framing;
 pub mod header;
 pub mod identity;
+pub mod registration;
 pub mod reliable;
 pub mod resolve;
 pub mod sipfrag;
@@ -38,6 +39,7 @@ pub use outbound::FlowTokens;
 pub use registrar::{
     Binding, BindingInfo, Device, Registered, Registrar, RegistrarConfig, RegistrarEvent,
 };
+pub use registration::{Registration, RegistrationConfig, RegistrationFailure, RegistrationState};
 pub use session_timer::{
     Granted, SessionTimer, SessionTimerConfig, SessionTimerError, SessionTimerOutput, TooSmall,
 };

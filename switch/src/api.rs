@@ -4,6 +4,7 @@ use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
 use routing::{AgentSnapshot, AgentState, QueueSnapshot};
 use serde::Serialize;
 
+use crate::TrunkView;
 use crate::record::{CallDirection, DecisionEntry, LadderEntry};
 use crate::subscriptions::Waiting;
 
@@ -55,6 +56,8 @@ pub enum ApiRequest {
     /// The last calls that were refused before they were any tenant's, newest first. They are the
     /// platform's: only it may ask.
     RefusedCalls,
+    /// The whole platform's trunks; for the platform's own keys only.
+    Trunks,
     /// Put an agent into a state.
     SetAgentState {
         /// Which.
@@ -87,6 +90,8 @@ pub enum ApiReply {
     MessagesWaiting(Waiting),
     /// To [`ApiRequest::RefusedCalls`].
     RefusedCalls(Vec<RefusedCall>),
+    /// To [`ApiRequest::Trunks`].
+    Trunks(Vec<TrunkView>),
 }
 
 /// A call that was refused before it was any tenant's.

@@ -78,6 +78,7 @@ impl Switch {
             self.review_subscriptions(now, &directory);
         }
         self.node.prompts = prompts;
+        self.node.provision_trunks(now, &directory);
         self.node.router.handle_input(now, RouterInput::Provision(directory));
     }
 
@@ -119,6 +120,7 @@ impl Switch {
         self.node.gate.forget(flow);
         self.forget_watchers(flow.connection);
         self.node.registrar.flow_closed(flow);
+        self.node.on_trunk_flow_closed(now, &flow);
         for leg in self.node.index.connection_closed(&flow) {
             self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg));
         }

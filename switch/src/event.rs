@@ -5,7 +5,7 @@ use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, Tr
 use routing::{AgentState, Decision, QueueSnapshot};
 use serde::Serialize;
 
-use crate::{AttemptEnd, CallDirection, Cause, EndedBy};
+use crate::{AttemptEnd, CallDirection, Cause, EndedBy, TrunkState};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -167,6 +167,17 @@ pub enum EventKind {
         /// The agent.
         agent: AgentId,
     },
+    /// A trunk that the tenant uses can be reached, or no longer.
+    TrunkStateChanged {
+        /// The trunk.
+        trunk: TrunkId,
+        /// Whether calls to it have a chance.
+        state: TrunkState,
+        /// Whether we are registered with it, if it wants that.
+        registered: Option<bool>,
+        /// Why the last registration failed, if it did.
+        why: Option<String>,
+    },
     /// A queue's numbers changed.
     QueueStats {
         /// The queue.
@@ -210,6 +221,7 @@ impl EventKind {
             Self::AgentStateChanged { .. } => "agent.state_changed",
             Self::AgentRegistered { .. } => "agent.registered",
             Self::AgentUnregistered { .. } => "agent.unregistered",
+            Self::TrunkStateChanged { .. } => "trunk.state_changed",
             Self::QueueStats { .. } => "queue.stats",
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base::{AgentId, Instant, TenantId, TrunkId};
 use routing::{Directory, Trunk};
-use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode};
+use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode, Uri};
 
 use crate::Cause;
 use crate::call::{Call, Destination, Invitation, Inviter, Refusal, Signal};
@@ -70,10 +70,13 @@ impl Switch {
             self.node.security(now, SecurityKind::Loop, flow.remote, None);
             return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
         }
-        let Some(dialled) = dialled(&invite) else {
+        let called = self.node.trunk_states.called(&trunk.id, &invite);
+        let called = called.or_else(|| invite.uri().ok().map(|uri| uri.to_buf()));
+        let Some((dialled, called)) = called.and_then(|uri| Some((dialled(&uri.as_uri())?, uri)))
+        else {
             return self.node.reply(now, tx, StatusCode::UNSUPPORTED_URI_SCHEME);
         };
-        let (tenant, destination) = match find(&directory, trunk, invite.uri_text()) {
+        let (tenant, destination) = match find(&directory, trunk, called.as_str()) {
             Ok(found) => found,
             Err(refusal) => {
                 let tenant = only_tenant(trunk);
@@ -119,12 +122,14 @@ impl Switch {
 
     /// A response to a request of ours.
     pub(crate) fn on_response(&mut self, now: Instant, tx: ClientTx, response: Message) {
+        self.node.paths.heard(now, tx, &response);
         if let Some(LegRef { call, leg }) = self.node.index.clients.get(&tx).copied() {
             if response.status().is_some_and(StatusCode::is_final) {
                 self.node.index.clients.remove(&tx);
             }
             self.signal(now, call, Signal::Response(leg, tx, response));
-        } else if !self.on_notified(now, tx, response.status())
+        } else if !self.node.on_errand_response(now, tx, &response)
+            && !self.on_notified(now, tx, response.status())
             && !self.on_message_answered(now, tx, response.status())
         {
             self.on_stray_response(now, tx, &response);
@@ -140,7 +145,10 @@ impl Switch {
     ) {
         if let Some(owner) = self.node.index.clients.remove(&tx) {
             self.signal(now, owner.call, signal(owner.leg, tx));
-        } else if !self.on_notified(now, tx, None) && !self.on_message_answered(now, tx, None) {
+        } else if !self.node.on_errand_unanswered(now, tx)
+            && !self.on_notified(now, tx, None)
+            && !self.on_message_answered(now, tx, None)
+        {
             self.forget_stray(now, tx);
         }
     }
@@ -180,8 +188,7 @@ impl Switch {
 }
 
 /// What was dialled: the user of the Request-URI, without `tel:` parameters.
-fn dialled(invite: &Message) -> Option<String> {
-    let uri = invite.uri().ok()?;
+fn dialled(uri: &Uri<'_>) -> Option<String> {
     if !uri.is_sip() && !uri.scheme().eq_ignore_ascii_case("tel") {
         return None;
     }

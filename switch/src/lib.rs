@@ -19,6 +19,7 @@ mod ladder;
 mod mask;
 mod messages;
 mod node;
+mod paths;
 mod port;
 mod ports;
 mod record;
@@ -29,6 +30,7 @@ mod strays;
 mod subscriptions;
 mod switch;
 mod tenants;
+mod trunks;
 mod watch;
 
 pub use api::{ApiError, ApiReply, ApiRequest, LiveCall, LiveState, RefusedCall, RequestId};
@@ -47,3 +49,4 @@ pub use record::{
 pub use sip::Advertised;
 pub use subscriptions::Waiting;
 pub use switch::{Sizes, Switch};
+pub use trunks::{OwnBindingView, TargetView, TrunkState, TrunkView};

@@ -2,7 +2,7 @@
 //! procedures get it as `node`, beside the call itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
@@ -20,12 +20,14 @@ use crate::gate::Gate;
 use crate::index::Index;
 use crate::ladder::Pending;
 use crate::messages::Relays;
+use crate::paths::Paths;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
 use crate::refused::RefusedCalls;
 use crate::strays::{Stray, Strays};
 use crate::subscriptions::Subscriptions;
 use crate::tenants::{Quota, Tenants};
+use crate::trunks::Trunks;
 use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
@@ -58,6 +60,8 @@ pub(crate) struct Node {
     pub(crate) ports: Ports,
     pub(crate) tenants: Tenants,
     pub(crate) trunks: BTreeMap<TrunkId, Quota>,
+    pub(crate) trunk_states: Trunks,
+    pub(crate) paths: Paths,
     pub(crate) index: Index,
     pub(crate) strays: Strays,
     pub(crate) pending: Pending,
@@ -71,6 +75,8 @@ pub(crate) struct Node {
     /// Calls of all tenants that are up.
     pub(crate) admitted: usize,
     pub(crate) draining: bool,
+    /// Whether our bindings at trunks' registrars are being given back.
+    pub(crate) has_left: bool,
     /// Inputs about things that are unknown, or known no more.
     pub(crate) ignored: u64,
     last_leg: u64,
@@ -107,6 +113,8 @@ impl Node {
             ports: Ports::new(&config.media),
             tenants: Tenants::default(),
             trunks: BTreeMap::new(),
+            trunk_states: Trunks::new(rng.fork()),
+            paths: Paths::new(rng.fork()),
             index: Index::default(),
             strays: Strays::default(),
             pending: Pending::default(),
@@ -117,6 +125,7 @@ impl Node {
             prompts: Arc::new(Prompts::new()),
             admitted: 0,
             draining: false,
+            has_left: false,
             ignored: 0,
             last_leg: 0,
             last_tap: 0,
@@ -195,26 +204,57 @@ impl Node {
     /// Our Contact on a flow (RFC 3261 §8.1.1.8): never `sips:`, which would ask the far end for
     /// TLS on every hop (RFC 5630 §3.1.3), but with the transport that reaches us.
     pub(crate) fn contact(&self, flow: &Flow) -> Option<UriBuf> {
+        self.contact_as("strowger", flow)
+    }
+
+    /// The same with another user.
+    pub(crate) fn contact_as(&self, user: &str, flow: &Flow) -> Option<UriBuf> {
         let own = self.config.advertised.iter().find(|own| own.covers(flow));
         let host = own.map_or_else(|| flow.local.to_string(), |own| own.sent_by.clone());
-        let contact = UriBuf::sip(Some("strowger"), &host).ok()?;
+        let contact = UriBuf::sip(Some(user), &host).ok()?;
         match flow.transport {
             Transport::Udp => Some(contact),
             stream => contact.with_param("transport", Some(stream.uri_param())).ok(),
         }
     }
 
-    /// The flow that requests to a trunk's dialog go out over: the next hop it named, if that is
-    /// an address of the same transport; a stream is used as long as it lasts.
+    /// The flow that requests in a trunk's dialog go out over, as far as it can be told at once:
+    /// the next hop it named, if that is an address for datagrams. A stream is used as long as it
+    /// lasts; so is the flow of a peer whose Contact nobody but itself can reach (behind NAT).
     pub(crate) fn toward(&self, dialog: &Dialog, flow: Flow) -> Flow {
         let hop = dialog.next_hop();
         let uri = hop.as_uri();
+        let other = uri.param("transport").is_some_and(|named| !named.eq_ignore_ascii_case("udp"));
         match (flow.transport, uri.ip()) {
-            (Transport::Udp, Some(ip)) if ip.is_ipv4() == flow.local.is_ipv4() => {
+            (Transport::Udp, Some(ip))
+                if ip.is_ipv4() == flow.local.is_ipv4()
+                    && !other
+                    && !uri.is_secure()
+                    && !is_behind_nat(ip, flow.remote.ip()) =>
+            {
                 Flow { remote: SocketAddr::new(ip, uri.port().unwrap_or(5060)), ..flow }
             }
             _ => flow,
         }
+    }
+
+    /// The next hop of a trunk's dialog, if it has to be resolved or connected to first.
+    pub(crate) fn unresolved(&self, dialog: &Dialog, flow: &Flow) -> Option<UriBuf> {
+        if flow.transport != Transport::Udp {
+            return None;
+        }
+        let hop = dialog.next_hop();
+        let uri = hop.as_uri();
+        let other = uri.param("transport").is_some_and(|named| !named.eq_ignore_ascii_case("udp"));
+        let is_to_be_found = match uri.ip() {
+            Some(ip) => {
+                (other || uri.is_secure() || ip.is_ipv4() != flow.local.is_ipv4())
+                    && !is_behind_nat(ip, flow.remote.ip())
+            }
+            // A name that leads nowhere by its own word (RFC 7118 §5).
+            None => !uri.host().to_ascii_lowercase().ends_with(".invalid"),
+        };
+        (uri.is_sip() && is_to_be_found).then_some(hop)
     }
 
     pub(crate) fn next_leg(&mut self) -> LegId {
@@ -230,5 +270,30 @@ impl Node {
     pub(crate) fn next_play(&mut self) -> PlayId {
         self.last_play += 1;
         PlayId(self.last_play)
+    }
+}
+
+/// Whether a Contact's address is one of a private network while the message came from outside of
+/// any: only its own side of an address translator can use it.
+fn is_behind_nat(contact: IpAddr, source: IpAddr) -> bool {
+    is_private(contact) && !is_private(source)
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || shared
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
     }
 }

@@ -271,6 +271,10 @@ pub enum Timer {
     Binding,
     /// When the router moves on.
     Router,
+    /// When a request's next hop is tried.
+    Path,
+    /// When a trunk is probed, or registered.
+    Trunk,
     /// When a call that has ended stops waiting for its last messages.
     Call,
     /// When what strangers did for a minute is told.

@@ -67,6 +67,7 @@ impl Switch {
                 Ok(ApiReply::RefusedCalls(self.node.refused.all().cloned().collect()))
             }
             ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
+            ApiRequest::Trunks => Ok(ApiReply::Trunks(self.node.trunk_views())),
             ApiRequest::SetAgentState { agent, state, reason } => {
                 self.known_agent(tenant, &agent)?;
                 if !state.can_be_chosen() {

@@ -3,7 +3,7 @@
 
 use base::{CallId, Instant, Rng};
 use bytes::Bytes;
-use sip::{Event as SipEvent, Flow, Method, Output as SipOutput};
+use sip::{Event as SipEvent, Flow, Method, Output as SipOutput, TxRef};
 
 use crate::call::Signal;
 use crate::calls::Calls;
@@ -34,6 +34,8 @@ pub struct Sizes {
     pub strays: usize,
     /// Deadlines of calls and strays.
     pub alarms: usize,
+    /// Requests that look for their way.
+    pub paths: usize,
     /// SIP transactions of peers.
     pub server_transactions: usize,
     /// SIP transactions of ours.
@@ -69,10 +71,8 @@ impl Switch {
             Input::FlowClosed { flow } => self.on_flow_closed(now, flow),
             Input::FlowIdentity { flow, names } => self.node.gate.identify(flow, names),
             Input::Load { percent } => self.node.gate.load.report(percent),
-            // Nothing asks for these yet.
-            Input::Dns(_) | Input::Connected { .. } => {
-                self.node.ignored += 1;
-            }
+            Input::Dns(answer) => self.node.paths.on_answer(now, &answer),
+            Input::Connected { id, result } => self.node.paths.on_connected(now, id, result),
             Input::Media { event, .. } => self.on_media(now, event),
             Input::Provision { directory, prompts, last_sequence } => {
                 self.provision(now, directory, prompts, &last_sequence);
@@ -93,6 +93,8 @@ impl Switch {
         self.node.tell_watched(now);
         self.expire_subscriptions(now);
         self.expire_messages(now);
+        self.node.paths.handle_timeout(now);
+        self.node.run_trunks(now);
         while let Some(&(due, alarm)) = self.node.alarms.first()
             && due <= now
         {
@@ -117,11 +119,13 @@ impl Switch {
         let transaction = node.endpoint.poll_timeout().map(|(at, _)| (at, Timer::Transaction));
         let binding = node.registrar.poll_timeout().map(|at| (at, Timer::Binding));
         let router = node.router.poll_timeout().map(|(at, _)| (at, Timer::Router));
+        let path = node.paths.poll_timeout().map(|at| (at, Timer::Path));
+        let trunk = node.trunk_states.poll_timeout().map(|at| (at, Timer::Trunk));
         let call = node.alarms.first().map(|&(at, _)| (at, Timer::Call));
         let security = node.watch.poll_timeout().map(|at| (at, Timer::Security));
         let subscription = node.subscriptions.poll_timeout().map(|at| (at, Timer::Subscription));
         let message = node.relays.poll_timeout().map(|at| (at, Timer::Message));
-        [transaction, binding, router, call, security, subscription, message]
+        [transaction, binding, router, path, trunk, call, security, subscription, message]
             .into_iter()
             .flatten()
             .min()
@@ -137,6 +141,7 @@ impl Switch {
             streams: self.node.ports.in_use(),
             strays: self.node.strays.len(),
             alarms: self.node.alarms.len(),
+            paths: self.node.paths.len(),
             server_transactions,
             client_transactions,
             identities: self.node.gate.connections(),
@@ -152,10 +157,10 @@ impl Switch {
         self.node.ignored
     }
 
-    /// Whether new calls are refused, and none is up any more.
+    /// Whether new calls are refused, none is up any more, and no registrar sends us any.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.node.draining && self.calls.len() == 0
+        self.node.draining && self.calls.len() == 0 && self.node.trunk_states.have_left()
     }
 
     /// Carries on until no machine has anything left to say.
@@ -167,6 +172,8 @@ impl Switch {
                 self.on_router(now, output);
             } else if let Some(event) = self.node.registrar.poll_output() {
                 self.on_binding(now, event);
+            } else if let Some(output) = self.node.paths.poll_output() {
+                self.on_path(now, output);
             } else if let Some(call) = self.node.over.pop() {
                 self.free(now, call);
             } else if !self.publish_presence(now) {
@@ -175,6 +182,11 @@ impl Switch {
         }
         self.node.close_refused();
         self.node.pending.clear();
+        if self.node.draining && self.calls.len() == 0 && !self.node.has_left {
+            self.node.has_left = true;
+            self.node.leave_registrars(now);
+            self.settle(now);
+        }
     }
 
     /// Tells a call; one that is no more does not hear it.
@@ -195,7 +207,11 @@ impl Switch {
                 self.node.outbox.push_back(Output::Transmit { flow, bytes });
             }
             SipOutput::Event(event) => self.on_sip_event(now, event),
-            SipOutput::Absorbed { message, .. } => {
+            SipOutput::Absorbed { message, of, .. } => {
+                if let TxRef::Client(tx) = of {
+                    // A 100 says nothing but that somebody is there.
+                    self.node.paths.heard(now, tx, &message);
+                }
                 if message.is_request() && message.method() == Method::Ack {
                     let call = self.node.index.sip_calls.get(message.call_id()).copied();
                     if let Some(call) = call {

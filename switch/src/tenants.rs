@@ -64,6 +64,11 @@ impl Quota {
         Ok(())
     }
 
+    /// Calls that are up.
+    pub(crate) fn live(&self) -> u32 {
+        self.live
+    }
+
     /// Counts an admitted call out.
     pub(crate) fn release(&mut self) {
         self.live = self.live.saturating_sub(1);

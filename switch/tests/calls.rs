@@ -22,3 +22,5 @@ mod steps;
 mod storm;
 mod subscriptions;
 mod timeouts;
+mod trunk_registration;
+mod trunks;

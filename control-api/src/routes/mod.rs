@@ -10,6 +10,7 @@ mod provisioning;
 mod queues;
 mod recordings;
 mod tenants;
+mod trunks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -69,6 +70,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(events::socket))
         .routes(routes!(events::ticket))
         .routes(routes!(tenants::list))
+        .routes(routes!(trunks::list))
         .routes(routes!(pages::alive))
         .routes(routes!(pages::ready))
         .routes(routes!(pages::metrics))

@@ -84,6 +84,7 @@ async fn each_role_may_do_its_own() {
         ("GET", "/api/v1/recordings", 200, 200, 403),
         ("POST", "/api/v1/events/ticket", 201, 201, 403),
         ("GET", "/api/v1/events", 0, 0, 403),
+        ("GET", "/api/v1/trunks", 403, 403, 403),
         ("POST", "/api/v1/provisioning", 403, 403, 403),
     ] {
         for (key, expected) in [(ACME, admin), (SUPERVISOR, supervisor), (ALICE, agent)] {
@@ -101,6 +102,26 @@ async fn each_role_may_do_its_own() {
     for path in ["/api/v1/agents", "/api/v1/calls"] {
         let (all, own) = (stand.get(path, ACME).await, stand.get(path, ALICE).await);
         assert_eq!((&all.json()["total"], &own.json()["total"]), (&2.into(), &1.into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn trunks_are_listed_to_the_platform_with_targets_and_registration() {
+    let stand = Stand::new().await;
+    let rows = stand.get("/api/v1/trunks", PLATFORM).await.data();
+    let row = &rows[0];
+    assert_eq!((&row["id"], &row["state"]), (&"carrier-a".into(), &"up".into()));
+    assert_eq!(row["targets"][0]["uri"], "sip:carrier.example");
+    assert_eq!(row["registration"]["state"], "registered");
+    let schemas = &control_api::document()["components"]["schemas"];
+    for (row, schema) in [
+        (row, "TrunkView"),
+        (&row["targets"][0], "TargetView"),
+        (&row["registration"], "RegistrationView"),
+    ] {
+        let fields: Vec<_> = row.as_object().unwrap().keys().collect();
+        let said: Vec<_> = schemas[schema]["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(fields, said, "{schema}");
     }
 }
 

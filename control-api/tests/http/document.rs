@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 23] = [
     "get /api/v1/agents",
     "get /api/v1/calls",
     "get /api/v1/calls/{id}",
@@ -21,6 +21,7 @@ const ROUTES: [&str; 22] = [
     "get /api/v1/recordings/{id}",
     "get /api/v1/recordings/{id}/audio",
     "get /api/v1/tenants",
+    "get /api/v1/trunks",
     "get /docs",
     "get /healthz",
     "get /metrics",

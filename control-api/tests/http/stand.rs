@@ -12,6 +12,7 @@ use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
 use switch::{
     ApiError, ApiReply, ApiRequest, Cause, Decided, DecisionEntry, Direction, EndedBy, LadderEntry,
+    OwnBindingView, TargetView, TrunkState, TrunkView,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -148,6 +149,7 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::Agents => Ok(ApiReply::Agents(vec![])),
             ApiRequest::Queues if ours => Ok(ApiReply::Queues(vec![queue_row()])),
             ApiRequest::Queues => Ok(ApiReply::Queues(vec![])),
+            ApiRequest::Trunks => Ok(ApiReply::Trunks(vec![trunk_row()])),
             ApiRequest::Ladder { call: id } if ours && id == call(1) => {
                 Ok(ApiReply::Ladder(vec![live_message()]))
             }
@@ -192,6 +194,33 @@ fn agent(id: &str) -> AgentSnapshot {
         do_not_disturb: false,
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
+    }
+}
+
+fn trunk_row() -> TrunkView {
+    TrunkView {
+        id: "carrier-a".parse().unwrap(),
+        name: "Carrier A".to_owned(),
+        state: TrunkState::Up,
+        calls: 2,
+        targets: vec![TargetView {
+            uri: "sip:carrier.example".to_owned(),
+            priority: 0,
+            weight: 1,
+            state: TrunkState::Up,
+            misses: 0,
+            answered_at: None,
+            paused_until: None,
+        }],
+        registration: Some(OwnBindingView {
+            state: "registered",
+            registrar: "sip:carrier.example".to_owned(),
+            hop: Some("UDP 192.0.2.7:5060".to_owned()),
+            contact: None,
+            expires_at: None,
+            next_at: None,
+            failure: None,
+        }),
     }
 }
 

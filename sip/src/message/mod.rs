@@ -17,6 +17,7 @@ mod via;
 use std::fmt;
 use std::sync::Arc;
 
+use base::Duration;
 use bytes::Bytes;
 
 pub use address::Address;
@@ -239,6 +240,14 @@ impl Message {
     #[must_use]
     pub fn expires(&self) -> Option<u32> {
         seconds(self.header(Name::EXPIRES)?)
+    }
+
+    /// The pause that Retry-After asks for (§20.33), without its comment and parameters.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.header(Name::RETRY_AFTER)?.trim_start();
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        Some(Duration::from_secs(seconds(text.get(..end)?)?.into()))
     }
 
     /// The body; empty if there is none.

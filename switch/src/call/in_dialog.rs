@@ -74,7 +74,7 @@ impl Call {
         let flow = up.flow;
         node.index.servers.insert(tx, owner);
         node.endpoint.respond(now, tx, described(node, &flow, body));
-        self.follow_target(node, leg);
+        self.follow_target(node, now, leg);
     }
 
     /// A new offer without an INVITE, or a mere refresh of the target.
@@ -102,7 +102,7 @@ impl Call {
             Err(status) => offer_refused(status),
         };
         node.endpoint.respond(now, tx, response);
-        self.follow_target(node, leg);
+        self.follow_target(node, now, leg);
     }
 
     /// Answers a new offer; what was agreed before stays if it cannot be taken.
@@ -141,16 +141,6 @@ impl Call {
         let by = if self.is_caller(leg) { HoldSide::Caller } else { HoldSide::Agent };
         let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
         self.tell(node, now, kind);
-    }
-
-    /// A trunk's re-INVITE may have moved the dialog's target; an agent's phone is always reached
-    /// over the flow it came over.
-    fn follow_target(&mut self, node: &Node, leg: LegId) {
-        if self.is_caller(leg)
-            && let Signalling::Up(up) = &mut self.caller.signalling
-        {
-            up.flow = node.toward(&up.dialog, up.flow);
-        }
     }
 }
 

@@ -40,6 +40,16 @@ pub(super) enum Role {
     Trunk(TrunkId),
 }
 
+impl Role {
+    /// The trunk that it is behind.
+    pub(super) fn trunk(&self) -> Option<&TrunkId> {
+        match self {
+            Self::Caller(trunk) | Self::Trunk(trunk) => Some(trunk),
+            Self::Agent(_) => None,
+        }
+    }
+}
+
 /// Where a leg's dialog stands.
 pub(super) enum Signalling {
     /// The peer's INVITE waits for our final response.

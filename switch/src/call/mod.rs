@@ -11,6 +11,7 @@ mod leg;
 mod model;
 mod narrative;
 mod negotiation;
+mod next_hop;
 mod peer;
 mod presence;
 mod refusal;
@@ -36,6 +37,7 @@ use crate::config::Prompts;
 use crate::event::EventKind;
 use crate::index::LegRef;
 use crate::node::Node;
+use crate::paths::PathEvent;
 use crate::record::CallDirection;
 use crate::{Cause, EndedBy};
 
@@ -89,6 +91,11 @@ pub(crate) enum Signal {
     TransportFailed(base::LegId, ClientTx),
     /// The connection a leg came over closed.
     ConnectionClosed(base::LegId),
+    /// There is a way for a leg's INVITE, or none.
+    #[allow(dead_code, reason = "calls that go out follow")]
+    Path(base::LegId, PathEvent),
+    /// There is a way for the later requests of a leg's dialog, or none.
+    NextHop(base::LegId, PathEvent),
     /// The ACK to our refusal came by.
     RefusalAcknowledged,
     /// An INVITE that had been given up is over.
@@ -128,6 +135,9 @@ impl Call {
             Signal::TimedOut(leg, tx) => self.on_timed_out(node, now, leg, tx),
             Signal::TransportFailed(leg, tx) => self.on_transport_failed(node, now, leg, tx),
             Signal::ConnectionClosed(leg) => self.on_connection_closed(node, now, leg),
+            // No INVITE asks for one yet.
+            Signal::Path(_, event) => node.paths.close(event.path()),
+            Signal::NextHop(leg, event) => self.on_next_hop(node, leg, event),
             Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
             Signal::StrayOver(tx) => self.on_stray_over(tx),
             Signal::StrayAnswered(leg, tx, bye) => self.on_stray_answered(leg, tx, bye),

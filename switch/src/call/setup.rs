@@ -203,11 +203,14 @@ impl Call {
             .body(SDP, body);
         let dialog = Dialog::uas(invite, &tag, contact).map_err(|_| Cause::BadRequest)?;
         node.endpoint.respond(now, tx, response);
-        let flow = node.toward(&dialog, flow);
         node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
         let ack = Ack::Awaited { tx, offer, then_bye: false, first: true };
         let dialog = Box::new(dialog);
         self.caller.signalling = Signalling::Up(Established { dialog, flow, ack });
+        if self.caller.role.trunk().is_some() {
+            node.index.bind_connection(&flow, self.leg_ref(self.caller.id));
+        }
+        self.follow_target(node, now, self.caller.id);
         Ok(())
     }
 }

@@ -78,6 +78,9 @@ impl Call {
     /// The connection that an agent's leg came over is gone, and the phone with it. What was under
     /// way on it the transaction layer has failed already.
     pub(super) fn on_connection_closed(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        if self.leg_mut(leg).is_some_and(|known| known.role.trunk().is_some()) {
+            return self.find_another_way(node, now, leg);
+        }
         let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
         self.on_gone(node, leg);
         if is_talking {

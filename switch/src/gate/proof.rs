@@ -16,12 +16,19 @@ use crate::register::aor;
 use crate::switch::Switch;
 
 impl Switch {
-    /// The trunks that the flow alone proves: its source, its certificate, and no password asked.
+    /// The trunks that the flow alone proves: it is the one to a registrar that has our contact, or
+    /// its source, its certificate, and no password asked.
     pub(super) fn trunks_at(&self, flow: &Flow) -> Vec<TrunkId> {
         let Some(directory) = &self.node.directory else { return Vec::new() };
         let fitting = directory.trunks_for(flow.remote.ip(), self.node.gate.names_of(flow));
         let open = fitting.into_iter().filter(|trunk| trunk.credentials.is_none());
-        open.map(|trunk| trunk.id.clone()).collect()
+        let mut trunks = self.node.trunk_states.registered_over(flow);
+        for trunk in open {
+            if !trunks.contains(&trunk.id) {
+                trunks.push(trunk.id.clone());
+            }
+        }
+        trunks
     }
 
     /// The trunks that a password would prove, with what they would have to know.
@@ -84,7 +91,8 @@ impl Switch {
             return self.agent_proven(now, flow, request, Authenticated::Agent { tenant, agent });
         }
         if !claims(request, &realm) {
-            return match choose(&directory, trunks, request) {
+            let at_contact = self.node.trunk_states.of_contact(trunks, request);
+            return match at_contact.or_else(|| choose(&directory, trunks, request)) {
                 Some(trunk) if bound.is_none() => self.trunk_proven(now, flow, request, trunk),
                 _ => self.challenge_or_refuse(now, flow, request, realm),
             };

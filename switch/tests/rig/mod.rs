@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside the tests reads this")]
 
 mod agent;
+mod network;
 mod phone;
 mod provisioning;
 
@@ -54,6 +55,10 @@ pub struct Rig {
     pub commands: Vec<Command>,
     pub recordings: Vec<RecordCommand>,
     pub security: Vec<SecurityEvent>,
+    /// Flows over which nothing but a keep-alive was sent.
+    pub keep_alives: Vec<Flow>,
+    /// Names and servers outside.
+    pub world: network::World,
     /// What was asked of the domain name system, ever.
     pub questions: Vec<sip::resolve::Question>,
     /// Ways that were asked for, ever.
@@ -103,6 +108,8 @@ impl Rig {
             commands: Vec::new(),
             recordings: Vec::new(),
             security: Vec::new(),
+            keep_alives: Vec::new(),
+            world: network::World::default(),
             questions: Vec::new(),
             connects: Vec::new(),
             replies: Vec::new(),
@@ -150,6 +157,9 @@ impl Rig {
     fn drain(&mut self) {
         while let Some(output) = self.switch.poll_output() {
             match output {
+                Output::Transmit { flow, bytes } if &*bytes == b"\r\n\r\n" => {
+                    self.keep_alives.push(flow);
+                }
                 Output::Transmit { flow, bytes } => {
                     let message = Message::parse(bytes).expect("the switch sends valid SIP");
                     self.sent.push((flow.remote, message.clone()));
@@ -161,8 +171,11 @@ impl Rig {
                 Output::CallEnded(record) => self.records.push(*record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Security(event) => self.security.push(event),
-                Output::Dns { question } => self.questions.push(question),
-                Output::Connect { id, hop, identity } => self.connects.push((id, hop, identity)),
+                Output::Dns { question } => self.look_up(question),
+                Output::Connect { id, hop, identity } => {
+                    self.connects.push((id, hop.clone(), identity));
+                    self.connect(id, &hop);
+                }
             }
         }
     }

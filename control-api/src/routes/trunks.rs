@@ -1,0 +1,128 @@
+//! `/api/v1/trunks`: which carriers can be reached, and whether we are registered with them.
+
+use axum::extract::State;
+use axum::http::Uri;
+use serde::Serialize;
+use switch::{ApiReply, ApiRequest, OwnBindingView, TargetView as Target, TrunkView as Trunk};
+use utoipa::ToSchema;
+
+use super::agents::strange;
+use super::calls::ListQuery;
+use crate::answer::{PageOf, page};
+use crate::auth::Caller;
+use crate::fault::Fault;
+use crate::params::Params;
+use crate::state::Api;
+
+/// A trunk.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrunkView {
+    /// The trunk, as in the provisioning.
+    #[schema(example = "carrier-a")]
+    id: String,
+    /// What people call it.
+    name: String,
+    /// Whether calls to it have a chance: `up`, `down`, or `unknown` when nothing has been heard.
+    state: String,
+    /// Its calls that are up, both ways.
+    calls: u32,
+    /// Where calls to it are sent.
+    targets: Vec<TargetView>,
+    /// Our registration with it; absent if it wants none.
+    registration: Option<RegistrationView>,
+}
+
+/// A target of a trunk.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TargetView {
+    /// Its SIP address.
+    uri: String,
+    /// The lowest goes first.
+    priority: u16,
+    /// Its share among those of the same priority.
+    weight: u16,
+    /// `up`, `down` or `unknown`.
+    state: String,
+    /// Probes and calls in a row that it did not answer.
+    misses: u32,
+    /// When it last answered anything.
+    answered_at: Option<String>,
+    /// Until when it asked to be left alone (503 with Retry-After).
+    paused_until: Option<String>,
+}
+
+/// Our registration with a trunk's registrar.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RegistrationView {
+    /// `registering`, `registered`, `failed`, or `gone` after a drain.
+    state: String,
+    /// The registrar.
+    registrar: String,
+    /// Which server of the registrar has it: transport and address.
+    hop: Option<String>,
+    /// Our contact there.
+    contact: Option<String>,
+    /// Until when it holds.
+    expires_at: Option<String>,
+    /// When we register next.
+    next_at: Option<String>,
+    /// Why the last attempt failed.
+    failure: Option<String>,
+}
+
+impl From<Trunk> for TrunkView {
+    fn from(row: Trunk) -> Self {
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            state: row.state.as_str().to_owned(),
+            calls: row.calls,
+            targets: row.targets.into_iter().map(TargetView::from).collect(),
+            registration: row.registration.map(RegistrationView::from),
+        }
+    }
+}
+
+impl From<Target> for TargetView {
+    fn from(row: Target) -> Self {
+        Self {
+            uri: row.uri,
+            priority: row.priority,
+            weight: row.weight,
+            state: row.state.as_str().to_owned(),
+            misses: row.misses,
+            answered_at: row.answered_at.map(|at| at.to_string()),
+            paused_until: row.paused_until.map(|until| until.to_string()),
+        }
+    }
+}
+
+impl From<OwnBindingView> for RegistrationView {
+    fn from(row: OwnBindingView) -> Self {
+        Self {
+            state: row.state.to_owned(),
+            registrar: row.registrar,
+            hop: row.hop,
+            contact: row.contact,
+            expires_at: row.expires_at.map(|at| at.to_string()),
+            next_at: row.next_at.map(|at| at.to_string()),
+            failure: row.failure,
+        }
+    }
+}
+
+/// Lists trunks, by id. For platform keys.
+#[utoipa::path(get, path = "/api/v1/trunks", tag = "platform", params(ListQuery),
+    responses((status = 200, description = "A page of trunks", body = PageOf<TrunkView>)))]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Params(query): Params<ListQuery>,
+    uri: Uri,
+) -> Result<PageOf<TrunkView>, Fault> {
+    caller.platform()?;
+    let page = page(query.page, query.per_page)?;
+    let reply = api.engine.ask_for_platform(ApiRequest::Trunks).await?;
+    let ApiReply::Trunks(rows) = reply else { return Err(strange(&reply)) };
+    Ok(PageOf::of(rows.into_iter().map(TrunkView::from).collect(), page, &uri))
+}

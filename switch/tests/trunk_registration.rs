@@ -1,0 +1,230 @@
+//! Our own registration at a trunk's registrar: challenges, refreshes, failures, calls that come
+//! over it, and leaving.
+
+use std::net::SocketAddr;
+
+use sip::{Message, Transport};
+use switch::{Input, TrunkState};
+
+use crate::rig::{Call, DEMO, Rig, answer, header};
+use crate::trunks::{FIRST, SECOND, next_request, respond, trunk, with_carrier};
+
+const REGISTERED: &str = r#"
+[[trunks]]
+id = "outside"
+sources = ["127.0.0.9"]
+tenants = ["acme"]
+authenticate = { user = "4930123", password = "tr-secret", realm = "carrier.example" }
+
+[trunks.register]
+registrar = "sip:carrier.example"
+aor = "sip:+15550100@carrier.example"
+contact_user = "strowger-1"
+expires_s = 600
+"#;
+
+const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"carrier.example\", \
+    nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\nContact:";
+
+fn challenge(rig: &mut Rig, at: SocketAddr, register: &Message) {
+    let text = answer(register, at, "401 Unauthorized", "reg", None);
+    rig.send(at, &text.replace("Contact:", CHALLENGE));
+}
+
+/// The registrar takes the binding for that long.
+fn accept(rig: &mut Rig, at: SocketAddr, register: &Message, seconds: u32) {
+    let text = answer(register, at, "200 OK", "reg", None);
+    let contact = "Contact: <sip:strowger-1@127.0.0.1:5060>";
+    let at_phone = text.lines().find(|line| line.starts_with("Contact:")).unwrap().to_owned();
+    rig.send(at, &text.replace(&at_phone, &format!("{contact};expires={seconds}")));
+}
+
+fn registered() -> Rig {
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    let first = rig.expect(FIRST, "REGISTER sip:carrier.example SIP/2.0");
+    challenge(&mut rig, FIRST, &first);
+    let second = rig.expect(FIRST, "REGISTER sip:carrier.example SIP/2.0");
+    accept(&mut rig, FIRST, &second, 600);
+    rig
+}
+
+#[test]
+fn a_trunk_registers_answers_the_challenge_and_is_up() {
+    let mut rig = with_carrier(REGISTERED);
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registering");
+    rig.advance_ms(10);
+    let first = rig.expect(FIRST, "REGISTER sip:carrier.example SIP/2.0");
+    assert_eq!(header(&first, "To"), "<sip:+15550100@carrier.example>");
+    assert_eq!(header(&first, "Contact"), "<sip:strowger-1@127.0.0.1:5060>;expires=600");
+    challenge(&mut rig, FIRST, &first);
+    let second = rig.expect(FIRST, "REGISTER");
+    assert_eq!(second.call_id(), first.call_id());
+    assert_eq!(second.cseq().unwrap(), first.cseq().unwrap() + 1);
+    let authorization = header(&second, "Authorization");
+    assert!(authorization.contains("username=\"4930123\""), "{authorization}");
+    accept(&mut rig, FIRST, &second, 600);
+    let view = trunk(&mut rig);
+    assert_eq!(view.state, TrunkState::Up);
+    let registration = view.registration.unwrap();
+    assert_eq!(registration.state, "registered");
+    assert_eq!(registration.hop.as_deref(), Some("UDP 127.0.0.41:5060"));
+    let told = rig.events_of("trunk.state_changed");
+    assert_eq!(told.last().unwrap()["registered"], true);
+}
+
+#[test]
+fn it_is_refreshed_at_nine_tenths_of_what_was_granted_signed_from_the_start() {
+    let mut rig = registered();
+    rig.advance_ms(539_000);
+    assert_eq!(rig.count(FIRST, "REGISTER"), 2);
+    assert!(rig.keep_alives.len() > 15, "the translator's door is kept open");
+    rig.advance_ms(1_100);
+    let refresh = rig.expect(FIRST, "REGISTER");
+    assert!(header(&refresh, "Authorization").contains("nc=00000002"));
+    accept(&mut rig, FIRST, &refresh, 60);
+    rig.advance_ms(54_100);
+    rig.expect(FIRST, "REGISTER");
+}
+
+#[test]
+fn a_foreign_realm_gets_no_answer_and_the_trunk_says_why_it_is_down() {
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    let first = rig.expect(FIRST, "REGISTER");
+    let text = answer(&first, FIRST, "401 Unauthorized", "reg", None);
+    let foreign = CHALLENGE.replace("carrier.example", "evil.example");
+    rig.send(FIRST, &text.replace("Contact:", &foreign));
+    rig.expect_silence(FIRST);
+    let view = trunk(&mut rig);
+    assert_eq!(view.state, TrunkState::Down);
+    let registration = view.registration.unwrap();
+    assert_eq!(registration.state, "failed");
+    assert!(registration.failure.unwrap().contains("foreign realm"));
+    // RFC 5626 §4.5: 30 to 60 s after the first failure.
+    rig.advance_ms(29_000);
+    rig.expect_silence(FIRST);
+    rig.advance_ms(31_500);
+    rig.expect(FIRST, "REGISTER");
+}
+
+#[test]
+fn an_interval_too_brief_is_asked_for_longer_at_once() {
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    let first = rig.expect(FIRST, "REGISTER");
+    let text = answer(&first, FIRST, "423 Interval Too Brief", "reg", None);
+    rig.send(FIRST, &text.replace("Contact:", "Min-Expires: 1800\r\nContact:"));
+    let second = rig.expect(FIRST, "REGISTER");
+    assert!(header(&second, "Contact").ends_with(";expires=1800"));
+    accept(&mut rig, FIRST, &second, 1800);
+    assert_eq!(trunk(&mut rig).state, TrunkState::Up);
+}
+
+#[test]
+fn the_registrars_second_server_takes_over_when_the_first_is_silent_or_refuses() {
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    rig.expect(FIRST, "REGISTER");
+    rig.advance_ms(4_000);
+    let register = rig.expect(SECOND, "REGISTER");
+    accept(&mut rig, SECOND, &register, 600);
+    let hop = trunk(&mut rig).registration.unwrap().hop;
+    assert_eq!(hop.as_deref(), Some("UDP 127.0.0.42:5070"));
+
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    let register = rig.expect(FIRST, "REGISTER");
+    respond(&mut rig, FIRST, &register, "503 Service Unavailable");
+    let register = rig.expect(SECOND, "REGISTER");
+    respond(&mut rig, SECOND, &register, "500 Server Internal Error");
+    let failure = trunk(&mut rig).registration.unwrap().failure;
+    assert_eq!(failure.as_deref(), Some("refused: 500 Server Internal Error"));
+    assert_eq!(rig.switch.sizes().paths, 0);
+}
+
+#[test]
+fn a_registrar_that_restarts_has_us_again_at_the_next_refresh_and_failures_wait_longer() {
+    let mut rig = registered();
+    // Down during the refresh: the binding holds until it ends, then the trunk is down.
+    rig.advance_ms(540_000 + 8_100);
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registered");
+    rig.advance_ms(60_000);
+    let down = trunk(&mut rig);
+    assert_eq!((down.state, down.registration.unwrap().state), (TrunkState::Down, "failed"));
+    // Back: within two minutes we are registered again.
+    let (at, register) = next_request(&mut rig, 120);
+    accept(&mut rig, at, &register, 600);
+    let view = trunk(&mut rig);
+    assert_eq!(view.state, TrunkState::Up, "{view:?}");
+}
+
+#[test]
+fn a_call_to_our_contact_is_that_trunks_and_for_the_number_in_to() {
+    let mut rig = registered();
+    let call = Call::new(&mut rig, FIRST, "+15550100");
+    let invite = call.invite().replacen("INVITE sip:+15550100@", "INVITE sip:strowger-1@", 1);
+    rig.send(FIRST, &invite);
+    rig.expect(FIRST, "SIP/2.0 200");
+    let started = rig.events_of("call.started");
+    assert_eq!(started[0]["trunk"], "outside");
+    assert_eq!(started[0]["to"], "+15550100");
+}
+
+#[test]
+fn a_stranger_who_knows_our_contact_is_still_a_stranger() {
+    let mut rig = registered();
+    let call = Call::new(&mut rig, SECOND, "+15550100");
+    let invite = call.invite().replacen("INVITE sip:+15550100@", "INVITE sip:strowger-1@", 1);
+    rig.send(SECOND, &invite);
+    rig.expect(SECOND, "SIP/2.0 403");
+}
+
+#[test]
+fn a_closed_connection_is_registered_over_anew_at_once() {
+    let tcp =
+        REGISTERED.replace("sip:carrier.example\"\naor", "sip:127.0.0.41;transport=tcp\"\naor");
+    let mut rig = with_carrier(&tcp);
+    rig.world.listens(Transport::Tcp, FIRST);
+    rig.advance_ms(10);
+    let (flow, register) = rig.wire.pop_front().expect("a REGISTER");
+    let ok = answer(&register, FIRST, "200 OK", "reg", None);
+    rig.input(Input::Received {
+        flow,
+        bytes: ok
+            .replace(
+                "<sip:phone@127.0.0.41:5060>",
+                "<sip:strowger-1@127.0.0.1:5060;transport=tcp>;expires=600",
+            )
+            .into(),
+    });
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registered");
+    rig.input(Input::FlowClosed { flow });
+    rig.advance_ms(10);
+    let (again, register) = rig.wire.pop_front().expect("another REGISTER");
+    assert!(register.bytes().starts_with(b"REGISTER"));
+    assert_ne!(again.connection, flow.connection);
+}
+
+#[test]
+fn when_the_last_call_of_a_drain_is_over_the_binding_is_given_back() {
+    let mut rig = registered();
+    rig.input(Input::Drain);
+    rig.advance_ms(10);
+    let leave = rig.expect(FIRST, "REGISTER");
+    assert_eq!(header(&leave, "Contact"), "<sip:strowger-1@127.0.0.1:5060>;expires=0");
+    assert_eq!(header(&leave, "Expires"), "0");
+    assert!(!rig.switch.is_drained());
+    respond(&mut rig, FIRST, &leave, "200 OK");
+    assert!(rig.switch.is_drained());
+}
+
+#[test]
+fn a_trunk_that_is_provisioned_no_more_is_unregistered() {
+    let mut rig = registered();
+    rig.provision(DEMO);
+    let leave = rig.expect(FIRST, "REGISTER");
+    assert_eq!(header(&leave, "Expires"), "0");
+    respond(&mut rig, FIRST, &leave, "200 OK");
+    rig.finish();
+}
