@@ -172,8 +172,15 @@ fn a_path_that_is_no_route_or_too_long_is_refused() {
     let mut desk = Desk::new();
     let many = ["<sip:p.example;lr>"; 9].join(", ");
     let long = format!("<sip:{}@p.example;lr>", "x".repeat(1_100));
-    for path in ["<sip:p.example>", "<tel:+15550100;lr>", "nonsense", "<sip:p;lr>, ", &many, &long]
-    {
+    for path in [
+        "<sip:p.example>",
+        "<sip:p;lr>;x=\u{f}",
+        "<tel:+15550100;lr>",
+        "nonsense",
+        "<sip:p;lr>, ",
+        &many,
+        &long,
+    ] {
         let lines = format!("Contact: <sip:alice@192.0.2.4>\r\nPath: {path}\r\n");
         let refused = desk.send(flow(1), 2, &lines).err();
         let expected = (path != "<sip:p;lr>, ").then_some(400);

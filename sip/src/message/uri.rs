@@ -238,6 +238,9 @@ impl<'a> Uri<'a> {
     /// parameters only where both have them.
     #[must_use]
     pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
+        if self.text == other.text {
+            return true; // even if it contradicts itself, by a parameter given twice
+        }
         if !self.is_sip() || !other.is_sip() {
             return self.text.eq_ignore_ascii_case(other.text);
         }
@@ -339,16 +342,11 @@ impl UriBuf {
     /// # Errors
     /// When name or value hold a character that no URI has.
     pub fn with_param(&self, name: &str, value: Option<&str>) -> Result<Self, HeaderError> {
-        let (base, headers) = self.0.split_once('?').map_or((&*self.0, ""), |(b, h)| (b, h));
-        let mut text = format!("{base};{name}");
-        if let Some(value) = value {
-            text.push('=');
-            text.push_str(value);
-        }
-        if !headers.is_empty() {
-            text.push('?');
-            text.push_str(headers);
-        }
+        // A `?` may stand in the user part too: what is behind the host decides.
+        let headers = self.as_uri().headers().map_or(0, |headers| headers.len() + 1);
+        let (base, headers) = self.0.split_at(self.0.len() - headers);
+        let value = value.map(|value| ["=", value]).unwrap_or_default();
+        let text = [base, ";", name, value[0], value[1], headers].concat();
         Self::parse(&text)
     }
 
@@ -466,6 +464,7 @@ mod tests {
         assert!(same("sip:carol@chicago.com;newparam=5", "sip:carol@chicago.com;security=on"));
         assert!(same("sip:a@b.com?subject=x&priority=u", "sip:a@b.com?priority=u&subject=x"));
         assert!(same("sip:a@[2001:db8::1]", "sip:a@[2001:DB8:0:0::1]"));
+        assert!(same("sip:a@h;x=1;x=2", "sip:a@h;x=1;x=2"));
         assert!(!same("SIP:ALICE@AtLanTa.CoM", "sip:alice@AtLanTa.CoM"));
         assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"));
         assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"));
@@ -482,5 +481,7 @@ mod tests {
         assert!(UriBuf::sip(Some("a"), "x\r\ny").is_err());
         let tcp = uri.with_param("transport", Some("tcp")).unwrap();
         assert_eq!(tcp.as_uri().param("transport"), Some("tcp"));
+        let odd = UriBuf::parse("sip:a;b?c@h;x?y=z").unwrap().with_param("lr", None).unwrap();
+        assert_eq!(odd.as_str(), "sip:a;b?c@h;x;lr?y=z");
     }
 }

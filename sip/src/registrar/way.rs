@@ -36,6 +36,9 @@ pub(super) fn read(request: &Message) -> Result<Way, Refusal> {
     }
     let mut first_hop_keeps = false;
     for one in &path {
+        if one.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(BAD_PATH); // it is to stand in our own requests
+        }
         let address = Address::parse(one).map_err(|_| BAD_PATH)?;
         let uri = address.uri();
         if !uri.is_sip() || uri.params().get("lr").is_none() {
