@@ -13,6 +13,7 @@ mod clock;
 mod command;
 pub mod config;
 pub mod demo;
+mod hep;
 mod http;
 pub mod logs;
 mod media_io;

@@ -31,6 +31,8 @@ pub struct Config {
     pub tls: Tls,
     /// Names of trunks' servers.
     pub dns: Dns,
+    /// A copy of all signalling for Homer.
+    pub hep: Hep,
     /// RTP and RTCP.
     pub rtp: Rtp,
     /// What must last.
@@ -79,6 +81,28 @@ pub struct Http {
 pub struct Dns {
     /// Whom to ask; by default what `/etc/resolv.conf` says.
     pub servers: Vec<SocketAddr>,
+}
+
+/// A copy of all signalling for Homer (HEP3 over UDP).
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hep {
+    /// Where Homer listens; none: no copy.
+    pub server: Option<SocketAddr>,
+    /// Our number there.
+    pub capture_id: u32,
+    /// Better in `STROWGER_HEP_PASSWORD`.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Hep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hep")
+            .field("server", &self.server)
+            .field("capture_id", &self.capture_id)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .finish()
+    }
 }
 
 /// RTP and RTCP.
@@ -188,6 +212,7 @@ impl Default for Config {
             http: Http::default(),
             tls: Tls::default(),
             dns: Dns::default(),
+            hep: Hep::default(),
             rtp: Rtp::default(),
             database: Database::default(),
             recordings: Recordings::default(),
@@ -290,6 +315,9 @@ impl Config {
     fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if let Some(url) = variable("STROWGER_DATABASE_URL") {
             self.database.url = Some(url);
+        }
+        if let Some(password) = variable("STROWGER_HEP_PASSWORD") {
+            self.hep.password = Some(password);
         }
         if let Some(path) = variable("STROWGER_KEYRING") {
             self.recordings.keyring = Some(PathBuf::from(path));

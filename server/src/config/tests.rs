@@ -94,3 +94,32 @@ fn broken_toml_is_told_with_its_line() {
     let fault = fault("[sip\nudp = 1\n");
     assert!(fault.starts_with("strowger.toml:1: "), "{fault}");
 }
+
+#[test]
+fn tls_without_a_certificate_is_refused_wherever_it_is_wanted() {
+    assert!(fault("[sip]\ntls = [\"0.0.0.0:5061\"]\n").starts_with("strowger.toml:2: sip.tls: "));
+    let told = fault("[http]\ntls = true\n");
+    assert!(told.starts_with("strowger.toml:2: http.tls: "), "{told}");
+    assert!(told.contains("[[tls.certificates]]"), "{told}");
+}
+
+#[test]
+fn with_a_certificate_sip_listens_on_the_port_of_tls_unless_it_is_told_otherwise() {
+    let own = "[[tls.certificates]]\nchain = \"a.pem\"\nkey = \"a.key\"\n";
+    let listeners = |text: &str| Config::parse(Path::new("x"), text).unwrap().sip_tls();
+    assert_eq!(listeners(own), ["0.0.0.0:5061".parse().unwrap()]);
+    assert!(listeners(&format!("[sip]\ntls = []\n{own}")).is_empty());
+    assert!(listeners("").is_empty());
+}
+
+#[test]
+fn a_host_is_no_origin() {
+    let told = fault("[http]\nsip_origins = [\"crm.example\"]\n");
+    assert!(told.starts_with("strowger.toml:2: http.sip_origins: "), "{told}");
+}
+
+#[test]
+fn the_password_of_homer_is_shown_to_nobody() {
+    let config = Config::parse(Path::new("x"), "[hep]\npassword = \"geheim\"\n").unwrap();
+    assert!(!format!("{config:?}").contains("geheim"));
+}

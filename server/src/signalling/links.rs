@@ -16,6 +16,7 @@ use super::streams::Way;
 use super::udp::UdpPort;
 use super::ways::Ways;
 use crate::clock::Clock;
+use crate::hep::{Direction, Hep};
 use crate::persist::{Intake, Item};
 use crate::recording;
 use crate::wake;
@@ -38,6 +39,7 @@ pub(super) struct Links {
     outlets: Outlets,
     ways: Ways,
     names: Names,
+    hep: Option<Hep>,
     streams: BTreeMap<u64, (Flow, mpsc::Sender<Bytes>)>,
     replies: BTreeMap<RequestId, ReplySender>,
     next_request: u64,
@@ -83,6 +85,7 @@ impl Links {
         outlets: Outlets,
         ways: Ways,
         names: Names,
+        hep: Option<Hep>,
     ) -> Self {
         Self {
             clock,
@@ -90,6 +93,7 @@ impl Links {
             outlets,
             ways,
             names,
+            hep,
             streams: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_request: 1,
@@ -99,9 +103,17 @@ impl Links {
         }
     }
 
-    pub(super) fn count_received(&self, transport: Transport) {
-        if let Some(counter) = self.meters.received.get(transport as usize) {
+    /// A message came: counted and copied before the switch has it.
+    pub(super) fn received(&self, flow: Flow, bytes: &Bytes) {
+        if let Some(counter) = self.meters.received.get(flow.transport as usize) {
             counter.increment(1);
+        }
+        self.copy(flow, Direction::In, bytes);
+    }
+
+    fn copy(&self, flow: Flow, direction: Direction, bytes: &Bytes) {
+        if let Some(hep) = &self.hep {
+            hep.copy(self.clock.unix(), flow, direction, bytes.clone());
         }
     }
 
@@ -185,9 +197,10 @@ impl Links {
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.copy(flow, Direction::Out, &bytes);
         let sent = if flow.transport == Transport::Udp {
             let port = self.ports.iter().find(|port| port.is_end_of(&flow));
-            port.is_some_and(|port| port.send(flow.remote, &bytes))
+            port.is_some_and(|port| port.send(&flow, &bytes))
         } else {
             self.write(flow, bytes)
         };

@@ -29,6 +29,7 @@ use self::udp::{DatagramBuffer, UdpPort};
 use self::ways::{Out, Ways};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::hep::Hep;
 use crate::poller::Poller;
 use crate::tls::Keeper;
 use crate::wake::{self, Bell};
@@ -91,6 +92,7 @@ pub(crate) struct Signalling {
     streams: Streams,
     inputs: mpsc::Receiver<StreamInput>,
     name_servers: Vec<SocketAddr>,
+    hep: Option<Hep>,
     control: mpsc::Receiver<Control>,
     media: mpsc::Receiver<(WorkerId, media::Event)>,
 }
@@ -123,7 +125,20 @@ impl Signalling {
         let live_calls = Arc::default();
         let handle = Handle { control: control_sender, media: media_sender, live_calls };
         let name_servers = config.dns.servers.clone();
-        Ok(Self { ports, tcp, tls, bell, handle, streams, inputs, name_servers, control, media })
+        let hep = Hep::start(&config.hep)?;
+        Ok(Self {
+            ports,
+            tcp,
+            tls,
+            bell,
+            handle,
+            streams,
+            inputs,
+            name_servers,
+            hep,
+            control,
+            media,
+        })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -176,12 +191,12 @@ impl Signalling {
         let names = Names::new(&self.name_servers, answers_sender);
         let out =
             Out { runtime: tokio::runtime::Handle::current(), streams: self.streams, keeper: tls };
-        let Self { ports, bell, inputs: streams, control, media, .. } = self;
+        let Self { ports, bell, inputs: streams, control, media, hep, .. } = self;
         let live_calls = self.handle.live_calls;
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
             let ways = Ways::new(out, ports.clone());
-            let links = Links::new(clock, ports.clone(), outlets, ways, names);
+            let links = Links::new(clock, ports.clone(), outlets, ways, names, hep);
             let switch = Switch::new(config, rng);
             let inlets = Inlets { bell, streams, answers, control, media };
             let drive = Drive {
@@ -282,7 +297,7 @@ impl Drive {
             return;
         };
         port.receive(buffer, |flow, bytes| {
-            self.links.count_received(flow.transport);
+            self.links.received(flow, &bytes);
             self.feed(switch::Input::Received { flow, bytes });
         });
     }
@@ -347,7 +362,7 @@ impl Drive {
                 inputs.into_iter().for_each(|input| self.feed(input));
             }
             StreamInput::Message { flow, bytes } => {
-                self.links.count_received(flow.transport);
+                self.links.received(flow, &bytes);
                 self.feed(switch::Input::Received { flow, bytes });
             }
             StreamInput::Closed { flow } => {

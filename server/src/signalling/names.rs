@@ -197,3 +197,6 @@ fn failed(question: Question, why: &str) -> Answer {
     let records = Err(NoAnswer::Failed);
     Answer { question, records, ttl: Duration::from_secs(u64::from(FAILURE_LIFE)) }
 }
+
+#[cfg(test)]
+mod tests;

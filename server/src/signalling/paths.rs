@@ -1,13 +1,12 @@
-//! Which of our addresses a peer reaches us at: sockets that are bound to all of them (0.0.0.0, ::)
-//! cannot tell by themselves, and what we tell a peer in Via, Contact and SDP must be one that it
-//! can send to.
+//! Which of our addresses we reach a peer from: sockets that are bound to all of them (0.0.0.0, ::)
+//! cannot tell before they have sent, and what we tell a peer in Via, Contact and SDP must be one
+//! that it can send to.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Peers remembered; when there are more, the table starts anew. A spoofed source costs four
-/// system calls, as many as its answer.
+/// Peers remembered; when there are more, the table starts anew.
 const PEERS: usize = 4_096;
 /// Routes and addresses may change under us: after this time the kernel is asked again.
 const LIFE: Duration = Duration::from_secs(60);
@@ -39,7 +38,7 @@ impl Paths {
 }
 
 /// Connecting a UDP socket sends nothing; it asks the routing table.
-pub(super) fn asked(peer: IpAddr) -> std::io::Result<IpAddr> {
+fn asked(peer: IpAddr) -> std::io::Result<IpAddr> {
     let any = match peer {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

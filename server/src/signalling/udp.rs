@@ -1,16 +1,18 @@
 //! SIP over UDP: batches in, single datagrams out. Each flow has the address of ours that its peer
-//! can reach, also when the socket is bound to all of them.
+//! sent to, also when the socket is bound to all of them, and what we send leaves from there.
 
-use std::cell::RefCell;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use bytes::Bytes;
-use sip::{Flow, Transport};
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
+};
+use sip::{Datagram, Flow};
 use socket2::{Domain, Protocol, Socket, Type};
-
-use super::paths::Paths;
 
 /// Datagrams read from one socket before the others get their turn.
 const BATCH: usize = 64;
@@ -23,8 +25,6 @@ const LARGEST: usize = 65_535;
 pub(super) struct UdpPort {
     socket: UdpSocket,
     local: SocketAddr,
-    /// Of a socket that is bound to all our addresses.
-    paths: Option<RefCell<Paths>>,
 }
 
 impl UdpPort {
@@ -37,50 +37,101 @@ impl UdpPort {
             // IPv4 peers have sockets of their own: a mapped address would be no trunk's.
             socket.set_only_v6(true)?;
         }
+        if address.ip().is_unspecified() {
+            match address {
+                SocketAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
+                SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
+            }
+        }
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr()?;
-        let paths = local.ip().is_unspecified().then(|| RefCell::new(Paths::new()));
-        Ok(Self { socket, local, paths })
+        Ok(Self { socket, local })
     }
 
     pub(super) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Hands at most one batch of datagrams to `take`.
+    fn is_of_all_addresses(&self) -> bool {
+        self.local.ip().is_unspecified()
+    }
+
+    /// Hands the messages of at most one batch of datagrams to `take`; answers keep-alives itself.
     pub(super) fn receive(&self, buffer: &mut DatagramBuffer, mut take: impl FnMut(Flow, Bytes)) {
         for _ in 0..BATCH {
-            match self.socket.recv_from(&mut buffer.0) {
-                Ok((length, remote)) => {
-                    let flow = self.flow(remote);
-                    take(flow, Bytes::copy_from_slice(&buffer.0[..length]));
-                }
+            let (flow, datagram) = match self.next(buffer) {
+                Ok(Some(received)) => received,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // ICMP errors of earlier sends arrive here too: the transactions' timers handle
                 // an unreachable peer, and the next datagram is not to be delayed by it.
-                Err(_) => {}
+                Ok(None) | Err(_) => continue,
+            };
+            match sip::datagram(datagram, flow.remote) {
+                Datagram::Message => take(flow, Bytes::copy_from_slice(datagram)),
+                Datagram::KeepAlive(Some(answer)) => {
+                    self.send(&flow, &answer);
+                }
+                Datagram::KeepAlive(None) => {}
             }
         }
     }
 
-    fn flow(&self, remote: SocketAddr) -> Flow {
-        let own = self.paths.as_ref().and_then(|paths| paths.borrow_mut().toward(remote.ip()));
-        let local = own.map_or(self.local, |ip| SocketAddr::new(ip, self.local.port()));
-        Flow { transport: Transport::Udp, local, remote, connection: 0 }
+    /// The next datagram and the path it came on; none when the kernel does not say which.
+    fn next<'b>(
+        &self,
+        buffer: &'b mut DatagramBuffer,
+    ) -> std::io::Result<Option<(Flow, &'b [u8])>> {
+        let DatagramBuffer { datagram, control } = buffer;
+        if !self.is_of_all_addresses() {
+            let (length, remote) = self.socket.recv_from(datagram)?;
+            return Ok(Some((Flow::udp(self.local, remote), &datagram[..length])));
+        }
+        let mut parts = [IoSliceMut::new(datagram)];
+        let received = recvmsg::<SockaddrStorage>(
+            self.socket.as_raw_fd(),
+            &mut parts,
+            Some(control),
+            MsgFlags::empty(),
+        )?;
+        let own = received.cmsgs()?.find_map(|message| destination(&message));
+        let remote = received.address.as_ref().and_then(address);
+        let length = received.bytes;
+        let (Some(own), Some(remote)) = (own, remote) else { return Ok(None) };
+        let local = SocketAddr::new(own, self.local.port());
+        Ok(Some((Flow::udp(local, remote), &datagram[..length])))
     }
 
     /// Whether a flow begins at this socket.
     pub(super) fn is_end_of(&self, flow: &Flow) -> bool {
-        let any = self.paths.is_some()
+        let any = self.is_of_all_addresses()
             && self.local.is_ipv4() == flow.local.is_ipv4()
             && self.local.port() == flow.local.port();
         any || self.local == flow.local
     }
 
-    /// Sends, or drops when the kernel's buffer is full: SIP over UDP retransmits.
-    pub(super) fn send(&self, remote: SocketAddr, bytes: &[u8]) -> bool {
-        self.socket.send_to(bytes, remote).is_ok()
+    /// Sends from the flow's own end, or drops when the kernel's buffer is full: SIP over UDP
+    /// retransmits.
+    pub(super) fn send(&self, flow: &Flow, bytes: &[u8]) -> bool {
+        if !self.is_of_all_addresses() {
+            return self.socket.send_to(bytes, flow.remote).is_ok();
+        }
+        let fd = self.socket.as_raw_fd();
+        let (parts, to) = ([IoSlice::new(bytes)], SockaddrStorage::from(flow.remote));
+        let send = |from: ControlMessage<'_>| {
+            sendmsg(fd, &parts, &[from], MsgFlags::empty(), Some(&to)).is_ok()
+        };
+        match flow.local.ip() {
+            IpAddr::V4(own) => send(ControlMessage::Ipv4PacketInfo(&in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: in_addr { s_addr: u32::from_ne_bytes(own.octets()) },
+                ipi_addr: in_addr { s_addr: 0 },
+            })),
+            IpAddr::V6(own) => send(ControlMessage::Ipv6PacketInfo(&in6_pktinfo {
+                ipi6_addr: in6_addr { s6_addr: own.octets() },
+                ipi6_ifindex: 0,
+            })),
+        }
     }
 }
 
@@ -90,11 +141,95 @@ impl AsFd for UdpPort {
     }
 }
 
+/// Our address that a datagram was sent to (RFC 3542 §6; Linux ip(7)).
+fn destination(message: &ControlMessageOwned) -> Option<IpAddr> {
+    match message {
+        ControlMessageOwned::Ipv4PacketInfo(to) => {
+            Some(IpAddr::from(to.ipi_spec_dst.s_addr.to_ne_bytes()))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(to) => Some(IpAddr::from(to.ipi6_addr.s6_addr)),
+        _ => None,
+    }
+}
+
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = storage.as_sockaddr_in() {
+        return Some(SocketAddr::new(v4.ip().into(), v4.port()));
+    }
+    // With its scope: a link-local peer is reached through one interface only.
+    storage.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into()))
+}
+
 /// Room for the largest datagram, shared by all ports of a thread.
-pub(super) struct DatagramBuffer(Box<[u8]>);
+pub(super) struct DatagramBuffer {
+    datagram: Box<[u8]>,
+    control: Vec<u8>,
+}
 
 impl DatagramBuffer {
     pub(super) fn new() -> Self {
-        Self(vec![0; LARGEST].into_boxed_slice())
+        let control = nix::cmsg_space!(in6_pktinfo, in_pktinfo);
+        Self { datagram: vec![0; LARGEST].into_boxed_slice(), control }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn exchange(bound: &str, reached: &str, from: &str) -> Option<()> {
+        let Ok(port) = UdpPort::bind(bound.parse().unwrap()) else { return None };
+        let server = SocketAddr::new(reached.parse().unwrap(), port.local().port());
+        let peer = UdpSocket::bind((from.parse::<IpAddr>().unwrap(), 0)).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut buffer = DatagramBuffer::new();
+        // Twice, because what the kernel leaves in the buffers must not spoil the next time.
+        for text in ["first", "the second one"] {
+            peer.send_to(text.as_bytes(), server).unwrap();
+            let mut came = Vec::new();
+            while came.is_empty() {
+                port.receive(&mut buffer, |flow, bytes| came.push((flow, bytes)));
+            }
+            let (flow, bytes) = came.remove(0);
+            assert_eq!(bytes, text.as_bytes());
+            assert_eq!(flow, Flow::udp(server, peer.local_addr().unwrap()));
+            assert!(port.is_end_of(&flow) && port.send(&flow, &bytes));
+            let mut answer = [0; 64];
+            let (length, source) = peer.recv_from(&mut answer).unwrap();
+            assert_eq!((&answer[..length], source), (text.as_bytes(), server), "as it was asked");
+        }
+        Some(())
+    }
+
+    #[test]
+    fn what_came_to_one_of_our_addresses_is_answered_from_that_one() {
+        assert!(exchange("0.0.0.0:0", "127.0.0.1", "127.0.0.2").is_some());
+        assert!(exchange("0.0.0.0:0", "127.0.0.77", "127.0.0.2").is_some());
+        assert!(exchange("127.0.0.5:0", "127.0.0.5", "127.0.0.2").is_some());
+        // Where there is no IPv6 at all there is nothing to show.
+        let _ = exchange("[::]:0", "::1", "::1");
+    }
+
+    #[test]
+    fn keep_alives_never_reach_the_switch_and_stun_is_answered() {
+        let port = UdpPort::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+        let server = SocketAddr::new("127.0.0.1".parse().unwrap(), port.local().port());
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let binding = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction1"].concat();
+        for datagram in [&b"\r\n\r\n"[..], b"", &binding, b"OPTIONS"] {
+            peer.send_to(datagram, server).unwrap();
+        }
+        let (mut buffer, mut came) = (DatagramBuffer::new(), Vec::new());
+        while came.is_empty() {
+            port.receive(&mut buffer, |_, bytes| came.push(bytes));
+        }
+        assert_eq!(came, ["OPTIONS"]);
+        let mut answer = [0; 64];
+        let (length, source) = peer.recv_from(&mut answer).unwrap();
+        assert_eq!((source, &answer[..2]), (server, &[1, 1][..]));
+        assert_eq!(&answer[8..20], b"transaction1");
+        assert!(length > 20, "with the address we see");
     }
 }

@@ -11,7 +11,7 @@ use sip::{Flow, Transport};
 use switch::{ConnectId, Input};
 use tokio::runtime::Handle;
 
-use super::paths;
+use super::paths::Paths;
 use super::streams::{Streams, Way, connect};
 use super::udp::UdpPort;
 use crate::tls::Keeper;
@@ -30,6 +30,7 @@ pub(super) struct Ways {
     live: BTreeMap<Way, Flow>,
     by_connection: BTreeMap<u64, Way>,
     pending: BTreeMap<Way, Vec<ConnectId>>,
+    paths: Paths,
 }
 
 /// What [`Ways`] needs from outside the signalling thread.
@@ -42,8 +43,9 @@ pub(super) struct Out {
 impl Ways {
     pub(super) fn new(out: Out, ports: Rc<[UdpPort]>) -> Self {
         let Out { runtime, streams, keeper } = out;
-        let (live, by_connection) = (BTreeMap::new(), BTreeMap::new());
-        Self { runtime, streams, keeper, ports, live, by_connection, pending: BTreeMap::new() }
+        let (live, by_connection, pending) = Default::default();
+        let paths = Paths::new();
+        Self { runtime, streams, keeper, ports, live, by_connection, pending, paths }
     }
 
     /// Finds a way; it is here already, or comes with [`Ways::opened`] or [`Ways::unreached`].
@@ -102,8 +104,8 @@ impl Ways {
 
     /// From the socket that is bound to the address the kernel would send from, or to all of them,
     /// or else from any of that family.
-    fn datagrams(&self, remote: SocketAddr) -> Result<Flow, String> {
-        let own = paths::asked(remote.ip()).map_err(|error| format!("no way there: {error}"))?;
+    fn datagrams(&mut self, remote: SocketAddr) -> Result<Flow, String> {
+        let own = self.paths.toward(remote.ip()).ok_or("the kernel knows no way there")?;
         let of_family = || self.ports.iter().filter(|port| port.local().is_ipv4() == own.is_ipv4());
         let exact = of_family().find(|port| port.local().ip() == own);
         let any = || of_family().find(|port| port.local().ip().is_unspecified());
@@ -119,9 +121,12 @@ impl Ways {
 
     /// Our address on a connection, where our sockets are bound to some of ours only: a peer knows
     /// us by it.
-    fn source_to(&self, remote: SocketAddr) -> Option<IpAddr> {
+    fn source_to(&mut self, remote: SocketAddr) -> Option<IpAddr> {
         let flow = self.datagrams(remote).ok()?;
         let is_bound = self.ports.iter().any(|port| port.local().ip() == flow.local.ip());
         is_bound.then(|| flow.local.ip())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod audio;
 mod baresip;
 mod certificates;
 mod commands;
+mod hep;
 mod lateness;
 mod net;
 mod outage;
