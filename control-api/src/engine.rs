@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use base::TenantId;
 use routing::Provisioning;
+use serde_json::json;
 use store::{EventRow, PromptRow};
-use switch::{ApiError, ApiReply, ApiRequest};
+use switch::{ApiError, ApiReply, ApiRequest, Cause};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -70,6 +72,7 @@ impl Engine {
             Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Ok(Err(ApiError::NotFound))) => Err(Fault::not_found(what)),
             Ok(Ok(Err(ApiError::Conflict(why)))) => Err(Fault::conflict("CONFLICT", why)),
+            Ok(Ok(Err(ApiError::Refused { cause, reason }))) => Err(refused(cause, reason)),
             Ok(Err(_)) => Err(Fault::stopping()),
             Err(_) => Err(Fault::busy()),
         }
@@ -101,4 +104,16 @@ impl Engine {
             Err(_) => Err(Fault::busy()),
         }
     }
+}
+
+/// A call that is not made: 403, 404 or 503 as the SIP status would be, else 409.
+fn refused(cause: Cause, reason: String) -> Fault {
+    let status = match cause {
+        Cause::Forbidden => StatusCode::FORBIDDEN,
+        Cause::NoRoute => StatusCode::NOT_FOUND,
+        Cause::RateLimit | Cause::TenantLimit => StatusCode::TOO_MANY_REQUESTS,
+        Cause::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::CONFLICT,
+    };
+    Fault::new(status, "CALL_REFUSED", reason).with_details(json!({"cause": cause.as_str()}))
 }

@@ -52,6 +52,8 @@ pub struct PhoneConfig {
 pub enum Manner {
     /// It rings for a time, then answers.
     Answer(Duration),
+    /// It lets its speech be heard for a time before it answers (183 with SDP).
+    Early(Duration),
     /// It rings for a time, then refuses with this status.
     Refuse(Duration, StatusCode),
     /// It rings for ever.
@@ -69,6 +71,8 @@ pub enum PhoneEvent {
     NotRegistered(u16),
     /// It rings.
     Ringing,
+    /// The far end is heard before it answers.
+    Early,
     /// It talks.
     Connected,
     /// Its call was refused, with this status (0: no answer).
@@ -113,6 +117,15 @@ enum Call {
         tx: ServerTx,
         invite: Message,
         until: Option<Instant>,
+    },
+    /// We are called, and heard already; we answer at `until`.
+    Early {
+        tx: ServerTx,
+        until: Instant,
+        /// The final response.
+        response: Box<Response>,
+        dialog: Box<Dialog>,
+        audio: Audio,
     },
     /// We answered and wait for the ACK.
     Answered {
@@ -209,18 +222,20 @@ impl Phone {
         let local = self.local();
         let offer = sdp::offer(&local, &Capabilities::default(), None);
         let (tag, call_id) = (self.rng.hex::<6>(), self.rng.hex::<12>());
-        let request =
-            Request::new(Method::Invite, UriBuf::parse(&format!("sip:{number}@{server}"))?)
-                .header(
-                    Name::FROM,
-                    format_args!("<sip:{}@{}>;tag={tag}", self.config.user, own.ip()),
-                )
-                .header(Name::TO, format_args!("<sip:{number}@{server}>"))
-                .header(Name::CALL_ID, format_args!("{call_id}@{}", own.ip()))
-                .header(Name::CSEQ, "1 INVITE")
-                .header(Name::CONTACT, self.contact())
-                .header(Name::ALLOW, "INVITE, ACK, BYE, CANCEL, OPTIONS")
-                .body("application/sdp", offer.clone());
+        // An agent calls in the domain it registers in, a carrier from its own address.
+        let (host, home) = match self.config.password {
+            Some(_) => (self.config.domain.clone(), self.config.domain.clone()),
+            None => (server.to_string(), own.ip().to_string()),
+        };
+        let user = &self.config.user;
+        let request = Request::new(Method::Invite, UriBuf::parse(&format!("sip:{number}@{host}"))?)
+            .header(Name::FROM, format_args!("<sip:{user}@{home}>;tag={tag}"))
+            .header(Name::TO, format_args!("<sip:{number}@{host}>"))
+            .header(Name::CALL_ID, format_args!("{call_id}@{}", own.ip()))
+            .header(Name::CSEQ, "1 INVITE")
+            .header(Name::CONTACT, self.contact())
+            .header(Name::ALLOW, "INVITE, ACK, BYE, CANCEL, OPTIONS")
+            .body("application/sdp", offer.clone());
         let tx = self.endpoint.request(now, self.flow, request.clone());
         let audio = Audio { offer, softphone: None };
         self.call = Call::Dialling { tx, invite: Box::new(request), audio };
@@ -236,7 +251,7 @@ impl Phone {
                 self.endpoint.cancel(now, tx);
                 self.call = Call::Dialling { tx, invite, audio };
             }
-            Call::Ringing { tx, .. } => {
+            Call::Ringing { tx, .. } | Call::Early { tx, .. } => {
                 self.endpoint.respond(now, tx, Response::new(StatusCode::DECLINE));
                 self.tell(PhoneEvent::Ended);
             }
@@ -316,6 +331,9 @@ impl Phone {
                 _ => self.answer(now),
             }
         }
+        if matches!(&self.call, Call::Early { until, .. } if *until <= now) {
+            self.answer_early(now);
+        }
         if let Some(softphone) = self.softphone() {
             softphone.handle_timeout(now);
         }
@@ -328,10 +346,12 @@ impl Phone {
         let endpoint = self.endpoint.poll_timeout().map(|(at, _)| at);
         let (answer, audio) = match &self.call {
             Call::Ringing { until, .. } => (*until, None),
+            Call::Early { until, audio, .. } => (Some(*until), audio.softphone.as_ref()),
+            Call::Dialling { audio, .. } => (None, audio.softphone.as_ref()),
             Call::Answered { audio, .. } | Call::Talking { audio, .. } => {
                 (None, audio.softphone.as_ref())
             }
-            Call::None | Call::Dialling { .. } | Call::HangingUp { .. } => (None, None),
+            Call::None | Call::HangingUp { .. } => (None, None),
         };
         let audio = audio.map(|softphone| softphone.poll_timeout());
         [endpoint, answer, audio].into_iter().flatten().min()
@@ -346,7 +366,9 @@ impl Phone {
     #[must_use]
     pub fn audio(&self) -> Option<&Softphone> {
         match &self.call {
-            Call::Answered { audio, .. }
+            Call::Dialling { audio, .. }
+            | Call::Early { audio, .. }
+            | Call::Answered { audio, .. }
             | Call::Talking { audio, .. }
             | Call::HangingUp { audio, .. } => audio.softphone.as_deref(),
             _ => self.last.as_deref(),
@@ -366,9 +388,10 @@ impl Phone {
 
     fn softphone(&mut self) -> Option<&mut Softphone> {
         match &mut self.call {
-            Call::Answered { audio, .. } | Call::Talking { audio, .. } => {
-                audio.softphone.as_deref_mut()
-            }
+            Call::Dialling { audio, .. }
+            | Call::Early { audio, .. }
+            | Call::Answered { audio, .. }
+            | Call::Talking { audio, .. } => audio.softphone.as_deref_mut(),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! What a phone does when the transaction layer tells it something.
 
-use base::Instant;
+use base::{Duration, Instant};
 use media::sdp::{self, Capabilities, Local};
 use media::softphone::Softphone;
 use sip::{
@@ -66,6 +66,7 @@ impl Phone {
     fn ring(&mut self, now: Instant, tx: ServerTx, invite: &Message) {
         let until = match self.config.manner {
             Manner::Mute => return,
+            Manner::Early(after) => return self.be_heard(now, tx, invite, after),
             Manner::Ring => None,
             Manner::Answer(after) | Manner::Refuse(after, _) => Some(now + after),
         };
@@ -73,6 +74,34 @@ impl Phone {
         self.endpoint.respond(now, tx, ringing);
         self.call = Call::Ringing { tx, invite: invite.clone(), until };
         self.tell(PhoneEvent::Ringing);
+    }
+
+    /// Speaks before it answers.
+    fn be_heard(&mut self, now: Instant, tx: ServerTx, invite: &Message, after: Duration) {
+        let Some((response, tag, dialog, audio)) = self.accept(now, invite) else {
+            self.endpoint.respond(now, tx, Response::new(StatusCode::NOT_ACCEPTABLE_HERE));
+            return;
+        };
+        let progress = Response::new(StatusCode::SESSION_PROGRESS)
+            .to_tag(&tag)
+            .header(Name::CONTACT, self.contact())
+            .body("application/sdp", audio.offer.clone());
+        self.endpoint.respond(now, tx, progress);
+        let (until, response) = (now + after, Box::new(response));
+        self.call = Call::Early { tx, until, response, dialog, audio };
+        self.tell(PhoneEvent::Ringing);
+    }
+
+    /// It has been heard long enough: it answers.
+    pub(super) fn answer_early(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.call, Call::None) {
+            Call::Early { tx, response, dialog, audio, .. } => {
+                self.endpoint.respond(now, tx, *response);
+                self.call = Call::Answered { tx, dialog, audio };
+            }
+            call => self.call = call,
+        }
+        self.drain(now);
     }
 
     fn is_in_call(&self) -> bool {
@@ -85,7 +114,7 @@ impl Phone {
             return;
         };
         match self.accept(now, &invite) {
-            Some((response, dialog, audio)) => {
+            Some((response, _, dialog, audio)) => {
                 self.endpoint.respond(now, tx, response);
                 self.call = Call::Answered { tx, dialog, audio };
             }
@@ -98,7 +127,12 @@ impl Phone {
         self.drain(now);
     }
 
-    fn accept(&mut self, now: Instant, invite: &Message) -> Option<(Response, Box<Dialog>, Audio)> {
+    /// The 200, its tag, and what it makes.
+    fn accept(
+        &mut self,
+        now: Instant,
+        invite: &Message,
+    ) -> Option<(Response, String, Box<Dialog>, Audio)> {
         let offer = sdp::parse(&invite.body()).ok()?;
         let answer = sdp::answer(&offer, &self.local(), &Capabilities::default(), None).ok()?;
         let tag = self.rng.hex::<6>();
@@ -110,7 +144,7 @@ impl Phone {
             .header(Name::CONTACT, contact)
             .body("application/sdp", answer.body.clone());
         let softphone = Some(self.talk(now, answer.remote));
-        Some((response, Box::new(dialog), Audio { offer: answer.body, softphone }))
+        Some((response, tag, Box::new(dialog), Audio { offer: answer.body, softphone }))
     }
 
     fn acknowledged(&mut self, _now: Instant, acked: ServerTx) {
@@ -139,7 +173,12 @@ impl Phone {
 
     fn dialled(&mut self, now: Instant, status: StatusCode, response: &Message) {
         if status.is_provisional() {
+            self.hear_early(now, response);
             return self.tell(PhoneEvent::Ringing);
+        }
+        let is_challenge = status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        if is_challenge && self.dial_again(now, response) {
+            return;
         }
         let Call::Dialling { tx, invite, mut audio } =
             std::mem::replace(&mut self.call, Call::None)
@@ -160,7 +199,9 @@ impl Phone {
         let dialog = Box::new(dialog);
         match remote {
             Some(remote) => {
-                audio.softphone = Some(self.talk(now, remote));
+                if audio.softphone.is_none() {
+                    audio.softphone = Some(self.talk(now, remote));
+                }
                 self.call = Call::Talking { dialog, audio };
                 self.tell(PhoneEvent::Connected);
             }
@@ -169,6 +210,32 @@ impl Phone {
                 self.hang_up(now);
             }
         }
+    }
+
+    /// The far end can be heard before it answers.
+    fn hear_early(&mut self, now: Instant, response: &Message) {
+        let Call::Dialling { audio, .. } = &self.call else { return };
+        let answer = sdp::parse(&response.body()).ok();
+        let remote = answer.and_then(|answer| sdp::accept(&audio.offer, &answer).ok());
+        let Some(remote) = remote.filter(|_| audio.softphone.is_none()) else { return };
+        let talking = self.talk(now, remote);
+        if let Call::Dialling { audio, .. } = &mut self.call {
+            audio.softphone = Some(talking);
+        }
+        self.tell(PhoneEvent::Early);
+    }
+
+    /// Dials again, with the password. `false` if there is none, or it did not do.
+    fn dial_again(&mut self, now: Instant, response: &Message) -> bool {
+        let Some(password) = self.config.password.clone() else { return false };
+        let Call::Dialling { tx, invite, .. } = &mut self.call else { return false };
+        let credentials = digest::Credentials::new(&self.config.user, &password);
+        if digest::authorize(invite, response, &credentials, &mut self.rng).is_err() {
+            return false;
+        }
+        invite.next_cseq();
+        *tx = self.endpoint.request(now, self.flow, (**invite).clone());
+        true
     }
 
     fn unanswered(&mut self, tx: ClientTx) {
@@ -187,6 +254,7 @@ impl Phone {
     pub(super) fn over(&mut self, event: PhoneEvent) {
         match std::mem::replace(&mut self.call, Call::None) {
             Call::Dialling { audio, .. }
+            | Call::Early { audio, .. }
             | Call::Answered { audio, .. }
             | Call::Talking { audio, .. }
             | Call::HangingUp { audio, .. } => self.last = audio.softphone,

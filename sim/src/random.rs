@@ -1,9 +1,10 @@
 //! A random run: callers and agents who do as chance tells them, over a network that is as bad as
 //! chance makes it.
 
-use base::{Duration, Rng};
+use base::{AgentId, Duration, Rng, TenantId};
 use phone::Manner;
 use sip::StatusCode;
+use switch::{ApiRequest, First, Originate};
 
 use crate::checks::{Complaint, check_events, check_quiet};
 use crate::network::Conditions;
@@ -22,6 +23,8 @@ pub struct RandomRun {
     pub complaints: Vec<Complaint>,
 }
 
+/// What agents dial: each other, a queue, a number of their own, outside, nothing that exists.
+const DIALLED: [&str; 6] = ["bob", "alice", "sales", "+15550100", "+12125550123", "nobody"];
 const NUMBERS: [&str; 4] = ["+15550100", "+15550100", "+15550101", "+15559999"];
 
 /// A run of `steps` things that callers, agents and the network do, then everybody hangs up and
@@ -32,9 +35,15 @@ pub fn random_run(seed: u64, steps: u32) -> RandomRun {
     let mut rng = Rng::from_seed(seed ^ 0x5eed);
     let agents = ["alice", "bob"].map(|agent| world.add_agent(agent, manner(&mut rng)));
     let callers: Vec<PhoneId> = (0..4).map(|n| world.add_caller(&format!("+1555900{n}"))).collect();
+    let carriers =
+        [[127, 0, 0, 2], [127, 0, 0, 3]].map(|home| world.add_carrier(home, manner(&mut rng)));
     let mut complaints = Vec::new();
     for _ in 0..steps {
-        step(&mut world, &mut rng, &agents, &callers);
+        if rng.below(3) == 0 {
+            outward_step(&mut world, &mut rng, &agents, &carriers);
+        } else {
+            step(&mut world, &mut rng, &agents, &callers);
+        }
         world.run_for(Duration::from_millis(rng.below(3000)));
         if complaints.is_empty() {
             complaints = check_events(&world);
@@ -78,9 +87,41 @@ fn step(world: &mut World, rng: &mut Rng, agents: &[PhoneId], callers: &[PhoneId
     }
 }
 
+/// Something that calls which agents or the API begin are made of.
+fn outward_step(world: &mut World, rng: &mut Rng, agents: &[PhoneId], carriers: &[PhoneId]) {
+    let pick = |rng: &mut Rng, of: &[PhoneId]| {
+        of[usize::try_from(rng.below(of.len() as u64)).unwrap_or(0)]
+    };
+    let (agent, carrier) = (pick(rng, agents), pick(rng, carriers));
+    match rng.below(8) {
+        0..=3 => {
+            let to = DIALLED[usize::try_from(rng.below(6)).unwrap_or(0)];
+            if world.phone(agent).is_some_and(|phone| !phone.is_in_use()) {
+                world.dial(agent, to);
+            }
+        }
+        4 => world.set_manner(carrier, manner(rng)),
+        5 => world.hang_up(carrier),
+        _ => {
+            let names = ["alice", "bob"];
+            let name = names[usize::try_from(rng.below(2)).unwrap_or(0)];
+            let first = if rng.below(2) == 0 { First::Agent } else { First::Customer };
+            originate(world, name, "+12125550123", first);
+        }
+    }
+}
+
+fn originate(world: &mut World, agent: &str, to: &str, first: First) {
+    let (Ok(tenant), Ok(agent)) = (TenantId::new("acme"), AgentId::new(agent)) else { return };
+    let to = to.to_owned();
+    let asked = Originate { agent, to, first, caller_id: None, timeout_s: Some(20) };
+    world.ask(&tenant, ApiRequest::Originate(asked));
+}
+
 fn manner(rng: &mut Rng) -> Manner {
     let after = Duration::from_millis(rng.below(4000));
-    match rng.below(6) {
+    match rng.below(7) {
+        6 => Manner::Early(after),
         0 => Manner::Refuse(after, StatusCode::BUSY_HERE),
         1 => Manner::Ring,
         2 => Manner::Mute,

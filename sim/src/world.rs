@@ -150,9 +150,27 @@ impl World {
         password: Option<&str>,
         manner: Manner,
     ) -> PhoneId {
+        let port = 6000 + u16::try_from(self.phones.len()).unwrap_or(0) * 4;
+        self.add_phone_at(SocketAddr::from((home, port)), user, domain, password, manner)
+    }
+
+    /// The server of a carrier, which takes one call at a time: `carrier-a` lives at 127.0.0.2,
+    /// `carrier-b` at 127.0.0.3.
+    pub fn add_carrier(&mut self, home: [u8; 4], manner: Manner) -> PhoneId {
+        let sip = SocketAddr::from((home, 5070));
+        self.add_phone_at(sip, "customer", "carrier.example", None, manner)
+    }
+
+    fn add_phone_at(
+        &mut self,
+        sip: SocketAddr,
+        user: &str,
+        domain: &str,
+        password: Option<&str>,
+        manner: Manner,
+    ) -> PhoneId {
         let id = PhoneId(self.phones.len());
-        let port = 6000 + u16::try_from(id.0).unwrap_or(0) * 4;
-        let sip = SocketAddr::from((home, port));
+        let home = sip.ip();
         let rtp = SocketAddr::from((home, 30_000 + u16::try_from(id.0).unwrap_or(0) * 2));
         let rtcp = SocketAddr::from((home, rtp.port() + 1));
         self.homes.insert(sip, (id, Socket::Sip));
@@ -358,8 +376,17 @@ impl World {
                 Output::CallEnded(record) => self.records.push(*record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Security(event) => self.security.push(event),
-                // Nothing in this world has a name, or is reached but by datagrams it sent first.
-                Output::Dns { .. } | Output::Connect { .. } => {}
+                // Nothing in this world has a name, and all is reached by datagrams.
+                Output::Dns { question } => {
+                    let records = Err(sip::resolve::NoAnswer::NotFound);
+                    let ttl = Duration::from_secs(60);
+                    let answer = sip::resolve::Answer { question, records, ttl };
+                    self.switch.handle_input(self.now, Input::Dns(answer));
+                }
+                Output::Connect { id, hop, .. } => {
+                    let result = Ok(sip::Flow::udp(SWITCH.into(), hop.remote));
+                    self.switch.handle_input(self.now, Input::Connected { id, result });
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use base::{AgentId, Duration, TenantId};
 use phone::{Manner, PhoneEvent};
 use sim::{Conditions, World, check_quiet, flow_page};
 use sip::StatusCode;
-use switch::{ApiRequest, CallRecord, Cause, EndedBy, Input};
+use switch::{ApiRequest, CallDirection, CallRecord, Cause, EndedBy, First, Input, Originate};
 
 const SALES: &str = "+15550100";
 const SUPPORT: &str = "+15550101";
@@ -328,4 +328,113 @@ fn while_draining_new_calls_are_refused_and_live_ones_go_on() {
     world.run_for(seconds(5));
     assert!(world.switch().is_drained());
     close(world);
+}
+
+const OUTSIDE: &str = "+12125550123";
+const CARRIER_A: [u8; 4] = [127, 0, 0, 2];
+const CARRIER_B: [u8; 4] = [127, 0, 0, 3];
+
+#[test]
+fn an_agent_calls_a_colleague() {
+    let mut world = World::new(21);
+    let alice = world.add_agent("alice", SOON);
+    world.add_agent("bob", SOON);
+    world.dial(alice, "bob");
+    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    world.run_for(seconds(5));
+    world.hang_up(alice);
+    let record = close(world).remove(0);
+    assert_eq!((record.direction, record.cause), (CallDirection::Internal, Cause::Normal));
+    assert!(record.legs.iter().all(|leg| leg.stats.is_some_and(|s| s.packets_received > 200)));
+    page(
+        "agent-to-agent.md",
+        "An agent calls a colleague",
+        "alice dials bob by name. Her phone proves who she is, and rings until bob picks up.",
+        &record,
+    );
+}
+
+#[test]
+fn an_agent_dials_out_and_hears_the_carrier_before_the_answer() {
+    let mut world = World::new(22);
+    let alice = world.add_agent("alice", SOON);
+    world.add_carrier(CARRIER_A, Manner::Early(seconds(3)));
+    world.dial(alice, OUTSIDE);
+    let early = |world: &World| world.seen.iter().any(|(.., event)| *event == PhoneEvent::Early);
+    assert!(world.run_until(MINUTE, early), "the carrier is heard");
+    assert_eq!(count(&world, "call.connected"), 0);
+    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    world.run_for(seconds(5));
+    world.hang_up(alice);
+    let record = close(world).remove(0);
+    assert_eq!((record.direction, record.cause), (CallDirection::Outbound, Cause::Normal));
+    assert!(record.recording.is_some());
+    page(
+        "dialled-out.md",
+        "An agent dials out",
+        "The carrier lets its tone be heard for three seconds (183 with SDP), which alice's phone \
+         gets the same way; then the callee answers. Nothing of alice's side is in what the \
+         carrier gets.",
+        &record,
+    );
+}
+
+#[test]
+fn a_carrier_that_is_dead_is_left_for_the_next_within_two_seconds() {
+    let mut world = World::new(23);
+    let alice = world.add_agent("alice", SOON);
+    let other = world.add_carrier(CARRIER_B, SOON);
+    world.dial(alice, OUTSIDE);
+    let began = world.now();
+    let rings = |world: &World| {
+        world.seen.iter().any(|(_, id, event)| *id == other && *event == PhoneEvent::Ringing)
+    };
+    assert!(world.run_until(MINUTE, rings));
+    assert!(world.now().since(began) <= seconds(2), "{:?}", world.now().since(began));
+    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    world.run_for(seconds(2));
+    world.hang_up(alice);
+    let record = close(world).remove(0);
+    assert_eq!(record.trunk.as_ref().map(|trunk| trunk.as_str()), Some("carrier-b"));
+    page(
+        "trunk-failover.md",
+        "A trunk that is dead",
+        "Nobody is at the address of carrier-a. After one and a half seconds its INVITE is given up and \
+         carrier-b gets one.",
+        &record,
+    );
+}
+
+#[test]
+fn click_to_call_rings_the_agent_and_then_the_customer_or_the_other_way_round() {
+    for (seed, first, name, title) in [
+        (24, First::Agent, "click-to-call-agent-first.md", "Click-to-call, the agent first"),
+        (
+            25,
+            First::Customer,
+            "click-to-call-customer-first.md",
+            "Click-to-call, the customer first",
+        ),
+    ] {
+        let mut world = World::new(seed);
+        let alice = world.add_agent("alice", SOON);
+        world.add_carrier(CARRIER_A, SOON);
+        let tenant = TenantId::new("acme").expect("a name");
+        let agent = AgentId::new("alice").expect("a name");
+        let (to, caller_id, timeout_s) = (OUTSIDE.to_owned(), None, None);
+        let asked = Originate { agent, to, first, caller_id, timeout_s };
+        world.ask(&tenant, ApiRequest::Originate(asked));
+        assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+        world.run_for(seconds(3));
+        world.hang_up(alice);
+        let record = close(world).remove(0);
+        assert_eq!((record.direction, record.cause), (CallDirection::Outbound, Cause::Normal));
+        page(
+            &format!("click-to-call-{name}.md"),
+            title,
+            "The API asks for a call between alice and a number outside. Who has answered hears \
+             our ringing tone until the other one does.",
+            &record,
+        );
+    }
 }

@@ -4,6 +4,7 @@ use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
 use routing::{AgentSnapshot, AgentState, QueueSnapshot};
 use serde::Serialize;
 
+use crate::Cause;
 use crate::TrunkView;
 use crate::record::{CallDirection, DecisionEntry, LadderEntry};
 use crate::subscriptions::Waiting;
@@ -27,6 +28,8 @@ pub enum ApiRequest {
         /// Which.
         call: CallId,
     },
+    /// Call an agent and somebody else, and join them.
+    Originate(Originate),
     /// The SIP messages so far of a call that is up.
     Ladder {
         /// Which.
@@ -76,6 +79,8 @@ pub enum ApiReply {
     Calls(Vec<LiveCall>),
     /// To [`ApiRequest::Call`].
     Call(Box<LiveCall>),
+    /// To [`ApiRequest::Originate`]: the call has begun.
+    Originated(CallId),
     /// To [`ApiRequest::EndCall`] and [`ApiRequest::SetAgentState`]: it is being done.
     Accepted,
     /// To [`ApiRequest::Ladder`].
@@ -124,6 +129,39 @@ pub enum ApiError {
     /// It cannot be done in the state things are in.
     #[error("{0}")]
     Conflict(String),
+    /// The call that was asked for is not made.
+    #[error("{reason}")]
+    Refused {
+        /// Why, as a call's record would say.
+        cause: Cause,
+        /// In a sentence.
+        reason: String,
+    },
+}
+
+/// A call that the API wants made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Originate {
+    /// The agent, whose dial policy and caller id hold.
+    pub agent: AgentId,
+    /// Whom to call, as the agent would dial it.
+    pub to: String,
+    /// Who is rung first.
+    pub first: First,
+    /// The number that the one called sees: one of the tenant's own. The agent's if absent.
+    pub caller_id: Option<String>,
+    /// How long the first may take to answer, in seconds; 45 if absent.
+    pub timeout_s: Option<u32>,
+}
+
+/// Whom the API's call rings first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum First {
+    /// The agent: the customer's phone rings when somebody is there to talk.
+    #[default]
+    Agent,
+    /// The customer.
+    Customer,
 }
 
 /// Where a call that is up stands.

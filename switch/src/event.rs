@@ -72,10 +72,47 @@ pub enum EventKind {
         /// Who was considered, and why this one.
         decision: Decision,
     },
-    /// The chosen agent's phone rings.
+    /// Somebody is called directly: an agent, or a number over a trunk.
+    CallDialled {
+        /// The agent, if one is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+        /// The trunk, if the call goes outside.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trunk: Option<TrunkId>,
+        /// Who is called: the agent, or the number.
+        to: String,
+    },
+    /// The agent's phone, or the number over the trunk, rings.
     CallRinging {
+        /// The agent, if one is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+        /// The trunk, if the call goes outside.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trunk: Option<TrunkId>,
+    },
+    /// Who was called directly did not take the call, or the trunk did not.
+    DialFailed {
+        /// The agent, if one was called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+        /// The trunk, if it went as far as that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trunk: Option<TrunkId>,
+        /// Why not.
+        cause: Cause,
+        /// The SIP status that the far end gave, if it gave one.
+        status: Option<u16>,
+        /// Its Q.850 cause.
+        q850: Option<u8>,
+    },
+    /// An agent's calls go elsewhere, and this one does.
+    CallForwarded {
         /// The agent.
         agent: AgentId,
+        /// Where to, as the agent would dial it.
+        to: String,
     },
     /// The chosen agent did not take the call.
     AttemptFailed {
@@ -209,7 +246,10 @@ impl EventKind {
             Self::PromptStarted { .. } => "call.prompt_started",
             Self::CallQueued { .. } => "call.queued",
             Self::CallOffered { .. } => "call.offered",
+            Self::CallDialled { .. } => "call.dialled",
             Self::CallRinging { .. } => "call.ringing",
+            Self::DialFailed { .. } => "call.dial_failed",
+            Self::CallForwarded { .. } => "call.forwarded",
             Self::AttemptFailed { .. } => "call.attempt_failed",
             Self::CallConnected { .. } => "call.connected",
             Self::CallHeld { .. } => "call.held",

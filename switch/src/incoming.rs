@@ -7,10 +7,11 @@ use routing::{Directory, Trunk};
 use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode, Uri};
 
 use crate::Cause;
-use crate::call::{Call, Destination, Invitation, Inviter, Refusal, Signal};
+use crate::call::{AgentInvitation, Call, Destination, Invitation, Inviter, Refusal, Signal};
 use crate::gate::Authenticated;
 use crate::index::LegRef;
 use crate::port::SecurityKind;
+use crate::strays::cseq_of;
 use crate::switch::Switch;
 
 impl Switch {
@@ -88,8 +89,9 @@ impl Switch {
             }
         };
         let inviter = Inviter::Trunk(trunk.id.clone());
+        let from = None;
         let invitation =
-            Invitation { tx, flow, invite, inviter, tenant, dialled, directory, destination };
+            Invitation { tx, flow, invite, inviter, tenant, dialled, from, directory, destination };
         let call = Call::begin(&mut self.node, now, invitation);
         self.calls.insert(call);
     }
@@ -101,9 +103,16 @@ impl Switch {
         tx: ServerTx,
         flow: Flow,
         invite: Message,
-        (_tenant, _agent): (TenantId, AgentId),
+        (tenant, agent): (TenantId, AgentId),
     ) {
-        self.turn_away(now, tx, flow, &invite, &Refusal::new(Cause::Forbidden, ""));
+        let Some(directory) = self.node.directory.clone() else { return };
+        if self.node.index.sip_calls.contains_key(invite.call_id()) {
+            self.node.security(now, SecurityKind::Loop, flow.remote, Some(tenant));
+            return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
+        }
+        let invitation = AgentInvitation { tx, flow, invite, tenant, agent, directory };
+        let call = Call::begin_from_agent(&mut self.node, now, invitation);
+        self.calls.insert(call);
     }
 
     /// Refuses an INVITE that is no tenant's call.
@@ -168,7 +177,7 @@ impl Switch {
         }
         let (call, leg, flow) = (stray.call, stray.leg, stray.flow);
         let Ok(mut dialog) = Dialog::uac(&stray.invite, response) else { return };
-        let ack = dialog.ack(1);
+        let ack = dialog.ack(cseq_of(&stray.invite));
         self.node.endpoint.acknowledge(now, tx, flow, ack);
         let bye = self.node.endpoint.request(now, flow, dialog.request(Method::Bye));
         if let Some(call) = self.calls.get_mut(call) {

@@ -30,10 +30,13 @@ mod strays;
 mod subscriptions;
 mod switch;
 mod tenants;
+mod tone;
 mod trunks;
 mod watch;
 
-pub use api::{ApiError, ApiReply, ApiRequest, LiveCall, LiveState, RefusedCall, RequestId};
+pub use api::{
+    ApiError, ApiReply, ApiRequest, First, LiveCall, LiveState, Originate, RefusedCall, RequestId,
+};
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide};

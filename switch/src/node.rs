@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
-use media::{Command, PlayId, TapId, WorkerId};
-use routing::{Directory, Router};
+use media::{Command, PlayId, Prompt, TapId, WorkerId};
+use routing::{Directory, Health, HealthState, Router};
 use sip::digest::Authenticator;
 use sip::{
     ClientTx, Dialog, Endpoint, EndpointConfig, Flow, Registrar, Response, ServerTx, StatusCode,
@@ -27,7 +27,8 @@ use crate::refused::RefusedCalls;
 use crate::strays::{Stray, Strays};
 use crate::subscriptions::Subscriptions;
 use crate::tenants::{Quota, Tenants};
-use crate::trunks::Trunks;
+use crate::tone;
+use crate::trunks::{TrunkState, Trunks};
 use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
@@ -79,6 +80,7 @@ pub(crate) struct Node {
     pub(crate) has_left: bool,
     /// Inputs about things that are unknown, or known no more.
     pub(crate) ignored: u64,
+    ringing_tone: Option<Arc<Prompt>>,
     last_leg: u64,
     last_tap: u64,
     last_play: u64,
@@ -91,6 +93,8 @@ pub(crate) enum Alarm {
     Settle(CallId),
     /// When a stray INVITE is forgotten.
     Stray(ClientTx),
+    /// When a direct call has rung long enough.
+    Dial(CallId),
 }
 
 impl Node {
@@ -127,6 +131,7 @@ impl Node {
             draining: false,
             has_left: false,
             ignored: 0,
+            ringing_tone: None,
             last_leg: 0,
             last_tap: 0,
             last_play: 0,
@@ -255,6 +260,21 @@ impl Node {
             None => !uri.host().to_ascii_lowercase().ends_with(".invalid"),
         };
         (uri.is_sip() && is_to_be_found).then_some(hop)
+    }
+
+    /// How a trunk fares.
+    pub(crate) fn trunk_health(&self, trunk: &TrunkId) -> Health {
+        let state = match self.trunk_states.state(trunk) {
+            TrunkState::Up => HealthState::Up,
+            TrunkState::Unknown => HealthState::Unknown,
+            TrunkState::Down => HealthState::Down,
+        };
+        Health { state, calls: self.trunks.get(trunk).map_or(0, Quota::live) }
+    }
+
+    /// What those hear who have been answered while another phone rings.
+    pub(crate) fn ringing_tone(&mut self) -> Arc<Prompt> {
+        Arc::clone(self.ringing_tone.get_or_insert_with(|| Arc::new(tone::ringing())))
     }
 
     pub(crate) fn next_leg(&mut self) -> LegId {

@@ -1,9 +1,9 @@
 //! The media ports of all workers: which stream has which, and when one is given back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use base::{CallId, Instant, LegId};
+use base::{AgentId, CallId, Instant, LegId, TenantId};
 use media::{PortPool, StreamId, WorkerId};
 
 use crate::config::WorkerPorts;
@@ -25,6 +25,9 @@ pub(crate) struct Place {
 pub(crate) struct Ports {
     workers: Vec<Worker>,
     streams: HashMap<StreamId, Place>,
+    /// Agents' streams, by agent and by stream.
+    agents: BTreeMap<(TenantId, AgentId), BTreeMap<StreamId, WorkerId>>,
+    owners: HashMap<StreamId, (TenantId, AgentId)>,
     last_stream: u64,
 }
 
@@ -47,6 +50,8 @@ impl Ports {
         Self {
             workers: workers.iter().map(worker).collect(),
             streams: HashMap::new(),
+            agents: BTreeMap::new(),
+            owners: HashMap::new(),
             last_stream: 0,
         }
     }
@@ -73,6 +78,20 @@ impl Ports {
         Some((stream, place))
     }
 
+    /// The stream is one of this agent's.
+    pub(crate) fn belongs_to(&mut self, stream: StreamId, tenant: TenantId, agent: AgentId) {
+        let Some(place) = self.streams.get(&stream) else { return };
+        let owner = (tenant, agent);
+        self.agents.entry(owner.clone()).or_default().insert(stream, place.worker);
+        self.owners.insert(stream, owner);
+    }
+
+    /// The worker that an agent's newest stream lives on.
+    pub(crate) fn worker_of(&self, tenant: &TenantId, agent: &AgentId) -> Option<WorkerId> {
+        let streams = self.agents.get(&(tenant.clone(), agent.clone()))?;
+        streams.values().next_back().copied()
+    }
+
     pub(crate) fn place(&self, stream: StreamId) -> Option<Place> {
         self.streams.get(&stream).copied()
     }
@@ -97,6 +116,14 @@ impl Ports {
 
     fn release(&mut self, stream: StreamId) -> Option<(&mut Worker, u16)> {
         let place = self.streams.remove(&stream)?;
+        if let Some(owner) = self.owners.remove(&stream)
+            && let Some(streams) = self.agents.get_mut(&owner)
+        {
+            streams.remove(&stream);
+            if streams.is_empty() {
+                self.agents.remove(&owner);
+            }
+        }
         let worker = self.workers.iter_mut().find(|worker| worker.id == place.worker)?;
         worker.streams = worker.streams.saturating_sub(1);
         Some((worker, place.port))

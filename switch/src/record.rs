@@ -51,6 +51,10 @@ pub struct CallRecord {
     pub talk: Option<Duration>,
     /// Why it ended.
     pub cause: Cause,
+    /// The final SIP status that goes with it: the far end's own, if one refused the call.
+    pub sip_status: u16,
+    /// The Q.850 cause: the far end's own, if it gave one.
+    pub q850: u8,
     /// Who ended it.
     pub ended_by: EndedBy,
     /// The recording, if one was made.
@@ -209,6 +213,36 @@ pub enum Decided {
         /// What became of it.
         outcome: AttemptOutcome,
     },
+    /// Somebody is called directly.
+    Dial {
+        /// Who.
+        to: String,
+        /// Over which trunks, or on which phones, and why.
+        why: String,
+    },
+    /// They, or a trunk, did not take it.
+    DialFailed {
+        /// Who.
+        to: String,
+        /// Why the call would end with it.
+        cause: Cause,
+        /// In a sentence.
+        reason: String,
+    },
+    /// They took it.
+    Answered {
+        /// Who.
+        to: String,
+    },
+    /// An agent's calls go elsewhere.
+    Forward {
+        /// Whose.
+        agent: AgentId,
+        /// Where to.
+        to: String,
+        /// Why.
+        why: String,
+    },
     /// The flow went on without the queue.
     LeftQueue {
         /// The queue.
@@ -238,6 +272,14 @@ impl fmt::Display for Decided {
                 write!(f, "the call waits in queue {queue} at place {position}: {decision}")
             }
             Self::Attempt { agent, outcome } => outcome.tell_of(f, agent.as_str()),
+            Self::Dial { to, why } => write!(f, "{to} is called: {why}"),
+            Self::DialFailed { to, cause, reason } => {
+                write!(f, "{to} did not take the call ({cause}): {reason}")
+            }
+            Self::Answered { to } => write!(f, "{to} took the call"),
+            Self::Forward { agent, to, why } => {
+                write!(f, "the calls of {agent} go to {to} ({why})")
+            }
             Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
             Self::End { cause, ended_by } => {
                 write!(f, "the call ended ({cause}), by {}", ended_by.as_str())

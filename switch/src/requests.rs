@@ -4,7 +4,7 @@ use base::{AgentId, Instant, TenantId};
 use routing::Input as RouterInput;
 
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
-use crate::call::Signal;
+use crate::call::{Call, Origination, Signal};
 use crate::port::Output;
 use crate::switch::Switch;
 
@@ -52,6 +52,14 @@ impl Switch {
                 find(call)?;
                 self.signal(now, call, Signal::End);
                 Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Originate(asked) => {
+                let directory = self.node.directory.clone().ok_or(ApiError::NotFound)?;
+                let asked = Origination::new(&directory, tenant, asked)?;
+                let call = Call::originate(&mut self.node, now, asked)?;
+                let id = call.id;
+                self.calls.insert(call);
+                Ok(ApiReply::Originated(id))
             }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
             ApiRequest::MessagesWaiting { agent } => {

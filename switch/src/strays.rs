@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use base::{CallId, Instant, LegId};
-use sip::{ClientTx, Flow, Request};
+use sip::{ClientTx, Flow, Name, Request};
 
 /// An INVITE nobody waits for.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ pub(crate) struct Stray {
     pub(crate) taken: Option<Box<str>>,
     /// When it is forgotten.
     pub(crate) until: Instant,
+}
+
+/// The sequence number of an INVITE of ours, for its ACK.
+pub(crate) fn cseq_of(invite: &Request) -> u32 {
+    let number = invite.get(Name::CSEQ).and_then(|text| text.split_ascii_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
 }
 
 /// All of them; each leaves with its final response, or when its time is over.

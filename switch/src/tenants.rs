@@ -13,12 +13,13 @@ pub(crate) struct Tenants(BTreeMap<TenantId, Book>);
 struct Book {
     sequence: u64,
     quota: Quota,
+    outbound: Quota,
 }
 
 impl Tenants {
     /// A tenant's log begins after this number, unless it has begun already.
     pub(crate) fn begin_after(&mut self, tenant: &TenantId, sequence: u64) {
-        let book = || Book { sequence, quota: Quota::default() };
+        let book = || Book { sequence, ..Book::default() };
         self.0.entry(tenant.clone()).or_insert_with(book);
     }
 
@@ -32,6 +33,11 @@ impl Tenants {
     /// The tenant's calls.
     pub(crate) fn quota(&mut self, tenant: &TenantId) -> &mut Quota {
         &mut self.book(tenant).quota
+    }
+
+    /// The tenant's calls to numbers outside.
+    pub(crate) fn outbound(&mut self, tenant: &TenantId) -> &mut Quota {
+        &mut self.book(tenant).outbound
     }
 
     fn book(&mut self, tenant: &TenantId) -> &mut Book {
@@ -64,7 +70,12 @@ impl Quota {
         Ok(())
     }
 
-    /// Calls that are up.
+    /// Counts a call in that no limit stops.
+    pub(crate) fn admit_anyway(&mut self) {
+        self.live += 1;
+    }
+
+    /// The calls that are up.
     pub(crate) fn live(&self) -> u32 {
         self.live
     }

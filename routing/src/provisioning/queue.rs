@@ -117,6 +117,15 @@ pub enum Step {
         /// Which.
         queue: QueueId,
     },
+    /// Rings an agent, or calls a number outside. When nobody takes the call, the next step
+    /// follows.
+    Dial {
+        /// Whom: an agent, an extension, a queue or a number, as the tenant would dial it.
+        to: String,
+        /// For how many seconds at most, 5 to 120; else as long as the agent's forward says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ring_s: Option<u32>,
+    },
     /// Ends the call.
     Hangup {
         /// What the caller's side is told.

@@ -5,14 +5,16 @@ use base::{AgentId, Instant, LegId, QueueId};
 use routing::{AttemptFailure, CancelReason, Decision, Input};
 use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf};
 
+use super::dial::Failure;
+use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
-use super::{Call, Ring, Stage, stream};
+use super::{Call, Party, Ring, Stage};
+use crate::Cause;
 use crate::event::EventKind;
-use crate::node::{ALLOW, Node, STRAY_LIFE};
+use crate::node::{ALLOW, Node};
 use crate::record::{AttemptEnd, AttemptOutcome, Decided};
 use crate::register::aor;
-use crate::strays::Stray;
 
 impl Call {
     /// The router has chosen an agent.
@@ -46,12 +48,12 @@ impl Call {
         let targets = self.targets(node, now, &agent);
         let signalling = Signalling::Preparing { targets };
         let role = Role::Agent(agent.clone());
-        let mut leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
+        let leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
         let id = leg.id;
         let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
             if targets.is_empty());
-        let opened = reachable && stream::open(node, now, self.id, self.worker(), &mut leg);
         self.far.push(leg);
+        let opened = reachable && self.open_stream(node, now, id, self.worker());
         self.stage = Stage::Ringing { step, queue, ring: Ring { agent, leg: id } };
         if !reachable {
             self.fail_attempt(node, now, id, AttemptFailure::Unreachable, None);
@@ -61,7 +63,7 @@ impl Call {
     }
 
     /// The agent's phones: the newest bindings.
-    fn targets(&self, node: &Node, now: Instant, agent: &AgentId) -> Vec<Target> {
+    pub(super) fn targets(&self, node: &Node, now: Instant, agent: &AgentId) -> Vec<Target> {
         let target =
             |binding: &Binding| Target { contact: binding.contact.clone(), flow: binding.flow };
         let aor = aor(&self.tenant, agent);
@@ -73,8 +75,8 @@ impl Call {
 
     /// Our port for the agent is open: INVITE each phone.
     pub(super) fn invite_agent(&mut self, node: &mut Node, now: Instant, leg: LegId) {
-        let prefer = self.caller.remote.map(|remote| remote.codec);
-        let Some(agent) = self.far_mut(leg) else { return };
+        let prefer = if self.is_caller(leg) { None } else { self.caller.codec() };
+        let Some(agent) = self.leg_mut(leg) else { return };
         let Signalling::Preparing { targets } =
             std::mem::replace(&mut agent.signalling, Signalling::Gone)
         else {
@@ -84,11 +86,13 @@ impl Call {
         let owner = self.leg_ref(leg);
         let mut invites = Vec::with_capacity(targets.len());
         for target in targets {
-            let offer = self.far_mut(leg).and_then(|to| to.offer_over(target.flow, prefer));
+            let offer = self.leg_mut(leg).and_then(|to| to.offer_over(target.flow, prefer));
             let Some(offer) = offer else { continue };
-            let Some(invite) = self.invite(node, &name, &target, offer.clone()) else { continue };
+            let from = self.shown_to_agent(leg);
+            let invite = self.invite(node, &from, &name, &target, offer.clone());
+            let Some(invite) = invite else { continue };
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
-            if let (Some(agent), Some(sip_call)) = (self.far_mut(leg), sip_call) {
+            if let (Some(agent), Some(sip_call)) = (self.leg_mut(leg), sip_call) {
                 agent.name(node, call, &sip_call);
             }
             node.index.bind_connection(&target.flow, owner);
@@ -97,28 +101,38 @@ impl Call {
             invites.push(Fork { tx, flow: target.flow, invite, offer });
         }
         let none = invites.is_empty();
-        if let Some(agent) = self.far_mut(leg) {
+        if let Some(agent) = self.leg_mut(leg) {
             let forks = Forks { invites, rings: false, refused: None };
             agent.signalling = Signalling::Ringing(forks);
         }
         if none {
-            self.fail_attempt(node, now, leg, AttemptFailure::Error, None);
+            self.leg_failed(node, now, leg, AttemptFailure::Error, FarEnd::default());
         }
+    }
+
+    /// Who an agent's phone shows as calling. Whom the API rings first sees who comes next.
+    fn shown_to_agent(&self, leg: LegId) -> Party {
+        if self.is_caller(leg) {
+            return Party { number: self.to.clone(), display: String::new() };
+        }
+        let dial = self.dialling.as_ref().filter(|dial| dial.leg == Some(leg));
+        dial.and_then(|dial| dial.from.clone()).unwrap_or_else(|| self.from.clone())
     }
 
     /// The INVITE to one phone: from the caller, as the agent is to see it.
     fn invite(
         &self,
         node: &mut Node,
+        from: &Party,
         agent: &AgentId,
         target: &Target,
         offer: bytes::Bytes,
     ) -> Option<Request> {
         let domain = &self.directory.tenant(&self.tenant)?.domain;
         let contact = node.contact(&target.flow)?;
-        let from = UriBuf::sip(Some(&self.from.number), domain).ok()?;
+        let display = quoted(&from.display);
+        let from = UriBuf::sip(Some(&from.number), domain).ok()?;
         let to = UriBuf::sip(Some(agent.as_str()), domain).ok()?;
-        let display = quoted(&self.from.display);
         let tag = node.rng.hex::<8>();
         let call_id = node.rng.hex::<16>();
         let invite = Request::new(Method::Invite, target.contact.clone())
@@ -132,7 +146,7 @@ impl Call {
         invite.refused().is_none().then_some(invite)
     }
 
-    /// A response of one of the phones.
+    /// A response to an INVITE of ours.
     pub(super) fn on_invite_response(
         &mut self,
         node: &mut Node,
@@ -142,45 +156,74 @@ impl Call {
         response: &Message,
     ) {
         let Some(status) = response.status() else { return };
-        if status.is_success() {
-            return self.accept(node, now, leg, tx, response);
-        }
-        if status.is_final() {
-            return self.on_fork_failed(node, now, leg, tx, Some(status));
-        }
-        let Some(Leg { signalling: Signalling::Ringing(forks), role: Role::Agent(agent), .. }) =
-            self.far_mut(leg)
-        else {
-            return;
-        };
-        if !std::mem::replace(&mut forks.rings, true) {
-            let agent = agent.clone();
-            self.tell(node, now, EventKind::CallRinging { agent });
+        if !status.is_final() {
+            self.on_progress(node, now, leg, tx, response);
+        } else if status.is_success() {
+            self.accept(node, now, leg, tx, response);
+        } else if self.is_to_trunk(leg) {
+            self.on_trunk_refused(node, now, leg, tx, response);
+        } else {
+            self.on_fork_failed(node, now, leg, tx, FarEnd::of(response));
         }
     }
 
-    /// One phone is out: it refused, or could not be reached.
-    pub(super) fn on_fork_failed(
+    /// An INVITE of ours will have no response: it timed out, or could not be sent.
+    pub(super) fn on_invite_unreachable(
         &mut self,
         node: &mut Node,
         now: Instant,
         leg: LegId,
         tx: ClientTx,
-        status: Option<StatusCode>,
     ) {
-        let Some(Leg { signalling: Signalling::Ringing(forks), .. }) = self.far_mut(leg) else {
+        if self.is_to_trunk(leg) {
+            self.on_trunk_unreachable(node, now, leg, tx);
+        } else {
+            self.on_fork_failed(node, now, leg, tx, FarEnd::default());
+        }
+    }
+
+    /// One phone is out: it refused, or could not be reached.
+    fn on_fork_failed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+        far: FarEnd,
+    ) {
+        let Some(Leg { signalling: Signalling::Ringing(forks), .. }) = self.leg_mut(leg) else {
             return;
         };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
         forks.invites.swap_remove(at);
-        if telling(status) > telling(forks.refused) {
-            forks.refused = status;
+        if telling(far.status) > telling(forks.refused.and_then(|refused| refused.status)) {
+            forks.refused = Some(far);
         }
         // RFC 3261 §21.6: a 6xx speaks for the person, not for the phone.
-        let declined = status.is_some_and(|status| status.as_u16() >= 600);
+        let declined = far.status.is_some_and(|status| status.as_u16() >= 600);
         if declined || forks.invites.is_empty() {
-            let status = forks.refused;
-            self.fail_attempt(node, now, leg, failure_of(status), status);
+            let far = forks.refused.unwrap_or_default();
+            self.leg_failed(node, now, leg, failure_of(far.status), far);
+        }
+    }
+
+    /// A leg that was to ring or rang came to nothing: for a queue, or called directly.
+    pub(super) fn leg_failed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        why: AttemptFailure,
+        far: FarEnd,
+    ) {
+        if self.is_dialling(leg) {
+            let failure = match far.status {
+                Some(_) => Failure::of(far),
+                None => Failure::new(Cause::NoAnswer, format!("no phone took it: {why}")),
+            };
+            self.dial_failed(node, now, failure);
+        } else {
+            self.fail_attempt(node, now, leg, why, far.status);
         }
     }
 
@@ -239,21 +282,14 @@ impl Call {
         let Stage::Ringing { step, queue, ring } = &self.stage else { return None };
         let (step, queue, leg, agent) = (*step, queue.clone(), ring.leg, ring.agent.clone());
         self.stage = Stage::Queued { step, queue, announced: true };
-        self.hang_up(node, now, leg, crate::Cause::Normal);
+        self.hang_up(node, now, leg, Cause::Normal);
         Some(agent)
     }
 
     /// Cancels every INVITE of a leg.
     pub(super) fn cancel_forks(&mut self, node: &mut Node, now: Instant, leg: LegId, forks: Forks) {
-        let (call, owner) = (self.id, self.leg_ref(leg));
-        for Fork { tx, flow, invite, .. } in forks.invites {
-            node.index.unbind_connection(&flow, owner);
-            node.endpoint.cancel(now, tx);
-            let until = now + STRAY_LIFE;
-            node.remember_stray(tx, Stray { call, leg, flow, invite, taken: None, until });
-            if let Some(known) = self.leg_mut(leg) {
-                known.strays.push(tx);
-            }
+        for fork in forks.invites {
+            self.cancel_fork(node, now, leg, fork);
         }
     }
 }

@@ -1,20 +1,23 @@
-//! Joining caller and agent: the agent's 200, the bridge, the recording.
+//! Joining caller and called: the 200 of the called, the bridge, the recording.
 
 use base::{Instant, LegId, RecordingId};
 use media::{Channel, Command};
 use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Dialog, Message};
 
+use super::far_end::FarEnd;
 use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
-use super::{Call, Recording, Stage, Talk};
+use super::model::Then;
+use super::{Call, Origin, Recording, Stage, Talk};
+use crate::EndedBy;
 use crate::event::EventKind;
 use crate::node::{FORK_LIFE, Node};
 use crate::port::{Output, RecordCommand};
-use crate::record::{AttemptOutcome, Decided};
-use crate::strays::Stray;
+use crate::record::{AttemptOutcome, CallDirection, Decided};
+use crate::strays::{Stray, cseq_of};
 
 impl Call {
-    /// A phone of the agent's answered: ACK, and the others are cancelled.
+    /// A phone of the agent's answered, or the trunk did: ACK, and the others are cancelled.
     pub(super) fn accept(
         &mut self,
         node: &mut Node,
@@ -23,7 +26,7 @@ impl Call {
         tx: ClientTx,
         response: &Message,
     ) {
-        let Some(Leg { signalling, .. }) = self.far_mut(leg) else { return };
+        let Some(Leg { signalling, .. }) = self.leg_mut(leg) else { return };
         let Signalling::Ringing(forks) = signalling else { return };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
         let taken = forks.invites.swap_remove(at);
@@ -32,15 +35,24 @@ impl Call {
         };
         let offer = taken.offer.clone();
         self.cancel_forks(node, now, leg, forks);
+        let far = FarEnd::of(response);
         if self.take_dialog(node, now, leg, taken, response).is_none() {
-            return self.fail_attempt(node, now, leg, AttemptFailure::Error, response.status());
+            return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
         }
-        let Some(agent) = self.far_mut(leg) else { return };
-        if agent.accept_answer(node, &offer, response).is_err() {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let answered = known.accept_answer(node, &offer, response);
+        // What an early answer settled holds, when the 200 repeats none.
+        let is_settled = response.body().is_empty() && known.remote.is_some();
+        if answered.is_err() && !is_settled {
             // Its dialog is up, so failing the attempt sends the BYE.
-            return self.fail_attempt(node, now, leg, AttemptFailure::Error, response.status());
+            return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
         }
-        self.connect(node, now, leg);
+        match self.dialling.as_ref().filter(|dial| dial.leg == Some(leg)).map(|dial| &dial.then) {
+            Some(Then::Dial(_)) => self.first_answered(node, now),
+            Some(Then::Join | Then::Step(_)) => self.join(node, now, leg),
+            Some(Then::Beside) => self.beside_answered(node, now, leg),
+            None => self.connect(node, now, leg),
+        }
     }
 
     /// Makes the dialog of a 2xx and acknowledges it (RFC 3261 §13.2.2.4).
@@ -54,15 +66,19 @@ impl Call {
     ) -> Option<()> {
         let Fork { tx, flow, invite, .. } = fork;
         let dialog = Dialog::uac(&invite, response).ok()?;
-        node.endpoint.acknowledge(now, tx, flow, dialog.ack(1));
+        let is_to_trunk = self.is_to_trunk(leg);
+        let way = if is_to_trunk { node.toward(&dialog, flow) } else { flow };
+        node.endpoint.acknowledge(now, tx, way, dialog.ack(cseq_of(&invite)));
         let owner = self.leg_ref(leg);
         node.index.dialogs.insert(dialog.id(), owner);
         node.index.bind_connection(&flow, owner);
         let (call, taken, until) = (self.id, response.to_tag().map(Into::into), now + FORK_LIFE);
         node.remember_stray(tx, Stray { call, leg, flow, invite, taken, until });
         let dialog = Box::new(dialog);
-        let agent = self.far_mut(leg)?;
-        agent.signalling = Signalling::Up(Established { dialog, flow, ack: Ack::Confirmed });
+        let known = self.leg_mut(leg)?;
+        let ack = Ack::Confirmed;
+        known.signalling = Signalling::Up(Established { dialog, flow, ack });
+        self.follow_target(node, now, leg);
         Some(())
     }
 
@@ -88,25 +104,71 @@ impl Call {
             wait_ms,
         };
         self.tell(node, now, connected);
-        let recording = if self.directory.records(&self.tenant, &queue) {
-            self.start_recording(node, now, leg)
+        let is_recorded = self.directory.records(&self.tenant, &queue);
+        self.talk(node, now, (leg, Role::Agent(agent)), true, is_recorded);
+    }
+
+    /// Whoever was called directly has answered: they hear each other from here on.
+    fn join(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        if self.is_unanswered() {
+            if let Err(cause) = self.answer_caller(node, now) {
+                return self.end(node, now, cause, EndedBy::Engine);
+            }
         } else {
-            Recording::Off
+            self.silence(node);
+        }
+        let Some(role) = self.far_mut(leg).map(|far| far.role.clone()) else { return };
+        self.stop_dialling(node);
+        self.narrative.far = None;
+        self.narrative.connected = Some(now);
+        if let Role::Trunk(trunk) = &role {
+            self.trunk = Some(trunk.clone());
+        }
+        if let Role::Agent(agent) = &role {
+            self.engage(node, now, agent);
+            self.narrative.agent.get_or_insert_with(|| agent.clone());
+        }
+        let to = match &role {
+            Role::Agent(agent) => agent.to_string(),
+            Role::Trunk(trunk) | Role::Caller(trunk) => trunk.to_string(),
         };
-        let (with, of_queue) = (Role::Agent(agent), true);
+        self.narrative.decide(node, now, Decided::Answered { to });
+        if let Some((a, b, worker)) = self.streams_with(leg) {
+            node.media(worker, Command::Bridge { a, b });
+        }
+        let wait_ms = crate::record::millis(now.since(self.narrative.started));
+        let (queue, agent) = (None, self.narrative.agent.clone());
+        self.tell(node, now, EventKind::CallConnected { queue, agent, wait_ms });
+        let is_recorded = self.direction != CallDirection::Internal
+            && self.directory.limits(&self.tenant).is_some_and(|limits| limits.recording);
+        self.talk(node, now, (leg, role), false, is_recorded);
+    }
+
+    fn talk(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        (leg, with): (LegId, Role),
+        of_queue: bool,
+        is_recorded: bool,
+    ) {
+        let recording =
+            if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
         self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording } };
     }
 
-    /// The caller on the left channel, the agent on the right.
+    /// The caller on the left channel, the called on the right; whichever of them was rung first.
     fn start_recording(&mut self, node: &mut Node, now: Instant, leg: LegId) -> Recording {
-        let Some((caller, agent, worker)) = self.streams_with(leg) else { return Recording::Off };
+        let Some((first, other, worker)) = self.streams_with(leg) else { return Recording::Off };
+        let is_turned = self.origin == Origin::Api && matches!(self.caller.role, Role::Trunk(_));
+        let (caller, called) = if is_turned { (other, first) } else { (first, other) };
         let at = node.wall(now);
         let recording = RecordingId::generate(at, &mut node.rng);
         let tap = node.next_tap();
         let (tenant, call) = (self.tenant.clone(), self.id);
         let start = RecordCommand::Start { tenant, call, recording, tap, at, now };
         node.outbox.push_back(Output::Record(start));
-        for (stream, channel) in [(caller, Channel::Left), (agent, Channel::Right)] {
+        for (stream, channel) in [(caller, Channel::Left), (called, Channel::Right)] {
             node.media(worker, Command::Tap { stream, tap, channel });
         }
         self.narrative.recording = Some(recording);
@@ -124,8 +186,8 @@ impl Call {
         node.outbox.push_back(Output::Record(RecordCommand::Stop { recording, tap }));
     }
 
-    /// The caller's stream, an agent's, and the worker both live on.
-    fn streams_with(
+    /// The caller's stream, another leg's, and the worker both live on.
+    pub(super) fn streams_with(
         &mut self,
         leg: LegId,
     ) -> Option<(media::StreamId, media::StreamId, media::WorkerId)> {

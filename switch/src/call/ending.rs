@@ -30,7 +30,7 @@ impl Call {
 
     /// An INVITE that was given up is over.
     pub(super) fn on_stray_over(&mut self, tx: ClientTx) {
-        for leg in &mut self.far {
+        for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.strays.retain(|stray| *stray != tx);
         }
     }
@@ -45,12 +45,14 @@ impl Call {
 
     /// Legs of the called that are over move into the narrative.
     pub(super) fn drop_done_legs(&mut self, node: &mut Node) {
+        let dialled = self.dialling.as_ref().and_then(|dial| dial.leg);
         let talking = match &self.stage {
             Stage::Connected { talk } => Some(talk.leg),
             Stage::Ringing { ring, .. } => Some(ring.leg),
             _ => None,
         };
-        let done = |leg: &mut Leg| leg.is_done() && Some(leg.id) != talking;
+        let is_needed = |leg: &Leg| [talking, dialled].contains(&Some(leg.id));
+        let done = |leg: &mut Leg| leg.is_done() && !is_needed(leg);
         for mut leg in self.far.extract_if(.., done) {
             leg.forget_names(node);
             self.narrative.legs.extend(leg.record());
@@ -101,6 +103,7 @@ impl Call {
         legs.sort_by_key(|leg| leg.leg);
 
         let told = &mut self.narrative;
+        let far = told.far.unwrap_or_default();
         let (ladder, ladder_cut) = told.ladder.take();
         let (decisions, decisions_cut) = told.take_decisions();
         let (duration, connected) = (at.since(told.started), told.connected);
@@ -131,6 +134,8 @@ impl Call {
             wait: connected.unwrap_or(at).since(told.started),
             talk,
             cause,
+            sip_status: far.status.unwrap_or_else(|| cause.sip_status()).as_u16(),
+            q850: far.q850().unwrap_or_else(|| cause.q850()),
             ended_by: by,
             recording: told.recording,
             legs,

@@ -2,9 +2,10 @@
 
 use base::{Instant, LegId};
 use routing::Input;
-use sip::{Method, Name, ServerTx, StatusCode};
+use sip::{Message, Method, Name, ServerTx, StatusCode};
 
 use super::ending::Ending;
+use super::far_end::{FarEnd, reason};
 use super::leg::{Ack, Established, Role, Signalling};
 use super::refusal::Refusal;
 use super::{Call, Stage, stream};
@@ -14,8 +15,16 @@ use crate::{Cause, EndedBy};
 
 impl Call {
     /// A peer hung up.
-    pub(super) fn on_bye(&mut self, node: &mut Node, now: Instant, leg: LegId, tx: ServerTx) {
+    pub(super) fn on_bye(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ServerTx,
+        bye: &Message,
+    ) {
         node.reply(now, tx, StatusCode::OK);
+        let far = FarEnd::of(bye);
         let by = self.side_of(leg);
         self.forget_dialog(node, leg);
         let is_talking = matches!(&self.stage, Stage::Connected { talk }
@@ -23,7 +32,10 @@ impl Call {
         match (&self.stage, by) {
             // Both sides hung up at once, or an agent's leg that was being closed anyway.
             (Stage::Ending(_), _) => {}
-            _ if is_talking => self.end(node, now, Cause::Normal, by),
+            _ if is_talking => {
+                self.narrative.far = Some(far);
+                self.end(node, now, Cause::Normal, by);
+            }
             (_, EndedBy::Caller) => self.end(node, now, Cause::CallerAbandoned, by),
             _ => {}
         }
@@ -53,6 +65,7 @@ impl Call {
     /// The same, when the caller's INVITE has had its final response.
     pub(super) fn finish(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
         let ending = Ending { at: now, cause, by };
+        self.stop_dialling(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
             Stage::Queued { .. } => {
@@ -74,6 +87,7 @@ impl Call {
             | Stage::AwaitingMedia
             | Stage::BetweenSteps
             | Stage::Prompt { .. }
+            | Stage::Dialling
             | Stage::Ending(_) => {}
         }
         self.narrative.decide(node, now, Decided::End { cause, ended_by: by });
@@ -82,6 +96,7 @@ impl Call {
         for leg in legs {
             self.hang_up(node, now, leg, cause);
         }
+        self.disengage(node, now);
         self.release(node);
         let until = now + node.config.limits.settle;
         node.alarms.insert((until, Alarm::Settle(self.id)));
@@ -122,9 +137,8 @@ impl Call {
     ) {
         let owner = self.leg_ref(leg);
         let Established { mut dialog, flow, .. } = up;
-        let bye = dialog
-            .request(Method::Bye)
-            .header(Name::REASON, format_args!("Q.850;cause={};text=\"{cause}\"", cause.q850()));
+        let q850 = self.narrative.far.and_then(FarEnd::q850);
+        let bye = dialog.request(Method::Bye).header(Name::REASON, reason(cause, q850));
         let bye = node.endpoint.request(now, flow, bye);
         node.index.clients.insert(bye, owner);
         if let Some(known) = self.leg_mut(leg) {

@@ -32,7 +32,7 @@ impl Call {
         }
         let is_leaving = matches!(known.signalling, Signalling::Leaving { .. });
         match request.method() {
-            Method::Bye => self.on_bye(node, now, leg, tx),
+            Method::Bye => self.on_bye(node, now, leg, tx, request),
             _ if is_leaving => no_dialog(node, now, tx),
             Method::Invite => self.on_reinvite(node, now, leg, tx, request),
             Method::Update => self.on_update(node, now, leg, tx, request),

@@ -3,9 +3,11 @@
 
 use base::{AgentId, CallId, LegId, TrunkId};
 use bytes::Bytes;
-use media::RemoteMedia;
+use media::sdp::Description;
+use media::{Codec, RemoteMedia};
 use sip::{ClientTx, Dialog, Flow, Message, Request, ServerTx, UriBuf};
 
+use super::far_end::FarEnd;
 use super::stream::Stream;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -21,6 +23,10 @@ pub(super) struct Leg {
     pub(super) version: u64,
     /// The far end's media, once negotiated.
     pub(super) remote: Option<RemoteMedia>,
+    /// The codecs it may have, best first; all of ours if empty.
+    pub(super) codecs: Vec<Codec>,
+    /// The codec that its offer would give, before anything is negotiated.
+    pub(super) prefers: Option<Codec>,
     /// Its Call-IDs: one, or one for each phone that was rung.
     pub(super) sip_calls: Vec<Box<str>>,
     /// INVITEs that were given up, and BYEs to phones that answered them all the same: their end
@@ -29,7 +35,6 @@ pub(super) struct Leg {
 }
 
 /// Which side a leg is.
-#[allow(dead_code, reason = "calls of agents and of the API follow")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// Whoever called in over this trunk.
@@ -53,7 +58,7 @@ impl Role {
 /// Where a leg's dialog stands.
 pub(super) enum Signalling {
     /// The peer's INVITE waits for our final response.
-    Invited { tx: ServerTx, flow: Flow, invite: Message },
+    Invited { tx: ServerTx, flow: Flow, invite: Message, pending: Box<Pending> },
     /// The peer's INVITE was refused; its ACK is still to come by.
     Refused,
     /// Our INVITEs wait for our own media port.
@@ -68,19 +73,30 @@ pub(super) enum Signalling {
     Gone,
 }
 
+/// What our responses to a peer's INVITE are made of.
+pub(super) struct Pending {
+    /// Our tag, the same in all of them.
+    pub(super) tag: String,
+    /// Its offer; `None` if we are to make one.
+    pub(super) offer: Option<Description>,
+    /// Our answer, if a provisional response has carried it: the final one repeats it.
+    pub(super) early: Option<Bytes>,
+}
+
 /// A phone to be rung: a binding's contact, and the flow it registered over.
 pub(super) struct Target {
     pub(super) contact: UriBuf,
     pub(super) flow: Flow,
 }
 
-/// The INVITEs to the phones of one agent.
+/// The INVITEs to the phones of one agent, or the one to a trunk.
+#[derive(Default)]
 pub(super) struct Forks {
     pub(super) invites: Vec<Fork>,
     /// Whether a phone has said that it rings.
     pub(super) rings: bool,
     /// The most telling refusal so far, if all should refuse.
-    pub(super) refused: Option<sip::StatusCode>,
+    pub(super) refused: Option<FarEnd>,
 }
 
 /// One INVITE to one phone.
@@ -129,9 +145,24 @@ impl Signalling {
 
 impl Leg {
     pub(super) fn new(id: LegId, role: Role, signalling: Signalling, origin_id: u64) -> Self {
-        let (stream, remote) = (Stream::None, None);
-        let (sip_calls, strays) = (Vec::new(), Vec::new());
-        Self { id, role, signalling, stream, origin_id, version: 0, remote, sip_calls, strays }
+        Self {
+            id,
+            role,
+            signalling,
+            stream: Stream::None,
+            origin_id,
+            version: 0,
+            remote: None,
+            codecs: Vec::new(),
+            prefers: None,
+            sip_calls: Vec::new(),
+            strays: Vec::new(),
+        }
+    }
+
+    /// The codec to offer to whoever is to hear it.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        self.remote.map(|remote| remote.codec).or(self.prefers)
     }
 
     /// Whether an offer of ours is on its way, to be answered by an ACK.
@@ -180,6 +211,14 @@ impl Leg {
 }
 
 impl Role {
+    /// Its agent and its trunk, as events name them.
+    pub(super) fn names(&self) -> (Option<AgentId>, Option<TrunkId>) {
+        match self {
+            Self::Agent(agent) => (Some(agent.clone()), None),
+            Self::Caller(trunk) | Self::Trunk(trunk) => (None, Some(trunk.clone())),
+        }
+    }
+
     /// The agent whose leg it is.
     pub(super) fn agent(&self) -> Option<&AgentId> {
         match self {

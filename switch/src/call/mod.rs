@@ -2,9 +2,14 @@
 //! is a file of its own beside this one.
 
 mod abandon;
+mod agent_call;
+mod answering;
 mod attempt;
+mod beside;
 mod bridge;
+mod dial;
 mod ending;
+mod far_end;
 mod hangup;
 mod in_dialog;
 mod leg;
@@ -12,25 +17,31 @@ mod model;
 mod narrative;
 mod negotiation;
 mod next_hop;
+mod originate;
+mod outside;
 mod peer;
 mod presence;
+mod progress;
 mod refusal;
 mod setup;
 mod steps;
 mod stream;
 mod timeouts;
+mod trunk_invite;
 mod view;
 
 use std::sync::Arc;
 
 use base::{AgentId, CallId, Instant, QueueId, TenantId, TrunkId};
-use routing::{CancelReason, Decision, Directory, Refusal as QueueRefusal, WorkId};
+use routing::{CancelReason, Decision, Directory, E164, Refusal as QueueRefusal, WorkId};
 use sip::{ClientTx, Message, ServerTx};
 
-use self::leg::Leg;
+pub(crate) use self::agent_call::AgentInvitation;
+use self::leg::{Leg, Role};
 pub(crate) use self::model::Inviter;
-use self::model::{Origin, Party, Recording, Ring, Stage, Talk};
+use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
+pub(crate) use self::originate::Origination;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::setup::{Destination, Invitation};
 use crate::config::Prompts;
@@ -56,6 +67,8 @@ pub(crate) struct Call {
     number: Option<String>,
     from: Party,
     to: String,
+    /// The number that those outside are shown, if it was asked for.
+    caller_id: Option<E164>,
     /// Where it goes, step by step.
     steps: Vec<routing::Step>,
     /// Whoever called; for a call of the API's, whom it rang first.
@@ -63,10 +76,16 @@ pub(crate) struct Call {
     /// Whoever was called and rings or talks, and such legs that are being closed.
     far: Vec<Leg>,
     stage: Stage,
+    /// Who is being called directly, if somebody is.
+    dialling: Option<Box<Dial>>,
     /// Whether it counts towards its tenant's calls.
     admitted: bool,
+    /// Whether it counts towards its tenant's calls to outside.
+    admitted_outbound: bool,
     /// The trunks towards whose calls it counts.
     on_trunks: Vec<TrunkId>,
+    /// The agents who are in it without a queue's doing.
+    engaged: Vec<AgentId>,
     /// What has happened so far, for the record.
     pub(crate) narrative: Narrative,
 }
@@ -91,9 +110,6 @@ pub(crate) enum Signal {
     TransportFailed(base::LegId, ClientTx),
     /// The connection a leg came over closed.
     ConnectionClosed(base::LegId),
-    /// There is a way for a leg's INVITE, or none.
-    #[allow(dead_code, reason = "calls that go out follow")]
-    Path(base::LegId, PathEvent),
     /// There is a way for the later requests of a leg's dialog, or none.
     NextHop(base::LegId, PathEvent),
     /// The ACK to our refusal came by.
@@ -112,6 +128,10 @@ pub(crate) enum Signal {
     Expired { queue: QueueId },
     /// The queue does not take it.
     Refused { queue: QueueId, why: QueueRefusal },
+    /// What became of looking for a way to a trunk.
+    Path(base::LegId, PathEvent),
+    /// A direct call has rung long enough.
+    RangOut,
     /// The API ends it.
     End,
     /// The engine stops and waits no longer.
@@ -135,8 +155,6 @@ impl Call {
             Signal::TimedOut(leg, tx) => self.on_timed_out(node, now, leg, tx),
             Signal::TransportFailed(leg, tx) => self.on_transport_failed(node, now, leg, tx),
             Signal::ConnectionClosed(leg) => self.on_connection_closed(node, now, leg),
-            // No INVITE asks for one yet.
-            Signal::Path(_, event) => node.paths.close(event.path()),
             Signal::NextHop(leg, event) => self.on_next_hop(node, leg, event),
             Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
             Signal::StrayOver(tx) => self.on_stray_over(tx),
@@ -150,6 +168,8 @@ impl Call {
             }
             Signal::Expired { queue } => self.on_expired(node, now, &queue),
             Signal::Refused { queue, why } => self.on_queue_refused(node, now, &queue, why),
+            Signal::Path(leg, event) => self.on_path(node, now, leg, event),
+            Signal::RangOut => self.on_rang_out(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
             Signal::Settle => self.on_settle_timeout(node),
@@ -181,6 +201,12 @@ impl Call {
 
     fn far_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {
         self.far.iter_mut().find(|far| far.id == leg)
+    }
+
+    /// Whether a leg is one that we call a number outside with.
+    fn is_to_trunk(&self, leg: base::LegId) -> bool {
+        let legs = std::iter::once(&self.caller).chain(&self.far);
+        legs.filter(|known| known.id == leg).any(|known| matches!(known.role, Role::Trunk(_)))
     }
 
     fn is_caller(&self, leg: base::LegId) -> bool {

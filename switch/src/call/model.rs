@@ -1,14 +1,18 @@
 //! What a call is made of: who began it, where it stands, who talks with whom.
 
-use base::{AgentId, LegId, QueueId, RecordingId, TrunkId};
+use std::collections::VecDeque;
+use std::fmt;
+
+use base::{AgentId, Duration, Instant, LegId, QueueId, RecordingId, TrunkId};
 use media::{PlayId, TapId};
+use routing::{Destination, Dialled};
 
 use super::leg::Role;
 use super::{ending, setup};
+use crate::paths::PathId;
 use crate::record::CallDirection;
 
 /// Who began a call.
-#[allow(dead_code, reason = "calls of agents and of the API follow")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// Somebody outside, over a trunk.
@@ -54,7 +58,6 @@ impl Origin {
 }
 
 /// Whose INVITE begins a call, as it has been proven.
-#[allow(dead_code, reason = "calls of agents and of the API follow")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Inviter {
     /// A trunk's.
@@ -82,7 +85,7 @@ impl Inviter {
 
 /// Who calls.
 #[derive(Clone, Debug)]
-pub(super) struct Party {
+pub(crate) struct Party {
     /// The number, or the name where there is no number.
     pub(super) number: String,
     /// The display name, if one was given.
@@ -103,6 +106,8 @@ pub(super) enum Stage {
     Queued { step: usize, queue: QueueId, announced: bool },
     /// An agent rings; the caller hears music.
     Ringing { step: usize, queue: QueueId, ring: Ring },
+    /// Somebody is called directly ([`Dial`]); the caller waits for that, answered or not.
+    Dialling,
     /// They talk.
     Connected { talk: Talk },
     /// Hung up; the last responses and figures are being waited for.
@@ -130,4 +135,85 @@ pub(super) struct Talk {
 pub(super) enum Recording {
     Off,
     On { recording: RecordingId, tap: TapId },
+}
+
+/// Who is called directly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// An agent.
+    Agent(AgentId),
+    /// A number outside.
+    Outside(Destination),
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => agent.fmt(f),
+            Self::Outside(to) => to.fmt(f),
+        }
+    }
+}
+
+/// A direct call under way.
+pub(super) struct Dial {
+    pub(super) goal: Goal,
+    /// Who the one called is shown, if not the call's caller.
+    pub(super) from: Option<Party>,
+    /// The leg that is rung now.
+    pub(super) leg: Option<LegId>,
+    /// The trunk it is rung over.
+    pub(super) trunk: Option<TrunkId>,
+    /// The trunks that may be tried after it.
+    pub(super) trunks: VecDeque<TrunkId>,
+    /// The way to the trunk that is looked for or used.
+    pub(super) path: Option<PathId>,
+    /// Whether the far end has said that it rings, or has been heard.
+    pub(super) alerting: bool,
+    /// Whether the caller hears it already.
+    pub(super) heard: bool,
+    /// Whether the caller hears our ringing tone.
+    pub(super) tone: bool,
+    /// When ringing is given up.
+    pub(super) until: Option<Instant>,
+    /// For how long it may ring, if not as long as usual.
+    pub(super) most: Option<Duration>,
+    /// How often the call was sent on.
+    pub(super) forwards: u8,
+    pub(super) then: Then,
+}
+
+impl Dial {
+    pub(super) fn new(goal: Goal, then: Then) -> Self {
+        Self {
+            goal,
+            from: None,
+            leg: None,
+            trunk: None,
+            trunks: VecDeque::new(),
+            path: None,
+            alerting: false,
+            heard: false,
+            tone: false,
+            until: None,
+            most: None,
+            forwards: 0,
+            then,
+        }
+    }
+}
+
+/// What comes after a direct call.
+#[derive(Default)]
+pub(super) enum Then {
+    /// It is all there is to the call: caller and called talk, or it ends.
+    #[default]
+    Join,
+    /// It is a step of a flow: if nobody takes it, the next one follows.
+    Step(usize),
+    /// The API's call: this was its first leg; that is dialled next.
+    Dial(Dialled),
+    #[allow(dead_code, reason = "transfers begin with it")]
+    /// Somebody else is to join a conversation, which goes on meanwhile.
+    Beside,
 }

@@ -2,6 +2,7 @@
 
 use base::{AgentId, Instant, QueueId, RecordingId};
 
+use super::far_end::FarEnd;
 use crate::ladder::Ladder;
 use crate::node::Node;
 use crate::port::RecordingReport;
@@ -18,6 +19,8 @@ pub(crate) struct Narrative {
     pub(super) queue: Option<QueueId>,
     pub(super) agent: Option<AgentId>,
     pub(super) recording: Option<RecordingId>,
+    /// What the far end said of why it does not take the call, or hangs up.
+    pub(super) far: Option<FarEnd>,
     /// Legs that are over already.
     pub(super) legs: Vec<LegRecord>,
     pub(crate) ladder: Ladder,
@@ -36,6 +39,7 @@ impl Narrative {
             queue: None,
             agent: None,
             recording: None,
+            far: None,
             legs: Vec::new(),
             ladder,
             decisions: Vec::new(),

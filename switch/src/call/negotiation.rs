@@ -47,6 +47,16 @@ impl Leg {
         Some(Local { address, port, origin_id: self.origin_id, version: self.version })
     }
 
+    /// What we can do, as far as the peer is to get it.
+    fn capabilities(&self) -> Capabilities {
+        let all = Capabilities::default();
+        if self.codecs.is_empty() {
+            all
+        } else {
+            Capabilities { codecs: self.codecs.clone(), ..all }
+        }
+    }
+
     /// Our offer to the peer.
     pub(super) fn offer(&mut self, prefer: Option<Codec>) -> Option<Bytes> {
         self.offer_over(self.signalling.flow()?, prefer)
@@ -54,7 +64,7 @@ impl Leg {
 
     /// Our offer to whoever is at the other end of a flow.
     pub(super) fn offer_over(&mut self, flow: Flow, prefer: Option<Codec>) -> Option<Bytes> {
-        Some(sdp::offer(&self.local(flow)?, &Capabilities::default(), prefer))
+        Some(sdp::offer(&self.local(flow)?, &self.capabilities(), prefer))
     }
 
     /// Our answer, and what it settles; nothing is settled if it fails.
@@ -62,7 +72,7 @@ impl Leg {
         let flow = self.signalling.flow().ok_or(Cause::InternalError)?;
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.remote.map(|remote| remote.codec);
-        sdp::answer(offer, &local, &Capabilities::default(), prefer)
+        sdp::answer(offer, &local, &self.capabilities(), prefer)
             .map_err(|_| Cause::IncompatibleMedia)
     }
 

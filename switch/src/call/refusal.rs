@@ -4,6 +4,7 @@ use base::{Instant, TrunkId};
 use routing::HangupCause;
 use sip::{Name, Response, ServerTx, StatusCode};
 
+use super::far_end::{FarEnd, reason};
 use super::leg::Signalling;
 use super::{Call, Stage};
 use crate::node::Node;
@@ -23,11 +24,13 @@ pub(crate) struct Refusal {
     /// For /why: a sentence.
     reason: String,
     field: Option<(Name<'static>, String)>,
+    /// The far end's own Q.850 cause.
+    q850: Option<u8>,
 }
 
 impl Refusal {
     pub(crate) fn new(cause: Cause, reason: impl Into<String>) -> Self {
-        Self { cause, status: cause.sip_status(), reason: reason.into(), field: None }
+        Self { cause, status: cause.sip_status(), reason: reason.into(), field: None, q850: None }
     }
 
     fn retry(mut self, seconds: u32) -> Self {
@@ -65,6 +68,7 @@ impl Refusal {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason: "the body is of a type we do not take".to_owned(),
             field: Some((Name::ACCEPT, super::negotiation::SDP.to_owned())),
+            q850: None,
         }
     }
 
@@ -74,6 +78,7 @@ impl Refusal {
             status: StatusCode::BAD_EXTENSION,
             reason: format!("the caller requires {unsupported}, which we do not have"),
             field: Some((Name::UNSUPPORTED, unsupported)),
+            q850: None,
         }
     }
 
@@ -84,7 +89,7 @@ impl Refusal {
             HangupCause::Busy => (Cause::Busy, StatusCode::BUSY_HERE),
             HangupCause::Unavailable => (Cause::NoAnswer, StatusCode::TEMPORARILY_UNAVAILABLE),
         };
-        Self { cause, status, reason: "the flow turns callers away".to_owned(), field: None }
+        Self { status, ..Self::new(cause, "the flow turns callers away") }
     }
 
     fn of_tenant(over: Over) -> Self {
@@ -108,12 +113,22 @@ impl Refusal {
         Self::new(Cause::Unavailable, reason).retry(RETRY_AFTER_S)
     }
 
+    /// The far end does not take it.
+    pub(super) fn of_far_end(cause: Cause, far: FarEnd) -> Self {
+        let status = far.status_for_caller(cause);
+        let q850 = far.q850();
+        Self { status, q850, ..Self::new(cause, "the far end does not take it") }
+    }
+
+    /// In a sentence.
+    pub(crate) fn reason(&self) -> String {
+        self.reason.clone()
+    }
+
     /// The response that says so.
     pub(crate) fn response(&self) -> Response {
-        let response = Response::new(self.status).header(
-            Name::REASON,
-            format_args!("Q.850;cause={};text=\"{}\"", self.cause.q850(), self.cause),
-        );
+        let response =
+            Response::new(self.status).header(Name::REASON, reason(self.cause, self.q850));
         match &self.field {
             Some((name, value)) => response.header(*name, value),
             None => response,
@@ -122,8 +137,19 @@ impl Refusal {
 }
 
 impl Call {
-    /// Counts the call in, if engine, trunk and tenant may have one more.
-    pub(super) fn admit(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
+    /// Counts the call in, if engine, trunk and tenant may have one more. A call for help always.
+    pub(super) fn admit(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        is_emergency: bool,
+    ) -> Result<(), Refusal> {
+        if is_emergency {
+            node.tenants.quota(&self.tenant).admit_anyway();
+            node.admitted += 1;
+            self.admitted = true;
+            return Ok(());
+        }
         if node.draining {
             return Err(Refusal::draining());
         }
@@ -143,7 +169,7 @@ impl Call {
 
     fn admit_inbound(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
         let Some(trunk) = self.origin.trunk().cloned() else { return Ok(()) };
-        self.admit_on_trunk(node, now, &trunk)
+        self.admit_on_trunk(node, now, &trunk, false)
     }
 
     /// Counts the call in on a trunk, if that may have one more.
@@ -152,11 +178,16 @@ impl Call {
         node: &mut Node,
         now: Instant,
         trunk: &TrunkId,
+        is_emergency: bool,
     ) -> Result<(), Refusal> {
         let Some(limits) = self.directory.trunk(trunk) else { return Ok(()) };
         let quota = node.trunks.entry(trunk.clone()).or_default();
-        let admitted = quota.admit(now, limits.concurrent_calls, limits.calls_per_second);
-        admitted.map_err(Refusal::of_trunk)?;
+        if is_emergency {
+            quota.admit_anyway();
+        } else {
+            let admitted = quota.admit(now, limits.concurrent_calls, limits.calls_per_second);
+            admitted.map_err(Refusal::of_trunk)?;
+        }
         self.on_trunks.push(trunk.clone());
         Ok(())
     }
@@ -179,7 +210,43 @@ impl Call {
             node.admitted = node.admitted.saturating_sub(1);
             node.tenants.quota(&self.tenant).release();
         }
+        if std::mem::replace(&mut self.admitted_outbound, false) {
+            node.tenants.outbound(&self.tenant).release();
+        }
         self.release_trunks(node);
+    }
+
+    /// Counts an outbound call in at the tenant, once.
+    pub(super) fn admit_outbound(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        is_emergency: bool,
+    ) -> Result<(), Refusal> {
+        if self.admitted_outbound {
+            return Ok(());
+        }
+        let limits = self.directory.limits(&self.tenant);
+        let most = limits.and_then(|limits| limits.outbound_concurrent_calls);
+        let rate = limits.and_then(|limits| limits.outbound_calls_per_second);
+        let quota = node.tenants.outbound(&self.tenant);
+        if is_emergency {
+            quota.admit_anyway();
+        } else {
+            quota.admit(now, most, rate).map_err(Refusal::of_tenant)?;
+        }
+        self.admitted_outbound = true;
+        Ok(())
+    }
+
+    /// Counts it out on one trunk, which did not take it.
+    pub(super) fn release_trunk(&mut self, node: &mut Node, trunk: &TrunkId) {
+        if let Some(at) = self.on_trunks.iter().rposition(|one| one == trunk) {
+            self.on_trunks.remove(at);
+            if let Some(quota) = node.trunks.get_mut(trunk) {
+                quota.release();
+            }
+        }
     }
 
     fn release_trunks(&mut self, node: &mut Node) {

@@ -1,22 +1,22 @@
-//! Setting a call up: from the trunk's INVITE to our 200 (RFC 3261 §13.3). 100 Trying has been
-//! sent by the transaction layer.
+//! Setting a call up: from a trunk's or an agent's INVITE to its open port (RFC 3261 §13.3). 100
+//! Trying has been sent by the transaction layer.
 
 use std::sync::Arc;
 
 use base::{CallId, FlowId, Instant, TenantId};
-use media::sdp::{Answer, Description};
 use routing::{Directory, Step};
-use sip::{Dialog, Flow, Message, Name, Response, ServerTx, StatusCode};
+use sip::{Flow, Message, Name, ServerTx};
 
-use super::leg::{Ack, Established, Leg, Signalling};
-use super::negotiation::{Media, SDP, media_of};
+use super::leg::{Leg, Pending, Signalling};
+use super::model::{Goal, Then};
+use super::negotiation::{Media, media_of};
+use super::outside::codecs_of;
 use super::refusal::Refusal;
-use super::{Call, Inviter, Narrative, Party, Stage, stream};
+use super::{Call, Inviter, Narrative, Party, Stage};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
-use crate::node::{ALLOW, Node};
-use crate::record::Decided;
-use crate::{Cause, EndedBy};
+use crate::node::Node;
+use crate::record::{CallDirection, Decided};
 
 /// An INVITE that begins a call of a tenant.
 pub(crate) struct Invitation {
@@ -26,6 +26,8 @@ pub(crate) struct Invitation {
     pub(crate) inviter: Inviter,
     pub(crate) tenant: TenantId,
     pub(crate) dialled: String,
+    /// Who calls, when that is known better than From says.
+    pub(crate) from: Option<Party>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) destination: Destination,
 }
@@ -34,14 +36,25 @@ pub(crate) struct Invitation {
 pub(crate) enum Destination {
     /// Along a flow of the tenant's.
     Flow { number: String, flow: FlowId, reasons: Vec<String>, steps: Vec<Step> },
+    /// Through these steps.
+    Steps(Vec<Step>),
+    /// To an agent or a number outside.
+    Direct(Goal),
     /// Nowhere.
     Nowhere(Refusal),
 }
 
+impl Destination {
+    /// Whether nothing may stop the call.
+    fn is_emergency(&self) -> bool {
+        matches!(self, Self::Direct(Goal::Outside(to)) if to.is_emergency())
+    }
+}
+
 /// A call whose caller's media port is being opened.
 pub(super) struct Opening {
-    /// The caller's offer; `None` if we are to make one.
-    offer: Option<Description>,
+    /// Who is called then; `None` if the flow's steps follow.
+    pub(super) goal: Option<Goal>,
 }
 
 impl Call {
@@ -49,16 +62,18 @@ impl Call {
     /// record.
     pub(crate) fn begin(node: &mut Node, now: Instant, invitation: Invitation) -> Self {
         let id = CallId::generate(node.wall(now), &mut node.rng);
-        let Invitation { tx, flow, invite, inviter, tenant, dialled, directory, destination } =
-            invitation;
+        let Invitation { tx, flow, invite, inviter, tenant, .. } = invitation;
+        let Invitation { dialled, from, directory, destination, .. } = invitation;
         let mut ladder =
             Ladder::new(node.config.limits.ladder_messages, node.config.limits.ladder_bytes);
         node.pending.claim(invite.call_id(), &mut ladder);
         let offer = media_of(&invite);
         let unsupported = unsupported_extensions(&invite);
-        let (from, origin_id) = (caller_of(&invite), u64::from(node.rng.next_u32()));
+        let from = from.unwrap_or_else(|| caller_of(&invite));
+        let origin_id = u64::from(node.rng.next_u32());
         let sip_call = invite.call_id().to_owned();
-        let signalling = Signalling::Invited { tx, flow, invite };
+        let pending = Box::new(Pending { tag: node.rng.hex::<8>(), offer: None, early: None });
+        let signalling = Signalling::Invited { tx, flow, invite, pending };
         let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
         caller.name(node, id, &sip_call);
         let origin = inviter.origin();
@@ -67,21 +82,37 @@ impl Call {
             tenant,
             directory,
             prompts: Arc::clone(&node.prompts),
-            direction: origin.direction(),
+            direction: match &destination {
+                Destination::Direct(Goal::Outside(_)) if origin.trunk().is_none() => {
+                    CallDirection::Outbound
+                }
+                _ => origin.direction(),
+            },
             trunk: origin.trunk().cloned(),
             origin,
             number: None,
             from,
             to: dialled,
+            caller_id: None,
             steps: Vec::new(),
             caller,
             far: Vec::new(),
-            stage: Stage::Opening(Opening { offer: None }),
+            stage: Stage::Opening(Opening { goal: None }),
+            dialling: None,
             admitted: false,
+            admitted_outbound: false,
             on_trunks: Vec::new(),
+            engaged: Vec::new(),
             narrative: Narrative::new(now, ladder),
         };
-        node.index.servers.insert(tx, call.leg_ref(call.caller.id));
+        let owner = call.leg_ref(call.caller.id);
+        node.index.servers.insert(tx, owner);
+        if let Some(agent) = call.origin.agent().cloned() {
+            node.index.bind_connection(&flow, owner);
+            call.narrative.agent = Some(agent);
+        } else if let Some(trunk) = call.origin.trunk().and_then(|id| call.directory.trunk(id)) {
+            call.caller.codecs = codecs_of(trunk);
+        }
         let started = EventKind::CallStarted {
             direction: call.direction,
             trunk: call.trunk.clone(),
@@ -90,10 +121,11 @@ impl Call {
             to: call.to.clone(),
         };
         call.tell(node, now, started);
+        let is_emergency = destination.is_emergency();
         let opened = call
             .take_destination(node, now, destination)
             .and_then(|()| unsupported.map_or(Ok(()), |all| Err(Refusal::bad_extension(all))))
-            .and_then(|()| call.open(node, now, offer));
+            .and_then(|()| call.open(node, now, offer, is_emergency));
         if let Err(refusal) = opened {
             call.refuse(node, now, refusal);
         }
@@ -109,6 +141,14 @@ impl Call {
     ) -> Result<(), Refusal> {
         let (number, flow, reasons, steps) = match destination {
             Destination::Flow { number, flow, reasons, steps } => (number, flow, reasons, steps),
+            Destination::Steps(steps) => {
+                self.steps = steps;
+                return Ok(());
+            }
+            Destination::Direct(goal) => {
+                self.stage = Stage::Opening(Opening { goal: Some(goal) });
+                return Ok(());
+            }
             Destination::Nowhere(refusal) => return Err(refusal),
         };
         (self.number, self.steps) = (Some(number), steps);
@@ -119,99 +159,50 @@ impl Call {
     }
 
     /// Checks what can be checked and opens the caller's stream.
-    fn open(&mut self, node: &mut Node, now: Instant, offer: Media) -> Result<(), Refusal> {
+    fn open(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        offer: Media,
+        is_emergency: bool,
+    ) -> Result<(), Refusal> {
         let offer = match offer {
             Media::Described(offer) => Some(offer),
             Media::Absent => None,
             Media::OtherType => return Err(Refusal::media_type()),
             Media::Unreadable => return Err(Refusal::unreadable_media()),
         };
-        self.admit(node, now)?;
-        if !stream::open(node, now, self.id, None, &mut self.caller) {
+        self.admit(node, now, is_emergency)?;
+        if let Some(agent) = self.origin.agent().cloned() {
+            self.engage(node, now, &agent);
+        }
+        let home = self.home(node);
+        if !self.open_stream(node, now, self.caller.id, home) {
             return Err(Refusal::no_port());
         }
         // Answering shows now whether there is a codec in common; the answer that is sent is made
         // when the port is open, which may be another one.
         if let Some(offer) = &offer {
-            self.caller.answer_to(offer).map_err(|_| Refusal::incompatible_media())?;
+            let answer = self.caller.answer_to(offer);
+            let answer = answer.map_err(|_| Refusal::incompatible_media())?;
+            self.caller.prefers = Some(answer.remote.codec);
         }
         if let Some(Step::Hangup { cause }) = self.steps.first() {
             return Err(Refusal::by_flow(*cause));
         }
-        self.stage = Stage::Opening(Opening { offer });
+        if let Signalling::Invited { pending, .. } = &mut self.caller.signalling {
+            pending.offer = offer;
+        }
         Ok(())
     }
 
-    /// The caller's port is open: 200 OK.
-    pub(super) fn answer(&mut self, node: &mut Node, now: Instant) {
+    /// The caller's port is open: on to the flow, or to whom was dialled.
+    pub(super) fn go(&mut self, node: &mut Node, now: Instant) {
         let Stage::Opening(opening) = &mut self.stage else { return };
-        let offer = opening.offer.take();
-        let answered = match &offer {
-            Some(offer) => self.answer_offer(node, now, offer),
-            None => self.answer_with_offer(node, now),
-        };
-        if let Err(cause) = answered {
-            self.end(node, now, cause, EndedBy::Engine);
-            return;
+        match opening.goal.take() {
+            Some(goal) => self.dial(node, now, goal, Then::Join),
+            None => self.answer(node, now),
         }
-        self.narrative.answered = Some(now);
-        self.tell(node, now, EventKind::CallAnswered {});
-        if offer.is_some() {
-            self.stage = Stage::BetweenSteps;
-            self.go_to_step(node, now, 0, Cause::Normal);
-        } else {
-            self.stage = Stage::AwaitingMedia;
-        }
-    }
-
-    fn answer_offer(
-        &mut self,
-        node: &mut Node,
-        now: Instant,
-        offer: &Description,
-    ) -> Result<(), Cause> {
-        let Answer { body, remote } = self.caller.answer_to(offer)?;
-        self.accept_invite(node, now, body, None)?;
-        self.caller.set_remote(node, remote);
-        Ok(())
-    }
-
-    /// The INVITE had no SDP: the offer is ours (RFC 3261 §13.2.1), the ACK brings the answer.
-    fn answer_with_offer(&mut self, node: &mut Node, now: Instant) -> Result<(), Cause> {
-        let body = self.caller.offer(None).ok_or(Cause::MediaFailed)?;
-        self.accept_invite(node, now, body.clone(), Some(body))
-    }
-
-    /// Sends the 200 and makes the dialog.
-    fn accept_invite(
-        &mut self,
-        node: &mut Node,
-        now: Instant,
-        body: bytes::Bytes,
-        offer: Option<bytes::Bytes>,
-    ) -> Result<(), Cause> {
-        let Signalling::Invited { tx, flow, invite } = &self.caller.signalling else {
-            return Err(Cause::InternalError);
-        };
-        let (tx, flow) = (*tx, *flow);
-        let tag = node.rng.hex::<8>();
-        let contact = node.contact(&flow).ok_or(Cause::InternalError)?;
-        let response = Response::new(StatusCode::OK)
-            .to_tag(&tag)
-            .header(Name::CONTACT, format_args!("<{contact}>"))
-            .header(Name::ALLOW, ALLOW)
-            .body(SDP, body);
-        let dialog = Dialog::uas(invite, &tag, contact).map_err(|_| Cause::BadRequest)?;
-        node.endpoint.respond(now, tx, response);
-        node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
-        let ack = Ack::Awaited { tx, offer, then_bye: false, first: true };
-        let dialog = Box::new(dialog);
-        self.caller.signalling = Signalling::Up(Established { dialog, flow, ack });
-        if self.caller.role.trunk().is_some() {
-            node.index.bind_connection(&flow, self.leg_ref(self.caller.id));
-        }
-        self.follow_target(node, now, self.caller.id);
-        Ok(())
     }
 }
 

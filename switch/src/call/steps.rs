@@ -31,6 +31,9 @@ impl Call {
                     step += 1;
                 }
                 Some(Step::Queue { queue }) => return self.enqueue(node, now, step, queue),
+                Some(Step::Dial { to, ring_s }) => {
+                    return self.dial_step(node, now, step, &to, ring_s);
+                }
                 Some(Step::Hangup { cause }) => {
                     return self.end(node, now, hangup_cause(cause), EndedBy::Engine);
                 }

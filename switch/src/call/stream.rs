@@ -5,6 +5,7 @@ use base::{CallId, Instant, LegId};
 use media::{Command, Event, StreamId, StreamStats, WorkerId};
 use routing::AttemptFailure;
 
+use super::dial::Failure;
 use super::leg::Leg;
 use super::{Call, Stage};
 use crate::node::Node;
@@ -94,27 +95,61 @@ impl Call {
     }
 
     fn on_opened(&mut self, node: &mut Node, now: Instant, leg: LegId) {
-        if self.is_caller(leg) {
-            self.answer(node, now);
+        if self.is_caller(leg) && self.is_unanswered() {
+            self.go(node, now);
+        } else if self.is_to_trunk(leg) {
+            self.seek_trunk(node, now, leg);
         } else {
             self.invite_agent(node, now, leg);
         }
     }
 
+    /// Opens a leg's stream; an agent's is known by its agent. `false` if no port is left.
+    pub(super) fn open_stream(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        worker: Option<WorkerId>,
+    ) -> bool {
+        let (call, tenant) = (self.id, self.tenant.clone());
+        let Some(known) = self.leg_mut(leg) else { return false };
+        if !open(node, now, call, worker, known) {
+            return false;
+        }
+        if let (Some(agent), Some((stream, _))) = (known.role.agent(), known.stream.open()) {
+            node.ports.belongs_to(stream, tenant, agent.clone());
+        }
+        true
+    }
+
+    /// The worker of another call of the agent whose leg is the first, so that the two can be
+    /// joined.
+    pub(super) fn home(&self, node: &Node) -> Option<WorkerId> {
+        let agent = self.caller.role.agent()?;
+        node.ports.worker_of(&self.tenant, agent)
+    }
+
     /// Somebody else has the port: another one, a few times.
     fn on_open_failed(&mut self, node: &mut Node, now: Instant, leg: LegId) {
-        let (call, worker) = (self.id, self.worker());
+        let worker = self.worker();
         let ending = matches!(self.stage, Stage::Ending(_));
         let is_caller = self.is_caller(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         let again = matches!(known.stream, Stream::Opening { tries, .. } if tries < TRIES);
-        if again && !ending && open(node, now, call, worker, known) {
+        if again && !ending && self.open_stream(node, now, leg, worker) {
             return;
         }
-        known.stream = Stream::Closed { stats: None };
+        if let Some(known) = self.leg_mut(leg) {
+            known.stream = Stream::Closed { stats: None };
+        }
         match (ending, is_caller) {
             (true, _) => {}
             (false, true) => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
+            (false, false) if self.is_dialling(leg) => {
+                let failure = Failure::new(Cause::MediaFailed, "no media port could be opened");
+                self.dial_failed(node, now, failure);
+            }
             (false, false) => self.fail_attempt(node, now, leg, AttemptFailure::Error, None),
         }
     }
@@ -122,7 +157,7 @@ impl Call {
 
 /// Opens a stream for the leg, on that worker or on the one with the fewest streams. `false` if no
 /// port is left there.
-pub(super) fn open(
+fn open(
     node: &mut Node,
     now: Instant,
     call: CallId,

@@ -38,7 +38,7 @@ impl Call {
         } else if self.is_stray(leg, tx) {
             self.on_stray_over(tx);
         } else {
-            self.on_fork_failed(node, now, leg, tx, None);
+            self.on_invite_unreachable(node, now, leg, tx);
         }
     }
 
@@ -82,8 +82,9 @@ impl Call {
             return self.find_another_way(node, now, leg);
         }
         let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
+        let is_needed = is_talking || self.is_caller(leg);
         self.on_gone(node, leg);
-        if is_talking {
+        if is_needed {
             self.end(node, now, Cause::TransportFailed, EndedBy::Engine);
         }
     }

@@ -14,6 +14,11 @@ impl Call {
             Stage::BetweenSteps | Stage::Prompt { .. } => (LiveState::Flow, None),
             Stage::Queued { .. } => (LiveState::Queued, None),
             Stage::Ringing { ring, .. } => (LiveState::Ringing, Some(ring.agent.clone())),
+            Stage::Dialling => {
+                let rings = self.dialling.as_ref().is_some_and(|dial| dial.alerting);
+                let state = if rings { LiveState::Ringing } else { LiveState::Setup };
+                (state, self.narrative.agent.clone())
+            }
             Stage::Connected { talk } => {
                 let agent = talk.with.agent().or(self.origin.agent());
                 (LiveState::Connected, agent.cloned())

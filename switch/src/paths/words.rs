@@ -16,7 +16,6 @@ pub(crate) struct PathId(pub(super) u64);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum PathFor {
     /// An INVITE of a leg.
-    #[allow(dead_code, reason = "calls that go out follow")]
     Leg(LegRef),
     /// Later requests within a leg's dialog. The path is over when it is ready: nothing is tried
     /// after it.

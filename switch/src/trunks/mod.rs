@@ -174,14 +174,12 @@ impl Trunks {
     }
 
     /// Whether calls to it have a chance.
-    #[allow(dead_code, reason = "calls that go out follow")]
     pub(crate) fn state(&self, id: &TrunkId) -> TrunkState {
         self.all.get(id).map_or(TrunkState::Unknown, Trunk::state)
     }
 
     /// Its targets in the order to try them: those that are down last, then by priority, within one
     /// drawn by weight (RFC 2782).
-    #[allow(dead_code, reason = "calls that go out follow")]
     pub(crate) fn in_order(&mut self, id: &TrunkId) -> Vec<UriBuf> {
         let Some(trunk) = self.all.get(id) else { return Vec::new() };
         let rank = |target: &Target| (target.state == TrunkState::Down, target.priority);

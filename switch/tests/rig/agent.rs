@@ -125,3 +125,44 @@ impl Rig {
 pub fn own_uri() -> String {
     format!("sip:strowger@{SWITCH}")
 }
+
+/// Calls that agents make from their phones.
+impl Rig {
+    /// An agent's phone dials, with the password. Nothing is waited for.
+    pub fn agent_dials(&mut self, at: SocketAddr, user: &str, to: &str, extra: &str) -> Asked {
+        let mut asked = Asked::new(self, at, Method::Invite, to);
+        asked.from = format!("<sip:{user}@acme.example>");
+        asked.body = Some(("application/sdp".to_owned(), super::SDP_PCMU.to_owned()));
+        asked.extra = extra.to_owned();
+        let text = asked.text(None);
+        self.send(at, &text);
+        let challenged = self.expect(at, "SIP/2.0 407");
+        let ack = asked.ack(&challenged);
+        self.send(at, &ack);
+        let challenge = challenged.header(Name::PROXY_AUTHENTICATE).unwrap();
+        let password = format!("{user}-secret");
+        let authorization = asked.authorization(challenge, user, &password);
+        asked.cseq += 1;
+        let text = asked.text(Some(&authorization));
+        self.send(at, &text);
+        asked
+    }
+
+    /// The agent's phone confirms the 200.
+    pub fn agent_acks(&mut self, asked: &mut Asked, ok: &Message) {
+        asked.to_tag = ok.to_tag().unwrap().to_owned();
+        let mut ack = asked.clone();
+        (ack.method, ack.body) = (Method::Ack, None);
+        let text = ack.text(None).replace("branch=z9hG4bK-", "branch=z9hG4bK-ack-");
+        self.send(asked.at, &text);
+    }
+
+    /// The agent's phone hangs up.
+    pub fn agent_hangs_up(&mut self, asked: &mut Asked, extra: &str) {
+        asked.cseq += 1;
+        let mut bye = asked.clone();
+        (bye.method, bye.body, bye.extra) = (Method::Bye, None, extra.to_owned());
+        self.send(asked.at, &bye.text(None));
+        self.expect(asked.at, "SIP/2.0 200");
+    }
+}

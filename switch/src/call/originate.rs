@@ -1,0 +1,167 @@
+//! Calls that the API begins (click-to-call): the agent's phones ring first and then the customer's,
+//! or the other way round; who has answered hears the other one ring.
+
+use std::sync::Arc;
+
+use base::{AgentId, CallId, Duration, Instant, TenantId};
+use routing::{Dialled, Directory, E164};
+
+use super::leg::{Leg, Role, Signalling};
+use super::model::{Goal, Origin, Party, Then};
+use super::setup::Opening;
+use super::{Call, Narrative, Stage};
+use crate::Cause;
+use crate::api::{ApiError, First, Originate};
+use crate::event::EventKind;
+use crate::ladder::Ladder;
+use crate::node::Node;
+use crate::record::CallDirection;
+
+/// How long the first of the two may take to answer, in seconds, if the request does not say.
+const TIMEOUT_S: u32 = 45;
+
+/// What the API asks for, checked.
+pub(crate) struct Origination {
+    tenant: TenantId,
+    agent: AgentId,
+    to: String,
+    caller_id: Option<E164>,
+    timeout: Duration,
+    first: Goal,
+    second: Dialled,
+    direction: CallDirection,
+    directory: Arc<Directory>,
+}
+
+impl Origination {
+    /// Checks what the API asks for: the agent dials, within what the agent may.
+    pub(crate) fn new(
+        directory: &Arc<Directory>,
+        tenant: &TenantId,
+        asked: Originate,
+    ) -> Result<Self, ApiError> {
+        let Originate { agent, to, first, caller_id, timeout_s } = asked;
+        directory.agent(tenant, &agent).ok_or(ApiError::NotFound)?;
+        let dialled = routing::dial(directory, tenant, Some(&agent), &to).map_err(|refused| {
+            let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
+            ApiError::Refused { cause, reason: refused.to_string() }
+        })?;
+        let caller_id = caller_id.map(|text| own_number(directory, tenant, &text)).transpose()?;
+        let direction = match &dialled {
+            Dialled::Outside(_) => CallDirection::Outbound,
+            _ => CallDirection::Internal,
+        };
+        let (first, second) = match (first, dialled) {
+            (First::Agent, dialled) => (Goal::Agent(agent.clone()), dialled),
+            (First::Customer, Dialled::Outside(to)) => {
+                (Goal::Outside(to), Dialled::Agent(agent.clone()))
+            }
+            (First::Customer, Dialled::Agent(other)) => {
+                (Goal::Agent(other), Dialled::Agent(agent.clone()))
+            }
+            (First::Customer, Dialled::Queue(_) | Dialled::OwnNumber { .. }) => {
+                let reason = "a queue or a flow cannot be called first".to_owned();
+                return Err(ApiError::Refused { cause: Cause::NoRoute, reason });
+            }
+        };
+        let timeout = Duration::from_secs(u64::from(timeout_s.unwrap_or(TIMEOUT_S)));
+        let (tenant, directory) = (tenant.clone(), Arc::clone(directory));
+        Ok(Self { tenant, agent, to, caller_id, timeout, first, second, direction, directory })
+    }
+}
+
+/// A number may be shown if calls to it come to the tenant.
+fn own_number(directory: &Directory, tenant: &TenantId, text: &str) -> Result<E164, ApiError> {
+    let refused = |reason: String| ApiError::Refused { cause: Cause::Forbidden, reason };
+    let number = E164::normalise(text).map_err(|error| refused(error.to_string()))?;
+    match directory.number_of(&number) {
+        Some((owner, _)) if owner.id == *tenant => Ok(number),
+        _ => Err(refused(format!("{number} is not a number of the tenant's own"))),
+    }
+}
+
+impl Call {
+    /// A new call of the API's; refused if there may be no further one.
+    pub(crate) fn originate(
+        node: &mut Node,
+        now: Instant,
+        asked: Origination,
+    ) -> Result<Self, ApiError> {
+        let id = CallId::generate(node.wall(now), &mut node.rng);
+        let limits = &node.config.limits;
+        let ladder = Ladder::new(limits.ladder_messages, limits.ladder_bytes);
+        let Origination { tenant, agent, to, first, second, direction, directory, .. } = asked;
+        let display = directory.agent(&tenant, &agent).map(|a| a.name.clone()).unwrap_or_default();
+        let origin_id = u64::from(node.rng.next_u32());
+        // Whose the first leg is becomes certain when it is made.
+        let role = Role::Agent(agent.clone());
+        let caller = Leg::new(node.next_leg(), role, Signalling::Gone, origin_id);
+        let mut call = Self {
+            id,
+            tenant,
+            directory,
+            prompts: Arc::clone(&node.prompts),
+            origin: Origin::Api,
+            direction,
+            trunk: None,
+            number: None,
+            from: Party { number: agent.to_string(), display },
+            to,
+            caller_id: asked.caller_id,
+            steps: Vec::new(),
+            caller,
+            far: Vec::new(),
+            stage: Stage::Opening(Opening { goal: None }),
+            dialling: None,
+            admitted: false,
+            admitted_outbound: false,
+            on_trunks: Vec::new(),
+            engaged: Vec::new(),
+            narrative: Narrative::new(now, ladder),
+        };
+        call.narrative.agent = Some(agent.clone());
+        let is_emergency = matches!(&first, Goal::Outside(to) if to.is_emergency())
+            || matches!(&second, Dialled::Outside(to) if to.is_emergency());
+        call.admit(node, now, is_emergency).map_err(|refusal| {
+            let reason = refusal.reason();
+            ApiError::Refused { cause: refusal.cause, reason }
+        })?;
+        let started = EventKind::CallStarted {
+            direction: call.direction,
+            trunk: None,
+            agent: Some(agent),
+            from: call.from.number.clone(),
+            to: call.to.clone(),
+        };
+        call.tell(node, now, started);
+        call.dial(node, now, first, Then::Dial(second));
+        if call.dialling.is_some() {
+            call.give_up_at(node, now + asked.timeout);
+        }
+        call.settle_if_done(node);
+        Ok(call)
+    }
+
+    /// The first of the two has answered: now the other.
+    pub(super) fn first_answered(&mut self, node: &mut Node, now: Instant) {
+        let Some(dial) = self.stop_dialling(node) else { return };
+        self.narrative.answered = Some(now);
+        self.tell(node, now, EventKind::CallAnswered {});
+        if let Some(agent) = self.caller.role.agent().cloned() {
+            self.engage(node, now, &agent);
+        }
+        let Then::Dial(second) = dial.then else { return };
+        let goal = match &second {
+            Dialled::Agent(agent) => Goal::Agent(agent.clone()),
+            Dialled::Outside(to) => Goal::Outside(to.clone()),
+            Dialled::Queue(_) | Dialled::OwnNumber { .. } => {
+                self.stage = Stage::BetweenSteps;
+                let steps = self.steps_of(second);
+                return self.take_steps(node, now, steps);
+            }
+        };
+        self.dial(node, now, goal, Then::Join);
+        // Who has answered must not wonder whether anything happens.
+        self.play_ringing(node);
+    }
+}
