@@ -26,7 +26,7 @@ pub(crate) use self::links::Outlets;
 use self::names::Names;
 use self::streams::{StreamInput, Streams};
 use self::udp::{DatagramBuffer, UdpPort};
-use self::ways::{Out, Ways};
+use self::ways::{Listeners, Out, Ways};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hep::Hep;
@@ -174,6 +174,7 @@ impl Signalling {
         tls: Keeper,
         outlets: Outlets,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let listeners = Listeners { tcp: addresses(&self.tcp), tls: addresses(&self.tls) };
         for listener in self.tcp {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(streams::accept_tcp(listener, self.streams.clone()));
@@ -189,8 +190,8 @@ impl Signalling {
         }
         let (answers_sender, answers) = wake::queue(names::ANSWERS, &self.bell);
         let names = Names::new(&self.name_servers, answers_sender);
-        let out =
-            Out { runtime: tokio::runtime::Handle::current(), streams: self.streams, keeper: tls };
+        let runtime = tokio::runtime::Handle::current();
+        let out = Out { runtime, streams: self.streams, keeper: tls, listeners };
         let Self { ports, bell, inputs: streams, control, media, hep, .. } = self;
         let live_calls = self.handle.live_calls;
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {

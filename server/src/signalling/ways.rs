@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use base::TrunkId;
 use sip::resolve::Hop;
@@ -26,6 +27,7 @@ pub(super) struct Ways {
     runtime: Handle,
     streams: Streams,
     keeper: Keeper,
+    listeners: Arc<Listeners>,
     ports: Rc<[UdpPort]>,
     live: BTreeMap<Way, Flow>,
     by_connection: BTreeMap<u64, Way>,
@@ -38,14 +40,48 @@ pub(super) struct Out {
     pub(super) runtime: Handle,
     pub(super) streams: Streams,
     pub(super) keeper: Keeper,
+    pub(super) listeners: Listeners,
+}
+
+/// Where peers can connect to us.
+pub(super) struct Listeners {
+    pub(super) tcp: Vec<SocketAddr>,
+    pub(super) tls: Vec<SocketAddr>,
+}
+
+impl Listeners {
+    /// The end of a connection that we made, as its peer is to know it: with the port that we
+    /// listen on, not the passing one of the connection (RFC 3261 §18.1.1, the sent-by).
+    fn shown(&self, flow: Flow) -> Flow {
+        let listeners = match flow.transport {
+            Transport::Tcp => &self.tcp,
+            Transport::Tls => &self.tls,
+            Transport::Udp | Transport::Ws | Transport::Wss => return flow,
+        };
+        let own = flow.local;
+        let is_own = |at: &&SocketAddr| {
+            at.ip() == own.ip() || (at.ip().is_unspecified() && at.is_ipv4() == own.is_ipv4())
+        };
+        let listener = listeners.iter().find(is_own);
+        let local = listener.map_or(own, |at| SocketAddr::new(own.ip(), at.port()));
+        Flow { local, ..flow }
+    }
 }
 
 impl Ways {
     pub(super) fn new(out: Out, ports: Rc<[UdpPort]>) -> Self {
-        let Out { runtime, streams, keeper } = out;
-        let (live, by_connection, pending) = Default::default();
-        let paths = Paths::new();
-        Self { runtime, streams, keeper, ports, live, by_connection, pending, paths }
+        let Out { runtime, streams, keeper, listeners } = out;
+        Self {
+            runtime,
+            streams,
+            keeper,
+            listeners: Arc::new(listeners),
+            ports,
+            live: BTreeMap::new(),
+            by_connection: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            paths: Paths::new(),
+        }
     }
 
     /// Finds a way; it is here already, or comes with [`Ways::opened`] or [`Ways::unreached`].
@@ -75,7 +111,9 @@ impl Ways {
         }
         let from = self.source_to(way.hop.remote);
         self.pending.insert(way.clone(), vec![id]);
-        self.runtime.spawn(connect(self.streams.clone(), self.keeper.clone(), way, from));
+        let listeners = self.listeners.clone();
+        let shown = move |flow| listeners.shown(flow);
+        self.runtime.spawn(connect(self.streams.clone(), self.keeper.clone(), way, from, shown));
         None
     }
 

@@ -9,6 +9,8 @@ mod certificates;
 mod commands;
 mod hep;
 mod lateness;
+#[allow(clippy::cast_possible_truncation, dead_code)]
+mod name_server;
 mod net;
 mod outage;
 mod parts;
@@ -29,6 +31,7 @@ mod subscribers;
 mod survival;
 mod talking;
 mod tls;
+mod trunk_tls;
 mod unheard;
 mod websocket;
 mod wildcard;

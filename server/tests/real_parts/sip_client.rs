@@ -8,7 +8,10 @@ use std::time::Instant;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket, client::IntoClientRequest};
 
 use crate::certificates::{Authority, Files};
@@ -119,6 +122,36 @@ pub(crate) fn tls(
     let name = ServerName::try_from(name.to_owned()).expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
     let mut stream = StreamOwned::new(connection, tcp(server));
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
+
+/// The other end of TLS: a server that asks for a certificate by the authority and takes nobody
+/// without one. Gives the connection when the handshake is done.
+pub(crate) fn tls_server(
+    stream: TcpStream,
+    authority: &Authority,
+    own: &Files,
+) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_file(&authority.file).expect("an authority");
+    roots.add(root).expect("an authority");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        .build()
+        .expect("a verifier");
+    let chain = CertificateDer::from_pem_file(&own.chain).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(&own.key).expect("a key");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![chain], key)
+        .expect("a certificate with its key");
+    let connection = ServerConnection::new(Arc::new(config)).expect("a connection");
+    let mut stream = StreamOwned::new(connection, stream);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;
     }

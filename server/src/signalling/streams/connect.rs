@@ -29,12 +29,14 @@ pub(in crate::signalling) struct Way {
     pub(in crate::signalling) identity: Option<TrunkId>,
 }
 
-/// Makes a connection and carries it to its end. `from` is our address on it, if it matters.
+/// Makes a connection and carries it to its end. `from` is our address on it, if it matters;
+/// `shown` makes of its path the one that the switch and the peer are to know.
 pub(in crate::signalling) async fn connect(
     streams: Streams,
     keeper: Keeper,
     way: Way,
     from: Option<IpAddr>,
+    shown: impl Fn(Flow) -> Flow,
 ) {
     let opened = open(&keeper, &way, from).await;
     let outcome = if opened.is_ok() { "made" } else { "failed" };
@@ -51,7 +53,7 @@ pub(in crate::signalling) async fn connect(
         }
     };
     let Hop { transport, remote, .. } = way.hop;
-    let flow = Flow { transport, local, remote, connection: streams.number() };
+    let flow = shown(Flow { transport, local, remote, connection: streams.number() });
     // The one name that its certificate was verified for.
     let names = way.hop.server_name.as_deref().map(str::to_ascii_lowercase);
     match stream {

@@ -24,7 +24,12 @@ impl Bench {
         let (sender, inputs) = wake::queue(64, &Bell::new().unwrap());
         let streams = Streams::new(&Limits::default(), sender);
         let keeper = tls::keep(tls).unwrap();
-        let out = Out { runtime: Handle::current(), streams, keeper: keeper.clone() };
+        let listeners = Listeners {
+            tcp: vec!["0.0.0.0:5060".parse().unwrap()],
+            tls: vec!["192.0.2.1:5061".parse().unwrap()],
+        };
+        let runtime = Handle::current();
+        let out = Out { runtime, streams, keeper: keeper.clone(), listeners };
         let ports = ["127.0.0.1:0", "127.0.0.3:0"].map(|at| UdpPort::bind(at.parse().unwrap()));
         let ports: Vec<UdpPort> = ports.into_iter().map(Result::unwrap).collect();
         Self { ways: Ways::new(out, ports.into()), inputs, open: Vec::new(), keeper }
@@ -77,6 +82,7 @@ async fn one_connection_serves_all_who_ask_for_it_while_it_lives() {
     let flow = told[0].1.clone().unwrap();
     assert_eq!(told, [(ConnectId(1), Ok(flow)), (ConnectId(2), Ok(flow))]);
     assert_eq!((flow.transport, flow.remote), (Transport::Tcp, listener.local_addr().unwrap()));
+    assert_eq!(flow.local.to_string(), "127.0.0.1:5060", "where the peer can connect to us");
     let _accepted = listener.accept().await.unwrap();
 
     let again = bench.ways.find(ConnectId(3), there.clone(), None).unwrap();
