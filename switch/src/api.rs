@@ -28,6 +28,20 @@ pub enum ApiRequest {
         /// Which.
         call: CallId,
     },
+    /// Send the customer of a conversation on: to an agent, a queue or a number.
+    Transfer {
+        /// Which call.
+        call: CallId,
+        /// Where to, as an agent would dial it.
+        to: String,
+    },
+    /// Hold the customer of a conversation, or take the customer back.
+    Hold {
+        /// Which call.
+        call: CallId,
+        /// Whether to hold.
+        holds: bool,
+    },
     /// Call an agent and somebody else, and join them.
     Originate(Originate),
     /// The SIP messages so far of a call that is up.
@@ -81,7 +95,8 @@ pub enum ApiReply {
     Call(Box<LiveCall>),
     /// To [`ApiRequest::Originate`]: the call has begun.
     Originated(CallId),
-    /// To [`ApiRequest::EndCall`] and [`ApiRequest::SetAgentState`]: it is being done.
+    /// To [`ApiRequest::EndCall`], [`ApiRequest::Transfer`], [`ApiRequest::Hold`] and
+    /// [`ApiRequest::SetAgentState`]: it is being done.
     Accepted,
     /// To [`ApiRequest::Ladder`].
     Ladder(Vec<LadderEntry>),

@@ -19,6 +19,10 @@ impl Calls {
         self.calls.insert(call.id, call);
     }
 
+    pub(crate) fn get(&self, call: CallId) -> Option<&Call> {
+        self.calls.get(&call)
+    }
+
     pub(crate) fn get_mut(&mut self, call: CallId) -> Option<&mut Call> {
         self.calls.get_mut(&call)
     }

@@ -44,6 +44,8 @@ pub enum Cause {
     MediaTimeout,
     /// The far end never confirmed (no ACK) or stopped answering.
     Timeout,
+    /// An agent joined its far side with another call's.
+    Transferred,
     /// Ended through the API.
     ApiRequest,
     /// The engine was told to stop, and the call was still up at the deadline.
@@ -76,6 +78,7 @@ impl Cause {
             Self::TransportFailed => "transport_failed",
             Self::MediaTimeout => "media_timeout",
             Self::Timeout => "timeout",
+            Self::Transferred => "transferred",
             Self::ApiRequest => "api_request",
             Self::Drained => "drained",
             Self::EngineRestart => "engine_restart",
@@ -94,7 +97,7 @@ impl Cause {
             Self::NoAnswer | Self::QueueTimeout | Self::Timeout | Self::MediaTimeout => {
                 StatusCode::TEMPORARILY_UNAVAILABLE
             }
-            Self::Rejected | Self::Normal | Self::ApiRequest => StatusCode::DECLINE,
+            Self::Rejected | Self::Normal | Self::Transferred | Self::ApiRequest => StatusCode::DECLINE,
             Self::RateLimit | Self::Unavailable | Self::Drained | Self::EngineRestart => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -110,7 +113,7 @@ impl Cause {
     #[must_use]
     pub fn q850(self) -> u8 {
         match self {
-            Self::Normal | Self::CallerAbandoned | Self::ApiRequest => 16,
+            Self::Normal | Self::CallerAbandoned | Self::Transferred | Self::ApiRequest => 16,
             Self::NoRoute => 1,
             Self::Busy => 17,
             Self::NoAnswer | Self::QueueTimeout => 19,

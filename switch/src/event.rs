@@ -144,6 +144,32 @@ pub enum EventKind {
         /// Which side.
         by: HoldSide,
     },
+    /// Somebody who talks sends the other one on; nobody has taken the call yet.
+    TransferStarted {
+        /// The agent who sends it, if it is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<AgentId>,
+        /// Where to.
+        to: String,
+    },
+    /// The new one has the call, or a queue has; who sent it is out of it.
+    CallTransferred {
+        /// The agent who sent it, if it was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<AgentId>,
+        /// Where to.
+        to: String,
+    },
+    /// Nobody took it.
+    TransferFailed {
+        /// The agent who sent it, if it was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<AgentId>,
+        /// Where to.
+        to: String,
+        /// Why not.
+        cause: Cause,
+    },
     /// The call is over and its record complete. The last event of a call, but for what becomes of
     /// its recording.
     CallEnded {
@@ -233,6 +259,10 @@ pub enum HoldSide {
     Caller,
     /// The agent.
     Agent,
+    /// Whoever outside was called.
+    Callee,
+    /// The API.
+    Api,
 }
 
 impl EventKind {
@@ -254,6 +284,9 @@ impl EventKind {
             Self::CallConnected { .. } => "call.connected",
             Self::CallHeld { .. } => "call.held",
             Self::CallResumed { .. } => "call.resumed",
+            Self::TransferStarted { .. } => "call.transfer_started",
+            Self::CallTransferred { .. } => "call.transferred",
+            Self::TransferFailed { .. } => "call.transfer_failed",
             Self::CallEnded { .. } => "call.ended",
             Self::RecordingStarted { .. } => "recording.started",
             Self::RecordingCompleted { .. } => "recording.completed",

@@ -46,6 +46,15 @@ impl Index {
         }
     }
 
+    /// Another leg depends on it in place of one that did.
+    pub(crate) fn rebind_connection(&mut self, flow: &sip::Flow, before: LegRef, leg: LegRef) {
+        if let Some(legs) = self.connections.get_mut(&flow.connection)
+            && legs.remove(&before)
+        {
+            legs.insert(leg);
+        }
+    }
+
     /// The legs that depended on a connection that closed.
     pub(crate) fn connection_closed(&mut self, flow: &sip::Flow) -> BTreeSet<LegRef> {
         self.connections.remove(&flow.connection).unwrap_or_default()

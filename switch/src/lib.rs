@@ -15,6 +15,7 @@ mod event;
 mod gate;
 mod incoming;
 mod index;
+mod joins;
 mod ladder;
 mod mask;
 mod messages;

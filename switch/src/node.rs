@@ -14,6 +14,7 @@ use sip::{
     Transport, UriBuf,
 };
 
+use crate::call::Join;
 use crate::config::{Prompts, SwitchConfig};
 use crate::event::{Event, EventKind};
 use crate::gate::Gate;
@@ -33,7 +34,7 @@ use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
 pub(crate) const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, SUBSCRIBE, MESSAGE";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, REGISTER, SUBSCRIBE, MESSAGE";
 
 /// The event packages we notify of (RFC 6665 §8.2.2).
 pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";
@@ -71,6 +72,8 @@ pub(crate) struct Node {
     pub(crate) outbox: VecDeque<Output>,
     /// Calls whose record is complete, to be freed when the input has been handled.
     pub(crate) over: Vec<CallId>,
+    /// Calls to be joined, when the input has been handled.
+    pub(crate) joins: Vec<Join>,
     pub(crate) directory: Option<Arc<Directory>>,
     pub(crate) prompts: Arc<Prompts>,
     /// Calls of all tenants that are up.
@@ -125,6 +128,7 @@ impl Node {
             alarms: BTreeSet::new(),
             outbox: VecDeque::new(),
             over: Vec::new(),
+            joins: Vec::new(),
             directory: None,
             prompts: Arc::new(Prompts::new()),
             admitted: 0,

@@ -92,6 +92,13 @@ impl Ports {
         streams.values().next_back().copied()
     }
 
+    /// The stream's leg is another call's from here on.
+    pub(crate) fn rehome(&mut self, stream: StreamId, call: CallId) {
+        if let Some(place) = self.streams.get_mut(&stream) {
+            place.call = call;
+        }
+    }
+
     pub(crate) fn place(&self, stream: StreamId) -> Option<Place> {
         self.streams.get(&stream).copied()
     }

@@ -243,6 +243,13 @@ pub enum Decided {
         /// Why.
         why: String,
     },
+    /// Somebody who talks sends the other one on.
+    Transfer {
+        /// The agent who does; the API, if none.
+        by: Option<AgentId>,
+        /// Where to.
+        to: String,
+    },
     /// The flow went on without the queue.
     LeftQueue {
         /// The queue.
@@ -280,6 +287,8 @@ impl fmt::Display for Decided {
             Self::Forward { agent, to, why } => {
                 write!(f, "the calls of {agent} go to {to} ({why})")
             }
+            Self::Transfer { by: Some(by), to } => write!(f, "{by} sends the call on to {to}"),
+            Self::Transfer { by: None, to } => write!(f, "the call is sent on to {to}"),
             Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
             Self::End { cause, ended_by } => {
                 write!(f, "the call ended ({cause}), by {}", ended_by.as_str())

@@ -48,6 +48,18 @@ impl Switch {
             ApiRequest::Why { call } => {
                 Ok(ApiReply::Why(find(call)?.narrative.decisions().to_vec()))
             }
+            ApiRequest::Transfer { call, to } => {
+                find(call)?;
+                let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
+                call.transfer(&mut self.node, now, &to)?;
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Hold { call, holds } => {
+                find(call)?;
+                let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
+                call.hold(&mut self.node, now, holds)?;
+                Ok(ApiReply::Accepted)
+            }
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);

@@ -43,6 +43,13 @@ impl Strays {
         self.0.get(&tx)
     }
 
+    /// Its leg is another call's from here on.
+    pub(crate) fn rehome(&mut self, tx: ClientTx, call: CallId) {
+        if let Some(stray) = self.0.get_mut(&tx) {
+            stray.call = call;
+        }
+    }
+
     pub(crate) fn remove(&mut self, tx: ClientTx) -> Option<Stray> {
         self.0.remove(&tx)
     }

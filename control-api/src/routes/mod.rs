@@ -2,6 +2,7 @@
 
 mod agents;
 mod audio;
+mod call_control;
 mod call_views;
 mod calls;
 mod events;
@@ -60,6 +61,10 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(calls::ladder))
         .routes(routes!(calls::why))
         .routes(routes!(calls::end))
+        .routes(routes!(call_control::make))
+        .routes(routes!(call_control::transfer))
+        .routes(routes!(call_control::hold))
+        .routes(routes!(call_control::resume))
         .routes(routes!(agents::list))
         .routes(routes!(agents::set_state))
         .routes(routes!(queues::list))

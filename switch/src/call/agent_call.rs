@@ -60,6 +60,15 @@ impl Call {
         }
     }
 
+    /// It is over for one of them.
+    pub(super) fn disengage_one(&mut self, node: &mut Node, now: Instant, agent: &AgentId) {
+        if let Some(at) = self.engaged.iter().position(|engaged| engaged == agent) {
+            let agent = self.engaged.swap_remove(at);
+            let (tenant, call) = (self.tenant.clone(), self.id.as_u128());
+            node.router.handle_input(now, Input::DirectEnded { tenant, agent, call });
+        }
+    }
+
     /// It is over for all of them.
     pub(super) fn disengage(&mut self, node: &mut Node, now: Instant) {
         for agent in std::mem::take(&mut self.engaged) {

@@ -6,6 +6,7 @@ use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Dialog, Message};
 
 use super::far_end::FarEnd;
+use super::hold::Held;
 use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
 use super::model::Then;
 use super::{Call, Origin, Recording, Stage, Talk};
@@ -144,7 +145,7 @@ impl Call {
         self.talk(node, now, (leg, role), false, is_recorded);
     }
 
-    fn talk(
+    pub(super) fn talk(
         &mut self,
         node: &mut Node,
         now: Instant,
@@ -152,13 +153,14 @@ impl Call {
         of_queue: bool,
         is_recorded: bool,
     ) {
-        let recording =
+let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
-        self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording } };
+        let held = Held::default();
+        self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording, held } };
     }
 
     /// The caller on the left channel, the called on the right; whichever of them was rung first.
-    fn start_recording(&mut self, node: &mut Node, now: Instant, leg: LegId) -> Recording {
+    pub(super) fn start_recording(&mut self, node: &mut Node, now: Instant, leg: LegId) -> Recording {
         let Some((first, other, worker)) = self.streams_with(leg) else { return Recording::Off };
         let is_turned = self.origin == Origin::Api && matches!(self.caller.role, Role::Trunk(_));
         let (caller, called) = if is_turned { (other, first) } else { (first, other) };

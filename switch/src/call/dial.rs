@@ -306,11 +306,19 @@ impl Call {
                 }
                 self.dial_goal(node, now, Goal::Outside(to));
             }
+            inside if self.is_beside() => {
+                self.stop_dialling(node);
+                self.transfer_inside(node, now, inside);
+            }
             inside @ (Dialled::Queue(_) | Dialled::OwnNumber { .. }) => {
                 let steps = self.steps_of(inside);
                 self.take_steps(node, now, steps);
             }
         }
+    }
+
+    fn is_beside(&self) -> bool {
+        matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Beside))
     }
 
     /// The steps that a queue or an own number stands for.

@@ -27,6 +27,9 @@ impl Call {
         let far = FarEnd::of(bye);
         let by = self.side_of(leg);
         self.forget_dialog(node, leg);
+        if self.transferor_left(node, now, leg) {
+            return;
+        }
         let is_talking = matches!(&self.stage, Stage::Connected { talk }
             if self.is_caller(leg) || talk.leg == leg);
         match (&self.stage, by) {

@@ -36,6 +36,7 @@ impl Call {
             _ if is_leaving => no_dialog(node, now, tx),
             Method::Invite => self.on_reinvite(node, now, leg, tx, request),
             Method::Update => self.on_update(node, now, leg, tx, request),
+            Method::Refer => self.on_refer(node, now, leg, tx, request),
             Method::Options | Method::Info => {
                 let response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
                 node.endpoint.respond(now, tx, response);
@@ -129,7 +130,7 @@ impl Call {
         let (held, holds) =
             (before.is_some_and(|before| !before.receives()), !remote.direction.receives());
         if held != holds {
-            self.tell_hold(node, now, leg, holds);
+            self.on_hold(node, now, leg, holds);
         }
         Ok(body)
     }

@@ -5,13 +5,14 @@ mod abandon;
 mod agent_call;
 mod answering;
 mod attempt;
-mod beside;
 mod bridge;
 mod dial;
 mod ending;
 mod far_end;
 mod hangup;
+mod hold;
 mod in_dialog;
+mod join;
 mod leg;
 mod model;
 mod narrative;
@@ -27,6 +28,7 @@ mod setup;
 mod steps;
 mod stream;
 mod timeouts;
+mod transfer;
 mod trunk_invite;
 mod view;
 
@@ -37,6 +39,7 @@ use routing::{CancelReason, Decision, Directory, E164, Refusal as QueueRefusal, 
 use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::agent_call::AgentInvitation;
+pub(crate) use self::join::Join;
 use self::leg::{Leg, Role};
 pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
@@ -44,6 +47,7 @@ pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::setup::{Destination, Invitation};
+use self::transfer::Transfer;
 use crate::config::Prompts;
 use crate::event::EventKind;
 use crate::index::LegRef;
@@ -78,6 +82,8 @@ pub(crate) struct Call {
     stage: Stage,
     /// Who is being called directly, if somebody is.
     dialling: Option<Box<Dial>>,
+    /// The transfer under way, if one is.
+    transfer: Option<Transfer>,
     /// Whether it counts towards its tenant's calls.
     admitted: bool,
     /// Whether it counts towards its tenant's calls to outside.

@@ -7,6 +7,7 @@ use base::{AgentId, Duration, Instant, LegId, QueueId, RecordingId, TrunkId};
 use media::{PlayId, TapId};
 use routing::{Destination, Dialled};
 
+use super::hold::Held;
 use super::leg::Role;
 use super::{ending, setup};
 use crate::paths::PathId;
@@ -129,6 +130,8 @@ pub(super) struct Talk {
     /// Whether a queue brought them together: the router waits to hear that it is over.
     pub(super) of_queue: bool,
     pub(super) recording: Recording,
+    /// Who holds whom.
+    pub(super) held: Held,
 }
 
 /// Whether a conversation is recorded.

@@ -113,6 +113,7 @@ impl Call {
             far: Vec::new(),
             stage: Stage::Opening(Opening { goal: None }),
             dialling: None,
+            transfer: None,
             admitted: false,
             admitted_outbound: false,
             on_trunks: Vec::new(),

@@ -1,0 +1,130 @@
+//! Hold: by a phone's own offer (RFC 3264 §8.4, RFC 6337 §5.3), or through the API. Who waits hears
+//! music of ours, over whatever the bridge would carry; the bridge itself stays.
+
+use base::{Instant, LegId};
+use media::Command;
+
+use super::leg::Role;
+use super::{Call, Stage};
+use crate::api::ApiError;
+use crate::event::{EventKind, HoldSide};
+use crate::node::Node;
+
+/// Which sides of a conversation hold the other.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Held {
+    /// The caller's leg holds the other one.
+    by_caller: bool,
+    /// The other leg holds the caller's.
+    by_far: bool,
+    /// The API keeps them apart.
+    by_api: bool,
+}
+
+impl Held {
+    /// Whether the API keeps them apart.
+    pub(super) fn by_api(self) -> bool {
+        self.by_api
+    }
+}
+
+impl Call {
+    /// A leg's new offer holds the other leg, or takes it back.
+    pub(super) fn on_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
+        let is_caller = self.is_caller(leg);
+        let Stage::Connected { talk } = &mut self.stage else { return };
+        if !is_caller && talk.leg != leg {
+            return;
+        }
+        let (waiting, side) = if is_caller {
+            talk.held.by_caller = holds;
+            (talk.leg, HoldSide::Caller)
+        } else {
+            talk.held.by_far = holds;
+            let side = match talk.with {
+                Role::Agent(_) => HoldSide::Agent,
+                Role::Caller(_) | Role::Trunk(_) => HoldSide::Callee,
+            };
+            (self.caller.id, side)
+        };
+        self.update_music(node, waiting);
+        self.tell_held(node, now, side, holds);
+    }
+
+    /// The API holds the customer, or takes the customer back.
+    ///
+    /// # Errors
+    /// When nobody talks, or it is so already.
+    pub(crate) fn hold(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        holds: bool,
+    ) -> Result<(), ApiError> {
+        let Stage::Connected { talk } = &mut self.stage else {
+            return Err(ApiError::Conflict("nobody talks in this call".to_owned()));
+        };
+        if talk.held.by_api == holds {
+            let already = if holds { "it is held already" } else { "it is not held" };
+            return Err(ApiError::Conflict(already.to_owned()));
+        }
+        talk.held.by_api = holds;
+        let (far, customer) = (talk.leg, self.customer());
+        if let Some((a, b, worker)) = self.streams_with(far) {
+            let command =
+                if holds { Command::Unbridge { a, b } } else { Command::Bridge { a, b } };
+            node.media(worker, command);
+        }
+        if let Some(customer) = customer {
+            self.update_music(node, customer);
+        }
+        self.tell_held(node, now, HoldSide::Api, holds);
+        Ok(())
+    }
+
+    /// Of the two who talk the one who is no agent; the called one if both are.
+    fn customer(&self) -> Option<LegId> {
+        let Stage::Connected { talk } = &self.stage else { return None };
+        let caller_is_agent = self.caller.role.agent().is_some();
+        Some(if caller_is_agent { talk.leg } else { self.caller.id })
+    }
+
+    /// Plays music to a leg that is held, and to no other.
+    fn update_music(&mut self, node: &mut Node, leg: LegId) {
+        let Stage::Connected { talk } = &self.stage else { return };
+        let held = talk.held;
+        let is_held = if self.is_caller(leg) { held.by_far } else { held.by_caller }
+            || held.by_api && self.customer() == Some(leg);
+        if is_held {
+            self.play_music(node, leg);
+        } else {
+            self.stop_music(node, leg);
+        }
+    }
+
+    /// The music of the queue that the call came from, else the tenant's; nothing if there is none.
+    pub(super) fn play_music(&mut self, node: &mut Node, leg: LegId) {
+        let (tenant, directory) = (&self.tenant, &self.directory);
+        let queue = self.narrative.queue.as_ref().and_then(|queue| directory.queue(tenant, queue));
+        let music = queue.map(|queue| queue.music.clone()).or_else(|| directory.hold_music(tenant).cloned());
+        let Some(music) = music else { return };
+        let Some((owner, _)) = directory.prompt(tenant, &music) else { return };
+        let Some(sound) = self.prompts.get(owner, &music).cloned() else { return };
+        let Some((stream, place)) = self.leg_mut(leg).and_then(|leg| leg.stream.open()) else {
+            return;
+        };
+        let play = node.next_play();
+        node.media(place.worker, Command::Play { stream, play, prompt: sound, looped: true });
+    }
+
+    pub(super) fn stop_music(&mut self, node: &mut Node, leg: LegId) {
+        if let Some((stream, place)) = self.leg_mut(leg).and_then(|leg| leg.stream.open()) {
+            node.media(place.worker, Command::StopPlaying { stream });
+        }
+    }
+
+    fn tell_held(&self, node: &mut Node, now: Instant, by: HoldSide, holds: bool) {
+        let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
+        self.tell(node, now, kind);
+    }
+}

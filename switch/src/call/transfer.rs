@@ -1,0 +1,373 @@
+//! Transfers: one side of a conversation sends the other on, by REFER from an agent's phone (RFC
+//! 3515, RFC 5589) or through the API. Who is sent on stays on our leg and hears music, then the
+//! ringing; nobody outside ever sees the REFER.
+
+use base::{AgentId, Instant, LegId};
+use bytes::Bytes;
+use media::Command;
+use routing::{Dialled, Input, Step};
+use sip::header::{OptionTags, ReferTo};
+use sip::{Message, Method, Name, Response, ServerTx, StatusCode, Uri, sipfrag};
+
+use super::dial::Failure;
+use super::hold::Held;
+use super::join::Join;
+use super::leg::{Leg, Role, Signalling};
+use super::model::{Goal, Party};
+use super::{Call, Recording, Stage, Talk, stream};
+use crate::api::ApiError;
+use crate::event::EventKind;
+use crate::index::LegRef;
+use crate::node::Node;
+use crate::record::Decided;
+use crate::{Cause, EndedBy};
+
+/// Seconds that the subscription a REFER makes lasts at most: longer than anything rings.
+const NOTIFY_FOR_S: u32 = 240;
+
+/// A transfer under way, while the conversation that it ends still stands.
+pub(super) struct Transfer {
+    /// Who asked for it, while its leg is up.
+    by: Option<LegId>,
+    /// Whether the conversation was recorded.
+    was_recorded: bool,
+    /// Whether who asked is to be told how it goes (a REFER without `Refer-Sub: false`, RFC 4488).
+    notify: bool,
+    /// Where to, for events and reasons.
+    to: String,
+}
+
+impl Call {
+    /// A REFER of somebody who talks.
+    pub(super) fn on_refer(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ServerTx,
+        request: &Message,
+    ) {
+        let notify = wants_notify(request);
+        if let Ok(ReferTo { replaces: Some(replaces), .. }) = ReferTo::of(request) {
+            let by = self.leg_ref(leg);
+            // The other call is the switch's to find.
+            return node.joins.push(Join { by, tx, replaces, notify });
+        }
+        let (to, text) = match self.refer_target(leg, request) {
+            Ok(target) => target,
+            Err(status) => return node.reply(now, tx, status),
+        };
+        let mut accepted = Response::new(StatusCode::ACCEPTED);
+        if !notify {
+            accepted = accepted.header(Name::new("Refer-Sub"), "false");
+        }
+        node.endpoint.respond(now, tx, accepted);
+        if notify {
+            self.notify(node, now, leg, StatusCode::TRYING);
+        }
+        self.begin_transfer(node, now, leg, to, text, notify);
+    }
+
+    /// Where a REFER leads, if its sender may send a call there.
+    fn refer_target(&self, leg: LegId, request: &Message) -> Result<(Dialled, String), StatusCode> {
+        let Stage::Connected { talk } = &self.stage else {
+            return Err(StatusCode::DECLINE);
+        };
+        if self.transfer.is_some() {
+            return Err(StatusCode::REQUEST_PENDING);
+        }
+        let role = if self.is_caller(leg) { &self.caller.role } else { &talk.with };
+        // A carrier does not decide where our tenants' calls go.
+        let Role::Agent(agent) = role else { return Err(StatusCode::FORBIDDEN) };
+        if !self.is_caller(leg) && talk.leg != leg {
+            return Err(StatusCode::DECLINE);
+        }
+        let refer = ReferTo::of(request).map_err(|_| StatusCode::BAD_REQUEST)?;
+        if refer.method != Method::Invite {
+            return Err(StatusCode::DECLINE);
+        }
+        let uri = refer.target.uri.as_uri();
+        if !self.is_own_host(&uri) {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let text = uri.user_unescaped().map_or_else(|| uri.host().to_owned(), |u| u.into_owned());
+        match routing::dial(&self.directory, &self.tenant, Some(agent), uri.as_str()) {
+            Ok(to) => Ok((to, text)),
+            Err(refused) if refused.is_forbidden() => Err(StatusCode::FORBIDDEN),
+            Err(_) => Err(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Whether a URI is one of the tenant's, as a phone writes it that knows nothing else: the
+    /// tenant's domain, or the address it registers at. A number is one whatever the host.
+    fn is_own_host(&self, uri: &Uri<'_>) -> bool {
+        if !uri.is_sip() || uri.ip().is_some() {
+            return true;
+        }
+        let domain = self.directory.tenant(&self.tenant).map(|tenant| tenant.domain.as_str());
+        let is_number = uri.user_unescaped().is_some_and(|user| {
+            user.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '(' | ')'))
+        });
+        is_number || domain.is_some_and(|domain| uri.host().eq_ignore_ascii_case(domain))
+    }
+
+    /// The API sends the customer of a conversation on.
+    ///
+    /// # Errors
+    /// When nobody talks, or calls may not go there.
+    pub(crate) fn transfer(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        to: &str,
+    ) -> Result<(), ApiError> {
+        let Stage::Connected { talk } = &self.stage else {
+            return Err(ApiError::Conflict("nobody talks in this call".to_owned()));
+        };
+        if self.transfer.is_some() {
+            return Err(ApiError::Conflict("it is being transferred already".to_owned()));
+        }
+        let far_is_agent = talk.with.agent().is_some();
+        let by = if far_is_agent || self.caller.role.agent().is_none() {
+            talk.leg
+        } else {
+            self.caller.id
+        };
+        let dialled = routing::dial(&self.directory, &self.tenant, None, to).map_err(|refused| {
+            let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
+            ApiError::Refused { cause, reason: refused.to_string() }
+        })?;
+        self.begin_transfer(node, now, by, dialled, to.to_owned(), false);
+        self.settle_if_done(node);
+        Ok(())
+    }
+
+    /// Parts the two who talk, and calls the new one.
+    fn begin_transfer(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        by: LegId,
+        to: Dialled,
+        text: String,
+        notify: bool,
+    ) {
+        let from = if self.is_caller(by) {
+            Party { number: self.to.clone(), display: String::new() }
+        } else {
+            self.from.clone()
+        };
+        let Some(talk) = self.part_talk(node, by) else { return };
+        let was_recorded = matches!(talk.recording, Recording::On { .. });
+        let asked = talk.with.agent().cloned();
+        let talk = Talk { recording: Recording::Off, ..talk };
+        self.stage = Stage::Connected { talk };
+        self.play_music(node, self.caller.id);
+        self.narrative.decide(node, now, Decided::Transfer { by: asked.clone(), to: text.clone() });
+        self.tell(node, now, EventKind::TransferStarted { by: asked, to: text.clone() });
+        self.transfer = Some(Transfer { by: Some(by), was_recorded, notify, to: text });
+        let goal = match to {
+            Dialled::Agent(agent) => Goal::Agent(agent),
+            Dialled::Outside(to) => Goal::Outside(to),
+            inside @ (Dialled::Queue(_) | Dialled::OwnNumber { .. }) => {
+                return self.transfer_inside(node, now, inside);
+            }
+        };
+        if !self.dial_beside(node, now, goal, from) {
+            let failure = Failure::new(Cause::Busy, "somebody is being called already");
+            self.beside_failed(node, now, &failure);
+        }
+    }
+
+    /// Ends a conversation's bridge and recording. The leg that goes is the far one from here on,
+    /// the one that stays the caller's.
+    pub(super) fn part_talk(&mut self, node: &mut Node, goes: LegId) -> Option<Talk> {
+        let Stage::Connected { talk } = std::mem::replace(&mut self.stage, Stage::BetweenSteps)
+        else {
+            return None;
+        };
+        self.stop_recording(node, &talk);
+        if let Some((a, b, worker)) = self.streams_with(talk.leg) {
+            node.media(worker, Command::Unbridge { a, b });
+        }
+        self.stop_music(node, talk.leg);
+        Some(if self.is_caller(goes) { self.turned(talk) } else { talk })
+    }
+
+    /// The two legs of a conversation change places.
+    fn turned(&mut self, mut talk: Talk) -> Talk {
+        if let Some(far) = self.far.iter_mut().find(|leg| leg.id == talk.leg) {
+            std::mem::swap(&mut self.caller, far);
+            (talk.leg, talk.with) = (far.id, far.role.clone());
+            talk.held = Held::default();
+        }
+        talk
+    }
+
+    /// A queue or a flow of the tenant's takes the call: that never fails.
+    pub(super) fn transfer_inside(&mut self, node: &mut Node, now: Instant, inside: Dialled) {
+        let steps = self.steps_of(inside);
+        self.transfer_done(node, now);
+        self.stage = Stage::BetweenSteps;
+        self.take_steps(node, now, steps);
+    }
+
+    /// Who is called beside the conversation has answered.
+    pub(super) fn beside_answered(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        self.stop_dialling(node);
+        let was_recorded = self.transfer_done(node, now);
+        let Some(role) = self.far_mut(leg).map(|far| far.role.clone()) else { return };
+        self.join_transferred(node, now, (leg, role), was_recorded);
+    }
+
+    /// The caller and the new one hear each other.
+    pub(super) fn join_transferred(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        (leg, role): (LegId, Role),
+        is_recorded: bool,
+    ) {
+        if let Role::Agent(agent) = &role {
+            self.engage(node, now, agent);
+            self.narrative.agent = Some(agent.clone());
+        }
+        if let Some((a, b, worker)) = self.streams_with(leg) {
+            node.media(worker, Command::Bridge { a, b });
+        }
+        let wait_ms = crate::record::millis(now.since(self.narrative.started));
+        let agent = role.agent().cloned();
+        self.tell(node, now, EventKind::CallConnected { queue: None, agent, wait_ms });
+        self.talk(node, now, (leg, role), false, is_recorded);
+    }
+
+    /// The new one (or a queue) has the call: who sent it on leaves. Says whether the conversation
+    /// before was recorded.
+    fn transfer_done(&mut self, node: &mut Node, now: Instant) -> bool {
+        let Some(Transfer { by, was_recorded, notify, to }) = self.transfer.take() else {
+            return false;
+        };
+        if let Some(by) = by {
+            if notify {
+                self.notify(node, now, by, StatusCode::OK);
+            }
+            self.hang_up(node, now, by, Cause::Normal);
+        }
+        self.release_transferor(node, now);
+        let by = self.transferor();
+        self.tell(node, now, EventKind::CallTransferred { by, to });
+        self.stop_music(node, self.caller.id);
+        was_recorded
+    }
+
+    /// Nobody takes the call. Back to who sent it on; if that one has left, to the queue it came
+    /// from, else it is over.
+    pub(super) fn beside_failed(&mut self, node: &mut Node, now: Instant, failure: &Failure) {
+        let Some(Transfer { by, was_recorded, notify, to }) = self.transfer.take() else { return };
+        let cause = failure.cause;
+        let asked = self.transferor();
+        self.tell(node, now, EventKind::TransferFailed { by: asked, to, cause });
+        self.stop_music(node, self.caller.id);
+        let Some(by) = by else { return self.go_on_alone(node, now, cause) };
+        if notify {
+            let status = failure.far.status.unwrap_or_else(|| cause.sip_status());
+            self.notify(node, now, by, status);
+        }
+        if let Some((a, b, worker)) = self.streams_with(by) {
+            node.media(worker, Command::Bridge { a, b });
+        }
+        if was_recorded {
+            let recording = self.start_recording(node, now, by);
+            if let Stage::Connected { talk } = &mut self.stage {
+                talk.recording = recording;
+            }
+        }
+    }
+
+    /// Neither the one who sent the call on nor anybody else is left to talk with.
+    fn go_on_alone(&mut self, node: &mut Node, now: Instant, cause: Cause) {
+        match self.narrative.queue.clone() {
+            Some(queue) => {
+                self.steps = vec![Step::Queue { queue }];
+                self.stage = Stage::BetweenSteps;
+                self.go_to_step(node, now, 0, cause);
+            }
+            None => self.end(node, now, cause, EndedBy::Engine),
+        }
+    }
+
+    /// Who asked for a transfer has hung up before it is done, as many phones do. Says whether that
+    /// is what happened: the call goes on then.
+    pub(super) fn transferor_left(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
+        let Some(transfer) = self.transfer.as_mut().filter(|one| one.by == Some(leg)) else {
+            return false;
+        };
+        transfer.by = None;
+        self.release_transferor(node, now);
+        if let Some(known) = self.leg_mut(leg) {
+            stream::close(node, known);
+        }
+        true
+    }
+
+    fn transferor(&self) -> Option<AgentId> {
+        let Stage::Connected { talk } = &self.stage else { return None };
+        talk.with.agent().cloned()
+    }
+
+    /// The router hears that who sent the call on is free.
+    fn release_transferor(&mut self, node: &mut Node, now: Instant) {
+        let Stage::Connected { talk } = &mut self.stage else { return };
+        let of_queue = std::mem::replace(&mut talk.of_queue, false);
+        let agent = talk.with.agent().cloned();
+        self.release_talker(node, now, of_queue, agent.as_ref());
+    }
+
+    /// The same for an agent whose conversation is over while the call goes on.
+    pub(super) fn release_talker(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        of_queue: bool,
+        agent: Option<&AgentId>,
+    ) {
+        if of_queue {
+            let (tenant, work) = (self.tenant.clone(), self.work());
+            node.router.handle_input(now, Input::WorkFinished { tenant, work });
+        }
+        if let Some(agent) = agent {
+            self.disengage_one(node, now, agent);
+        }
+    }
+
+    /// Tells who sent a REFER how it goes (RFC 3515 §2.4.4); a final status ends the subscription.
+    pub(super) fn notify(&mut self, node: &mut Node, now: Instant, leg: LegId, status: StatusCode) {
+        let LegRef { call, .. } = self.leg_ref(leg);
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        let flow = up.flow;
+        let state = if status.is_final() {
+            "terminated;reason=noresource".to_owned()
+        } else {
+            format!("active;expires={NOTIFY_FOR_S}")
+        };
+        let mut notify = up
+            .dialog
+            .request(Method::Notify)
+            .header(Name::EVENT, "refer")
+            .header(Name::SUBSCRIPTION_STATE, state);
+        if let Some(contact) = node.contact(&flow) {
+            notify = notify.header(Name::CONTACT, format_args!("<{contact}>"));
+        }
+        let notify = notify.body(sipfrag::CONTENT_TYPE, Bytes::from(sipfrag::body(status)));
+        let tx = node.endpoint.request(now, flow, notify);
+        node.index.clients.insert(tx, LegRef { call, leg });
+    }
+}
+
+/// Whether the sender of a REFER asks for the subscription that goes with it (RFC 4488 §4).
+fn wants_notify(request: &Message) -> bool {
+    let refer_sub = request.header(Name::new("Refer-Sub"));
+    let declined = refer_sub.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+    let norefersub = OptionTags::required(request).has("norefersub");
+    !(declined || norefersub)
+}

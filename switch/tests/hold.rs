@@ -1,0 +1,69 @@
+//! Hold: the one who waits hears music, whoever holds; the other leg's signalling is left alone.
+
+use media::Command;
+use switch::{ApiError, ApiReply, ApiRequest};
+
+use crate::rig::{ALICE, Rig, TRUNK, sdp};
+
+/// What the caller's and the agent's stream were told last about music.
+fn music(rig: &Rig) -> [bool; 2] {
+    let streams = rig.streams();
+    [0, 1].map(|side| {
+        let told = rig.commands.iter().rev().find_map(|command| match command {
+            Command::Play { stream, .. } if *stream == streams[side] => Some(true),
+            Command::StopPlaying { stream } if *stream == streams[side] => Some(false),
+            _ => None,
+        });
+        told.unwrap_or(false)
+    })
+}
+
+#[test]
+fn the_caller_hears_music_while_the_agents_phone_holds() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, mut phone) = rig.connect_alice();
+    assert_eq!(music(&rig), [false, false]);
+    for (direction, expected) in [("sendonly", true), ("inactive", true), ("sendrecv", false)] {
+        let reinvite = phone.next("INVITE", Some(&sdp(direction, phone.cseq)));
+        rig.send(ALICE, &reinvite);
+        rig.expect(ALICE, "SIP/2.0 200");
+        let ack = phone.next("ACK", None);
+        let ack = ack.replace(&format!("CSeq: {}", phone.cseq), &format!("CSeq: {}", phone.cseq - 1));
+        phone.cseq -= 1;
+        rig.send(ALICE, &ack);
+        assert_eq!(music(&rig), [expected, false], "{direction}");
+    }
+    rig.expect_silence(TRUNK);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn the_api_holds_the_caller_and_takes_the_caller_back() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    let id = rig.last_call();
+    let mut hold = |rig: &mut Rig, holds| rig.request("acme", ApiRequest::Hold { call: id, holds });
+    assert!(matches!(hold(&mut rig, false), Err(ApiError::Conflict(_))));
+    assert!(matches!(hold(&mut rig, true), Ok(ApiReply::Accepted)));
+    assert_eq!(music(&rig), [true, false]);
+    assert!(matches!(hold(&mut rig, true), Err(ApiError::Conflict(_))));
+    let bridges = |rig: &Rig| {
+        let last = rig.commands.iter().rev();
+        last.into_iter().find_map(|command| match command {
+            Command::Bridge { .. } => Some(true),
+            Command::Unbridge { .. } => Some(false),
+            _ => None,
+        })
+    };
+    assert_eq!(bridges(&rig), Some(false));
+    assert!(matches!(hold(&mut rig, false), Ok(ApiReply::Accepted)));
+    assert_eq!((music(&rig), bridges(&rig)), ([false, false], Some(true)));
+    assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "api"})]);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}

@@ -1,0 +1,265 @@
+//! Transfers: REFER of an agent's phone, blind and attended, and through the API.
+
+use base::CallId;
+use media::Command;
+use switch::{ApiError, ApiReply, ApiRequest};
+
+use crate::rig::{ALICE, BOB, Call, Phone, Rig, SDP_PCMU, SWITCH, TRUNK, answer};
+
+/// A caller talks with Alice; Bob is there.
+fn connected() -> (Rig, Call, Phone) {
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (call, phone) = rig.connect_alice();
+    (rig, call, phone)
+}
+
+/// Alice's phone sends the caller on.
+fn refer(rig: &mut Rig, phone: &mut Phone, target: &str) {
+    let refer = phone.next("REFER", None).replace(
+        "Content-Length: 0",
+        &format!("Refer-To: {target}\r\nReferred-By: <sip:alice@acme.example>\r\nContent-Length: 0"),
+    );
+    rig.send(phone.at, &refer);
+}
+
+/// The next NOTIFY's status line, answered.
+fn notified(rig: &mut Rig, phone: &Phone) -> (String, String) {
+    let notify = rig.expect(phone.at, "NOTIFY");
+    rig.send(phone.at, &answer(&notify, phone.at, "200 OK", "", None));
+    let state = notify.header(sip::Name::SUBSCRIPTION_STATE).unwrap().to_owned();
+    (String::from_utf8(notify.body().to_vec()).unwrap().trim().to_owned(), state)
+}
+
+/// Which streams were bridged last.
+fn last_bridge(rig: &Rig) -> (media::StreamId, media::StreamId) {
+    let bridged = rig.commands.iter().rev().find_map(|command| match command {
+        Command::Bridge { a, b } => Some((*a, *b)),
+        _ => None,
+    });
+    bridged.unwrap()
+}
+
+fn take(rig: &mut Rig, phone: &Phone) {
+    let ringing = phone.respond("180 Ringing", None);
+    rig.send(phone.at, &ringing);
+    let ok = phone.respond("200 OK", Some(SDP_PCMU));
+    rig.send(phone.at, &ok);
+    rig.expect(phone.at, "ACK");
+}
+
+#[test]
+fn a_blind_transfer_rings_the_other_agent_and_lets_the_first_one_go() {
+    let (mut rig, mut call, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    let (line, state) = notified(&mut rig, &alice);
+    assert_eq!(line, "SIP/2.0 100 Trying");
+    assert!(state.starts_with("active"), "{state}");
+    let plays = rig.last_play().unwrap().0;
+    assert_eq!(plays, rig.streams()[0], "the caller hears music");
+
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    assert!(bob.invite.header(sip::Name::FROM).unwrap().contains("+4930123456"));
+    take(&mut rig, &bob);
+    let (line, state) = notified(&mut rig, &alice);
+    assert_eq!(line, "SIP/2.0 200 OK");
+    assert!(state.starts_with("terminated"), "{state}");
+    rig.confirm_bye(ALICE);
+    let streams = rig.streams();
+    assert_eq!(last_bridge(&rig), (streams[0], streams[2]));
+    rig.expect_silence(TRUNK);
+
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    let story = rig.story(rig.last_call());
+    let has = |kind: &str| story.contains(&kind);
+    assert!(has("call.transfer_started") && has("call.transferred"), "{story:?}");
+    assert_eq!(rig.record().agent.as_ref().unwrap().as_str(), "bob");
+    assert_eq!(rig.record().legs.len(), 3);
+    rig.finish();
+}
+
+#[test]
+fn when_the_other_agent_refuses_the_first_one_has_the_caller_back() {
+    let (mut rig, mut call, mut alice) = connected();
+    let before = last_bridge(&rig);
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    let busy = bob.respond("486 Busy Here", None);
+    rig.send(BOB, &busy);
+    rig.expect(BOB, "ACK");
+    let (line, state) = notified(&mut rig, &alice);
+    assert_eq!(line, "SIP/2.0 486 Busy Here");
+    assert!(state.starts_with("terminated"), "{state}");
+    assert_eq!(last_bridge(&rig), before);
+    rig.expect_silence(ALICE);
+
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.advance_ms(3000);
+    assert!(rig.story(rig.last_call()).contains(&"call.transfer_failed"));
+    assert_eq!(rig.record().agent.as_ref().unwrap().as_str(), "alice");
+    rig.finish();
+}
+
+#[test]
+fn a_transferor_who_hangs_up_at_once_loses_nobody() {
+    let (mut rig, _, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    let bye = alice.next("BYE", None);
+    rig.send(ALICE, &bye);
+    rig.expect(ALICE, "SIP/2.0 200");
+    rig.expect_silence(TRUNK);
+    let decline = bob.respond("603 Decline", None);
+    rig.send(BOB, &decline);
+    rig.expect(BOB, "ACK");
+    // Back in the queue it came from; nobody is lost because two agents were in a hurry.
+    rig.expect_silence(TRUNK);
+    let story = rig.story(rig.last_call());
+    let queued = story.iter().filter(|kind| **kind == "call.queued").count();
+    assert_eq!(queued, 2, "{story:?}");
+}
+
+#[test]
+fn a_transfer_to_the_queue_itself_is_done_at_once() {
+    let (mut rig, mut call, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:+15550101@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 100 Trying");
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 200 OK");
+    rig.confirm_bye(ALICE);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    take(&mut rig, &bob);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    assert_eq!(rig.record().queue.as_ref().unwrap().as_str(), "support");
+    rig.finish();
+}
+
+#[test]
+fn a_carrier_may_not_send_our_calls_elsewhere_and_foreign_hosts_are_none_of_ours() {
+    let (mut rig, mut call, mut alice) = connected();
+    let text = call
+        .next("REFER", None)
+        .replace("Content-Length: 0", "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0");
+    rig.send(TRUNK, &text);
+    rig.expect(TRUNK, "SIP/2.0 403");
+    refer(&mut rig, &mut alice, "<sip:mallory@evil.example>");
+    rig.expect(ALICE, "SIP/2.0 403");
+    refer(&mut rig, &mut alice, "<sip:nobody@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 404");
+    refer(&mut rig, &mut alice, "nonsense <");
+    rig.expect(ALICE, "SIP/2.0 400");
+    rig.expect_silence(BOB);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+/// Alice, who talks with a caller, calls Bob beside it; Bob answers. Gives her dialog with us.
+fn consult(rig: &mut Rig) -> (Call, Phone) {
+    let mut second = Call::new(rig, ALICE, "bob");
+    second.extra = String::new();
+    let invite = second.invite().replace("sip:+4930123456@", "sip:alice@acme.example;x=");
+    rig.send(ALICE, &invite);
+    let challenge = rig.expect(ALICE, "SIP/2.0 407");
+    let ack = second.ack_refusal(&challenge);
+    rig.send(ALICE, &ack);
+    let value = challenge.header(sip::Name::PROXY_AUTHENTICATE).unwrap().to_owned();
+    let uri = format!("sip:bob@{SWITCH}");
+    let terms = sip::digest::Answer {
+        method: &sip::Method::Invite,
+        uri: &uri,
+        user: "alice",
+        password: "alice-secret",
+        cnonce: "0a4f113b",
+        nc: 1,
+    };
+    let answered = sip::digest::answer(&value, &terms).unwrap();
+    second.cseq += 1;
+    second.branch.push('2');
+    second.extra = format!("Proxy-Authorization: {answered}\r\n");
+    rig.send(ALICE, &second.invite());
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    take(rig, &bob);
+    let ok = rig.expect(ALICE, "SIP/2.0 200");
+    let ack = second.ack(&ok, None);
+    rig.send(ALICE, &ack);
+    (second, bob)
+}
+
+#[test]
+fn an_attended_transfer_joins_the_far_sides_of_two_calls() {
+    let (mut rig, mut call, mut alice) = connected();
+    let (second, _) = consult(&mut rig);
+    let replaces = format!(
+        "<sip:bob@{SWITCH}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
+        second.call_id.replace('@', "%40"),
+        second.to_tag,
+        second.from_tag
+    );
+    refer(&mut rig, &mut alice, &replaces);
+    rig.expect(ALICE, "SIP/2.0 202");
+    rig.confirm_bye(ALICE);
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 200 OK");
+    rig.confirm_bye(ALICE);
+    rig.expect_silence(BOB);
+    rig.expect_silence(TRUNK);
+    let streams = rig.streams();
+    assert_eq!(last_bridge(&rig), (streams[0], streams[3]), "the caller and Bob");
+
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    rig.finish();
+}
+
+#[test]
+fn a_replaces_that_names_no_dialog_of_the_agents_own_joins_nothing() {
+    let (mut rig, mut call, mut alice) = connected();
+    let theirs = format!(
+        "<sip:bob@{SWITCH}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
+        call.call_id.replace('@', "%40"),
+        call.to_tag,
+        call.from_tag
+    );
+    refer(&mut rig, &mut alice, &theirs);
+    rig.expect(ALICE, "SIP/2.0 603");
+    let none = format!("<sip:bob@{SWITCH}?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>");
+    refer(&mut rig, &mut alice, &none);
+    rig.expect(ALICE, "SIP/2.0 481");
+    rig.expect_silence(TRUNK);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+fn ask(rig: &mut Rig, call: CallId, to: &str) -> Result<ApiReply, ApiError> {
+    rig.request("acme", ApiRequest::Transfer { call, to: to.to_owned() })
+}
+
+#[test]
+fn the_api_sends_the_customer_on_and_another_tenant_finds_no_call() {
+    let (mut rig, mut call, _) = connected();
+    let id = rig.last_call();
+    let other = rig.request("globex", ApiRequest::Transfer { call: id, to: "gina".to_owned() });
+    assert!(matches!(other, Err(ApiError::NotFound)), "{other:?}");
+    assert!(matches!(ask(&mut rig, id, "nobody"), Err(ApiError::Refused { .. })));
+    assert!(matches!(ask(&mut rig, id, "bob"), Ok(ApiReply::Accepted)));
+    assert!(matches!(ask(&mut rig, id, "bob"), Err(ApiError::Conflict(_))), "one at a time");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    take(&mut rig, &bob);
+    rig.confirm_bye(ALICE);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    rig.finish();
+}
