@@ -97,7 +97,9 @@ impl Cause {
             Self::NoAnswer | Self::QueueTimeout | Self::Timeout | Self::MediaTimeout => {
                 StatusCode::TEMPORARILY_UNAVAILABLE
             }
-            Self::Rejected | Self::Normal | Self::Transferred | Self::ApiRequest => StatusCode::DECLINE,
+            Self::Rejected | Self::Normal | Self::Transferred | Self::ApiRequest => {
+                StatusCode::DECLINE
+            }
             Self::RateLimit | Self::Unavailable | Self::Drained | Self::EngineRestart => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

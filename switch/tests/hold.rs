@@ -29,7 +29,8 @@ fn the_caller_hears_music_while_the_agents_phone_holds() {
         rig.send(ALICE, &reinvite);
         rig.expect(ALICE, "SIP/2.0 200");
         let ack = phone.next("ACK", None);
-        let ack = ack.replace(&format!("CSeq: {}", phone.cseq), &format!("CSeq: {}", phone.cseq - 1));
+        let ack =
+            ack.replace(&format!("CSeq: {}", phone.cseq), &format!("CSeq: {}", phone.cseq - 1));
         phone.cseq -= 1;
         rig.send(ALICE, &ack);
         assert_eq!(music(&rig), [expected, false], "{direction}");
@@ -46,7 +47,7 @@ fn the_api_holds_the_caller_and_takes_the_caller_back() {
     rig.register(ALICE, "alice");
     let (mut call, _) = rig.connect_alice();
     let id = rig.last_call();
-    let mut hold = |rig: &mut Rig, holds| rig.request("acme", ApiRequest::Hold { call: id, holds });
+    let hold = |rig: &mut Rig, holds| rig.request("acme", ApiRequest::Hold { call: id, holds });
     assert!(matches!(hold(&mut rig, false), Err(ApiError::Conflict(_))));
     assert!(matches!(hold(&mut rig, true), Ok(ApiReply::Accepted)));
     assert_eq!(music(&rig), [true, false]);

@@ -18,7 +18,9 @@ fn connected() -> (Rig, Call, Phone) {
 fn refer(rig: &mut Rig, phone: &mut Phone, target: &str) {
     let refer = phone.next("REFER", None).replace(
         "Content-Length: 0",
-        &format!("Refer-To: {target}\r\nReferred-By: <sip:alice@acme.example>\r\nContent-Length: 0"),
+        &format!(
+            "Refer-To: {target}\r\nReferred-By: <sip:alice@acme.example>\r\nContent-Length: 0"
+        ),
     );
     rig.send(phone.at, &refer);
 }

@@ -64,7 +64,7 @@ impl Call {
     pub(super) fn disengage_one(&mut self, node: &mut Node, now: Instant, agent: &AgentId) {
         if let Some(at) = self.engaged.iter().position(|engaged| engaged == agent) {
             let agent = self.engaged.swap_remove(at);
-            let (tenant, call) = (self.tenant.clone(), self.id.as_u128());
+            let (tenant, call) = (self.tenant.clone(), self.work());
             node.router.handle_input(now, Input::DirectEnded { tenant, agent, call });
         }
     }

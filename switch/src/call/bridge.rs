@@ -153,14 +153,19 @@ impl Call {
         of_queue: bool,
         is_recorded: bool,
     ) {
-let recording =
+        let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
         let held = Held::default();
         self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording, held } };
     }
 
     /// The caller on the left channel, the called on the right; whichever of them was rung first.
-    pub(super) fn start_recording(&mut self, node: &mut Node, now: Instant, leg: LegId) -> Recording {
+    pub(super) fn start_recording(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+    ) -> Recording {
         let Some((first, other, worker)) = self.streams_with(leg) else { return Recording::Off };
         let is_turned = self.origin == Origin::Api && matches!(self.caller.role, Role::Trunk(_));
         let (caller, called) = if is_turned { (other, first) } else { (first, other) };

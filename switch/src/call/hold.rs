@@ -21,13 +21,6 @@ pub(super) struct Held {
     by_api: bool,
 }
 
-impl Held {
-    /// Whether the API keeps them apart.
-    pub(super) fn by_api(self) -> bool {
-        self.by_api
-    }
-}
-
 impl Call {
     /// A leg's new offer holds the other leg, or takes it back.
     pub(super) fn on_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
@@ -71,8 +64,7 @@ impl Call {
         talk.held.by_api = holds;
         let (far, customer) = (talk.leg, self.customer());
         if let Some((a, b, worker)) = self.streams_with(far) {
-            let command =
-                if holds { Command::Unbridge { a, b } } else { Command::Bridge { a, b } };
+            let command = if holds { Command::Unbridge { a, b } } else { Command::Bridge { a, b } };
             node.media(worker, command);
         }
         if let Some(customer) = customer {
@@ -106,7 +98,9 @@ impl Call {
     pub(super) fn play_music(&mut self, node: &mut Node, leg: LegId) {
         let (tenant, directory) = (&self.tenant, &self.directory);
         let queue = self.narrative.queue.as_ref().and_then(|queue| directory.queue(tenant, queue));
-        let music = queue.map(|queue| queue.music.clone()).or_else(|| directory.hold_music(tenant).cloned());
+        let music = queue
+            .map(|queue| queue.music.clone())
+            .or_else(|| directory.hold_music(tenant).cloned());
         let Some(music) = music else { return };
         let Some((owner, _)) = directory.prompt(tenant, &music) else { return };
         let Some(sound) = self.prompts.get(owner, &music).cloned() else { return };

@@ -9,7 +9,7 @@ use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::{Media, SDP, media_of};
 use super::{Call, Stage};
 use crate::Cause;
-use crate::event::{EventKind, HoldSide};
+
 use crate::node::{ALLOW, Node};
 
 impl Call {
@@ -133,15 +133,6 @@ impl Call {
             self.on_hold(node, now, leg, holds);
         }
         Ok(body)
-    }
-
-    fn tell_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
-        if !matches!(self.stage, Stage::Connected { .. }) {
-            return;
-        }
-        let by = if self.is_caller(leg) { HoldSide::Caller } else { HoldSide::Agent };
-        let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
-        self.tell(node, now, kind);
     }
 }
 

@@ -133,10 +133,11 @@ impl Call {
         } else {
             self.caller.id
         };
-        let dialled = routing::dial(&self.directory, &self.tenant, None, to).map_err(|refused| {
-            let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
-            ApiError::Refused { cause, reason: refused.to_string() }
-        })?;
+        let dialled =
+            routing::dial(&self.directory, &self.tenant, None, to).map_err(|refused| {
+                let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
+                ApiError::Refused { cause, reason: refused.to_string() }
+            })?;
         self.begin_transfer(node, now, by, dialled, to.to_owned(), false);
         self.settle_if_done(node);
         Ok(())
