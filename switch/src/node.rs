@@ -98,6 +98,8 @@ pub(crate) enum Alarm {
     Stray(ClientTx),
     /// When a direct call has rung long enough.
     Dial(CallId),
+    /// When a leg's dialog is to be refreshed, or is over.
+    Timer(CallId, LegId),
 }
 
 impl Node {

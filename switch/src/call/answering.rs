@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::sdp::Answer;
 use sip::{Dialog, Flow, Name, Response, StatusCode};
 
-use super::leg::{Ack, Established, Signalling};
+use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::SDP;
 use super::{Call, Stage};
 use crate::event::EventKind;
@@ -98,7 +98,9 @@ impl Call {
         body: Bytes,
         offer: Option<Bytes>,
     ) -> Result<(), Cause> {
-        let Signalling::Invited { tx, flow, invite, pending } = &self.caller.signalling else {
+        let Leg { signalling: Signalling::Invited { tx, flow, invite, pending }, timer, .. } =
+            &mut self.caller
+        else {
             return Err(Cause::InternalError);
         };
         let (tx, flow) = (*tx, *flow);
@@ -108,6 +110,10 @@ impl Call {
             .header(Name::CONTACT, format_args!("<{contact}>"))
             .header(Name::ALLOW, ALLOW)
             .body(SDP, body);
+        let response = match timer.on_request(invite) {
+            Ok(granted) => timer.grant(now, granted, response),
+            Err(_) => response,
+        };
         let dialog = Dialog::uas(invite, &pending.tag, contact).map_err(|_| Cause::BadRequest)?;
         node.endpoint.respond(now, tx, response);
         node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
@@ -117,6 +123,7 @@ impl Call {
         let owner = self.leg_ref(self.caller.id);
         node.index.bind_connection(&flow, owner);
         self.follow_target(node, now, owner.leg);
+        self.arm_timer(node, owner.leg);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::dial::Failure;
 use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
+use super::refresh::timed;
 use super::{Call, Party, Ring, Stage};
 use crate::Cause;
 use crate::event::EventKind;
@@ -91,6 +92,7 @@ impl Call {
             let from = self.shown_to_agent(leg);
             let invite = self.invite(node, &from, &name, &target, offer.clone());
             let Some(invite) = invite else { continue };
+            let invite = timed(self.leg_mut(leg), invite);
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
             if let (Some(agent), Some(sip_call)) = (self.leg_mut(leg), sip_call) {
                 agent.name(node, call, &sip_call);

@@ -79,6 +79,8 @@ impl Call {
         let known = self.leg_mut(leg)?;
         let ack = Ack::Confirmed;
         known.signalling = Signalling::Up(Established { dialog, flow, ack });
+        known.timer.on_success(now, response);
+        self.arm_timer(node, leg);
         self.follow_target(node, now, leg);
         Some(())
     }

@@ -139,6 +139,7 @@ impl Call {
         cause: Cause,
     ) {
         let owner = self.leg_ref(leg);
+        self.drop_timer(node, leg);
         let Established { mut dialog, flow, .. } = up;
         let q850 = self.narrative.far.and_then(FarEnd::q850);
         let bye = dialog.request(Method::Bye).header(Name::REASON, reason(cause, q850));
@@ -152,6 +153,7 @@ impl Call {
     /// The leg's dialog is over: nothing more is said in it.
     pub(super) fn forget_dialog(&mut self, node: &mut Node, leg: LegId) {
         let owner = self.leg_ref(leg);
+        self.drop_timer(node, leg);
         let Some(known) = self.leg_mut(leg) else { return };
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
             Signalling::Up(Established { dialog, flow, ack }) => {

@@ -5,9 +5,10 @@ use base::{Instant, LegId};
 use media::sdp::Answer;
 use sip::{Message, Method, Name, Response, ServerTx, StatusCode};
 
+use super::Call;
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::{Media, SDP, media_of};
-use super::{Call, Stage};
+use super::refresh::Refreshing;
 use crate::Cause;
 
 use crate::node::{ALLOW, Node};
@@ -60,6 +61,13 @@ impl Call {
         if !matches!(&known.signalling, Signalling::Up(Established { ack: Ack::Confirmed, .. })) {
             return node.reply(now, tx, StatusCode::REQUEST_PENDING);
         }
+        // Glare (RFC 3261 §14.2): ours is out.
+        if known.refreshing.as_ref().is_some_and(Refreshing::is_offer) {
+            return node.reply(now, tx, StatusCode::REQUEST_PENDING);
+        }
+        if let Err(error) = known.timer.on_request(request) {
+            return node.endpoint.respond(now, tx, error.response());
+        }
         let (body, ours) = match media_of(request) {
             Media::Absent => match known.offer(known.remote.map(|remote| remote.codec)) {
                 Some(offer) => (offer.clone(), Some(offer)),
@@ -70,11 +78,14 @@ impl Call {
                 Err(status) => return node.endpoint.respond(now, tx, offer_refused(status)),
             },
         };
-        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        let Some(known) = self.leg_mut(leg) else { return };
+        let Signalling::Up(up) = &mut known.signalling else { return };
         up.ack = Ack::Awaited { tx, offer: ours, then_bye: false, first: false };
         let flow = up.flow;
         node.index.servers.insert(tx, owner);
-        node.endpoint.respond(now, tx, described(node, &flow, body));
+        let ok = Self::granted(known, now, request, described(node, &flow, body));
+        node.endpoint.respond(now, tx, ok);
+        self.arm_timer(node, leg);
         self.follow_target(node, now, leg);
     }
 
@@ -88,7 +99,13 @@ impl Call {
         request: &Message,
     ) {
         let offered = media_of(request);
-        let ours_is_open = self.leg_mut(leg).is_some_and(Leg::awaits_answer);
+        let ours_is_open = self.leg_mut(leg).is_some_and(|leg| {
+            leg.awaits_answer() || leg.refreshing.as_ref().is_some_and(Refreshing::is_offer)
+        });
+        let refused = self.leg_mut(leg).and_then(|leg| leg.timer.on_request(request).err());
+        if let Some(error) = refused {
+            return node.endpoint.respond(now, tx, error.response());
+        }
         let response = match offered {
             Media::Absent => Ok(None),
             // RFC 3311 §5.2: an offer while one of ours waits for its answer.
@@ -102,7 +119,13 @@ impl Call {
             Ok(None) => Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW),
             Err(status) => offer_refused(status),
         };
+        let is_taken = response.status().is_success();
+        let response = match self.leg_mut(leg).filter(|_| is_taken) {
+            Some(known) => Self::granted(known, now, request, response),
+            None => response,
+        };
         node.endpoint.respond(now, tx, response);
+        self.arm_timer(node, leg);
         self.follow_target(node, now, leg);
     }
 

@@ -58,6 +58,7 @@ impl Call {
         self.stop_music(node, self.caller.id);
         self.release_talker(node, now, talk.of_queue, None);
         let at = self.far.iter().position(|far| far.id == talk.leg)?;
+        self.drop_timer(node, talk.leg);
         let parted = self.far.swap_remove(at);
         let trunk = match &parted.role {
             Role::Trunk(trunk) | Role::Caller(trunk) => {
@@ -95,7 +96,7 @@ impl Call {
 
     /// Makes a leg of another call one of this call's: whatever finds it finds it here.
     fn adopt(&mut self, node: &mut Node, leg: Leg) {
-        let owner = self.leg_ref(leg.id);
+        let (id, owner) = (leg.id, self.leg_ref(leg.id));
         for sip_call in &leg.sip_calls {
             node.index.sip_calls.insert(sip_call.clone(), self.id);
         }
@@ -114,5 +115,6 @@ impl Call {
             node.ports.rehome(stream, self.id);
         }
         self.far.push(leg);
+        self.arm_timer(node, id);
     }
 }

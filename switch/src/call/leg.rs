@@ -1,13 +1,16 @@
 //! A leg: one dialog and one media stream of a call (RFC 3261 §12), and where each of the two
 //! stands.
 
-use base::{AgentId, CallId, LegId, TrunkId};
+use base::{AgentId, CallId, Instant, LegId, TrunkId};
 use bytes::Bytes;
 use media::sdp::Description;
 use media::{Codec, RemoteMedia};
-use sip::{ClientTx, Dialog, Flow, Message, Request, ServerTx, UriBuf};
+use sip::{
+    ClientTx, Dialog, Flow, Message, Request, ServerTx, SessionTimer, SessionTimerConfig, UriBuf,
+};
 
 use super::far_end::FarEnd;
+use super::refresh::Refreshing;
 use super::stream::Stream;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -32,6 +35,10 @@ pub(super) struct Leg {
     /// INVITEs that were given up, and BYEs to phones that answered them all the same: their end
     /// is still to come.
     pub(super) strays: Vec<ClientTx>,
+    /// Its session timer, when that is due, and our refresh that is out.
+    pub(super) timer: SessionTimer,
+    pub(super) timer_due: Option<Instant>,
+    pub(super) refreshing: Option<Refreshing>,
 }
 
 /// Which side a leg is.
@@ -157,6 +164,9 @@ impl Leg {
             prefers: None,
             sip_calls: Vec::new(),
             strays: Vec::new(),
+            timer: SessionTimer::new(SessionTimerConfig::default()),
+            timer_due: None,
+            refreshing: None,
         }
     }
 

@@ -23,6 +23,7 @@ mod outside;
 mod peer;
 mod presence;
 mod progress;
+mod refresh;
 mod refusal;
 mod setup;
 mod steps;
@@ -142,6 +143,8 @@ pub(crate) enum Signal {
     End,
     /// The engine stops and waits no longer.
     Drained,
+    /// What a leg's session timer waited for has come.
+    Timer(base::LegId),
     /// It has waited long enough for its last messages.
     Settle,
 }
@@ -178,6 +181,7 @@ impl Call {
             Signal::RangOut => self.on_rang_out(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
+            Signal::Timer(leg) => self.on_timer(node, now, leg),
             Signal::Settle => self.on_settle_timeout(node),
         }
         self.settle_if_done(node);

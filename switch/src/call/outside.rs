@@ -11,6 +11,7 @@ use super::Call;
 use super::dial::Failure;
 use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Role, Signalling};
+use super::refresh::timed;
 use crate::Cause;
 use crate::event::EventKind;
 use crate::node::{Node, STRAY_LIFE};
@@ -139,6 +140,7 @@ impl Call {
             let failure = Failure::new(Cause::InternalError, "the INVITE cannot be written");
             return self.dial_failed(node, now, failure);
         };
+        let invite = timed(self.leg_mut(leg), invite);
         let (call, sip_call) = (self.id, invite.get(sip::Name::CALL_ID).map(str::to_owned));
         if let (Some(known), Some(sip_call)) = (self.leg_mut(leg), sip_call) {
             known.name(node, call, &sip_call);

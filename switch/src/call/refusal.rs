@@ -72,6 +72,14 @@ impl Refusal {
         }
     }
 
+    pub(super) fn short_timer(least: sip::header::MinSe) -> Self {
+        Self {
+            status: StatusCode::SESSION_INTERVAL_TOO_SMALL,
+            field: Some((Name::MIN_SE, least.to_string())),
+            ..Self::new(Cause::BadRequest, "the caller wants a refresh more often than we take")
+        }
+    }
+
     pub(super) fn bad_extension(unsupported: String) -> Self {
         Self {
             cause: Cause::BadRequest,

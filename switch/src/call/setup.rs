@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use base::{CallId, FlowId, Instant, TenantId};
 use routing::{Directory, Step};
-use sip::{Flow, Message, Name, ServerTx};
+use sip::header::OptionTags;
+use sip::{Flow, Message, ServerTx};
 
 use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Then};
@@ -31,6 +32,9 @@ pub(crate) struct Invitation {
     pub(crate) directory: Arc<Directory>,
     pub(crate) destination: Destination,
 }
+
+/// The extensions that a caller may require (RFC 3261 §20.32).
+const EXTENSIONS: [&str; 2] = ["timer", "replaces"];
 
 /// Where it goes.
 pub(crate) enum Destination {
@@ -106,6 +110,7 @@ impl Call {
             engaged: Vec::new(),
             narrative: Narrative::new(now, ladder),
         };
+        let short_timer = call.short_timer();
         let owner = call.leg_ref(call.caller.id);
         node.index.servers.insert(tx, owner);
         if let Some(agent) = call.origin.agent().cloned() {
@@ -126,6 +131,7 @@ impl Call {
         let opened = call
             .take_destination(node, now, destination)
             .and_then(|()| unsupported.map_or(Ok(()), |all| Err(Refusal::bad_extension(all))))
+            .and_then(|()| short_timer.map_or(Ok(()), |least| Err(Refusal::short_timer(least))))
             .and_then(|()| call.open(node, now, offer, is_emergency));
         if let Err(refusal) = opened {
             call.refuse(node, now, refusal);
@@ -209,8 +215,8 @@ impl Call {
 
 /// The extensions an INVITE insists on (RFC 3261 §8.2.2.3): we have none.
 fn unsupported_extensions(invite: &Message) -> Option<String> {
-    let wanted: Vec<&str> = invite.list(Name::REQUIRE).collect();
-    if wanted.is_empty() { None } else { Some(wanted.join(", ")) }
+    let unknown = OptionTags::required(invite).beyond(&EXTENSIONS);
+    if unknown.is_empty() { None } else { Some(unknown.to_string()) }
 }
 
 /// Who calls, by From. A `tel:` number or a SIP user; the host where there is neither.

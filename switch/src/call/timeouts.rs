@@ -26,6 +26,8 @@ impl Call {
             if response.status().is_some_and(sip::StatusCode::is_final) {
                 self.on_stray_over(tx);
             }
+        } else if self.is_refresh(leg, tx) {
+            self.on_refreshed(node, now, leg, Some(response));
         } else {
             self.on_invite_response(node, now, leg, tx, response);
         }
@@ -37,6 +39,8 @@ impl Call {
             self.on_gone(node, leg);
         } else if self.is_stray(leg, tx) {
             self.on_stray_over(tx);
+        } else if self.is_refresh(leg, tx) {
+            self.on_refreshed(node, now, leg, None);
         } else {
             self.on_invite_unreachable(node, now, leg, tx);
         }
