@@ -4,7 +4,7 @@ use crate::rig::{ALICE, Call, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
 
 /// A caller that asks for a timer of `seconds`, refreshed by `refresher`.
 fn timed_call(rig: &mut Rig, terms: &str) -> Call {
-    let mut call = Call::new(rig, TRUNK, "+15550103");
+    let mut call = Call::new(rig, TRUNK, "+15550100");
     call.extra = format!("Supported: timer\r\nSession-Expires: {terms}\r\n");
     rig.send(TRUNK, &call.invite());
     call
@@ -14,6 +14,7 @@ fn answered(rig: &mut Rig, call: &mut Call) -> sip::Message {
     let ok = rig.expect(TRUNK, "SIP/2.0 200");
     let ack = call.ack(&ok, None);
     rig.send(TRUNK, &ack);
+    rig.finish_prompt();
     ok
 }
 
@@ -98,10 +99,17 @@ fn a_phone_is_asked_for_a_timer_and_our_re_invite_beside_its_own_is_glare() {
     let theirs = phone.next("INVITE", Some(SDP_PCMU));
     rig.send(ALICE, &theirs);
     rig.expect(ALICE, "SIP/2.0 491");
+    rig.send(ALICE, &theirs.replace("INVITE sip", "ACK sip").replace(" INVITE\r\n", " ACK\r\n"));
     let glare = answer(&ours, ALICE, "491 Request Pending", "", None);
     rig.send(ALICE, &glare);
     rig.expect(ALICE, "ACK");
-    rig.advance_ms(4_000);
+    let before = rig.count(ALICE, "INVITE");
+    let pause = (1..).find(|_| {
+        rig.advance_ms(50);
+        rig.count(ALICE, "INVITE") > before
+    });
+    // RFC 3261 §14.1: 2.1 to 4 s for the end that made the Call-ID.
+    assert!((42..=81).contains(&pause.unwrap()), "{pause:?}");
     let again = rig.expect(ALICE, "INVITE");
     let ok = answer(&again, ALICE, "200 OK", "", Some(SDP_PCMU));
     rig.send(ALICE, &ok);
