@@ -4,6 +4,7 @@ use base::CallId;
 use media::Command;
 use switch::{ApiError, ApiReply, ApiRequest};
 
+use crate::rig::agent::Asked;
 use crate::rig::{ALICE, BOB, Call, Phone, Rig, SDP_PCMU, SWITCH, TRUNK, answer};
 
 /// A caller talks with Alice; Bob is there.
@@ -166,48 +167,27 @@ fn a_carrier_may_not_send_our_calls_elsewhere_and_foreign_hosts_are_none_of_ours
     rig.finish();
 }
 
-/// Alice, who talks with a caller, calls Bob beside it; Bob answers. Gives her dialog with us.
-fn consult(rig: &mut Rig) -> (Call, Phone) {
-    let mut second = Call::new(rig, ALICE, "bob");
-    second.extra = String::new();
-    let invite = second.invite().replace("sip:+4930123456@", "sip:alice@acme.example;x=");
-    rig.send(ALICE, &invite);
-    let challenge = rig.expect(ALICE, "SIP/2.0 407");
-    let ack = second.ack_refusal(&challenge);
-    rig.send(ALICE, &ack);
-    let value = challenge.header(sip::Name::PROXY_AUTHENTICATE).unwrap().to_owned();
-    let uri = format!("sip:bob@{SWITCH}");
-    let terms = sip::digest::Answer {
-        method: &sip::Method::Invite,
-        uri: &uri,
-        user: "alice",
-        password: "alice-secret",
-        cnonce: "0a4f113b",
-        nc: 1,
-    };
-    let answered = sip::digest::answer(&value, &terms).unwrap();
-    second.cseq += 1;
-    second.branch.push('2');
-    second.extra = format!("Proxy-Authorization: {answered}\r\n");
-    rig.send(ALICE, &second.invite());
+/// Alice, who talks with a caller, calls Bob beside it; Bob answers. Gives her second dialog.
+fn consult(rig: &mut Rig) -> Asked {
+    let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     take(rig, &bob);
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    let ack = second.ack(&ok, None);
-    rig.send(ALICE, &ack);
-    (second, bob)
+    let ok = rig.expect_final(ALICE);
+    rig.agent_acks(&mut second, &ok);
+    second
+}
+
+/// The Refer-To that names a dialog of Alice's.
+fn replacing(call_id: &str, to_tag: &str, from_tag: &str) -> String {
+    let call_id = call_id.replace('@', "%40");
+    format!("<sip:bob@{SWITCH}?Replaces={call_id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}>")
 }
 
 #[test]
 fn an_attended_transfer_joins_the_far_sides_of_two_calls() {
     let (mut rig, mut call, mut alice) = connected();
-    let (second, _) = consult(&mut rig);
-    let replaces = format!(
-        "<sip:bob@{SWITCH}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
-        second.call_id.replace('@', "%40"),
-        second.to_tag,
-        second.from_tag
-    );
+    let second = consult(&mut rig);
+    let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
     refer(&mut rig, &mut alice, &replaces);
     rig.expect(ALICE, "SIP/2.0 202");
     rig.confirm_bye(ALICE);
@@ -227,16 +207,10 @@ fn an_attended_transfer_joins_the_far_sides_of_two_calls() {
 #[test]
 fn a_replaces_that_names_no_dialog_of_the_agents_own_joins_nothing() {
     let (mut rig, mut call, mut alice) = connected();
-    let theirs = format!(
-        "<sip:bob@{SWITCH}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
-        call.call_id.replace('@', "%40"),
-        call.to_tag,
-        call.from_tag
-    );
+    let theirs = replacing(&call.call_id, &call.to_tag, &call.from_tag);
     refer(&mut rig, &mut alice, &theirs);
     rig.expect(ALICE, "SIP/2.0 603");
-    let none = format!("<sip:bob@{SWITCH}?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>");
-    refer(&mut rig, &mut alice, &none);
+    refer(&mut rig, &mut alice, &replacing("x", "1", "2"));
     rig.expect(ALICE, "SIP/2.0 481");
     rig.expect_silence(TRUNK);
     rig.caller_hangs_up(&mut call);

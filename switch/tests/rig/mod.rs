@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![allow(unreachable_pub, missing_docs, reason = "nobody outside the tests reads this")]
 
-mod agent;
+pub mod agent;
 mod network;
 mod phone;
 mod provisioning;
