@@ -34,7 +34,8 @@ use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
 pub(crate) const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, REGISTER, SUBSCRIBE, MESSAGE";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER, SUBSCRIBE, \
+     MESSAGE";
 
 /// The event packages we notify of (RFC 6665 §8.2.2).
 pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";
@@ -98,6 +99,8 @@ pub(crate) enum Alarm {
     Stray(ClientTx),
     /// When a direct call has rung long enough.
     Dial(CallId),
+    /// When a provisional response of ours goes out again.
+    Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.
     Timer(CallId, LegId),
 }

@@ -102,6 +102,7 @@ impl Switch {
             match alarm {
                 Alarm::Settle(call) => self.signal(now, call, Signal::Settle),
                 Alarm::Stray(tx) => self.forget_stray(now, tx),
+                Alarm::Reliable(call) => self.signal(now, call, Signal::Unacknowledged),
                 Alarm::Timer(call, leg) => self.signal(now, call, Signal::Timer(leg)),
                 Alarm::Dial(call) => self.signal(now, call, Signal::RangOut),
             }

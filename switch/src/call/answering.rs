@@ -62,16 +62,16 @@ impl Call {
 
     /// Tells the caller that it rings.
     pub(super) fn relay_ringing(&mut self, node: &mut Node, now: Instant) {
-        let Signalling::Invited { tx, flow, pending, .. } = &self.caller.signalling else { return };
+        let Signalling::Invited { flow, pending, .. } = &self.caller.signalling else { return };
         if pending.early.is_none() {
             let response = provisional(node, *flow, StatusCode::RINGING, &pending.tag);
-            node.endpoint.respond(now, *tx, response);
+            self.provision(node, now, response);
         }
     }
 
     /// Has the caller's phone listen before the answer. Says whether it does from here on.
     pub(super) fn open_early(&mut self, node: &mut Node, now: Instant) -> bool {
-        let Signalling::Invited { tx, flow, pending, .. } = &mut self.caller.signalling else {
+        let Signalling::Invited { flow, pending, .. } = &mut self.caller.signalling else {
             return self.caller.remote.is_some();
         };
         if pending.early.is_some() {
@@ -79,10 +79,10 @@ impl Call {
         }
         // Without an offer of theirs there is nothing to answer yet.
         let Some(offer) = pending.offer.clone() else { return false };
-        let (tx, flow, tag) = (*tx, *flow, pending.tag.clone());
+        let (flow, tag) = (*flow, pending.tag.clone());
         let Ok(Answer { body, remote }) = self.caller.answer_to(&offer) else { return false };
         let response = provisional(node, flow, StatusCode::SESSION_PROGRESS, &tag);
-        node.endpoint.respond(now, tx, response.body(SDP, body.clone()));
+        self.provision(node, now, response.body(SDP, body.clone()));
         self.caller.set_remote(node, remote);
         if let Signalling::Invited { pending, .. } = &mut self.caller.signalling {
             pending.early = Some(body);
@@ -115,11 +115,11 @@ impl Call {
             Err(_) => response,
         };
         let dialog = Dialog::uas(invite, &pending.tag, contact).map_err(|_| Cause::BadRequest)?;
-        node.endpoint.respond(now, tx, response);
         node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
         let ack = Ack::Awaited { tx, offer, then_bye: false, first: true };
         let dialog = Box::new(dialog);
         self.caller.signalling = Signalling::Up(Established { dialog, flow, ack });
+        self.succeed(node, now, tx, response);
         let owner = self.leg_ref(self.caller.id);
         node.index.bind_connection(&flow, owner);
         self.follow_target(node, now, owner.leg);

@@ -10,6 +10,7 @@ use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
 use super::refresh::timed;
+use super::reliable::Early;
 use super::{Call, Party, Ring, Stage};
 use crate::Cause;
 use crate::event::EventKind;
@@ -100,7 +101,7 @@ impl Call {
             node.index.bind_connection(&target.flow, owner);
             let tx = node.endpoint.request(now, target.flow, invite.clone());
             node.index.clients.insert(tx, owner);
-            invites.push(Fork { tx, flow: target.flow, invite, offer });
+            invites.push(Fork { tx, flow: target.flow, invite, offer, early: Early::default() });
         }
         let none = invites.is_empty();
         if let Some(agent) = self.leg_mut(leg) {

@@ -3,7 +3,7 @@
 use base::{Instant, LegId, RecordingId};
 use media::{Channel, Command};
 use routing::{AttemptFailure, Input};
-use sip::{ClientTx, Dialog, Message};
+use sip::{ClientTx, Message};
 
 use super::far_end::FarEnd;
 use super::hold::Held;
@@ -65,8 +65,8 @@ impl Call {
         fork: Fork,
         response: &Message,
     ) -> Option<()> {
-        let Fork { tx, flow, invite, .. } = fork;
-        let dialog = Dialog::uac(&invite, response).ok()?;
+        let Fork { tx, flow, invite, mut early, .. } = fork;
+        let dialog = early.dialogs.confirm(&invite, response).ok()?;
         let is_to_trunk = self.is_to_trunk(leg);
         let way = if is_to_trunk { node.toward(&dialog, flow) } else { flow };
         node.endpoint.acknowledge(now, tx, way, dialog.ack(cseq_of(&invite)));

@@ -107,6 +107,9 @@ impl Call {
 
     /// Ends one leg: CANCEL or BYE as its dialog needs, and its stream is closed.
     pub(super) fn hang_up(&mut self, node: &mut Node, now: Instant, leg: LegId, cause: Cause) {
+        if self.is_caller(leg) {
+            self.send_held(node, now);
+        }
         let Some(known) = self.leg_mut(leg) else { return };
         stream::close(node, known);
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
@@ -154,6 +157,9 @@ impl Call {
     pub(super) fn forget_dialog(&mut self, node: &mut Node, leg: LegId) {
         let owner = self.leg_ref(leg);
         self.drop_timer(node, leg);
+        if self.is_caller(leg) {
+            self.end_reliable(node);
+        }
         let Some(known) = self.leg_mut(leg) else { return };
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
             Signalling::Up(Established { dialog, flow, ack }) => {

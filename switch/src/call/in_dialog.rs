@@ -23,6 +23,9 @@ impl Call {
         request: &Message,
     ) {
         let Some(known) = self.leg_mut(leg) else { return no_dialog(node, now, tx) };
+        if request.method() == Method::Prack {
+            return self.on_prack(node, now, leg, tx, request);
+        }
         let accepted = match &mut known.signalling {
             Signalling::Up(up) => up.dialog.accept(request),
             Signalling::Leaving { dialog, .. } => dialog.accept(request),

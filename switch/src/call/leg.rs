@@ -11,6 +11,7 @@ use sip::{
 
 use super::far_end::FarEnd;
 use super::refresh::Refreshing;
+use super::reliable::{Early, Reliably};
 use super::stream::Stream;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -39,6 +40,8 @@ pub(super) struct Leg {
     pub(super) timer: SessionTimer,
     pub(super) timer_due: Option<Instant>,
     pub(super) refreshing: Option<Refreshing>,
+    /// Responses to its INVITE that must arrive.
+    pub(super) reliably: Option<Box<Reliably>>,
 }
 
 /// Which side a leg is.
@@ -113,6 +116,8 @@ pub(super) struct Fork {
     pub(super) invite: Request,
     /// What it offered.
     pub(super) offer: Bytes,
+    /// What its provisional responses have made.
+    pub(super) early: Early,
 }
 
 /// A dialog that is up.
@@ -167,6 +172,7 @@ impl Leg {
             timer: SessionTimer::new(SessionTimerConfig::default()),
             timer_due: None,
             refreshing: None,
+            reliably: None,
         }
     }
 

@@ -25,6 +25,7 @@ mod presence;
 mod progress;
 mod refresh;
 mod refusal;
+mod reliable;
 mod setup;
 mod steps;
 mod stream;
@@ -143,6 +144,8 @@ pub(crate) enum Signal {
     End,
     /// The engine stops and waits no longer.
     Drained,
+    /// A provisional response of ours has not been acknowledged yet.
+    Unacknowledged,
     /// What a leg's session timer waited for has come.
     Timer(base::LegId),
     /// It has waited long enough for its last messages.
@@ -181,6 +184,7 @@ impl Call {
             Signal::RangOut => self.on_rang_out(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
+            Signal::Unacknowledged => self.on_reliable_timer(node, now),
             Signal::Timer(leg) => self.on_timer(node, now, leg),
             Signal::Settle => self.on_settle_timeout(node),
         }

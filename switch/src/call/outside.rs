@@ -12,6 +12,7 @@ use super::dial::Failure;
 use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Role, Signalling};
 use super::refresh::timed;
+use super::reliable::Early;
 use crate::Cause;
 use crate::event::EventKind;
 use crate::node::{Node, STRAY_LIFE};
@@ -162,7 +163,7 @@ impl Call {
         node.index.bind_connection(&flow, owner);
         let tx = node.endpoint.request(now, flow, invite.clone());
         node.index.clients.insert(tx, owner);
-        let fork = Fork { tx, flow, invite, offer };
+        let fork = Fork { tx, flow, invite, offer, early: Early::default() };
         if let Some(known) = self.leg_mut(leg) {
             let forks = Forks { invites: vec![fork], rings: false, refused: None };
             known.signalling = Signalling::Ringing(forks);

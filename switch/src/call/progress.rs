@@ -22,6 +22,9 @@ impl Call {
         tx: ClientTx,
         response: &Message,
     ) {
+        if !self.acknowledge_early(node, now, leg, tx, response) {
+            return;
+        }
         let is_dialling = self.is_dialling(leg);
         let rings = response.status() != Some(StatusCode::SESSION_PROGRESS)
             && response.status() != Some(StatusCode::CALL_IS_BEING_FORWARDED);

@@ -15,6 +15,9 @@ use super::{Call, Stage};
 use crate::node::{ALLOW, Alarm, Node};
 use crate::{Cause, EndedBy};
 
+/// The extensions that we know as one who calls (RFC 3262, RFC 4028, RFC 3891).
+const SUPPORTED: &str = "100rel, timer, replaces";
+
 /// After a refusal that says neither that the dialog is gone nor when to come back.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -206,7 +209,7 @@ impl Call {
 /// An INVITE of ours that asks for the leg's timer.
 pub(super) fn timed(leg: Option<&mut Leg>, invite: Request) -> Request {
     match leg {
-        Some(leg) => leg.timer.put(invite),
+        Some(leg) => leg.timer.put(invite.header(Name::SUPPORTED, SUPPORTED)),
         None => invite,
     }
 }

@@ -284,6 +284,7 @@ impl Call {
             node.endpoint.respond(now, tx, response);
             node.index.servers.remove(&tx);
             self.caller.signalling = Signalling::Refused;
+            self.end_reliable(node);
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Invitation {
 }
 
 /// The extensions that a caller may require (RFC 3261 §20.32).
-const EXTENSIONS: [&str; 2] = ["timer", "replaces"];
+const EXTENSIONS: [&str; 3] = ["100rel", "timer", "replaces"];
 
 /// Where it goes.
 pub(crate) enum Destination {
@@ -111,6 +111,7 @@ impl Call {
             narrative: Narrative::new(now, ladder),
         };
         let short_timer = call.short_timer();
+        call.wish_reliably(node);
         let owner = call.leg_ref(call.caller.id);
         node.index.servers.insert(tx, owner);
         if let Some(agent) = call.origin.agent().cloned() {
