@@ -21,6 +21,7 @@ mod originate;
 mod outbound;
 mod refusal;
 mod registration;
+mod reliable;
 mod session_timer;
 mod setup;
 mod steps;

@@ -147,7 +147,10 @@ fn info_options_and_a_bare_update_are_200_and_message_is_405() {
         rig.send(TRUNK, &request);
         rig.expect(TRUNK, "SIP/2.0 200");
     }
-    for method in ["MESSAGE", "PRACK", "SUBSCRIBE"] {
+    let prack = call.next("PRACK", None);
+    rig.send(TRUNK, &prack);
+    rig.expect(TRUNK, "SIP/2.0 481");
+    for method in ["MESSAGE", "SUBSCRIBE"] {
         let request = call.next(method, None);
         rig.send(TRUNK, &request);
         let refused = rig.expect(TRUNK, "SIP/2.0 405");

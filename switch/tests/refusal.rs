@@ -101,9 +101,9 @@ fn a_body_of_another_type_is_415_and_says_what_we_take() {
 fn a_required_extension_that_we_lack_is_420_and_named() {
     let mut rig = Rig::new();
     let mut call = Call::new(&mut rig, TRUNK, "+15550100");
-    call.extra = "Require: 100rel\r\n".to_owned();
+    call.extra = "Require: precondition\r\n".to_owned();
     let response = refused(&mut rig, &call, "SIP/2.0 420");
-    assert_eq!(header(&response, "Unsupported"), "100rel");
+    assert_eq!(header(&response, "Unsupported"), "precondition");
     assert_eq!(rig.record().cause, Cause::BadRequest);
     rig.finish();
 }
