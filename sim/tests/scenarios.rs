@@ -399,7 +399,8 @@ fn a_carrier_that_is_dead_is_left_for_the_next_within_two_seconds() {
     page(
         "trunk-failover.md",
         "A trunk that is dead",
-        "Nobody is at the address of carrier-a. After one and a half seconds its INVITE is given up and \
+        "Nobody is at the address of carrier-a. After one and a half seconds its INVITE is given \
+         up and \
          carrier-b gets one.",
         &record,
     );

@@ -35,7 +35,8 @@ fn seeds() -> Vec<Vec<u8>> {
          History-Info: <sip:h@b?Reason=SIP%3Bcause%3D302>;index=1, <sip:i@b>;index=1.1;mp=1\r\n\
          Identity: e30.e30.AA;info=<https://a.b/c>;alg=ES256;ppt=shaken\r\n\
          WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth,auth-int\", stale=true\r\n\
-         Proxy-Authenticate: Digest realm=\"p\", nonce=\"n\", algorithm=SHA-256-sess, qop=\"auth\"\r\n\
+         Proxy-Authenticate: Digest realm=\"p\", nonce=\"n\", algorithm=SHA-256-sess, \
+         qop=\"auth\"\r\n\
          Record-Route: <sip:p;lr>, <sip:q>\r\nMax-F";
     for method in ["INVITE", "SUBSCRIBE", "REFER", "PRACK", "UPDATE"] {
         let text = peer_request(method, "z9hG4bK1", 7, "");

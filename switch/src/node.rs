@@ -33,8 +33,8 @@ use crate::trunks::{TrunkState, Trunks};
 use crate::watch::{Told, Watch};
 
 /// The methods we take (RFC 3261 §20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, REGISTER, SUBSCRIBE, \
-     MESSAGE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, \
+                                REGISTER, SUBSCRIBE, MESSAGE";
 
 /// The event packages we notify of (RFC 6665 §8.2.2).
 pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";

@@ -155,7 +155,10 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
 fn nobody_answers_and_the_forward_takes_it_to_another_agent() {
     let with_forward = DEMO.replace(
         r#"{ id = "bob", password = "bob-secret","#,
-        r#"{ id = "bob", password = "bob-secret", forward = { no_answer = "alice", no_answer_s = 10 },"#,
+        concat!(
+            r#"{ id = "bob", password = "bob-secret", "#,
+            r#"forward = { no_answer = "alice", no_answer_s = 10 },"#
+        ),
     );
     let mut rig = rig(&with_forward);
     // The call comes from outside, so that both agents are free.
