@@ -54,8 +54,8 @@ pub(in crate::signalling) async fn accept_tls(
             drop(handshake);
             let stream = match shaken {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return failed(remote, &error.to_string()),
-                Err(_) => return failed(remote, "no handshake in time"),
+                Ok(Err(error)) => return failed(&streams, remote, &error.to_string()),
+                Err(_) => return failed(&streams, remote, "no handshake in time"),
             };
             let certificates = stream.get_ref().1.peer_certificates();
             let names = certificates.and_then(<[_]>::first).map(tls::names_of).unwrap_or_default();
@@ -88,7 +88,9 @@ fn flow(
 }
 
 /// A stranger's certificate, an old version, or no TLS at all.
-fn failed(remote: SocketAddr, why: &str) {
+fn failed(streams: &Streams, remote: SocketAddr, why: &str) {
     metrics::counter!("strowger_tls_handshakes_failed_total").increment(1);
-    tracing::info!(source = %remote, why, "a TLS handshake failed");
+    if streams.may_log() {
+        tracing::info!(source = %remote, why, "a TLS handshake failed");
+    }
 }

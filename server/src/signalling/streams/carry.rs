@@ -78,11 +78,14 @@ pub(super) async fn carry<R: Reader, W: Writer>(
     if streams.tell(opened).await.is_err() {
         return;
     }
+    let live = metrics::gauge!("strowger_sip_connections", "transport" => flow.transport.name());
+    live.increment(1.0);
     let reading = Reading { streams, flow, pings, idle: idle::<W>(streams), is_ours };
     tokio::select! {
         () = reading.read(&mut reader) => {}
         () = write(&mut writer, queue) => {}
     }
+    live.decrement(1.0);
     // The signalling thread may have ended meanwhile; then nobody needs to know.
     let _ = streams.tell(StreamInput::Closed { flow }).await;
     let _ = timeout(FAREWELL, writer.close()).await;

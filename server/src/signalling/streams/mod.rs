@@ -7,9 +7,9 @@ mod connect;
 mod framed;
 mod websocket;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sip::Flow;
@@ -27,6 +27,8 @@ use crate::wake;
 /// TLS handshakes under way at once, all sources and one: each costs a signature.
 const HANDSHAKES: usize = 512;
 const HANDSHAKES_PER_SOURCE: usize = 64;
+/// Lines about failed handshakes in a minute.
+const LINES: u32 = 30;
 /// The kernel asks a peer that was silent for this long whether it is there, and how often.
 const SILENCE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(10);
@@ -55,6 +57,13 @@ struct Shared {
     handshakes: Arc<Quota>,
     idle: Duration,
     next: AtomicU64,
+    lines: Mutex<Lines>,
+}
+
+/// Lines about failures that were logged in this minute: the others are only counted.
+struct Lines {
+    since: Instant,
+    logged: u32,
 }
 
 impl Streams {
@@ -65,7 +74,18 @@ impl Streams {
             handshakes: Quota::new(HANDSHAKES, HANDSHAKES_PER_SOURCE),
             idle: Duration::from_secs(limits.tcp_idle_s),
             next: AtomicU64::new(1),
+            lines: Mutex::new(Lines { since: Instant::now(), logged: 0 }),
         }))
+    }
+
+    /// Whether a peer's failure may be logged: no flood of them fills the disk.
+    fn may_log(&self) -> bool {
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.since.elapsed() >= Duration::from_secs(60) {
+            *lines = Lines { since: Instant::now(), logged: 0 };
+        }
+        lines.logged += 1;
+        lines.logged <= LINES
     }
 
     /// A connection's number, never given twice.
