@@ -149,8 +149,8 @@ fn round<T: fmt::Display + fmt::Debug + PartialEq, E>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) {
-    if text.contains('\t') {
-        return; // a tab is a blank: it need not come back as a tab
+    if text.contains(char::is_control) {
+        return; // a tab may come back as a blank, and U+0080 to U+009F not at all
     }
     let Ok(value) = parse(text) else { return };
     let written = value.to_string();

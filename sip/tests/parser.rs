@@ -262,19 +262,36 @@ proptest! {
 /// only what it takes is compared.
 #[test]
 fn we_agree_with_rsip_wherever_it_can_follow() {
-    use rsip::prelude::{HeadersExt as _, UntypedHeader as _};
+    use rsip::prelude::{HasHeaders as _, HeadersExt as _, UntypedHeader as _};
     let mut compared = 0;
-    let ours = [
-        peer_request("INVITE", "z9hG4bK1", 7, ""),
-        peer_request("BYE", "z9hG4bK2", 8, "tag"),
-        peer_request("REGISTER", "z9hG4bK3", 9, ""),
-    ];
-    let all = fixtures().into_iter().chain(ours.into_iter().map(String::into_bytes));
+    let mut all = fixtures();
+    for folder in ["fixtures/sip/torture-ipv6", "fuzz/corpus/message"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
+        let files = std::fs::read_dir(folder).unwrap();
+        all.extend(files.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()));
+    }
+    for (n, method) in ["INVITE", "BYE", "REGISTER", "OPTIONS", "MESSAGE"].into_iter().enumerate() {
+        let text = peer_request(method, "z9hG4bK1", 7, if n == 1 { "tag" } else { "" });
+        let request = Message::parse(text.clone().into()).unwrap();
+        all.push(text.into_bytes());
+        all.extend(
+            [100, 180, 200, 302, 486, 603]
+                .map(|status| peer_response(&request, status, "t").into_bytes()),
+        );
+    }
     for bytes in all {
         let Ok(message) = Message::parse(bytes.clone().into()) else { continue };
         let Ok(theirs) = rsip::SipMessage::try_from(bytes.as_slice()) else { continue };
-        let rsip::SipMessage::Request(theirs) = theirs else { continue };
-        assert_eq!(message.method().as_str(), theirs.method.to_string());
+        match &theirs {
+            rsip::SipMessage::Request(request) => {
+                assert_eq!(message.method().as_str(), request.method.to_string());
+                assert_eq!(message.uri_text(), request.uri.to_string());
+            }
+            rsip::SipMessage::Response(response) => {
+                let status = response.status_code.code();
+                assert_eq!(message.status().map(StatusCode::as_u16), Some(status));
+            }
+        }
         if let Ok(call_id) = theirs.call_id_header() {
             assert_eq!(message.call_id(), call_id.value());
         }
@@ -285,7 +302,16 @@ fn we_agree_with_rsip_wherever_it_can_follow() {
         if let Ok(cseq) = theirs.cseq_header().and_then(|c| c.seq()) {
             assert_eq!(message.cseq(), Ok(cseq));
         }
+        if let Ok(via) = theirs.via_header() {
+            assert_eq!(message.header(Name::VIA), Some(via.value().trim()));
+        }
+        if let Some(contact) =
+            theirs.contact_header().ok().filter(|_| message.contacts().count() == 1)
+        {
+            assert_eq!(message.header(Name::CONTACT), Some(contact.value().trim()));
+        }
+        assert_eq!(message.all_headers().count(), theirs.headers().iter().count());
         compared += 1;
     }
-    assert!(compared >= 10, "only {compared} messages compared");
+    assert!(compared >= 50, "only {compared} messages compared");
 }
