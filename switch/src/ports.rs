@@ -150,3 +150,35 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::Closed { stream, .. } => *stream,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "they are tests")]
+    use super::*;
+
+    #[test]
+    fn an_agents_next_leg_goes_where_the_last_one_lives_until_that_is_gone() {
+        let workers = [0, 1].map(|id| WorkerPorts {
+            worker: WorkerId(id),
+            ports: 20_000..=20_099,
+            address: None,
+        });
+        let mut ports = Ports::new(&workers);
+        let (tenant, agent) = (TenantId::new("acme").unwrap(), AgentId::new("alice").unwrap());
+        let call = CallId::from_u128(1);
+        let take = |ports: &mut Ports, on| ports.take(Instant::ZERO, on, call, LegId(1)).unwrap();
+        let (other, _) = take(&mut ports, Some(WorkerId(0)));
+        assert_eq!(ports.worker_of(&tenant, &agent), None);
+        let (own, place) = take(&mut ports, None);
+        assert_eq!(place.worker, WorkerId(1), "the one with the fewest streams");
+        ports.belongs_to(own, tenant.clone(), agent.clone());
+        let home = ports.worker_of(&tenant, &agent);
+        assert_eq!(home, Some(WorkerId(1)));
+        ports.closed(Instant::ZERO, other);
+        // Worker 0 is empty now, and the agent's next leg comes to worker 1 all the same.
+        assert_eq!(take(&mut ports, home).1.worker, WorkerId(1));
+        ports.closed(Instant::ZERO, own);
+        assert_eq!(ports.worker_of(&tenant, &agent), None);
+        assert!(ports.agents.is_empty() && ports.owners.is_empty());
+    }
+}

@@ -146,6 +146,24 @@ fn what_the_carrier_plays_before_the_answer_is_heard() {
 }
 
 #[test]
+fn a_caller_who_sends_nothing_before_the_answer_is_not_given_up() {
+    let mut rig = rig();
+    let (alice, carrier) = dial(&mut rig);
+    rig.send(ONE, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    rig.expect(ALICE, "SIP/2.0 183");
+    rig.advance_ms(60_000);
+    let stream = rig.streams()[0];
+    rig.media(media::Event::RtpTimeout { stream });
+    assert!(rig.records.is_empty());
+    rig.send(ONE, &carrier.respond("480 Temporarily Unavailable", None));
+    rig.expect(ONE, "ACK");
+    let refused = rig.expect_final(ALICE);
+    rig.send(ALICE, &alice.ack(&refused));
+    assert_eq!(rig.record().cause, Cause::NoAnswer);
+    rig.finish();
+}
+
+#[test]
 fn a_200_from_another_branch_of_a_fork_brings_its_own_media() {
     let mut rig = rig();
     let (mut alice, carrier) = dial(&mut rig);

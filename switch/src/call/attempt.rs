@@ -66,8 +66,11 @@ impl Call {
 
     /// The agent's phones: the newest bindings.
     pub(super) fn targets(&self, node: &Node, now: Instant, agent: &AgentId) -> Vec<Target> {
-        let target =
-            |binding: &Binding| Target { contact: binding.contact.clone(), flow: binding.flow };
+        let target = |binding: &Binding| Target {
+            contact: binding.contact.clone(),
+            flow: binding.flow,
+            path: binding.path.clone(),
+        };
         let aor = aor(&self.tenant, agent);
         let bindings = node.registrar.targets(now, &aor);
         let mut targets: Vec<Target> = bindings.into_iter().map(target).collect();
@@ -146,6 +149,10 @@ impl Call {
             .header(Name::CONTACT, format_args!("<{contact}>"))
             .header(Name::ALLOW, ALLOW)
             .body(SDP, offer);
+        let invite = match &target.path {
+            Some(path) => invite.header(Name::ROUTE, path),
+            None => invite,
+        };
         invite.refused().is_none().then_some(invite)
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Pending {
 pub(super) struct Target {
     pub(super) contact: UriBuf,
     pub(super) flow: Flow,
+    /// The Route that leads there, for a phone behind a proxy (RFC 3327 §5.1).
+    pub(super) path: Option<Box<str>>,
 }
 
 /// The INVITEs to the phones of one agent, or the one to a trunk.

@@ -9,7 +9,7 @@ use sip::header::OptionTags;
 use sip::{Flow, Message, ServerTx};
 
 use super::leg::{Leg, Pending, Signalling};
-use super::model::{Goal, Then};
+use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
 use super::outside::codecs_of;
 use super::refusal::Refusal;
@@ -49,6 +49,14 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
+    /// Which way a call goes that comes from there.
+    fn direction(&self, origin: &Origin) -> CallDirection {
+        match self {
+            Self::Direct(Goal::Outside(_)) if origin.trunk().is_none() => CallDirection::Outbound,
+            _ => origin.direction(),
+        }
+    }
+
     /// Whether nothing may stop the call.
     fn is_emergency(&self) -> bool {
         matches!(self, Self::Direct(Goal::Outside(to)) if to.is_emergency())
@@ -86,12 +94,7 @@ impl Call {
             tenant,
             directory,
             prompts: Arc::clone(&node.prompts),
-            direction: match &destination {
-                Destination::Direct(Goal::Outside(_)) if origin.trunk().is_none() => {
-                    CallDirection::Outbound
-                }
-                _ => origin.direction(),
-            },
+            direction: destination.direction(&origin),
             trunk: origin.trunk().cloned(),
             origin,
             number: None,

@@ -66,6 +66,7 @@ impl Call {
 
     pub(super) fn on_media(&mut self, node: &mut Node, now: Instant, leg: LegId, event: Event) {
         let stream = crate::ports::stream_of(&event);
+        let is_dialling = matches!(self.stage, Stage::Dialling);
         let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == Some(stream))
         else {
             node.ignored += 1;
@@ -80,6 +81,8 @@ impl Call {
             }
             Event::OpenFailed { .. } => self.on_open_failed(node, now, leg),
             Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
+            // Who only listens before the answer need not send anything.
+            Event::RtpTimeout { .. } if is_dialling => {}
             Event::RtpTimeout { .. } => {
                 self.end(node, now, Cause::MediaTimeout, EndedBy::Engine);
             }
