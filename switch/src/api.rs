@@ -1,7 +1,7 @@
 //! What the API may ask of a running switch, and what it is told.
 
 use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
-use routing::{AgentSnapshot, AgentState, QueueSnapshot};
+use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot};
 use serde::Serialize;
 
 use crate::Cause;
@@ -58,6 +58,25 @@ pub enum ApiRequest {
     Agents,
     /// The tenant's queues.
     Queues,
+    /// Whether an agent wants no calls.
+    SetDoNotDisturb {
+        /// Who.
+        agent: AgentId,
+        /// Whether not.
+        on: bool,
+    },
+    /// Where an agent's direct calls go instead.
+    Forward {
+        /// Whose.
+        agent: AgentId,
+    },
+    /// Says where an agent's direct calls go instead; what the agent may not dial is a conflict.
+    SetForward {
+        /// Whose.
+        agent: AgentId,
+        /// Where to.
+        forward: Forward,
+    },
     /// How many messages wait for an agent: what its phones are told that subscribed to it.
     MessagesWaiting {
         /// For whom.
@@ -106,6 +125,8 @@ pub enum ApiReply {
     Agents(Vec<AgentSnapshot>),
     /// To [`ApiRequest::Queues`].
     Queues(Vec<QueueSnapshot>),
+    /// To [`ApiRequest::Forward`].
+    Forward(Forward),
     /// To [`ApiRequest::MessagesWaiting`].
     MessagesWaiting(Waiting),
     /// To [`ApiRequest::RefusedCalls`].

@@ -76,6 +76,7 @@ impl Switch {
         if let Some(old) = self.node.directory.replace(Arc::clone(&directory)) {
             self.forget_agents(&old, &directory);
             self.review_subscriptions(now, &directory);
+            self.node.calling.review(&old, &directory);
         }
         self.node.prompts = prompts;
         self.node.provision_trunks(now, &directory);

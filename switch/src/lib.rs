@@ -7,6 +7,7 @@
 
 mod api;
 mod call;
+mod calling;
 mod calls;
 mod carry;
 mod cause;

@@ -15,6 +15,7 @@ use sip::{
 };
 
 use crate::call::Join;
+use crate::calling::Calling;
 use crate::config::{Prompts, SwitchConfig};
 use crate::event::{Event, EventKind};
 use crate::gate::Gate;
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     pub(crate) refused: RefusedCalls,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) relays: Relays,
+    pub(crate) calling: Calling,
     pub(crate) ports: Ports,
     pub(crate) tenants: Tenants,
     pub(crate) trunks: BTreeMap<TrunkId, Quota>,
@@ -121,6 +123,7 @@ impl Node {
             refused: RefusedCalls::default(),
             subscriptions: Subscriptions::default(),
             relays: Relays::default(),
+            calling: Calling::default(),
             ports: Ports::new(&config.media),
             tenants: Tenants::default(),
             trunks: BTreeMap::new(),

@@ -74,6 +74,21 @@ impl Switch {
                 Ok(ApiReply::Originated(id))
             }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
+            ApiRequest::SetDoNotDisturb { agent, on } => {
+                self.known_agent(tenant, &agent)?;
+                let input = RouterInput::SetDoNotDisturb { tenant: tenant.clone(), agent, on };
+                self.node.router.handle_input(now, input);
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Forward { agent } => {
+                let directory = self.node.directory.clone().ok_or(ApiError::NotFound)?;
+                let known = self.node.agent_as_set(&directory, tenant, &agent);
+                known.map(|agent| ApiReply::Forward(agent.forward)).ok_or(ApiError::NotFound)
+            }
+            ApiRequest::SetForward { agent, forward } => {
+                self.node.set_forward(tenant, &agent, forward)?;
+                Ok(ApiReply::Accepted)
+            }
             ApiRequest::MessagesWaiting { agent } => {
                 self.known_agent(tenant, &agent)?;
                 Ok(ApiReply::MessagesWaiting(self.waiting_for(tenant, &agent)))

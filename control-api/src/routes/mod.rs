@@ -4,12 +4,14 @@ mod agents;
 mod audio;
 mod call_control;
 mod call_views;
+mod calling;
 mod calls;
 mod events;
 mod pages;
 mod provisioning;
 mod queues;
 mod recordings;
+mod refused;
 mod tenants;
 mod trunks;
 
@@ -67,6 +69,9 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(call_control::resume))
         .routes(routes!(agents::list))
         .routes(routes!(agents::set_state))
+        .routes(routes!(calling::set_do_not_disturb))
+        .routes(routes!(calling::forward, calling::set_forward))
+        .routes(routes!(calling::set_messages_waiting))
         .routes(routes!(queues::list))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))
@@ -76,6 +81,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(events::ticket))
         .routes(routes!(tenants::list))
         .routes(routes!(trunks::list))
+        .routes(routes!(refused::list))
         .routes(routes!(pages::alive))
         .routes(routes!(pages::ready))
         .routes(routes!(pages::metrics))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sample::{ACME, ALICE, GLOBEX, SUPERVISOR, call};
+use crate::sample::{ACME, ALICE, GLOBEX, PLATFORM, SUPERVISOR, call};
 use crate::stand::Stand;
 
 #[tokio::test]
@@ -53,4 +53,53 @@ async fn an_agents_state_is_set_by_those_who_may() {
     let refused = put("alice", ACME, json!({"state": "offline"})).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "CONFLICT"));
     assert_eq!(stand.asked().len(), 4, "only what was allowed reached the engine");
+}
+
+#[tokio::test]
+async fn an_agent_says_whether_to_be_disturbed_and_where_calls_go_instead() {
+    let stand = Stand::new().await;
+    let put = async |agent: &str, what: &str, key: &str, body: serde_json::Value| {
+        let path = format!("/api/v1/agents/{agent}/{what}");
+        stand.ask("PUT", &path).key(key).json(&body).answer().await
+    };
+    let on = json!({"on": true});
+    assert_eq!(put("alice", "do-not-disturb", ALICE, on.clone()).await.data(), on);
+    assert_eq!(stand.asked(), ["acme SetDoNotDisturb { agent: alice, on: true }"]);
+    assert_eq!(put("zoe", "do-not-disturb", ALICE, on.clone()).await.code(), "AGENT_NOT_FOUND");
+    assert_eq!(put("alice", "do-not-disturb", GLOBEX, on).await.code(), "AGENT_NOT_FOUND");
+
+    let forward = json!({"no_answer": "102", "no_answer_s": 10});
+    let set = put("alice", "forward", ALICE, forward).await.data();
+    let expected = json!({"always": null, "busy": null, "no_answer": "102", "no_answer_s": 10});
+    assert_eq!(set, expected);
+    let toll = put("alice", "forward", ALICE, json!({"always": "+1900"})).await;
+    assert_eq!((toll.status, toll.code().as_str()), (409, "CONFLICT"));
+    let hasty = put("alice", "forward", ALICE, json!({"no_answer": "1", "no_answer_s": 1})).await;
+    assert_eq!(hasty.status, 400);
+    let now = stand.get("/api/v1/agents/alice/forward", ALICE).await.data();
+    assert_eq!(now["no_answer_s"], 20);
+}
+
+#[tokio::test]
+async fn how_many_messages_wait_is_not_for_agents_to_say() {
+    let stand = Stand::new().await;
+    let put = async |key: &str| {
+        let path = "/api/v1/agents/alice/messages-waiting";
+        stand.ask("PUT", path).key(key).json(&json!({"new": 2})).answer().await
+    };
+    assert_eq!(put(ACME).await.data(), json!({"new": 2, "old": 0}));
+    assert_eq!(put(ALICE).await.status, 403);
+    let asked = "acme SetMessagesWaiting { agent: alice, waiting: Waiting { new: 2, old: 0 } }";
+    assert_eq!(stand.asked(), [asked]);
+}
+
+#[tokio::test]
+async fn calls_that_were_nobodys_are_the_platforms_to_see() {
+    let stand = Stand::new().await;
+    let answer = stand.get("/api/v1/refused-calls", PLATFORM).await.json();
+    assert_eq!(answer["total"], 1);
+    let call = &answer["data"][0];
+    assert_eq!((&call["status"], &call["source"]), (&json!(403), &json!("203.0.113.9:5060")));
+    assert!(call["ladder"][0]["summary"].as_str().unwrap().starts_with("INVITE"));
+    assert_eq!(stand.get("/api/v1/refused-calls", ACME).await.status, 403);
 }

@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 23] = [
+const ROUTES: [&str; 28] = [
     "get /api/v1/agents",
+    "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
     "get /api/v1/calls/{id}",
     "get /api/v1/calls/{id}/events",
@@ -20,6 +21,7 @@ const ROUTES: [&str; 23] = [
     "get /api/v1/recordings",
     "get /api/v1/recordings/{id}",
     "get /api/v1/recordings/{id}/audio",
+    "get /api/v1/refused-calls",
     "get /api/v1/tenants",
     "get /api/v1/trunks",
     "get /docs",
@@ -30,6 +32,9 @@ const ROUTES: [&str; 23] = [
     "post /api/v1/calls/{id}/end",
     "post /api/v1/events/ticket",
     "post /api/v1/provisioning",
+    "put /api/v1/agents/{name}/do-not-disturb",
+    "put /api/v1/agents/{name}/forward",
+    "put /api/v1/agents/{name}/messages-waiting",
     "put /api/v1/agents/{name}/state",
 ];
 

@@ -160,7 +160,17 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::SetAgentState { state: AgentState::Offline, .. } => {
                 Err(ApiError::Conflict("no".to_owned()))
             }
-            ApiRequest::SetAgentState { .. } => Ok(ApiReply::Accepted),
+            ApiRequest::SetAgentState { .. }
+            | ApiRequest::SetDoNotDisturb { .. }
+            | ApiRequest::SetMessagesWaiting { .. } => Ok(ApiReply::Accepted),
+            ApiRequest::SetForward { forward, .. }
+                if forward.always.as_deref() == Some("+1900") =>
+            {
+                Err(ApiError::Conflict("may not be dialled".to_owned()))
+            }
+            ApiRequest::SetForward { .. } => Ok(ApiReply::Accepted),
+            ApiRequest::Forward { .. } => Ok(ApiReply::Forward(routing::Forward::default())),
+            ApiRequest::RefusedCalls => Ok(ApiReply::RefusedCalls(vec![refused_call()])),
             _ => Err(ApiError::NotFound),
         };
         let _ = reply.send(answer);
@@ -240,6 +250,19 @@ fn queue_row() -> QueueSnapshot {
         average_wait_ms: 4000,
         service_level_s: 20,
         service_level_percent: Some(80),
+    }
+}
+
+fn refused_call() -> switch::RefusedCall {
+    switch::RefusedCall {
+        id: call(66),
+        at: at(1),
+        source: "203.0.113.9:5060".parse().unwrap(),
+        trunk: None,
+        from: "100".to_owned(),
+        to: "+15550100".to_owned(),
+        status: 403,
+        ladder: vec![live_message()],
     }
 }
 

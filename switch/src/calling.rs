@@ -1,0 +1,65 @@
+//! What agents have set for their own phones through the API, in place of what is provisioned.
+
+use std::collections::BTreeMap;
+
+use base::{AgentId, TenantId};
+use routing::{Agent, Directory, Forward};
+
+use crate::api::ApiError;
+use crate::node::Node;
+
+/// Where calls go instead, for agents who have said so. Grows with provisioning only.
+#[derive(Debug, Default)]
+pub(crate) struct Calling {
+    forwards: BTreeMap<(TenantId, AgentId), Forward>,
+}
+
+impl Calling {
+    /// New provisioning: what an agent had set goes when the agent does, or when the provisioning
+    /// says something new about where the agent's calls go.
+    pub(crate) fn review(&mut self, old: &Directory, new: &Directory) {
+        self.forwards.retain(|(tenant, agent), _| {
+            let before = old.agent(tenant, agent).map(|agent| &agent.forward);
+            let now = new.agent(tenant, agent).map(|agent| &agent.forward);
+            now.is_some() && before == now
+        });
+    }
+}
+
+impl Node {
+    /// An agent as provisioned, with what they have set themselves.
+    pub(crate) fn agent_as_set(
+        &self,
+        directory: &Directory,
+        tenant: &TenantId,
+        agent: &AgentId,
+    ) -> Option<Agent> {
+        let mut known = directory.agent(tenant, agent)?.clone();
+        if let Some(forward) = self.calling.forwards.get(&(tenant.clone(), agent.clone())) {
+            known.forward = forward.clone();
+        }
+        Some(known)
+    }
+
+    /// Sets where an agent's direct calls go instead; only what the agent may dial is taken.
+    pub(crate) fn set_forward(
+        &mut self,
+        tenant: &TenantId,
+        agent: &AgentId,
+        forward: Forward,
+    ) -> Result<(), ApiError> {
+        let directory = self.directory.clone().ok_or(ApiError::NotFound)?;
+        let provisioned = directory.agent(tenant, agent).ok_or(ApiError::NotFound)?;
+        for to in [&forward.always, &forward.busy, &forward.no_answer].into_iter().flatten() {
+            routing::dial(&directory, tenant, Some(agent), to)
+                .map_err(|refused| ApiError::Conflict(refused.to_string()))?;
+        }
+        let key = (tenant.clone(), agent.clone());
+        if forward == provisioned.forward {
+            self.calling.forwards.remove(&key);
+        } else {
+            self.calling.forwards.insert(key, forward);
+        }
+        Ok(())
+    }
+}
