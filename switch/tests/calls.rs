@@ -24,6 +24,7 @@ mod registration;
 mod reliable;
 mod session_timer;
 mod setup;
+mod signalling_abuse;
 mod steps;
 mod storm;
 mod subscriptions;
