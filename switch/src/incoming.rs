@@ -112,6 +112,7 @@ impl Switch {
         }
         let invitation = AgentInvitation { tx, flow, invite, tenant, agent, directory };
         let call = Call::begin_from_agent(&mut self.node, now, invitation);
+        self.node.subscriptions.touch(&call.tenant, call.id);
         self.calls.insert(call);
     }
 

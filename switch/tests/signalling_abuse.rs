@@ -4,7 +4,9 @@
 use sip::Name;
 use switch::{ApiReply, ApiRequest, Cause, EndedBy, SecurityKind};
 
-use crate::rig::{ALICE, Asked, Call, DEMO, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, answer, header};
+use crate::rig::{
+    ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, answer, header,
+};
 
 #[test]
 fn a_call_that_comes_back_with_its_own_call_id_is_482_and_one_event() {
@@ -213,6 +215,7 @@ fn after_a_flood_of_every_kind_everything_is_gone_at_32_s_and_the_canary_has_its
         panic!("calls");
     };
     assert_eq!(live.len(), 1, "the canary");
+    rig.wire.clear();
     rig.caller_hangs_up(&mut canary);
     rig.confirm_bye(ALICE);
     assert_eq!(rig.record().cause, Cause::Normal);
@@ -258,5 +261,24 @@ fn an_agent_who_wants_no_calls_is_rung_by_no_queue() {
     let busy = phone.respond("486 Busy Here", None);
     rig.send(ALICE, &busy);
     rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn a_forward_that_was_set_over_the_api_is_followed() {
+    let mut rig = Rig::new();
+    rig.register(BOB, "bob");
+    let forward = routing::Forward { always: Some("+15550102".to_owned()), ..Default::default() };
+    let bob = base::AgentId::new("bob").unwrap();
+    rig.request("acme", ApiRequest::SetForward { agent: bob, forward }).unwrap();
+    let mut asked = Asked::new(&mut rig, ALICE, sip::Method::Invite, "bob");
+    asked.body = Some(("application/sdp".to_owned(), SDP_PCMU.to_owned()));
+    let answered = rig.ask_as(&mut asked, "alice", "alice-secret");
+    assert_eq!(answered.status().unwrap().as_u16(), 200, "by the number's flow");
+    let ack = asked.ack(&answered);
+    rig.send(ALICE, &ack);
+    assert_eq!(rig.count(BOB, "INVITE"), 0);
+    rig.input(switch::Input::EndCalls);
+    rig.wire.clear();
     rig.finish();
 }

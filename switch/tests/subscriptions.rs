@@ -293,3 +293,41 @@ fn a_ringing_lamp_is_seen_by_whoever_is_rung_too() {
     unsubscribe(&mut rig, asked, &ok);
     rig.finish();
 }
+
+#[test]
+fn an_agent_who_calls_is_shown_as_the_one_who_does() {
+    let mut rig = Rig::new();
+    rig.register(BOB, "bob");
+    let (asked, ok) = subscribe(&mut rig, "alice", "dialog");
+    notified(&mut rig, BOB);
+    let mut call = Asked::new(&mut rig, ALICE, Method::Invite, "bob");
+    call.body = Some(("application/sdp".to_owned(), SDP_PCMU.to_owned()));
+    let text = call.text(None);
+    rig.send(ALICE, &text);
+    let challenged = rig.expect(ALICE, "SIP/2.0 407");
+    let ack = call.ack(&challenged);
+    rig.send(ALICE, &ack);
+    let challenge = header(&challenged, "Proxy-Authenticate");
+    let authorization = call.authorization(&challenge, "alice", "alice-secret");
+    call.cseq += 1;
+    let text = call.text(Some(&authorization));
+    rig.send(ALICE, &text);
+    let place = rig.wire.iter().position(|(flow, message)| {
+        flow.remote == BOB && message.is_request() && message.method() == Method::Invite
+    });
+    let (_, invite) = rig.wire.remove(place.expect("bob rings")).unwrap();
+    let (_, body) = notified(&mut rig, BOB);
+    assert!(body.contains("direction=\"initiator\"") && body.contains("<state>early</state>"));
+    rig.send(BOB, &answer(&invite, BOB, "486 Busy Here", "y", None));
+    let refused = rig.expect_final(ALICE);
+    let ack = call.ack(&refused);
+    rig.send(ALICE, &ack);
+    while rig.wire.iter().any(|(flow, message)| flow.remote == BOB && message.is_request()) {
+        let (_, message) = rig.wire.pop_front().unwrap();
+        if message.is_request() && message.method() == Method::Notify {
+            rig.send(BOB, &answer(&message, BOB, "200 OK", "", None));
+        }
+    }
+    unsubscribe(&mut rig, asked, &ok);
+    rig.finish();
+}

@@ -115,14 +115,14 @@ impl Call {
     }
 
     fn dial_agent(&mut self, node: &mut Node, now: Instant, agent: AgentId) {
-        let Some(known) = self.directory.agent(&self.tenant, &agent) else {
+        let Some(known) = node.agent_as_set(&self.directory, &self.tenant, &agent) else {
             let failure = Failure::new(Cause::NoRoute, "the agent is not provisioned");
             return self.dial_failed(node, now, failure);
         };
         let to_self = self.far_side_agent() == Some(&agent);
         let verdict = match node.router.presence(&self.tenant, &agent) {
             _ if to_self => Direct::Busy,
-            Some(presence) => Direct::begin(known, presence),
+            Some(presence) => Direct::begin(&known, presence),
             None => Direct::Unavailable,
         };
         match verdict {
@@ -253,8 +253,8 @@ impl Call {
 
     /// An agent did not take it: to where that agent's calls go then.
     fn forward_failed(&mut self, node: &mut Node, now: Instant, agent: &AgentId, failure: Failure) {
-        let known = self.directory.agent(&self.tenant, agent);
-        let verdict = known.map(|known| match failure.cause {
+        let known = node.agent_as_set(&self.directory, &self.tenant, agent);
+        let verdict = known.as_ref().map(|known| match failure.cause {
             Cause::Busy => Direct::busy(known, ForwardReason::UserBusy),
             Cause::NoAnswer => Direct::unanswered(known, ForwardReason::NoAnswer),
             Cause::Unavailable => Direct::unanswered(known, ForwardReason::Unavailable),
