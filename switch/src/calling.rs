@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use base::{AgentId, TenantId};
-use routing::{Agent, Directory, Forward};
+use base::{AgentId, Instant, TenantId};
+use routing::{Agent, Directory, Forward, Input as RouterInput};
 
-use crate::api::ApiError;
+use crate::api::{ApiError, ApiReply, ApiRequest};
 use crate::node::Node;
+use crate::switch::Switch;
 
 /// Where calls go instead, for agents who have said so. Grows with provisioning only.
 #[derive(Debug, Default)]
@@ -61,5 +62,43 @@ impl Node {
             self.calling.forwards.insert(key, forward);
         }
         Ok(())
+    }
+}
+
+impl Switch {
+    /// What the API asks about an agent's phone.
+    pub(crate) fn serve_phone(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        request: ApiRequest,
+    ) -> Result<ApiReply, ApiError> {
+        match request {
+            ApiRequest::SetDoNotDisturb { agent, on } => {
+                self.known_agent(tenant, &agent)?;
+                let input = RouterInput::SetDoNotDisturb { tenant: tenant.clone(), agent, on };
+                self.node.router.handle_input(now, input);
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Forward { agent } => {
+                let directory = self.node.directory.clone().ok_or(ApiError::NotFound)?;
+                let known = self.node.agent_as_set(&directory, tenant, &agent);
+                known.map(|agent| ApiReply::Forward(agent.forward)).ok_or(ApiError::NotFound)
+            }
+            ApiRequest::SetForward { agent, forward } => {
+                self.node.set_forward(tenant, &agent, forward)?;
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::MessagesWaiting { agent } => {
+                self.known_agent(tenant, &agent)?;
+                Ok(ApiReply::MessagesWaiting(self.waiting_for(tenant, &agent)))
+            }
+            ApiRequest::SetMessagesWaiting { agent, waiting } => {
+                self.known_agent(tenant, &agent)?;
+                self.set_waiting(now, tenant, &agent, waiting);
+                Ok(ApiReply::Accepted)
+            }
+            _ => Err(ApiError::NotFound),
+        }
     }
 }

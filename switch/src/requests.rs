@@ -74,30 +74,11 @@ impl Switch {
                 Ok(ApiReply::Originated(id))
             }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
-            ApiRequest::SetDoNotDisturb { agent, on } => {
-                self.known_agent(tenant, &agent)?;
-                let input = RouterInput::SetDoNotDisturb { tenant: tenant.clone(), agent, on };
-                self.node.router.handle_input(now, input);
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::Forward { agent } => {
-                let directory = self.node.directory.clone().ok_or(ApiError::NotFound)?;
-                let known = self.node.agent_as_set(&directory, tenant, &agent);
-                known.map(|agent| ApiReply::Forward(agent.forward)).ok_or(ApiError::NotFound)
-            }
-            ApiRequest::SetForward { agent, forward } => {
-                self.node.set_forward(tenant, &agent, forward)?;
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::MessagesWaiting { agent } => {
-                self.known_agent(tenant, &agent)?;
-                Ok(ApiReply::MessagesWaiting(self.waiting_for(tenant, &agent)))
-            }
-            ApiRequest::SetMessagesWaiting { agent, waiting } => {
-                self.known_agent(tenant, &agent)?;
-                self.set_waiting(now, tenant, &agent, waiting);
-                Ok(ApiReply::Accepted)
-            }
+            request @ (ApiRequest::SetDoNotDisturb { .. }
+            | ApiRequest::Forward { .. }
+            | ApiRequest::SetForward { .. }
+            | ApiRequest::MessagesWaiting { .. }
+            | ApiRequest::SetMessagesWaiting { .. }) => self.serve_phone(now, tenant, request),
             ApiRequest::RefusedCalls => {
                 Ok(ApiReply::RefusedCalls(self.node.refused.all().cloned().collect()))
             }
@@ -120,7 +101,7 @@ impl Switch {
     }
 
     /// Whether the tenant has that agent.
-    fn known_agent(&self, tenant: &TenantId, agent: &AgentId) -> Result<(), ApiError> {
+    pub(crate) fn known_agent(&self, tenant: &TenantId, agent: &AgentId) -> Result<(), ApiError> {
         let directory = self.node.directory.as_ref().ok_or(ApiError::NotFound)?;
         directory.agent(tenant, agent).map(|_| ()).ok_or(ApiError::NotFound)
     }
