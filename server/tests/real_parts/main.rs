@@ -3,13 +3,14 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod abuse;
 mod audio;
 mod baresip;
+mod canary;
 mod certificates;
 mod commands;
 mod hep;
 mod lateness;
-#[allow(clippy::cast_possible_truncation, dead_code)]
 mod name_server;
 mod net;
 mod outage;
@@ -31,7 +32,10 @@ mod subscribers;
 mod survival;
 mod talking;
 mod tls;
+mod torture;
 mod trunk_tls;
 mod unheard;
 mod websocket;
 mod wildcard;
+mod wire;
+#[allow(clippy::cast_possible_truncation, dead_code)]

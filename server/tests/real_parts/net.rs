@@ -13,7 +13,8 @@ pub(crate) fn free_port(address: IpAddr) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let offset = (std::process::id() % 1000) as u16;
     for _ in 0..2000 {
-        let port = 5100 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 2000 * 2;
+        let turn = offset.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 5100 + turn % 2000 * 2;
         if UdpSocket::bind((address, port)).is_ok() {
             return port;
         }

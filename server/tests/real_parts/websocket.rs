@@ -8,7 +8,7 @@ use crate::strowger::{ACME, Folder, Setup, Strowger};
 
 /// What JsSIP says of itself: no host that anybody could reach.
 const CONTACT: &str = "sip:k7x2@df7jal23ls0d.invalid;transport=ws";
-const SIP: (&str, &str) = ("sec-websocket-protocol", "sip");
+pub(crate) const SIP: (&str, &str) = ("sec-websocket-protocol", "sip");
 
 fn takes_a_call<W: Wire>(folder: &Folder, server: &Strowger, mut alice: Client<W>) {
     assert_eq!(alice.register("alice"), [401, 200]);
