@@ -135,7 +135,7 @@ fn a_crowd_of_idle_connections_costs_little_and_goes_without_a_trace() {
     until("all are served", || descriptors(&server) >= descriptors_before + crowd);
     let each = memory(&server).saturating_sub(before) as f64 / crowd as f64;
     println!("{crowd} idle connections, {each:.1} KiB each");
-    assert!(each < 32.0, "{each} KiB for each of {crowd}");
+    assert!(each < 16.0, "{each} KiB for each of {crowd}");
 
     let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
     server.agent_is(ACME, "bob", "available");

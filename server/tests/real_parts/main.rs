@@ -10,6 +10,7 @@ mod canary;
 mod certificates;
 mod commands;
 mod hep;
+mod kamailio;
 mod lateness;
 mod name_server;
 mod net;

@@ -120,10 +120,7 @@ impl Way {
 }
 
 /// What one frame holds; nothing when the other end has closed.
-fn frame(
-    socket: &mut WebSocket<Box<dyn Stream>>,
-    buffer: &mut [u8],
-) -> std::io::Result<usize> {
+fn frame(socket: &mut WebSocket<Box<dyn Stream>>, buffer: &mut [u8]) -> std::io::Result<usize> {
     socket.get_ref().patience(NAP);
     match socket.read() {
         Ok(tungstenite::Message::Close(_)) => Ok(0),
