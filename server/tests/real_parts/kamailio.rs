@@ -53,6 +53,7 @@ impl Kamailio {
         let address = SocketAddr::new(PROXY, free_port(PROXY));
         let config = format!(
             "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=2\ntcp_children=1\n\
+             tcp_source_ipv4={PROXY}\n\
              listen=udp:{address}\nlisten=tcp:{address}\n{}",
             ROUTES.replace("SERVER", server)
         );
