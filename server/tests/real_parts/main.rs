@@ -12,6 +12,7 @@ mod commands;
 mod hep;
 mod kamailio;
 mod lateness;
+#[allow(clippy::cast_possible_truncation, dead_code)]
 mod name_server;
 mod net;
 mod outage;
@@ -39,4 +40,3 @@ mod unheard;
 mod websocket;
 mod wildcard;
 mod wire;
-#[allow(clippy::cast_possible_truncation, dead_code)]
