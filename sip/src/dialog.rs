@@ -108,6 +108,20 @@ fn record_routes(message: &Message) -> Result<Vec<String>, DialogError> {
     Ok(routes)
 }
 
+/// The Call-ID, which we write into each request of the dialog. What the parser let pass as text
+/// need not be fit for that.
+fn call_id(message: &Message) -> Result<String, DialogError> {
+    fit("Call-ID", message.call_id().to_owned())
+}
+
+/// The text, if no control character is in it.
+fn fit(name: &'static str, text: String) -> Result<String, DialogError> {
+    if text.chars().any(char::is_control) {
+        return Err(HeaderError::new(name, "a control character in it").into());
+    }
+    Ok(text)
+}
+
 /// Without what no Request-URI may have: a Contact may carry header fields and a method.
 fn request_uri(uri: Uri<'_>) -> UriBuf {
     bare(uri).unwrap_or_else(|_| uri.to_buf())
@@ -127,12 +141,12 @@ impl Dialog {
         let (from, to) = (request.from()?, request.to()?);
         Ok(Self {
             id: DialogId {
-                call_id: request.call_id().to_owned(),
+                call_id: call_id(request)?,
                 local_tag: local_tag.to_owned(),
                 remote_tag: from.tag().unwrap_or("").to_owned(),
             },
-            local: to.without_tag(),
-            remote: from.without_tag(),
+            local: fit("To", to.without_tag())?,
+            remote: fit("From", from.without_tag())?,
             local_contact: Some(local_contact),
             local_cseq: 0,
             remote_cseq: Some(request.cseq()?),
@@ -153,12 +167,12 @@ impl Dialog {
         let contact = request.get(Name::CONTACT).and_then(|text| Address::parse(text).ok());
         Ok(Self {
             id: DialogId {
-                call_id: response.call_id().to_owned(),
+                call_id: call_id(response)?,
                 local_tag: from.tag().ok_or(missing("From tag"))?.to_owned(),
                 remote_tag: to.tag().unwrap_or("").to_owned(),
             },
-            local: from.without_tag(),
-            remote: to.without_tag(),
+            local: fit("From", from.without_tag())?,
+            remote: fit("To", to.without_tag())?,
             local_contact: contact.map(|contact| contact.uri().to_buf()),
             local_cseq: response.cseq()?,
             remote_cseq: None,
