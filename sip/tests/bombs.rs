@@ -137,6 +137,20 @@ fn header_fields_in_disguise_are_no_header_fields_or_refused() {
     assert_eq!(message.header(Name::P_ASSERTED_IDENTITY), None);
 }
 
+/// What a dialog is known by stands in our own requests too, which can hold no such character.
+#[test]
+fn control_characters_in_what_names_a_dialog_are_refused() {
+    for (good, bad) in [
+        ("Call-ID: c1@", "Call-ID: c1\u{f}@"),
+        ("Call-ID: c1@", "Call-ID: c1\u{7f}@"),
+        (";tag=f1", ";tag=f\u{1}1"),
+        ("To: <sip:bob@192.0.2.1>", "To: <sip:bob@192.0.2.1>;tag=\"a\tb\""),
+    ] {
+        let text = options_with("Content-Length: 0\r\n").replace(good, bad);
+        assert_eq!(fate(udp(), text), (Some(400), 0), "{bad:?}");
+    }
+}
+
 #[test]
 fn broken_responses_and_acks_are_never_answered() {
     for text in [

@@ -276,6 +276,12 @@ impl<'a> Checks<'a> {
                 self.note(Problem::Missing(name.as_str()), 0);
             }
         }
+        if let Some(entry) = index.headers.hot(Name::CALL_ID)
+            && holds_control(self.value(entry))
+        {
+            let error = HeaderError::new("Call-ID", "a control character");
+            self.note(Problem::Header(error), entry.name.start());
+        }
         if let Some(entry) = index.headers.hot(Name::CSEQ) {
             match cseq(self.value(entry), index) {
                 Ok((number, method)) => {
@@ -336,6 +342,10 @@ impl<'a> Checks<'a> {
         match Address::parse(value) {
             Ok(address) => {
                 let tag = address.tag()?;
+                if holds_control(tag) {
+                    let error = HeaderError::new(name.as_str(), "a control character in its tag");
+                    self.note(Problem::Header(error), entry.name.start());
+                }
                 // The tag is a part of the value, which is a part of the head.
                 let from = tag.as_ptr().addr() - self.head.as_ptr().addr();
                 Some(Span::new(from, from + tag.len()))
@@ -346,6 +356,11 @@ impl<'a> Checks<'a> {
             }
         }
     }
+}
+
+/// What a dialog is known by stands in our own requests too, which hold no control character.
+fn holds_control(text: &str) -> bool {
+    text.bytes().fold(false, |some, byte| some | (byte < b' ') | (byte == 0x7f))
 }
 
 /// The number of CSeq and, for a response, its method.
