@@ -21,6 +21,8 @@ use crate::persist::Intake;
 use crate::provision::ProvisionFault;
 use crate::signalling::{Control, Handle};
 
+/// How long the registrars of carriers may take to take our contact back.
+const REGISTRARS: Duration = Duration::from_secs(2);
 /// Live calls that did not end by the drain's deadline are ended; their records take this long.
 const LAST_BYES: Duration = Duration::from_secs(5);
 /// Recordings that are not uploaded by then go up at the next start.
@@ -100,6 +102,7 @@ impl Node {
                 tracing::warn!(calls = self.live_calls(), "calls that did not end in time");
             }
         }
+        self.leave_registrars().await;
         let left = self.recorder.stop(UPLOADS).await;
         if left.uploads > 0 {
             tracing::warn!(uploads = left.uploads, "uploads that the next start takes up");
@@ -132,6 +135,18 @@ impl Node {
         self.store.close().await;
         drop(self.claims);
         tracing::info!("ended");
+    }
+
+    /// Waits a moment for the carriers' registrars to confirm that we are gone.
+    async fn leave_registrars(&self) {
+        let until = tokio::time::Instant::now() + REGISTRARS;
+        while !self.signalling.drained.load(Ordering::Relaxed) {
+            if tokio::time::Instant::now() >= until {
+                tracing::warn!("not every registrar confirmed that we are gone");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn quiet_within(&self, limit: Duration) -> bool {

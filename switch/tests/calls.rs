@@ -17,6 +17,7 @@ mod in_dialog;
 mod limits;
 mod logbook;
 mod messages;
+mod next_hop;
 mod originate;
 mod outbound;
 mod refusal;

@@ -238,6 +238,10 @@ impl Links {
     }
 
     fn measure(&mut self, now: Instant, event: &switch::Event) {
+        if let EventKind::TrunkStateChanged { trunk, state, .. } = &event.kind {
+            let up = metrics::gauge!("strowger_trunk_up", "trunk" => trunk.to_string());
+            up.set(if *state == switch::TrunkState::Up { 1.0 } else { 0.0 });
+        }
         let Some(call) = event.call else { return };
         match &event.kind {
             EventKind::CallStarted { .. } => {

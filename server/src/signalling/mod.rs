@@ -13,7 +13,7 @@ mod ways;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base::{Rng, TenantId};
@@ -79,6 +79,8 @@ pub(crate) struct Handle {
     pub(crate) media: wake::Sender<(WorkerId, media::Event)>,
     /// Calls that are up.
     pub(crate) live_calls: Arc<AtomicUsize>,
+    /// Whether no call is up or can come any more, because the node was told to drain.
+    pub(crate) drained: Arc<AtomicBool>,
 }
 
 /// Bound SIP sockets and their queues: made before the thread, so that a taken port is an error of
@@ -122,8 +124,8 @@ impl Signalling {
         let (media_sender, media) = wake::queue(MEDIA, &bell);
         let (streams_sender, inputs) = wake::queue(STREAMS, &bell);
         let streams = Streams::new(&config.limits, streams_sender);
-        let live_calls = Arc::default();
-        let handle = Handle { control: control_sender, media: media_sender, live_calls };
+        let (live_calls, drained) = (Arc::default(), Arc::default());
+        let handle = Handle { control: control_sender, media: media_sender, live_calls, drained };
         let name_servers = config.dns.servers.clone();
         let hep = Hep::start(&config.hep)?;
         Ok(Self {
@@ -193,7 +195,7 @@ impl Signalling {
         let runtime = tokio::runtime::Handle::current();
         let out = Out { runtime, streams: self.streams, keeper: tls, listeners };
         let Self { ports, bell, inputs: streams, control, media, hep, .. } = self;
-        let live_calls = self.handle.live_calls;
+        let (live_calls, drained) = (self.handle.live_calls, self.handle.drained);
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
             let ways = Ways::new(out, ports.clone());
@@ -208,6 +210,7 @@ impl Signalling {
                 switch,
                 links,
                 live_calls,
+                drained,
                 provisioned: false,
                 stopped: false,
             };
@@ -251,6 +254,7 @@ struct Drive {
     switch: Switch,
     links: Links,
     live_calls: Arc<AtomicUsize>,
+    drained: Arc<AtomicBool>,
     provisioned: bool,
     stopped: bool,
 }
@@ -289,6 +293,7 @@ impl Drive {
                 self.links.drain(now, &mut self.switch);
             }
             self.live_calls.store(self.switch.sizes().calls, Ordering::Relaxed);
+            self.drained.store(self.switch.is_drained(), Ordering::Relaxed);
         }
     }
 

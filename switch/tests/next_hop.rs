@@ -1,0 +1,129 @@
+//! Where our requests in a trunk's dialog go: its Contact or Route may be a name, another transport,
+//! or an address that nobody but itself can reach.
+
+use std::net::SocketAddr;
+
+use sip::Transport;
+use switch::Input;
+
+use crate::rig::{Call, Rig, SDP_PCMU, TRUNK, answer};
+
+/// Another server of the carrier.
+const ELSEWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 22)), 5062);
+
+/// A call from that address whose INVITE has this Contact, answered and confirmed.
+fn call_with_contact(rig: &mut Rig, from: SocketAddr, contact: &str, lines: &str) -> Call {
+    let mut call = Call::new(rig, from, "+15550101");
+    let old = format!("Contact: <sip:carrier@{from}>\r\n");
+    let invite = call.invite();
+    assert!(invite.contains(&old));
+    rig.send(from, &invite.replace(&old, &format!("{lines}Contact: <{contact}>\r\n")));
+    let ok = rig.expect(from, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(from, &ack);
+    call
+}
+
+fn end(rig: &mut Rig) {
+    let id = rig.last_call();
+    rig.request("acme", switch::ApiRequest::EndCall { call: id }).unwrap();
+}
+
+#[test]
+fn a_contact_that_is_a_name_is_resolved_and_our_bye_goes_there() {
+    let mut rig = Rig::new();
+    rig.world.host("sbc.carrier.example", &[ELSEWHERE]);
+    call_with_contact(&mut rig, TRUNK, "sip:c@sbc.carrier.example:5062", "");
+    end(&mut rig);
+    rig.expect_silence(TRUNK);
+    let bye = rig.expect(ELSEWHERE, "BYE sip:c@sbc.carrier.example:5062 SIP/2.0");
+    rig.send(ELSEWHERE, &answer(&bye, ELSEWHERE, "200 OK", "x", None));
+    rig.finish();
+}
+
+#[test]
+fn a_record_route_that_is_a_name_is_resolved_and_our_bye_goes_there() {
+    let mut rig = Rig::new();
+    rig.world.host("edge.carrier.example", &[ELSEWHERE]);
+    let route = "Record-Route: <sip:edge.carrier.example:5062;lr>\r\n";
+    call_with_contact(&mut rig, TRUNK, "sip:c@10.9.9.9", route);
+    end(&mut rig);
+    let bye = rig.expect(ELSEWHERE, "BYE sip:c@10.9.9.9 SIP/2.0");
+    rig.send(ELSEWHERE, &answer(&bye, ELSEWHERE, "200 OK", "x", None));
+    rig.finish();
+}
+
+#[test]
+fn a_name_that_leads_nowhere_leaves_the_flow_that_the_call_came_over() {
+    let mut rig = Rig::new();
+    call_with_contact(&mut rig, TRUNK, "sip:c@nowhere.carrier.example", "");
+    end(&mut rig);
+    rig.confirm_bye(TRUNK);
+    rig.finish();
+}
+
+#[test]
+fn a_name_that_says_itself_that_it_is_none_is_not_asked_for() {
+    let mut rig = Rig::new();
+    call_with_contact(&mut rig, TRUNK, "sip:c@xyz.invalid;transport=ws", "");
+    assert!(rig.questions.is_empty());
+    end(&mut rig);
+    rig.confirm_bye(TRUNK);
+    rig.finish();
+}
+
+#[test]
+fn a_contact_over_tcp_is_connected_to() {
+    let mut rig = Rig::new();
+    rig.world.listens(Transport::Tcp, ELSEWHERE);
+    call_with_contact(&mut rig, TRUNK, "sip:c@127.0.0.22:5062;transport=tcp", "");
+    end(&mut rig);
+    let (flow, bye) = rig.wire.pop_back().expect("a BYE");
+    assert_eq!((flow.transport, flow.remote), (Transport::Tcp, ELSEWHERE));
+    rig.input(Input::Received { flow, bytes: answer(&bye, ELSEWHERE, "200 OK", "x", None).into() });
+    rig.finish();
+}
+
+#[test]
+fn a_carrier_behind_an_address_translator_is_reached_where_it_came_from() {
+    let outside: SocketAddr = "198.51.100.7:1024".parse().unwrap();
+    let trunk = "[[trunks]]\nid = \"natted\"\nsources = [\"198.51.100.7\"]\n";
+    let mut rig = Rig::with(&format!("{trunk}{}", crate::rig::DEMO));
+    call_with_contact(&mut rig, outside, "sip:c@192.168.1.20:5060", "");
+    end(&mut rig);
+    rig.confirm_bye(outside);
+    rig.finish();
+}
+
+#[test]
+fn a_trunks_call_outlives_its_connection_and_goes_on_over_another() {
+    let mut rig = Rig::new();
+    rig.tcp.push((TRUNK, 7));
+    rig.world.listens(Transport::Tcp, TRUNK);
+    call_with_contact(&mut rig, TRUNK, &format!("sip:c@{TRUNK};transport=tcp"), "");
+    let flow = rig.flow(TRUNK);
+    rig.input(Input::FlowClosed { flow });
+    assert!(rig.records.is_empty(), "the call is up");
+    end(&mut rig);
+    let (flow, bye) = rig.wire.pop_back().expect("a BYE");
+    assert_eq!((flow.transport, flow.connection), (Transport::Tcp, 1001));
+    assert!(bye.bytes().starts_with(b"BYE"));
+    rig.input(Input::Received { flow, bytes: answer(&bye, TRUNK, "200 OK", "x", None).into() });
+    rig.finish();
+}
+
+#[test]
+fn a_re_invite_may_move_the_dialog_to_a_name() {
+    let mut rig = Rig::new();
+    rig.world.host("sbc.carrier.example", &[ELSEWHERE]);
+    let mut call = call_with_contact(&mut rig, TRUNK, &format!("sip:carrier@{TRUNK}"), "");
+    let again = call.next("INVITE", Some(SDP_PCMU));
+    let old = format!("Contact: <sip:carrier@{TRUNK}>");
+    rig.send(TRUNK, &again.replace(&old, "Contact: <sip:c@sbc.carrier.example:5062>"));
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    end(&mut rig);
+    rig.expect(ELSEWHERE, "BYE sip:c@sbc.carrier.example:5062");
+}
