@@ -56,7 +56,10 @@ impl Switch {
         let is_theirs = match (&peer.agent, &peer.trunk) {
             (Some(agent), _) => self.has_binding(now, &peer.tenant, agent, flow),
             (None, Some(trunk)) => {
-                own.remote.ip() == flow.remote.ip() || self.trunks_at(&flow).contains(trunk)
+                let source = flow.remote.ip();
+                own.remote.ip() == source
+                    || self.trunks_at(&flow).contains(trunk)
+                    || self.node.trunk_states.is_server(trunk, source)
             }
             (None, None) => own.remote.ip() == flow.remote.ip(),
         };

@@ -16,6 +16,9 @@ impl Switch {
                 self.node.outbox.push_back(Output::Connect { id, hop, identity });
             }
             PathOutput::Event(purpose, event) => self.on_path_event(now, purpose, event),
+            PathOutput::Server { trunk, address } => {
+                self.node.trunk_states.learn_server(&trunk, address);
+            }
             PathOutput::Outcome { trunk, uri, outcome } => {
                 self.node.on_trunk_outcome(now, &trunk, &uri, outcome);
             }

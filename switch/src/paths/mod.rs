@@ -317,9 +317,13 @@ impl Paths {
         };
         let Some(uri) = path.ask.uris.get(to.uri).cloned() else { return };
         let (purpose, hop) = (path.ask.purpose.clone(), to.hop.clone());
+        let trunk = path.ask.identity.clone();
         path.stage = Stage::Ready { at: to, sent: None };
         if matches!(purpose, PathFor::Dialog(_)) {
             self.close(id);
+        } else if let Some(trunk) = trunk {
+            let address = hop.remote.ip();
+            self.outbox.push_back(PathOutput::Server { trunk, address });
         }
         let event = PathEvent::Ready { path: id, uri, hop, flow };
         self.outbox.push_back(PathOutput::Event(purpose, event));

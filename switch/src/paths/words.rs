@@ -1,5 +1,7 @@
 //! What is asked of the paths, and what they say.
 
+use std::net::IpAddr;
+
 use base::{Duration, TrunkId};
 use sip::resolve::{Hop, Question};
 use sip::{Flow, Transport, UriBuf};
@@ -141,7 +143,20 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum PathOutput {
     Ask(Question),
-    Connect { id: ConnectId, hop: Hop, identity: Option<TrunkId> },
+    Connect {
+        id: ConnectId,
+        hop: Hop,
+        identity: Option<TrunkId>,
+    },
     Event(PathFor, PathEvent),
-    Outcome { trunk: TrunkId, uri: UriBuf, outcome: Outcome },
+    Outcome {
+        trunk: TrunkId,
+        uri: UriBuf,
+        outcome: Outcome,
+    },
+    /// One of the trunk's own servers is there: its URI led to it, not the word of a peer.
+    Server {
+        trunk: TrunkId,
+        address: IpAddr,
+    },
 }

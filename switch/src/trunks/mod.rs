@@ -10,6 +10,7 @@ mod target;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use base::{Duration, Instant, Rng, TrunkId};
 use routing::Directory;
@@ -20,6 +21,9 @@ use self::target::Target;
 pub use self::target::TrunkState;
 pub use self::view::{OwnBindingView, TargetView, TrunkView};
 use crate::paths::{Outcome, PathId};
+
+/// The most addresses remembered of one trunk's servers; then it begins anew.
+const SERVERS: usize = 64;
 
 /// A request of a trunk's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +59,8 @@ struct Trunk {
     /// How often its targets are probed.
     every: Option<Duration>,
     binding: Option<OwnBinding>,
+    /// Where its URIs have led: what comes from there within its dialogs is its own.
+    servers: BTreeSet<IpAddr>,
     /// What was told last.
     told: (TrunkState, Option<bool>),
     due: Option<Instant>,
@@ -87,6 +93,7 @@ impl Trunks {
                 targets,
                 every: every.map(|seconds| Duration::from_secs(seconds.into())),
                 binding,
+                servers: before.servers,
                 told: before.told,
                 due: before.due,
             };
@@ -213,6 +220,20 @@ impl Trunks {
         over.map(|(id, _)| id.clone()).collect()
     }
 
+    /// A trunk's URI has led to that address.
+    pub(crate) fn learn_server(&mut self, id: &TrunkId, address: IpAddr) {
+        let Some(trunk) = self.all.get_mut(id) else { return };
+        if trunk.servers.len() >= SERVERS {
+            trunk.servers.clear();
+        }
+        trunk.servers.insert(address);
+    }
+
+    /// Whether that address is one of the trunk's servers, as far as its URIs have led us there.
+    pub(crate) fn is_server(&self, id: &TrunkId, address: IpAddr) -> bool {
+        self.all.get(id).is_some_and(|trunk| trunk.servers.contains(&address))
+    }
+
     /// The user of our contact at a trunk's registrar.
     pub(crate) fn contact_user(&self, id: &TrunkId) -> Option<&str> {
         self.all.get(id)?.binding.as_ref().map(|binding| binding.user.as_str())
@@ -227,7 +248,8 @@ impl Trunks {
 impl Trunk {
     fn nothing() -> Self {
         let (targets, told) = (Vec::new(), (TrunkState::Unknown, None));
-        Self { targets, every: None, binding: None, told, due: None }
+        let servers = BTreeSet::new();
+        Self { targets, every: None, binding: None, servers, told, due: None }
     }
 
     /// A carrier that wants us registered takes no calls while we are not.
