@@ -294,3 +294,14 @@ fn an_agent_who_goes_on_a_break_while_ringing_is_cancelled() {
     rig.caller_hangs_up(&mut call);
     rig.finish();
 }
+
+#[test]
+fn a_phone_behind_a_proxy_is_called_by_the_route_that_its_registration_left() {
+    let mut rig = Rig::new();
+    let lines = "Supported: path\r\nPath: <sip:edge@192.0.2.99;lr>\r\n\
+        Contact: <sip:alice@10.0.0.7:5060>;expires=3600\r\n";
+    rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), lines);
+    rig.dial_into_queue();
+    let invite = rig.expect(ALICE, "INVITE sip:alice@10.0.0.7:5060");
+    assert_eq!(crate::rig::header(&invite, "Route"), "<sip:edge@192.0.2.99;lr>");
+}

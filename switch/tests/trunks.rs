@@ -7,7 +7,7 @@ use sip::resolve::Question;
 use sip::{Message, Transport};
 use switch::{ApiReply, ApiRequest, TrunkState, TrunkView};
 
-use crate::rig::{DEMO, Rig, answer, header};
+use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, answer, header};
 
 /// The carrier's two servers.
 pub(crate) const FIRST: SocketAddr = SocketAddr::new(IP_1, 5060);
@@ -215,4 +215,64 @@ fn a_trunk_that_is_provisioned_no_more_is_probed_no_more() {
     rig.expect_silence(FIRST);
     assert_eq!(rig.switch.sizes().paths, 0);
     rig.finish();
+}
+
+/// Calls to the US go out over the trunk.
+const ROUTED: &str = r#"country = "US"
+routes = [{ prefix = "+1", trunk = "outside" }]
+caller_id = "+15550100"
+skills = [{ id = "sales" }, { id = "billing" }]"#;
+
+fn with_routes() -> Rig {
+    let demo = DEMO.replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, ROUTED);
+    let unprobed = PROBED.replace("probe_s = 30", "probe_s = 0");
+    let mut rig = Rig::with(&format!("{unprobed}{demo}"));
+    rig.world.host("one.carrier.example", &[FIRST]);
+    rig.world.host("two.carrier.example", &[SECOND]);
+    let targets = [(10, 5060, "one.carrier.example"), (20, 5070, "two.carrier.example")];
+    rig.world.service("_sip._udp.carrier.example", &targets);
+    rig.register_both();
+    rig
+}
+
+#[test]
+fn a_call_is_on_the_second_server_within_two_seconds_when_the_first_is_dead() {
+    let mut rig = with_routes();
+    rig.agent_dials(ALICE, "alice", "+12125550123", "");
+    rig.expect(FIRST, "INVITE sip:+12125550123@carrier.example");
+    rig.advance_ms(1_999);
+    let invite = rig.expect(SECOND, "INVITE sip:+12125550123@carrier.example");
+    let mut carrier = Phone::new(SECOND, invite);
+    rig.send(SECOND, &carrier.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(SECOND, "ACK");
+    let ok = rig.expect(ALICE, "SIP/2.0 200");
+    assert!(ok.content_type().is_some());
+    // Another server of the carrier, one that its name has led to, ends the call.
+    rig.wire.clear();
+    let bye = carrier.next("BYE", None);
+    rig.send(FIRST, &bye);
+    rig.expect(FIRST, "SIP/2.0 200");
+    rig.confirm_bye(ALICE);
+    // The next call does not wait for the dead one.
+    rig.agent_dials(ALICE, "alice", "+12125550124", "");
+    rig.expect(SECOND, "INVITE sip:+12125550124@carrier.example");
+}
+
+#[test]
+fn a_call_is_on_the_second_server_at_once_when_the_first_refuses_with_503() {
+    let mut rig = with_routes();
+    rig.agent_dials(ALICE, "alice", "+12125550123", "");
+    let invite = rig.expect(FIRST, "INVITE");
+    respond(&mut rig, FIRST, &invite, "503 Service Unavailable");
+    rig.expect(SECOND, "INVITE sip:+12125550123@carrier.example");
+}
+
+#[test]
+fn a_server_that_answers_100_is_waited_for() {
+    let mut rig = with_routes();
+    rig.agent_dials(ALICE, "alice", "+12125550123", "");
+    let invite = rig.expect(FIRST, "INVITE");
+    respond(&mut rig, FIRST, &invite, "100 Trying");
+    rig.advance_ms(10_000);
+    rig.expect_silence(SECOND);
 }

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::net::free_port;
-use crate::parts::{LIMIT, many_agents};
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, carrier, many_agents};
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
-use crate::strowger::{Folder, PLATFORM, Setup, Strowger};
+use crate::strowger::{ACME, Folder, PLATFORM, Setup, Strowger};
 
 const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
 
@@ -149,4 +149,64 @@ fn a_carriers_silent_first_server_leaves_it_up_by_its_second() {
         let outside = trunks.as_array()?.iter().find(|row| row["id"] == "outside")?;
         (outside["targets"][0]["state"] == "down").then_some(())
     });
+}
+
+/// A server of the carrier that is overloaded.
+const OVERLOADED: [Step; 2] = [Step::ExpectInvite, Step::Answer(503)];
+
+/// A caller from `carrier-a` to acme's sales, whose flow calls a number outside; the trunk there has
+/// two servers, and only the second takes the call.
+fn lands_on_the_second(name: &str, first: Option<&[Step]>) {
+    let folder = Folder::new(name);
+    let one = SocketAddr::new(CARRIER, free_port(CARRIER));
+    let two = SocketAddr::new(CARRIER, free_port(CARRIER));
+    let refuses = first.map(|steps| sipp(&folder, "first", one, steps));
+    let takes = sipp(&folder, "second", two, &TALK);
+    let trunk = format!(
+        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 0\n\
+         targets = [{{ uri = \"sip:{one}\" }}, {{ uri = \"sip:{two}\", priority = 1 }}]\n"
+    );
+    let path = provisioned(&folder, &trunk);
+    let demo = std::fs::read_to_string(&path).expect("the provisioning");
+    let greeting = "{ do = \"play\", prompt = \"greeting\" }";
+    let dial = "{ do = \"dial\", to = \"+12125550123\" }";
+    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\n\
+        routes = [{ prefix = \"+1\", trunk = \"outside\" }]\n\nqueues = [";
+    let demo = demo.replacen(greeting, dial, 1).replacen("queues = [", routes, 1);
+    std::fs::write(&path, demo).expect("the provisioning");
+    let setup = Setup { provisioning: Some(path), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    server.calls_are(ACME, 1, "connected");
+    caller.hang_up();
+    caller.succeed(LIMIT);
+    takes.succeed(LIMIT);
+    if let Some(refuses) = refuses {
+        refuses.succeed(LIMIT);
+    }
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let ladder = format!("/api/v1/calls/{}/ladder", call["id"].as_str().expect("its id"));
+    let invited = |ladder: &serde_json::Value, at: SocketAddr| {
+        let to = |row: &&serde_json::Value| {
+            row.to_string().contains(&at.to_string())
+                && row.to_string().contains("INVITE sip:+1212")
+        };
+        let rows = ladder.as_array().expect("messages");
+        let row = rows.iter().find(to).unwrap_or_else(|| panic!("no INVITE to {at}: {ladder:#}"));
+        base::UnixTime::parse_rfc3339(row["at"].as_str().expect("a time")).expect("a time")
+    };
+    let ladder = server.data(&ladder, ACME);
+    let (first, second) = (invited(&ladder, one), invited(&ladder, two));
+    let micros = second.as_micros() - first.as_micros();
+    assert!((0..2_000_000).contains(&micros), "{micros} us from the first server to the second");
+}
+
+#[test]
+fn a_call_out_is_on_the_second_server_within_two_seconds_when_the_first_is_dead() {
+    lands_on_the_second("trunk-dead", None);
+}
+
+#[test]
+fn a_call_out_is_on_the_second_server_at_once_when_the_first_refuses_with_503() {
+    lands_on_the_second("trunk-503", Some(&OVERLOADED));
 }

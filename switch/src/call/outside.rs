@@ -84,8 +84,10 @@ impl Call {
         let Some(dial) = &mut self.dialling else { return };
         let Some(trunk) = dial.trunk.clone().filter(|_| dial.leg == Some(leg)) else { return };
         let uris = node.trunk_states.in_order(&trunk);
+        let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size);
         let ask = Ask {
             identity: Some(trunk),
+            size,
             urgent: matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency()),
             ..Ask::new(PathFor::Leg(owner), uris)
         };
@@ -340,4 +342,18 @@ pub(super) fn codecs_of(trunk: &Trunk) -> Vec<Codec> {
 fn host_of(target: &routing::TrunkTarget) -> Option<String> {
     let uri = sip::Uri::parse(&target.uri).ok()?;
     Some(uri.host().to_owned())
+}
+
+/// How long our INVITE to a trunk is with an offer of all our codecs, and how much longer a
+/// signature makes it.
+const INVITE: usize = 900;
+const SIGNATURE: usize = 900;
+
+/// How long an INVITE to a trunk will be, before it is known over which flow it goes.
+fn expected_size(trunk: &Trunk) -> usize {
+    let line = |rule: &routing::HeaderRule| {
+        rule.name.len() + rule.value.as_ref().map_or(64, String::len) + ": \r\n".len()
+    };
+    let lines: usize = trunk.headers.iter().map(line).sum();
+    INVITE + lines + if trunk.stir.is_some() { SIGNATURE } else { 0 }
 }
