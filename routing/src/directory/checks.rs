@@ -195,11 +195,11 @@ impl Names<'_> {
                     Step::Dial { to, ring_s } => {
                         if to.trim().is_empty() {
                             let cure = "name an agent, an extension or a number";
-                            found.add(&format!("{path}.to"), "nobody is named", cure);
+                            found.add(format!("{path}.to"), "nobody is named", cure);
                         }
                         if ring_s.is_some_and(|seconds| !(5..=120).contains(&seconds)) {
                             let problem = "a ring time out of range";
-                            found.add(&format!("{path}.ring_s"), problem, "write 5 to 120");
+                            found.add(format!("{path}.ring_s"), problem, "write 5 to 120");
                         }
                     }
                     Step::Hangup { .. } => ended = true,
