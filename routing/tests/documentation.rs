@@ -21,6 +21,12 @@ fn every_example_in_the_manual_is_right() {
     assert_eq!(examples.len(), 7);
     for example in examples {
         directory(example);
+        // The store keeps it as JSON, the API takes it as JSON: nothing is lost on the way.
+        let written: routing::Provisioning = toml::from_str(example).unwrap();
+        let json = serde_json::to_string(&written).unwrap();
+        assert_eq!(serde_json::from_str::<routing::Provisioning>(&json).unwrap(), written);
+        let toml = toml::to_string(&written).unwrap();
+        assert_eq!(toml::from_str::<routing::Provisioning>(&toml).unwrap(), written);
     }
 }
 

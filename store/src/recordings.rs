@@ -7,7 +7,7 @@ use crate::db::{Row, Scope, Tx, damaged, values};
 use crate::rows::{Listed, Page, RecordingFilter, RecordingRow, RecordingState};
 use crate::{Result, Store};
 
-const COLUMNS: &str = "tenant_id, recording_id, call_id, state, started_at, completed_at, \
+pub(crate) const COLUMNS: &str = "tenant_id, recording_id, call_id, state, started_at, completed_at, \
     location, wrapped_key, duration_ms, bytes, gaps_ms, failure";
 
 impl Store {
@@ -47,7 +47,8 @@ impl Store {
     }
 }
 
-fn recording_row(row: &Row) -> Result<RecordingRow> {
+/// The columns of a recording, read.
+pub(crate) fn recording_row(row: &Row) -> Result<RecordingRow> {
     let state: String = row.get("state")?;
     Ok(RecordingRow {
         tenant: row.id("tenant_id")?,
@@ -66,14 +67,14 @@ fn recording_row(row: &Row) -> Result<RecordingRow> {
 }
 
 /// Takes what the row knows and keeps what it does not; a finished recording never becomes a
-/// running one again, whatever order reports and events come in.
+/// running one again, and a deleted one stays deleted, whatever order reports and events come in.
 pub(crate) async fn upsert(tx: &mut Tx, recording: &RecordingRow) -> Result<()> {
     let sql = format!(
         "INSERT INTO recordings ({COLUMNS}) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (tenant_id, recording_id) DO UPDATE SET \
-         state = CASE WHEN excluded.state = 'recording' THEN recordings.state \
-                 ELSE excluded.state END, \
+         state = CASE WHEN excluded.state = 'recording' OR recordings.state = 'deleted' \
+                 THEN recordings.state ELSE excluded.state END, \
          completed_at = COALESCE(excluded.completed_at, recordings.completed_at), \
          location = COALESCE(excluded.location, recordings.location), \
          wrapped_key = COALESCE(excluded.wrapped_key, recordings.wrapped_key), \

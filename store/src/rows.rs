@@ -161,6 +161,8 @@ pub enum RecordingState {
     Completed,
     /// Lost, or cut short; `failure` says why.
     Failed,
+    /// Kept as long as it was to be kept: its audio is gone.
+    Deleted,
 }
 
 impl RecordingState {
@@ -171,13 +173,14 @@ impl RecordingState {
             Self::Recording => "recording",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Deleted => "deleted",
         }
     }
 
     /// The state of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Recording, Self::Completed, Self::Failed]
+        [Self::Recording, Self::Completed, Self::Failed, Self::Deleted]
             .into_iter()
             .find(|state| state.as_str() == text)
     }

@@ -60,6 +60,10 @@ fn completed(row: &RecordingRow) -> Result<&str, Fault> {
             let why = row.failure.as_deref().unwrap_or("the recording failed");
             Err(Fault::new(StatusCode::GONE, "RECORDING_FAILED", why))
         }
+        (RecordingState::Deleted, _) => {
+            let why = "the recording was kept as long as its tenant keeps recordings";
+            Err(Fault::new(StatusCode::GONE, "RECORDING_DELETED", why))
+        }
         _ => Err(Fault::conflict("RECORDING_NOT_READY", "the recording is not completed yet")),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct RecordingView {
     id: String,
     /// The call it is of.
     call_id: String,
-    /// `recording`, `completed` or `failed`.
+    /// `recording`, `completed`, `failed` or `deleted`.
     #[schema(example = "completed")]
     state: String,
     /// When it began.
@@ -86,7 +86,7 @@ pub(crate) async fn list(
 ) -> Result<PageOf<RecordingView>, Fault> {
     scoped.sees_all()?;
     let state = query.state.as_deref().map(|word| {
-        let states = "must be recording, completed or failed";
+        let states = "must be recording, completed, failed or deleted";
         RecordingState::parse(word).ok_or_else(|| Fault::invalid("state", states))
     });
     let call = filter_id("call", query.call.as_deref())?;

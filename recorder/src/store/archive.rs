@@ -85,6 +85,19 @@ impl Archive {
         }))
     }
 
+    /// Deletes the recording at this location, audio before sidecar: a deletion that breaks off is
+    /// finished by the next one. What is not there is deleted already.
+    ///
+    /// # Errors
+    /// When it lies elsewhere, or the object store does not delete it now.
+    pub async fn delete(&self, location: &str) -> Result<(), ArchiveError> {
+        let elsewhere = || ArchiveError::Elsewhere(location.to_owned());
+        let key = self.store.key_of(location).ok_or_else(elsewhere)?;
+        self.store.delete(key).await?;
+        self.store.delete(&format!("{key}.json")).await?;
+        Ok(())
+    }
+
     /// Opens a recording of `tenant` at the location its report named. Its key must open for this
     /// tenant and recording, and its end must authenticate: an object that was cut, or put there
     /// from another recording, fails here.

@@ -184,6 +184,18 @@ impl ObjectStore {
         }
     }
 
+    /// Deletes an object; one that is not there is deleted already.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let deleted = match self {
+            Self::Folder(folder) => folder.on_disk(key, |f, k| fs::remove_file(f.path(k)?)).await,
+            Self::S3(s3) => s3.delete(key).await,
+        };
+        match deleted {
+            Err(StoreError::NotFound(_)) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Bytes of an object.
     pub(crate) async fn size(&self, key: &str) -> Result<u64, StoreError> {
         match self {

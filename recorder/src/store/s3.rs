@@ -213,6 +213,12 @@ impl S3 {
             .map_err(|e| explain(key, &e))
     }
 
+    /// Deleting what is not there is no failure: S3 does not tell the two apart.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.map(drop).map_err(|e| explain(key, &e))
+    }
+
     pub(crate) async fn size(&self, key: &str) -> Result<u64, StoreError> {
         let request = self.client.head_object().bucket(&self.bucket).key(key);
         let head = request.send().await.map_err(|e| explain(key, &e))?;

@@ -125,6 +125,21 @@ async fn the_command_line_decrypts_with_object_sidecar_and_keyring_alone() {
 }
 
 #[tokio::test]
+async fn a_deleted_recording_is_gone_with_its_sidecar_and_may_be_deleted_again() {
+    let (_, archive, done, _stage) = recorded("archive-delete", &["acme", "globex"]).await;
+    archive.delete(&done[0].location).await.unwrap();
+    let path = object(&done[0]);
+    assert!(!path.exists() && !path.with_extension("tink.json").exists());
+    archive.delete(&done[0].location).await.unwrap();
+    let gone = archive.open(&done[0].tenant, done[0].recording, &done[0].location).await;
+    assert!(matches!(gone, Err(ArchiveError::Store(recorder::StoreError::NotFound(_)))));
+    let other = archive.open(&done[1].tenant, done[1].recording, &done[1].location).await;
+    assert!(other.is_ok(), "the other one stays");
+    let outside = archive.delete("file:///etc/passwd").await;
+    assert!(matches!(outside, Err(ArchiveError::Elsewhere(_))));
+}
+
+#[tokio::test]
 async fn a_recording_whose_report_was_never_written_down_is_found_by_when_it_began() {
     let (_, archive, done, _stage) = recorded("archive-find", &["acme"]).await;
     let Finished { tenant, recording, started_at, .. } = done[0].clone();

@@ -23,8 +23,9 @@ use crate::media_io::{Depths, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
+use crate::retention::Forgetting;
 use crate::signalling::{Outlets, Signalling, streams};
-use crate::{meters, random, retention, tls, unfinished};
+use crate::{meters, random, tls, unfinished};
 
 /// Committed events that a subscriber may lag behind before it reads the log instead.
 const COMMITTED: usize = 16_384;
@@ -83,6 +84,7 @@ impl Node {
 
         let (ready, ready_reader) = watch::channel(true);
         let (http_stop, http_stopped) = watch::channel(false);
+        let forgetting = Forgetting::new(&store, &archive, &directory, clock, &config).run();
         let site = Site {
             store: store.clone(),
             archive,
@@ -95,7 +97,6 @@ impl Node {
         };
         let (http, mut tasks) = http::serve(entrance, site, http_stopped).map_err(system)?;
         tasks.push(tokio::spawn(found));
-        let forgetting = retention::run(store.clone(), clock, config.database.ladder_days);
         tasks.push(tokio::spawn(forgetting));
         tasks.push(tokio::spawn(meters::watch(handle.clone(), intake.clone(), depths)));
         Ok(Self {

@@ -45,6 +45,27 @@ on_both! {
         assert_eq!(read().await, report(RecordingState::Completed));
     }
 
+    async fn a_recording_that_is_deleted_leaves_its_row_and_never_comes_back(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        let report = report(RecordingState::Completed);
+        let told = [Append::Recording(Box::new(report.clone()))];
+        store.append(&told).await.unwrap();
+        let old = async |before| store.recordings_before(&tenant("acme"), before, 10).await.unwrap();
+        assert_eq!(old(at(6)).await, []);
+        assert_eq!(old(at(7)).await, [report.clone()]);
+        let elsewhere = store.recordings_before(&tenant("globex"), at(7), 10).await.unwrap();
+        assert_eq!(elsewhere, []);
+        store.recording_deleted(&tenant("acme"), report.id).await.unwrap();
+        assert_eq!(old(at(7)).await, []);
+        let row = store.recording(&tenant("acme"), report.id).await.unwrap().unwrap();
+        assert_eq!((row.state, row.location), (RecordingState::Deleted, None));
+        assert_eq!((row.bytes, row.duration_ms), (None, report.duration_ms));
+        store.append(&told).await.unwrap();
+        let row = store.recording(&tenant("acme"), report.id).await.unwrap().unwrap();
+        assert_eq!(row.state, RecordingState::Deleted);
+    }
+
     async fn a_failed_recording_says_why(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();
