@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use base::{Duration, Instant, TenantId};
+use routing::{Directory, Limits};
 
 /// All tenants seen so far. Grows with provisioning only, never by what a peer sends.
 #[derive(Debug, Default)]
@@ -30,18 +31,70 @@ impl Tenants {
         book.sequence
     }
 
-    /// The tenant's calls.
-    pub(crate) fn quota(&mut self, tenant: &TenantId) -> &mut Quota {
-        &mut self.book(tenant).quota
+    /// Counts a call in at the tenant and at each of its parents, if each may have one more by its
+    /// own limits; else at none, and says which limit is in the way.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        directory: &Directory,
+        tenant: &TenantId,
+        calls: Calls,
+    ) -> Result<(), Over> {
+        for (place, (id, limits)) in directory.line(tenant).enumerate() {
+            let (concurrent, per_second) = calls.limits(limits);
+            if let Err(over) = self.quota(id, calls).admit(now, concurrent, per_second) {
+                for (id, _) in directory.line(tenant).take(place) {
+                    self.quota(id, calls).release();
+                }
+                return Err(over);
+            }
+        }
+        Ok(())
     }
 
-    /// The tenant's calls to numbers outside.
-    pub(crate) fn outbound(&mut self, tenant: &TenantId) -> &mut Quota {
-        &mut self.book(tenant).outbound
+    /// Counts a call in that no limit stops.
+    pub(crate) fn admit_anyway(&mut self, directory: &Directory, tenant: &TenantId, calls: Calls) {
+        for (id, _) in directory.line(tenant) {
+            self.quota(id, calls).admit_anyway();
+        }
+    }
+
+    /// Counts an admitted call out, by the directory by which it was counted in.
+    pub(crate) fn release(&mut self, directory: &Directory, tenant: &TenantId, calls: Calls) {
+        for (id, _) in directory.line(tenant) {
+            self.quota(id, calls).release();
+        }
+    }
+
+    fn quota(&mut self, tenant: &TenantId, calls: Calls) -> &mut Quota {
+        let book = self.book(tenant);
+        match calls {
+            Calls::All => &mut book.quota,
+            Calls::Outbound => &mut book.outbound,
+        }
     }
 
     fn book(&mut self, tenant: &TenantId) -> &mut Book {
         self.0.entry(tenant.clone()).or_default()
+    }
+}
+
+/// Which calls are counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Calls {
+    /// All of a tenant's.
+    All,
+    /// Those to numbers outside.
+    Outbound,
+}
+
+impl Calls {
+    /// Calls at once and calls started in a second.
+    fn limits(self, limits: &Limits) -> (Option<u32>, Option<u32>) {
+        match self {
+            Self::All => (limits.concurrent_calls, limits.calls_per_second),
+            Self::Outbound => (limits.outbound_concurrent_calls, limits.outbound_calls_per_second),
+        }
     }
 }
 

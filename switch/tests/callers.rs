@@ -216,3 +216,50 @@ fn the_platform_sees_calls_that_were_refused_before_they_were_anybodys() {
     assert_eq!((calls[1].status, calls[1].source, &calls[1].trunk), (403, STRANGER, &None));
     rig.finish();
 }
+
+/// Who called, by the record of a call over the trunk with these keys, with this From and these
+/// further header fields.
+fn caller(keys: &str, from: &str, fields: &str) -> String {
+    let mut rig = Rig::with(
+        &DEMO.replace("sources = [\"127.0.0.2\"]", &format!("sources = [\"127.0.0.2\"]\n{keys}")),
+    );
+    let call = Call::new(&mut rig, TRUNK, "+15550999");
+    let tenants = "tenants = [\"acme\"]";
+    assert!(keys.contains(tenants), "the call is somebody's, though the number is nobody's");
+    let plain = call.invite();
+    let (before, rest) = plain.split_once("From: ").unwrap();
+    let (_, rest) = rest.split_once(";tag=").unwrap();
+    let invite = format!("{before}From: {from};tag={rest}");
+    rig.send(TRUNK, &invite.replace("Max-Forwards", &format!("{fields}Max-Forwards")));
+    let response = rig.expect(TRUNK, "SIP/2.0 404");
+    rig.send(TRUNK, &call.ack_refusal(&response));
+    let called = rig.record().from.clone();
+    rig.finish();
+    called
+}
+
+#[test]
+fn what_a_trusted_trunk_asserts_is_who_calls_and_a_wish_to_hide_is_granted_to_everyone() {
+    let (open, hidden) = ("<sip:+4930123456@c.example>", "<sip:anonymous@anonymous.invalid>");
+    let asserted = "P-Asserted-Identity: <sip:+43112233@c.example>\r\n";
+    let (plain, trusted) = ("tenants = [\"acme\"]", "tenants = [\"acme\"]\ntrusts_identity = true");
+    assert_eq!(caller(plain, open, asserted), "+4930123456");
+    assert_eq!(caller(trusted, open, asserted), "+43112233");
+    assert_eq!(caller(plain, hidden, ""), "anonymous");
+    assert_eq!(caller(plain, open, "Privacy: id\r\n"), "anonymous");
+}
+
+#[test]
+fn a_callers_number_is_read_as_the_trunk_writes_it() {
+    let plain = "tenants = [\"acme\"]";
+    let german = "tenants = [\"acme\"]\ncountry = \"DE\"";
+    for (keys, user, expected) in [
+        (plain, "004930123456", "+4930123456"),
+        (plain, "030123456", "030123456"),
+        (german, "030123456", "+4930123456"),
+        (german, "4930123456", "+4930123456"),
+        (german, "reception", "reception"),
+    ] {
+        assert_eq!(caller(keys, &format!("<sip:{user}@c.example>"), ""), expected, "{user}");
+    }
+}

@@ -34,6 +34,32 @@ fn one_call_more_than_a_tenant_may_have_is_486_until_one_ends() {
 }
 
 #[test]
+fn a_subtenants_calls_count_as_its_parents_and_a_refused_one_counts_nowhere() {
+    let agency = r#"
+[[tenants]]
+id = "agency"
+domain = "agency.example"
+parent = "globex"
+flows = [{ id = "main", steps = [{ do = "play", prompt = "music" }] }]
+numbers = [{ number = "+15550300", flow = "main" }]
+"#;
+    let mut rig = Rig::with(&format!("{DEMO}{agency}"));
+    let mut agencys = rig.dial("+15550300");
+    rig.advance_ms(400);
+    let mut parents = rig.dial("+15550200");
+    rig.advance_ms(400);
+    refused(&mut rig, "+15550300", "SIP/2.0 486");
+    assert_eq!(rig.record().cause, Cause::TenantLimit);
+    rig.caller_hangs_up(&mut parents);
+    rig.advance_ms(400);
+    let mut again = rig.dial("+15550200");
+    for call in [&mut agencys, &mut again] {
+        rig.caller_hangs_up(call);
+    }
+    rig.finish();
+}
+
+#[test]
 fn more_calls_in_a_second_than_a_tenant_may_start_are_503() {
     let mut rig = Rig::new();
     for _ in 0..3 {

@@ -6,6 +6,7 @@ mod agent_call;
 mod answering;
 mod attempt;
 mod bridge;
+mod caller;
 mod dial;
 mod ending;
 mod far_end;

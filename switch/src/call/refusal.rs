@@ -10,7 +10,7 @@ use super::{Call, Stage};
 use crate::node::Node;
 use crate::port::SecurityKind;
 use crate::record::Decided;
-use crate::tenants::Over;
+use crate::tenants::{Calls, Over};
 use crate::{Cause, EndedBy};
 
 /// Seconds after which a refused caller may try again.
@@ -153,7 +153,7 @@ impl Call {
         is_emergency: bool,
     ) -> Result<(), Refusal> {
         if is_emergency {
-            node.tenants.quota(&self.tenant).admit_anyway();
+            node.tenants.admit_anyway(&self.directory, &self.tenant, Calls::All);
             node.admitted += 1;
             self.admitted = true;
             return Ok(());
@@ -201,11 +201,7 @@ impl Call {
     }
 
     fn admit_tenant(&mut self, node: &mut Node, now: Instant) -> Result<(), Refusal> {
-        let limits = self.directory.limits(&self.tenant);
-        let most = limits.and_then(|limits| limits.concurrent_calls);
-        let rate = limits.and_then(|limits| limits.calls_per_second);
-        let quota = node.tenants.quota(&self.tenant);
-        let admitted = quota.admit(now, most, rate);
+        let admitted = node.tenants.admit(now, &self.directory, &self.tenant, Calls::All);
         if admitted.is_err() {
             self.release_trunks(node);
         }
@@ -216,10 +212,10 @@ impl Call {
     pub(super) fn release(&mut self, node: &mut Node) {
         if std::mem::replace(&mut self.admitted, false) {
             node.admitted = node.admitted.saturating_sub(1);
-            node.tenants.quota(&self.tenant).release();
+            node.tenants.release(&self.directory, &self.tenant, Calls::All);
         }
         if std::mem::replace(&mut self.admitted_outbound, false) {
-            node.tenants.outbound(&self.tenant).release();
+            node.tenants.release(&self.directory, &self.tenant, Calls::Outbound);
         }
         self.release_trunks(node);
     }
@@ -234,14 +230,12 @@ impl Call {
         if self.admitted_outbound {
             return Ok(());
         }
-        let limits = self.directory.limits(&self.tenant);
-        let most = limits.and_then(|limits| limits.outbound_concurrent_calls);
-        let rate = limits.and_then(|limits| limits.outbound_calls_per_second);
-        let quota = node.tenants.outbound(&self.tenant);
+        let (tenants, calls) = (&mut node.tenants, Calls::Outbound);
         if is_emergency {
-            quota.admit_anyway();
+            tenants.admit_anyway(&self.directory, &self.tenant, calls);
         } else {
-            quota.admit(now, most, rate).map_err(Refusal::of_tenant)?;
+            let admitted = tenants.admit(now, &self.directory, &self.tenant, calls);
+            admitted.map_err(Refusal::of_tenant)?;
         }
         self.admitted_outbound = true;
         Ok(())

@@ -8,6 +8,7 @@ use routing::{Directory, Step};
 use sip::header::OptionTags;
 use sip::{Flow, Message, ServerTx};
 
+use super::caller::caller_of;
 use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
@@ -81,7 +82,10 @@ impl Call {
         node.pending.claim(invite.call_id(), &mut ladder);
         let offer = media_of(&invite);
         let unsupported = unsupported_extensions(&invite);
-        let from = from.unwrap_or_else(|| caller_of(&invite));
+        let from = from.unwrap_or_else(|| {
+            let origin = inviter.origin();
+            caller_of(&invite, origin.trunk().and_then(|trunk| directory.trunk(trunk)))
+        });
         let origin_id = u64::from(node.rng.next_u32());
         let sip_call = invite.call_id().to_owned();
         let pending = Box::new(Pending { tag: node.rng.hex::<8>(), offer: None, early: None });
@@ -221,21 +225,4 @@ impl Call {
 fn unsupported_extensions(invite: &Message) -> Option<String> {
     let unknown = OptionTags::required(invite).beyond(&EXTENSIONS);
     if unknown.is_empty() { None } else { Some(unknown.to_string()) }
-}
-
-/// Who calls, by From. A `tel:` number or a SIP user; the host where there is neither.
-fn caller_of(invite: &Message) -> Party {
-    let Ok(from) = invite.from() else {
-        return Party { number: "anonymous".to_owned(), display: String::new() };
-    };
-    let uri = from.uri();
-    let number = uri.user_unescaped().map_or_else(
-        || uri.host().to_owned(),
-        |user| {
-            // What follows `;` in a user part are `tel:` parameters.
-            user.split(';').next().unwrap_or_default().to_owned()
-        },
-    );
-    let display = from.display_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
-    Party { number, display }
 }
