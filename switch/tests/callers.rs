@@ -4,7 +4,7 @@
 use sip::{Flow, Method, Name};
 use switch::{ApiReply, ApiRequest, Input, SecurityKind};
 
-use crate::rig::{ALICE, Asked, Call, DEMO, Rig, STRANGER, TRUNK};
+use crate::rig::{ALICE, Asked, Call, DEMO, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, answer, header};
 
 const BY_PASSWORD: &str = r#"
 [[trunks]]
@@ -262,4 +262,36 @@ fn a_callers_number_is_read_as_the_trunk_writes_it() {
     ] {
         assert_eq!(caller(keys, &format!("<sip:{user}@c.example>"), ""), expected, "{user}");
     }
+}
+
+#[test]
+fn header_fields_of_a_trunk_reach_the_agent_only_by_its_rules() {
+    let rules = r#"sources = ["127.0.0.2"]
+headers = [
+    { direction = "inbound", action = "pass", name = "X-Campaign" },
+    { direction = "inbound", action = "set", name = "X-Carrier", value = "a" },
+    { direction = "outbound", action = "pass", name = "X-Secret" },
+]"#;
+    let mut rig = Rig::with(&DEMO.replace("sources = [\"127.0.0.2\"]", rules));
+    rig.register(ALICE, "alice");
+    let fields = "X-Campaign: spring\r\nX-Secret: no\r\nX-Other: no\r\nX-Carrier: forged\r\n";
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100");
+    rig.send(TRUNK, &call.invite().replace("Max-Forwards", &format!("{fields}Max-Forwards")));
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    rig.finish_prompt();
+    let invite = rig.expect(ALICE, "INVITE");
+    assert_eq!(header(&invite, "X-Campaign"), "spring");
+    assert_eq!(header(&invite, "X-Carrier"), "a");
+    for kept in ["X-Secret", "X-Other"] {
+        assert_eq!(invite.header(Name::new(kept)), None, "{kept}");
+    }
+    let phone = Phone::new(ALICE, invite);
+    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    rig.caller_hangs_up(&mut call);
+    let bye = rig.expect(ALICE, "BYE");
+    rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
+    rig.finish();
 }

@@ -153,7 +153,15 @@ impl Call {
             Some(path) => invite.header(Name::ROUTE, path),
             None => invite,
         };
-        invite.refused().is_none().then_some(invite)
+        let mut invite = invite.refused().is_none().then_some(invite)?;
+        for (name, value) in &self.passed_on {
+            // What came from outside and is no header value is left out.
+            let with = invite.clone().header(Name::new(name), value);
+            if with.refused().is_none() {
+                invite = with;
+            }
+        }
+        Some(invite)
     }
 
     /// A response to an INVITE of ours.

@@ -1,11 +1,14 @@
 //! Who calls: by From, or by what a trusted trunk asserts (RFC 3325 §5), read as the trunk writes
 //! numbers.
 
-use routing::Trunk;
-use sip::Message;
+use routing::{Direction, Trunk};
 use sip::identity::CallerIdentity;
+use sip::{Message, Name};
 
 use super::Party;
+
+/// Fields that go on at most, however often a peer repeats one: they live as long as the call.
+const MOST_PASSED_ON: usize = 32;
 
 /// Who calls. Somebody who wants to be hidden (RFC 3323) is anonymous to us too.
 pub(super) fn caller_of(invite: &Message, trunk: Option<&Trunk>) -> Party {
@@ -20,6 +23,14 @@ pub(super) fn caller_of(invite: &Message, trunk: Option<&Trunk>) -> Party {
     // What follows `;` in a user part are `tel:` parameters.
     let user = user.split(';').next().unwrap_or_default();
     Party { number: number(user, trunk), display: identity.name().unwrap_or_default().to_owned() }
+}
+
+/// The header fields that a trunk's rules for its INVITEs set or let pass to agents.
+pub(super) fn passed_on(invite: &Message, trunk: &Trunk) -> Vec<(String, String)> {
+    let arriving = |name: &str| invite.headers(Name::new(name)).map(str::to_owned).collect();
+    let mut fields = routing::header_changes(trunk, Direction::Inbound, &arriving).set;
+    fields.truncate(MOST_PASSED_ON);
+    fields
 }
 
 /// As E.164 if it says itself that it is, or if the trunk says how it writes numbers; else as it

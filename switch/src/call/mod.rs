@@ -73,6 +73,8 @@ pub(crate) struct Call {
     /// The provisioned number, when the tenant has it.
     number: Option<String>,
     from: Party,
+    /// Header fields of the trunk's INVITE that go on to agents, by the trunk's rules.
+    passed_on: Vec<(String, String)>,
     to: String,
     /// The number that those outside are shown, if it was asked for.
     caller_id: Option<E164>,

@@ -118,6 +118,7 @@ impl Call {
             admitted_outbound: false,
             on_trunks: Vec::new(),
             engaged: Vec::new(),
+            passed_on: Vec::new(),
             narrative: Narrative::new(now, ladder),
         };
         call.narrative.agent = Some(agent.clone());
