@@ -7,8 +7,8 @@ use crate::db::{Row, Scope, Tx, damaged, values};
 use crate::rows::{Listed, Page, RecordingFilter, RecordingRow, RecordingState};
 use crate::{Result, Store};
 
-pub(crate) const COLUMNS: &str = "tenant_id, recording_id, call_id, state, started_at, completed_at, \
-    location, wrapped_key, duration_ms, bytes, gaps_ms, failure";
+pub(crate) const COLUMNS: &str = "tenant_id, recording_id, call_id, state, started_at, \
+    completed_at, location, wrapped_key, duration_ms, bytes, gaps_ms, failure";
 
 impl Store {
     /// The tenant's recordings, newest first.

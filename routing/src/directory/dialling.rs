@@ -35,7 +35,7 @@ impl Dialling {
             None => line()
                 .map(|(_, tenant)| own_numbers(tenant))
                 .find(|numbers| !numbers.is_empty())
-                .map_or_else(BTreeSet::new, |n| n.iter().filter_map(E164::country).collect()),
+                .map_or_else(BTreeSet::new, |numbers| countries(&numbers)),
         };
         let said = line().find_map(|(_, tenant)| tenant.caller_id.as_deref());
         let caller_id = match said {
@@ -52,6 +52,19 @@ impl Dialling {
             emergency_numbers: numbers.collect(),
         }
     }
+}
+
+/// The countries of these numbers. Area codes that many of them share are looked at once.
+fn countries(numbers: &[E164]) -> BTreeSet<Country> {
+    let mut areas = BTreeSet::new();
+    let mut countries = BTreeSet::new();
+    for number in numbers {
+        let area = number.as_str().get(..6).unwrap_or(number.as_str());
+        if areas.insert(area) {
+            countries.extend(number.country());
+        }
+    }
+    countries
 }
 
 fn extensions(tenant: &Tenant) -> BTreeMap<String, Dialled> {

@@ -71,10 +71,13 @@ impl E164 {
     /// satellites, international networks and what no country has.
     #[must_use]
     pub fn country(&self) -> Option<Country> {
-        self.likely(|number| number.get_region_code().and_then(Country::of)).or_else(|| {
-            let code = i32::try_from(self.calling_code()).ok()?;
-            Country::of(PHONE_NUMBER_UTIL.get_region_for_country_code(code)?)
-        })
+        let code = i32::try_from(self.calling_code()).ok()?;
+        let mut sharing = PHONE_NUMBER_UTIL.get_regions_for_country_calling_code(code)?;
+        let shared = sharing.len() > 1;
+        let main = Country::of(sharing.next()?);
+        // Few countries share their code: most numbers need no closer look.
+        let found = shared.then(|| self.likely(|n| n.get_region_code().and_then(Country::of)));
+        found.flatten().or(main)
     }
 
     /// Its country code: 49 in `+4930123456`; 1 to 3 digits.
