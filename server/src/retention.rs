@@ -160,8 +160,8 @@ mod tests {
             let folder = format!("strowger-retention-{name}-{}", std::process::id());
             let folder = std::env::temp_dir().join(folder);
             std::fs::create_dir_all(&folder).unwrap();
-            let store = Store::open(&format!("sqlite:{}", folder.join("s.db").display()));
-            let store = store.await.unwrap();
+            let url = format!("sqlite:{}", folder.join("s.db").display());
+            let store = Store::open(&url).await.unwrap();
             let provisioning: Provisioning = toml::from_str(TENANTS).unwrap();
             store.apply(&provisioning, &[]).await.unwrap();
             let path = folder.join("archive");
