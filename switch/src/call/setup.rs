@@ -8,7 +8,7 @@ use routing::{Directory, Step};
 use sip::header::OptionTags;
 use sip::{Flow, Message, ServerTx};
 
-use super::caller::{caller_of, passed_on};
+use super::caller::caller;
 use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
@@ -82,9 +82,7 @@ impl Call {
         node.pending.claim(invite.call_id(), &mut ladder);
         let offer = media_of(&invite);
         let unsupported = unsupported_extensions(&invite);
-        let trunk = inviter.origin().trunk().and_then(|trunk| directory.trunk(trunk)).cloned();
-        let from = from.unwrap_or_else(|| caller_of(&invite, trunk.as_ref()));
-        let passed_on = trunk.as_ref().map_or_else(Vec::new, |trunk| passed_on(&invite, trunk));
+        let (from, passed_on) = caller(&directory, &inviter.origin(), &invite, from);
         let origin_id = u64::from(node.rng.next_u32());
         let sip_call = invite.call_id().to_owned();
         let pending = Box::new(Pending { tag: node.rng.hex::<8>(), offer: None, early: None });
