@@ -1,6 +1,7 @@
 //! What a finished queue call costs in the store: its events, the row they move, its record with
 //! ladder and decisions, as the writer hands them over, a batch of many calls at a time. SQLite on
 //! disk with a sync each batch. The figure is wall time; syncs included.
+#![allow(clippy::expect_used, missing_docs)]
 
 use std::hint::black_box;
 use std::time::{Duration as StdDuration, Instant as StdInstant};

@@ -94,7 +94,7 @@ fn floods_of_a_stranger_harm_no_call_and_those_who_may_call_get_through() {
     }
     println!("{number} requests; memory after each round: {peaks:?} KiB");
     assert!(number > 20_000, "only {number} requests: no flood");
-    canary.is_unharmed(&server);
+    canary.ends_unharmed(&server);
     drop(bob);
     until("memory is what it was after the first round, give or take a twentieth", || {
         memory(&server) <= peaks[0] + peaks[0] / 20 + 2048
@@ -145,7 +145,7 @@ fn a_crowd_of_idle_connections_costs_little_and_goes_without_a_trace() {
     bob.succeed(LIMIT);
     drop(idle);
     until("all are gone", || descriptors(&server) <= descriptors_before + 8);
-    canary.is_unharmed(&server);
+    canary.ends_unharmed(&server);
     assert_eq!(server.stop(), 0);
 }
 
@@ -196,7 +196,7 @@ fn slow_senders_and_garbage_harm_nobody() {
     }
     drop((slow, loud));
     until("all are gone", || descriptors(&server) <= descriptors_before + 8);
-    canary.is_unharmed(&server);
+    canary.ends_unharmed(&server);
     assert_eq!(server.stop(), 0);
 }
 
@@ -239,7 +239,7 @@ fn who_guesses_passwords_gets_few_verdicts_and_the_true_user_gets_in() {
     let phone = SocketAddr::new(AGENTS, free_port(AGENTS));
     assert_eq!(register(server.sip, phone, "bob", "acme.example", "bob-secret"), [401, 200]);
     server.agent_is(ACME, "bob", "available");
-    canary.is_unharmed(&server);
+    canary.ends_unharmed(&server);
     assert!(server.log().contains("security event"), "{}", server.log());
     assert_eq!(server.stop(), 0);
 }

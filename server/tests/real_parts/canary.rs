@@ -35,7 +35,7 @@ impl Canary {
     }
 
     /// Both heard each other all the while, the recording holds it, the call ends as it should.
-    pub(crate) fn is_unharmed(self, server: &Strowger) {
+    pub(crate) fn ends_unharmed(self, server: &Strowger) {
         let took = self.since.elapsed().as_secs_f64();
         let heard = [self.alice.seconds_heard(CALLER_HZ), self.caller.seconds_heard(AGENT_HZ)];
         for (before, now) in self.before.iter().zip(heard) {
