@@ -1,5 +1,5 @@
-//! The messages of RFC 4475 and RFC 5118 against the running server, over every transport it speaks: each gets
-//! the reply that the RFC asks for, and a call beside them does not notice.
+//! The messages of RFC 4475 and RFC 5118 against the running server, over every transport it
+//! speaks: each gets the reply that the RFC asks for, and a call beside them does not notice.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
