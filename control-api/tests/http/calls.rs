@@ -150,3 +150,49 @@ async fn texts_of_strangers_come_back_as_they_came_and_as_data_only() {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.data()["from"], hostile);
 }
+
+#[tokio::test]
+async fn a_call_is_made_once_for_one_key_and_refusals_say_why() {
+    let stand = Stand::new().await;
+    let make = async |body: serde_json::Value| {
+        let ask = stand.ask("POST", "/api/v1/calls").key(ACME).json(&body);
+        ask.with("Idempotency-Key", &format!("lead {}", body["to"])).answer().await
+    };
+    let wish = json!({"agent": "alice", "to": "+15550123", "first": "customer"});
+    let made = make(wish.clone()).await;
+    assert_eq!((made.status, &made.data()["id"]), (201, &json!(call(3))));
+    let asked = stand.asked().len();
+    assert_eq!(make(wish).await.body, made.body);
+    assert_eq!(stand.asked().len(), asked, "the engine is not asked again");
+
+    let refused = make(json!({"agent": "alice", "to": "+1900"})).await;
+    assert_eq!((refused.status, refused.code()), (403, "CALL_REFUSED".to_owned()));
+    assert_eq!(refused.json()["details"]["cause"], "forbidden");
+    for (wish, parameter) in [
+        (json!({"agent": "alice", "to": " "}), "to"),
+        (json!({"agent": "Not A Name", "to": "1"}), "agent"),
+        (json!({"agent": "alice", "to": "2", "first": "nobody"}), "first"),
+        (json!({"agent": "alice", "to": "3", "timeout_s": 4}), "timeout_s"),
+    ] {
+        let fault = make(wish).await;
+        assert_eq!((fault.status, &fault.json()["details"]["parameter"]), (400, &json!(parameter)));
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_transferred_and_held_by_those_who_may() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    let post = async |number, step: &str, body: Option<serde_json::Value>| {
+        let ask = stand.ask("POST", &path(number, step)).key(ACME);
+        match body {
+            Some(body) => ask.json(&body).answer().await,
+            None => ask.answer().await,
+        }
+    };
+    assert_eq!(post(1, "/transfer", Some(json!({"to": "bob"}))).await.status, 202);
+    assert_eq!(post(1, "/hold", None).await.status, 202);
+    assert_eq!(post(1, "/resume", None).await.status, 202);
+    assert_eq!(post(9, "/hold", None).await.status, 404);
+    assert_eq!(post(1, "/transfer", Some(json!({}))).await.status, 422);
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 32] = [
     "get /api/v1/agents",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
@@ -29,7 +29,11 @@ const ROUTES: [&str; 28] = [
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
+    "post /api/v1/calls",
     "post /api/v1/calls/{id}/end",
+    "post /api/v1/calls/{id}/hold",
+    "post /api/v1/calls/{id}/resume",
+    "post /api/v1/calls/{id}/transfer",
     "post /api/v1/events/ticket",
     "post /api/v1/provisioning",
     "put /api/v1/agents/{name}/do-not-disturb",

@@ -28,7 +28,7 @@ async fn another_tenants_things_are_not_found_on_any_route() {
             let method = method.to_uppercase();
             let ask = |key| {
                 let ask = stand.ask(&method, &path).key(key);
-                if method == "PUT" { ask.json(&body_of(&path)) } else { ask }
+                if has_body(&method, &path) { ask.json(&body_of(&path)) } else { ask }
             };
             let theirs = ask(ACME).answer().await;
             assert_ne!(theirs.status, 404, "{method} {path} is there");
@@ -38,7 +38,7 @@ async fn another_tenants_things_are_not_found_on_any_route() {
                 let ghost = "0123456789abcdef0123456789abcdef";
                 let path = path.replace(&id, ghost).replace("alice", "ghost");
                 let ask = stand.ask(&method, &path).key(GLOBEX);
-                let ask = if method == "PUT" { ask.json(&body_of(&path)) } else { ask };
+                let ask = if has_body(&method, &path) { ask.json(&body_of(&path)) } else { ask };
                 ask.answer().await
             };
             assert_eq!(ours.body, nobody.body, "{method} {path}: existence leaks");
@@ -51,10 +51,15 @@ async fn another_tenants_things_are_not_found_on_any_route() {
     assert!(tried >= 8, "{tried} routes with an id");
 }
 
-/// What a PUT to that path takes.
+fn has_body(method: &str, path: &str) -> bool {
+    method == "PUT" || path.ends_with("/transfer")
+}
+
+/// What a request with a body takes on that path.
 fn body_of(path: &str) -> serde_json::Value {
     match path.rsplit('/').next() {
         Some("do-not-disturb") => json!({"on": true}),
+        Some("transfer") => json!({"to": "102"}),
         Some("forward") => json!({"always": "101"}),
         Some("messages-waiting") => json!({"new": 1}),
         _ => json!({"state": "break"}),

@@ -156,7 +156,20 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::Why { call: id } if ours && id == call(1) => {
                 Ok(ApiReply::Why(vec![live_decision()]))
             }
-            ApiRequest::EndCall { call: id } if ours && id == call(1) => Ok(ApiReply::Accepted),
+            ApiRequest::EndCall { call: id }
+            | ApiRequest::Transfer { call: id, .. }
+            | ApiRequest::Hold { call: id, .. }
+                if ours && id == call(1) =>
+            {
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Originate(asked) if ours && asked.to == "+15550123" => {
+                Ok(ApiReply::Originated(call(3)))
+            }
+            ApiRequest::Originate(_) if ours => Err(ApiError::Refused {
+                cause: Cause::Forbidden,
+                reason: "the agent may not dial that".to_owned(),
+            }),
             ApiRequest::SetAgentState { state: AgentState::Offline, .. } => {
                 Err(ApiError::Conflict("no".to_owned()))
             }
