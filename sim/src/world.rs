@@ -387,6 +387,8 @@ impl World {
                     let result = Ok(sip::Flow::udp(SWITCH.into(), hop.remote));
                     self.switch.handle_input(self.now, Input::Connected { id, result });
                 }
+                // No caller of this world signs its number.
+                Output::Fetch { .. } => {}
             }
         }
     }

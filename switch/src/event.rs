@@ -42,6 +42,23 @@ pub enum EventKind {
         /// What was dialled.
         to: String,
     },
+    /// The signature of the caller's number was looked at.
+    CallerVerified {
+        /// `TN-Validation-Passed`, `TN-Validation-Failed` or `No-TN-Validation`.
+        verdict: &'static str,
+        /// `A`, `B` or `C`: how much the signer knows of the caller.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attestation: Option<String>,
+        /// Where the call came from, as the signer names it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        origid: Option<String>,
+        /// The signer's provider code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        /// Why it failed, in a sentence.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// The dialled number has a flow.
     CallRouted {
         /// The flow.
@@ -271,6 +288,7 @@ impl EventKind {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::CallStarted { .. } => "call.started",
+            Self::CallerVerified { .. } => "call.caller_verified",
             Self::CallRouted { .. } => "call.routed",
             Self::CallAnswered {} => "call.answered",
             Self::PromptStarted { .. } => "call.prompt_started",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base::{AgentId, Instant, TenantId, TrunkId};
 use routing::{Directory, Trunk};
+use sip::stir::Verdict;
 use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode, Uri};
 
 use crate::Cause;
@@ -11,6 +12,7 @@ use crate::call::{AgentInvitation, Call, Destination, Invitation, Inviter, Refus
 use crate::gate::Authenticated;
 use crate::index::LegRef;
 use crate::port::SecurityKind;
+use crate::stir::Verified;
 use crate::strays::cseq_of;
 use crate::switch::Switch;
 
@@ -65,7 +67,28 @@ impl Switch {
         trunk: &TrunkId,
     ) {
         let Some(directory) = self.node.directory.clone() else { return };
-        let Some(trunk) = directory.trunk(trunk) else { return };
+        let Some(known) = directory.trunk(trunk) else { return };
+        if let Verified::Now(verdict) = self.verify_caller(now, (tx, flow, &invite), known) {
+            self.admit_trunk_invite(now, (tx, flow, invite), trunk, verdict);
+        }
+    }
+
+    /// The same when its signature has been looked at.
+    pub(crate) fn admit_trunk_invite(
+        &mut self,
+        now: Instant,
+        (tx, flow, invite): (ServerTx, Flow, Message),
+        trunk: &TrunkId,
+        verdict: Option<Verdict>,
+    ) {
+        let Some(directory) = self.node.directory.clone() else { return };
+        let Some(trunk) = directory.trunk(trunk) else {
+            // Taken out of provisioning while the call waited.
+            return self.node.reply(now, tx, StatusCode::FORBIDDEN);
+        };
+        if self.refuse_unsigned(now, (tx, flow, &invite), trunk, verdict.as_ref()) {
+            return;
+        }
         if self.node.index.sip_calls.contains_key(invite.call_id()) {
             // The same request by another way (RFC 3261 §8.2.2.2).
             self.node.security(now, SecurityKind::Loop, flow.remote, None);
@@ -92,7 +115,10 @@ impl Switch {
         let from = None;
         let invitation =
             Invitation { tx, flow, invite, inviter, tenant, dialled, from, directory, destination };
-        let call = Call::begin(&mut self.node, now, invitation);
+        let mut call = Call::begin(&mut self.node, now, invitation);
+        if let Some(verdict) = verdict {
+            call.tell_verdict(&mut self.node, now, &verdict);
+        }
         self.calls.insert(call);
     }
 

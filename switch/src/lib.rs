@@ -28,6 +28,7 @@ mod record;
 mod refused;
 mod register;
 mod requests;
+mod stir;
 mod strays;
 mod subscriptions;
 mod switch;

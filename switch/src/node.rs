@@ -26,6 +26,7 @@ use crate::paths::Paths;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
 use crate::refused::RefusedCalls;
+use crate::stir::Signatures;
 use crate::strays::{Stray, Strays};
 use crate::subscriptions::Subscriptions;
 use crate::tenants::{Quota, Tenants};
@@ -68,6 +69,7 @@ pub(crate) struct Node {
     pub(crate) paths: Paths,
     pub(crate) index: Index,
     pub(crate) strays: Strays,
+    pub(crate) signatures: Signatures,
     pub(crate) pending: Pending,
     /// Deadlines of calls and strays, soonest first.
     pub(crate) alarms: BTreeSet<(Instant, Alarm)>,
@@ -104,6 +106,8 @@ pub(crate) enum Alarm {
     Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.
     Timer(CallId, LegId),
+    /// When a call stops waiting for its signer's certificate.
+    Signature(ServerTx),
 }
 
 impl Node {
@@ -141,6 +145,7 @@ impl Node {
             admitted: 0,
             draining: false,
             has_left: false,
+            signatures: Signatures::default(),
             ignored: 0,
             ringing_tone: None,
             last_leg: 0,

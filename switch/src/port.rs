@@ -41,6 +41,15 @@ pub enum Input {
         /// The way there, or why there is none.
         result: Result<sip::Flow, String>,
     },
+    /// Who certifies those that sign caller numbers. Without any nothing is verified.
+    StirRoots(sip::stir::Roots),
+    /// What came of [`Output::Fetch`].
+    Fetched {
+        /// Which.
+        url: String,
+        /// What was there and for how long it holds, or why there is nothing.
+        result: Result<(Bytes, base::Duration), String>,
+    },
     /// A media worker reports.
     Media {
         /// Which.
@@ -143,6 +152,12 @@ pub enum Output {
         /// Whose client certificate to show, if the peer asks for one.
         identity: Option<TrunkId>,
     },
+    /// Fetch a certificate by HTTP: from no network of our own, within 2 s, 64 kB at most.
+    /// [`Input::Fetched`] answers.
+    Fetch {
+        /// An `https` URL.
+        url: String,
+    },
     /// Tell a media worker.
     Media {
         /// Which.
@@ -238,6 +253,8 @@ pub enum SecurityKind {
     Overload,
     /// A call that had gone round too often.
     Loop,
+    /// A call without a valid signature over a trunk whose calls must have one.
+    UnsignedCall,
 }
 
 impl SecurityKind {
@@ -258,6 +275,7 @@ impl SecurityKind {
             Self::Flood => "flood",
             Self::Overload => "overload",
             Self::Loop => "loop",
+            Self::UnsignedCall => "unsigned_call",
         }
     }
 }

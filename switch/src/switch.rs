@@ -48,6 +48,8 @@ pub struct Sizes {
     pub subscriptions: usize,
     /// MESSAGEs on their way, and copies that wait for their answer.
     pub messages: usize,
+    /// Calls that wait for their signer's certificate.
+    pub held: usize,
 }
 
 impl Switch {
@@ -73,6 +75,8 @@ impl Switch {
             Input::Load { percent } => self.node.gate.load.report(percent),
             Input::Dns(answer) => self.node.paths.on_answer(now, &answer),
             Input::Connected { id, result } => self.node.paths.on_connected(now, id, result),
+            Input::StirRoots(roots) => self.node.signatures.trust(roots),
+            Input::Fetched { url, result } => self.on_fetched(now, &url, result),
             Input::Media { event, .. } => self.on_media(now, event),
             Input::Provision { directory, prompts, last_sequence } => {
                 self.provision(now, directory, prompts, &last_sequence);
@@ -105,6 +109,7 @@ impl Switch {
                 Alarm::Reliable(call) => self.signal(now, call, Signal::Unacknowledged),
                 Alarm::Timer(call, leg) => self.signal(now, call, Signal::Timer(leg)),
                 Alarm::Dial(call) => self.signal(now, call, Signal::RangOut),
+                Alarm::Signature(tx) => self.on_certificate_missing(now, tx),
             }
         }
         self.settle(now);
@@ -151,6 +156,7 @@ impl Switch {
             watched: self.node.watch.len(),
             subscriptions: self.node.subscriptions.len(),
             messages: self.node.relays.len(),
+            held: self.node.signatures.held(),
         }
     }
 
@@ -241,7 +247,10 @@ impl Switch {
                 self.signal_leg(now, owner, |leg| Signal::AckMissing(leg, tx));
             }
             SipEvent::Cancelled { tx, .. } | SipEvent::Unanswered { tx } => {
-                let owner = servers.get(&tx).copied();
+                if self.on_held_cancelled(now, tx) {
+                    return;
+                }
+                let owner = self.node.index.servers.get(&tx).copied();
                 self.signal_leg(now, owner, |leg| Signal::Cancelled(leg, tx));
             }
             SipEvent::Response { tx, response, .. } => self.on_response(now, tx, response),

@@ -26,6 +26,7 @@ mod reliable;
 mod session_timer;
 mod setup;
 mod signalling_abuse;
+mod signatures;
 mod steps;
 mod storm;
 mod subscriptions;

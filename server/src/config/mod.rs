@@ -3,6 +3,7 @@
 mod fault;
 mod place;
 mod rules;
+mod stir;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
 pub(crate) use place::Place;
+pub use stir::Stir;
 pub use tls::{Certificate, Tls, TlsVersion};
 
 /// The whole file. [`Config::default`] is what `strowger serve` runs on without one.
@@ -31,6 +33,8 @@ pub struct Config {
     pub tls: Tls,
     /// Names of trunks' servers.
     pub dns: Dns,
+    /// Signatures of caller numbers.
+    pub stir: Stir,
     /// A copy of all signalling for Homer.
     pub hep: Hep,
     /// RTP and RTCP.
@@ -212,6 +216,7 @@ impl Default for Config {
             http: Http::default(),
             tls: Tls::default(),
             dns: Dns::default(),
+            stir: Stir::default(),
             hep: Hep::default(),
             rtp: Rtp::default(),
             database: Database::default(),

@@ -11,6 +11,7 @@ use sip::{Flow, Transport};
 use switch::{ApiError, ApiReply, EventKind, Input, Output, RequestId, Switch};
 use tokio::sync::{mpsc, oneshot};
 
+use super::certificates::Certificates;
 use super::names::Names;
 use super::streams::Way;
 use super::udp::UdpPort;
@@ -39,6 +40,7 @@ pub(super) struct Links {
     outlets: Outlets,
     ways: Ways,
     names: Names,
+    certificates: Certificates,
     hep: Option<Hep>,
     streams: BTreeMap<u64, (Flow, mpsc::Sender<Bytes>)>,
     replies: BTreeMap<RequestId, ReplySender>,
@@ -85,6 +87,7 @@ impl Links {
         outlets: Outlets,
         ways: Ways,
         names: Names,
+        certificates: Certificates,
         hep: Option<Hep>,
     ) -> Self {
         Self {
@@ -93,6 +96,7 @@ impl Links {
             outlets,
             ways,
             names,
+            certificates,
             hep,
             streams: BTreeMap::new(),
             replies: BTreeMap::new(),
@@ -165,6 +169,10 @@ impl Links {
             Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
             Output::Dns { question } => {
                 self.back.extend(self.names.ask(question).map(Input::Dns));
+            }
+            Output::Fetch { url } => {
+                let answer = self.certificates.fetch(url);
+                self.back.extend(answer.map(|(url, result)| Input::Fetched { url, result }));
             }
             Output::Connect { id, hop, identity } => {
                 self.back.extend(self.ways.find(id, hop, identity));

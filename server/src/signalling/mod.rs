@@ -3,6 +3,7 @@
 //! One shard of the node. A second shard is a second value of [`Signalling`] with its own sockets;
 //! nothing here is shared between two.
 
+mod certificates;
 mod links;
 mod names;
 mod paths;
@@ -11,6 +12,7 @@ mod udp;
 mod ways;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +23,7 @@ use media::WorkerId;
 use switch::{ApiError, ApiReply, ApiRequest, Prompts, RecordingReport, Switch, SwitchConfig};
 use tokio::sync::{mpsc, oneshot};
 
+use self::certificates::Certificates;
 use self::links::Links;
 pub(crate) use self::links::Outlets;
 use self::names::Names;
@@ -28,7 +31,7 @@ use self::streams::{StreamInput, Streams};
 use self::udp::{DatagramBuffer, UdpPort};
 use self::ways::{Listeners, Out, Ways};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Stir};
 use crate::hep::Hep;
 use crate::poller::Poller;
 use crate::tls::Keeper;
@@ -94,6 +97,8 @@ pub(crate) struct Signalling {
     streams: Streams,
     inputs: mpsc::Receiver<StreamInput>,
     name_servers: Vec<SocketAddr>,
+    stir: Stir,
+    signers: Option<sip::stir::Roots>,
     hep: Option<Hep>,
     control: mpsc::Receiver<Control>,
     media: mpsc::Receiver<(WorkerId, media::Event)>,
@@ -127,6 +132,8 @@ impl Signalling {
         let (live_calls, drained) = (Arc::default(), Arc::default());
         let handle = Handle { control: control_sender, media: media_sender, live_calls, drained };
         let name_servers = config.dns.servers.clone();
+        let stir = config.stir.clone();
+        let signers = stir.roots.as_deref().map(roots_of_signers).transpose()?;
         let hep = Hep::start(&config.hep)?;
         Ok(Self {
             ports,
@@ -137,6 +144,8 @@ impl Signalling {
             streams,
             inputs,
             name_servers,
+            stir,
+            signers,
             hep,
             control,
             media,
@@ -192,16 +201,29 @@ impl Signalling {
         }
         let (answers_sender, answers) = wake::queue(names::ANSWERS, &self.bell);
         let names = Names::new(&self.name_servers, answers_sender);
+        let (fetched_sender, fetched) = wake::queue(certificates::ANSWERS, &self.bell);
+        let certificates = Certificates {
+            runtime: tokio::runtime::Handle::current(),
+            names: names.source(),
+            tls: tls.clone(),
+            private_networks: self.stir.private_networks,
+            places: Certificates::places(),
+            answers: fetched_sender,
+        };
         let runtime = tokio::runtime::Handle::current();
         let out = Out { runtime, streams: self.streams, keeper: tls, listeners };
-        let Self { ports, bell, inputs: streams, control, media, hep, .. } = self;
+        let Self { ports, bell, inputs: streams, signers, control, media, hep, .. } = self;
         let (live_calls, drained) = (self.handle.live_calls, self.handle.drained);
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
             let ways = Ways::new(out, ports.clone());
-            let links = Links::new(clock, ports.clone(), outlets, ways, names, hep);
-            let switch = Switch::new(config, rng);
-            let inlets = Inlets { bell, streams, answers, control, media };
+            let links =
+                Links::new(clock, ports.clone(), outlets, ways, names, certificates, hep);
+            let mut switch = Switch::new(config, rng);
+            if let Some(signers) = signers {
+                switch.handle_input(clock.now(), switch::Input::StirRoots(signers));
+            }
+            let inlets = Inlets { bell, streams, answers, fetched, control, media };
             let drive = Drive {
                 clock,
                 poller,
@@ -217,6 +239,16 @@ impl Signalling {
             drive.run();
         })
     }
+}
+
+/// The authorities that certify signers of caller numbers.
+fn roots_of_signers(file: &Path) -> std::io::Result<sip::stir::Roots> {
+    let named = |error: &dyn std::fmt::Display| {
+        let what = format!("stir.roots: {}: {error}", file.display());
+        std::io::Error::new(std::io::ErrorKind::InvalidInput, what)
+    };
+    let pem = std::fs::read(file).map_err(|error| named(&error))?;
+    sip::stir::Roots::from_pem(&pem).map_err(|error| named(&error))
 }
 
 fn addresses(listeners: &[std::net::TcpListener]) -> Vec<SocketAddr> {
@@ -241,6 +273,7 @@ struct Inlets {
     bell: Bell,
     streams: mpsc::Receiver<StreamInput>,
     answers: mpsc::Receiver<sip::resolve::Answer>,
+    fetched: mpsc::Receiver<certificates::Answer>,
     control: mpsc::Receiver<Control>,
     media: mpsc::Receiver<(WorkerId, media::Event)>,
 }
@@ -329,6 +362,9 @@ impl Drive {
         }
         while let Ok(answer) = self.inlets.answers.try_recv() {
             self.feed(switch::Input::Dns(answer));
+        }
+        while let Ok((url, result)) = self.inlets.fetched.try_recv() {
+            self.feed(switch::Input::Fetched { url, result });
         }
         for turn in 1..=TURN {
             let Ok(input) = self.inlets.streams.try_recv() else { break };

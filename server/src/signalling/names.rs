@@ -1,7 +1,7 @@
 //! The domain name system (RFC 1035), asked on tokio for the signalling thread: questions out,
 //! answers through its queue. Bounded: what cannot be asked at once is answered at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,20 @@ const LONGEST_LIFE: u32 = 86_400;
 const NEGATIVE_LIFE: u32 = 30;
 const FAILURE_LIFE: u32 = 5;
 
+/// Who turns a host's name into addresses.
+#[derive(Clone)]
+pub(super) struct NameSource(Result<TokioResolver, Box<str>>);
+
+impl NameSource {
+    /// The addresses of a host, at most so many as are taken from one answer.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        let resolver = self.0.as_ref().map_err(|why| why.to_string())?;
+        let name = absolute(host).map_err(|error| error.to_string())?;
+        let found = resolver.lookup_ip(name).await.map_err(|error| error.to_string())?;
+        Ok(taken(found.as_lookup().answers(), |data| data.ip_addr()))
+    }
+}
+
 /// Who answers the switch's questions.
 pub(super) struct Names {
     runtime: Handle,
@@ -54,6 +68,11 @@ impl Names {
         });
         let places = Arc::new(Semaphore::new(AT_ONCE));
         Self { runtime: Handle::current(), resolver, places, answers }
+    }
+
+    /// For others that need names.
+    pub(super) fn source(&self) -> NameSource {
+        NameSource(self.resolver.clone())
     }
 
     /// Asks; the answer is here already when nobody can be asked.

@@ -63,6 +63,8 @@ pub struct Rig {
     pub questions: Vec<sip::resolve::Question>,
     /// Ways that were asked for, ever.
     pub connects: Vec<(switch::ConnectId, sip::resolve::Hop, Option<base::TrunkId>)>,
+    /// Certificates asked for.
+    pub fetches: Vec<String>,
     replies: Vec<(RequestId, Result<ApiReply, ApiError>)>,
     /// Streams that are opened only when the test says so.
     pub hold_streams: bool,
@@ -112,6 +114,7 @@ impl Rig {
             world: network::World::default(),
             questions: Vec::new(),
             connects: Vec::new(),
+            fetches: Vec::new(),
             replies: Vec::new(),
             hold_streams: false,
             bad_opens: 0,
@@ -172,6 +175,7 @@ impl Rig {
                 Output::Reply { id, reply } => self.replies.push((id, reply)),
                 Output::Security(event) => self.security.push(event),
                 Output::Dns { question } => self.look_up(question),
+                Output::Fetch { url } => self.fetches.push(url),
                 Output::Connect { id, hop, identity } => {
                     self.connects.push((id, hop.clone(), identity));
                     self.connect(id, &hop);
