@@ -217,8 +217,7 @@ impl Signalling {
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
             let ways = Ways::new(out, ports.clone());
-            let links =
-                Links::new(clock, ports.clone(), outlets, ways, names, certificates, hep);
+            let links = Links::new(clock, ports.clone(), outlets, ways, names, certificates, hep);
             let mut switch = Switch::new(config, rng);
             if let Some(signers) = signers {
                 switch.handle_input(clock.now(), switch::Input::StirRoots(signers));
