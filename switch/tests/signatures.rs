@@ -3,10 +3,10 @@
 
 use base::{Duration, UnixTime};
 use bytes::Bytes;
-use sip::stir::{Attestation, Roots, Signer};
+use sip::stir::{Attestation, Roots, Signer, Verdict, Verification, verify};
 use switch::{Input, SecurityKind};
 
-use crate::rig::{Call, DEMO, Rig, TRUNK};
+use crate::rig::{ALICE, Call, DEMO, Rig, TRUNK};
 
 const URL: &str = "https://cert.example.org/passport.cer";
 const CALLED: &str = "+15550100";
@@ -195,4 +195,40 @@ fn without_anybody_to_trust_or_a_wish_nothing_is_fetched_and_nothing_said() {
         assert!(rig.fetches.is_empty() && rig.events_of("call.caller_verified").is_empty());
         rig.finish();
     }
+}
+
+#[test]
+fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is_not() {
+    let key = String::from_utf8(file("key.pem")).unwrap();
+    let trunk = format!(
+        "[[trunks]]\nid = \"one\"\nsources = [\"127.0.0.51\"]\n\
+         targets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n\
+         stir = {{ sign = {{ certificate_url = \"{URL}\", private_key = \"\"\"{key}\"\"\" }} }}\n"
+    );
+    let skills = "skills = [{ id = \"sales\" }, { id = \"billing\" }]";
+    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"one\" }]";
+    let tenant = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1);
+    let mut rig = Rig::with(&format!("{trunk}{tenant}"));
+    rig.register(ALICE, "alice");
+    let one = std::net::SocketAddr::from(([127, 0, 0, 51], 5060));
+    rig.agent_dials(ALICE, "alice", "+12125550123", "");
+    let invite = rig.expect(one, "INVITE");
+    let wall = UnixTime::from_micros(1_795_168_800_000_000);
+    let now = wall.after(rig.now.since(base::Instant::ZERO));
+    let Verification::Ask(pending) = verify(&invite, now, "+15550100", "+12125550123") else {
+        panic!("signed for these numbers");
+    };
+    assert_eq!(pending.url(), URL);
+    let roots = Roots::from_pem(&file("root.pem")).unwrap();
+    let verdict = pending.finish(now, Some(&file("provider.pem")), &roots);
+    assert!(matches!(verdict, Verdict::Passed { attestation: Attestation::A, .. }), "{verdict:?}");
+
+    rig.agent_dials(ALICE, "alice", "+12125550124", "Privacy: id\r\n");
+    let invite = loop {
+        let invite = rig.expect(one, "INVITE");
+        if invite.uri_text().contains("+12125550124") {
+            break invite;
+        }
+    };
+    assert!(invite.header(sip::Name::IDENTITY).is_none());
 }

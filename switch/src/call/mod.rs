@@ -28,6 +28,7 @@ mod refresh;
 mod refusal;
 mod reliable;
 mod setup;
+mod sign;
 mod signature;
 mod steps;
 mod stream;

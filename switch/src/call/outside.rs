@@ -143,6 +143,7 @@ impl Call {
             let failure = Failure::new(Cause::InternalError, "the INVITE cannot be written");
             return self.dial_failed(node, now, failure);
         };
+        let invite = self.signed(node, now, invite);
         let invite = timed(self.leg_mut(leg), invite);
         let (call, sip_call) = (self.id, invite.get(sip::Name::CALL_ID).map(str::to_owned));
         if let (Some(known), Some(sip_call)) = (self.leg_mut(leg), sip_call) {
