@@ -36,6 +36,7 @@ mod talking;
 mod tls;
 mod torture;
 mod trunk_tls;
+mod trunks;
 mod unheard;
 mod websocket;
 mod wildcard;

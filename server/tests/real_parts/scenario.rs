@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Answer(u16),
     /// 200 with an SDP answer of PCMU, and its ACK must come.
     Accept,
+    /// SIPp's own words, for what no other step says.
+    Raw(&'static str),
     /// The next message is lost on its way to us, this many times of a hundred.
     Lossy(u8),
 }
@@ -110,6 +112,7 @@ fn step_xml(step: Step, lost: &str) -> String {
             send(&answer(200, TAGGED, Some(OFFER)), " retrans=\"500\"", lost)
                 + &recv("request=\"ACK\"", "")
         }
+        Step::Raw(text) => text.to_owned(),
         Step::Lossy(_) => String::new(),
     }
 }
