@@ -53,7 +53,7 @@ on_both! {
         store.append(&told).await.unwrap();
         let old = async |before| store.recordings_before(&tenant("acme"), before, 10).await.unwrap();
         assert_eq!(old(at(6)).await, []);
-        assert_eq!(old(at(7)).await, [report.clone()]);
+        assert_eq!(old(at(7)).await, std::slice::from_ref(&report));
         let elsewhere = store.recordings_before(&tenant("globex"), at(7), 10).await.unwrap();
         assert_eq!(elsewhere, []);
         store.recording_deleted(&tenant("acme"), report.id).await.unwrap();
