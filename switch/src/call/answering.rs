@@ -8,6 +8,7 @@ use sip::{Dialog, Flow, Name, Response, StatusCode};
 
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::SDP;
+use super::refresh::granted;
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::{ALLOW, Node};
@@ -110,10 +111,7 @@ impl Call {
             .header(Name::CONTACT, format_args!("<{contact}>"))
             .header(Name::ALLOW, ALLOW)
             .body(SDP, body);
-        let response = match timer.on_request(invite) {
-            Ok(granted) => timer.grant(now, granted, response),
-            Err(_) => response,
-        };
+        let response = granted(timer, now, invite, response);
         let dialog = Dialog::uas(invite, &pending.tag, contact).map_err(|_| Cause::BadRequest)?;
         node.index.dialogs.insert(dialog.id(), self.leg_ref(self.caller.id));
         let ack = Ack::Awaited { tx, offer, then_bye: false, first: true };

@@ -101,14 +101,9 @@ impl Call {
         let music = queue
             .map(|queue| queue.music.clone())
             .or_else(|| directory.hold_music(tenant).cloned());
-        let Some(music) = music else { return };
-        let Some((owner, _)) = directory.prompt(tenant, &music) else { return };
-        let Some(sound) = self.prompts.get(owner, &music).cloned() else { return };
-        let Some((stream, place)) = self.leg_mut(leg).and_then(|leg| leg.stream.open()) else {
-            return;
-        };
-        let play = node.next_play();
-        node.media(place.worker, Command::Play { stream, play, prompt: sound, looped: true });
+        if let Some(music) = music {
+            self.play_to(node, leg, &music, true);
+        }
     }
 
     pub(super) fn stop_music(&mut self, node: &mut Node, leg: LegId) {

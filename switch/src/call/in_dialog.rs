@@ -8,7 +8,7 @@ use sip::{Message, Method, Name, Response, ServerTx, StatusCode};
 use super::Call;
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::{Media, SDP, media_of};
-use super::refresh::Refreshing;
+use super::refresh::{Refreshing, granted};
 use crate::Cause;
 
 use crate::node::{ALLOW, Node};
@@ -86,7 +86,7 @@ impl Call {
         up.ack = Ack::Awaited { tx, offer: ours, then_bye: false, first: false };
         let flow = up.flow;
         node.index.servers.insert(tx, owner);
-        let ok = Self::granted(known, now, request, described(node, &flow, body));
+        let ok = granted(&mut known.timer, now, request, described(node, &flow, body));
         node.endpoint.respond(now, tx, ok);
         self.arm_timer(node, leg);
         self.follow_target(node, now, leg);
@@ -124,7 +124,7 @@ impl Call {
         };
         let is_taken = response.status().is_success();
         let response = match self.leg_mut(leg).filter(|_| is_taken) {
-            Some(known) => Self::granted(known, now, request, response),
+            Some(known) => granted(&mut known.timer, now, request, response),
             None => response,
         };
         node.endpoint.respond(now, tx, response);

@@ -5,8 +5,8 @@ use base::{Duration, Instant, LegId};
 use bytes::Bytes;
 use sip::header::MinSe;
 use sip::{
-    ClientTx, Message, Method, Name, Request, Response, SessionTimerError, SessionTimerOutput,
-    StatusCode, TooSmall, glare_pause,
+    ClientTx, Message, Method, Name, Request, Response, SessionTimer, SessionTimerError,
+    SessionTimerOutput, StatusCode, TooSmall, glare_pause,
 };
 
 use super::leg::{Ack, Established, Leg, Signalling};
@@ -43,19 +43,6 @@ impl Call {
             Err(SessionTimerError::TooSmall(TooSmall(least))) => Some(least),
             // A timer that does not parse is no reason to lose a call.
             Ok(_) | Err(SessionTimerError::Header(_)) => None,
-        }
-    }
-
-    /// A 2xx of ours to a peer's INVITE or UPDATE, with the timer that it asks for.
-    pub(super) fn granted(
-        leg: &mut Leg,
-        now: Instant,
-        request: &Message,
-        response: Response,
-    ) -> Response {
-        match leg.timer.on_request(request) {
-            Ok(granted) => leg.timer.grant(now, granted, response),
-            Err(_) => response,
         }
     }
 
@@ -203,6 +190,19 @@ impl Call {
         } else {
             self.hang_up(node, now, leg, Cause::Timeout);
         }
+    }
+}
+
+/// A 2xx of ours to a peer's INVITE or UPDATE, with the timer that it asks for.
+pub(super) fn granted(
+    timer: &mut SessionTimer,
+    now: Instant,
+    request: &Message,
+    response: Response,
+) -> Response {
+    match timer.on_request(request) {
+        Ok(granted) => timer.grant(now, granted, response),
+        Err(_) => response,
     }
 }
 

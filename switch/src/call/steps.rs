@@ -1,6 +1,6 @@
 //! The steps of a flow: play, queue, hang up; and what the router says of a call that waits.
 
-use base::{Instant, PromptId, QueueId};
+use base::{Instant, LegId, PromptId, QueueId};
 use media::{Command, PlayId};
 use routing::{Decision, HangupCause, Input, Refusal, Step};
 
@@ -140,10 +140,21 @@ impl Call {
 
     /// Plays a prompt to the caller, in place of what plays. `None` if there is no such prompt.
     fn play(&mut self, node: &mut Node, prompt: &PromptId, looped: bool) -> Option<PlayId> {
+        self.play_to(node, self.caller.id, prompt, looped)
+    }
+
+    /// The same to any leg of the call.
+    pub(super) fn play_to(
+        &mut self,
+        node: &mut Node,
+        leg: LegId,
+        prompt: &PromptId,
+        looped: bool,
+    ) -> Option<PlayId> {
         // The tenant's own, or a parent's.
         let (owner, _) = self.directory.prompt(&self.tenant, prompt)?;
         let sound = self.prompts.get(owner, prompt)?.clone();
-        let (stream, place) = self.caller.stream.open()?;
+        let (stream, place) = self.leg_mut(leg)?.stream.open()?;
         let play = node.next_play();
         node.media(place.worker, Command::Play { stream, play, prompt: sound, looped });
         Some(play)
