@@ -97,9 +97,7 @@ impl Call {
         let outcome = AttemptOutcome::Accepted;
         self.narrative.decide(node, now, Decided::Attempt { agent: agent.clone(), outcome });
         self.stop_playing(node);
-        if let Some((a, b, worker)) = self.streams_with(leg) {
-            node.media(worker, Command::Bridge { a, b });
-        }
+        self.bridge(node, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let connected = EventKind::CallConnected {
             queue: Some(queue.clone()),
@@ -136,9 +134,7 @@ impl Call {
             Role::Trunk(trunk) | Role::Caller(trunk) => trunk.to_string(),
         };
         self.narrative.decide(node, now, Decided::Answered { to });
-        if let Some((a, b, worker)) = self.streams_with(leg) {
-            node.media(worker, Command::Bridge { a, b });
-        }
+        self.bridge(node, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let (queue, agent) = (None, self.narrative.agent.clone());
         self.tell(node, now, EventKind::CallConnected { queue, agent, wait_ms });
@@ -193,6 +189,20 @@ impl Call {
             node.media(worker, Command::Untap { stream: b });
         }
         node.outbox.push_back(Output::Record(RecordCommand::Stop { recording, tap }));
+    }
+
+    /// The caller and that leg hear each other, while both have a stream.
+    pub(super) fn bridge(&mut self, node: &mut Node, leg: LegId) {
+        if let Some((a, b, worker)) = self.streams_with(leg) {
+            node.media(worker, Command::Bridge { a, b });
+        }
+    }
+
+    /// They no longer do.
+    pub(super) fn unbridge(&mut self, node: &mut Node, leg: LegId) {
+        if let Some((a, b, worker)) = self.streams_with(leg) {
+            node.media(worker, Command::Unbridge { a, b });
+        }
     }
 
     /// The caller's stream, another leg's, and the worker both live on.

@@ -63,9 +63,10 @@ impl Call {
         }
         talk.held.by_api = holds;
         let (far, customer) = (talk.leg, self.customer());
-        if let Some((a, b, worker)) = self.streams_with(far) {
-            let command = if holds { Command::Unbridge { a, b } } else { Command::Bridge { a, b } };
-            node.media(worker, command);
+        if holds {
+            self.unbridge(node, far);
+        } else {
+            self.bridge(node, far);
         }
         if let Some(customer) = customer {
             self.update_music(node, customer);

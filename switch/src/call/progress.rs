@@ -80,9 +80,7 @@ impl Call {
         dial.trunks.clear();
         if !std::mem::replace(&mut dial.heard, true) {
             self.stop_playing(node);
-            if let Some((a, b, worker)) = self.streams_with(leg) {
-                node.media(worker, Command::Bridge { a, b });
-            }
+            self.bridge(node, leg);
         }
     }
 

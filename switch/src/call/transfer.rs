@@ -4,7 +4,6 @@
 
 use base::{AgentId, Instant, LegId};
 use bytes::Bytes;
-use media::Command;
 use routing::{Dialled, Input, Step};
 use sip::header::{OptionTags, ReferTo};
 use sip::{Message, Method, Name, Response, ServerTx, StatusCode, Uri, sipfrag};
@@ -188,9 +187,7 @@ impl Call {
             return None;
         };
         self.stop_recording(node, &talk);
-        if let Some((a, b, worker)) = self.streams_with(talk.leg) {
-            node.media(worker, Command::Unbridge { a, b });
-        }
+        self.unbridge(node, talk.leg);
         self.stop_music(node, talk.leg);
         Some(if self.is_caller(goes) { self.turned(talk) } else { talk })
     }
@@ -233,9 +230,7 @@ impl Call {
             self.engage(node, now, agent);
             self.narrative.agent = Some(agent.clone());
         }
-        if let Some((a, b, worker)) = self.streams_with(leg) {
-            node.media(worker, Command::Bridge { a, b });
-        }
+        self.bridge(node, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let agent = role.agent().cloned();
         self.tell(node, now, EventKind::CallConnected { queue: None, agent, wait_ms });
@@ -274,9 +269,7 @@ impl Call {
             let status = failure.far.status.unwrap_or_else(|| cause.sip_status());
             self.notify(node, now, by, status);
         }
-        if let Some((a, b, worker)) = self.streams_with(by) {
-            node.media(worker, Command::Bridge { a, b });
-        }
+        self.bridge(node, by);
         if was_recorded {
             let recording = self.start_recording(node, now, by);
             if let Stage::Connected { talk } = &mut self.stage {
