@@ -60,9 +60,18 @@ pub struct Limits {
     /// A tenant's share, or a source's where there is no tenant, when there is too much to do: new
     /// calls a second.
     pub share_calls_per_second: u32,
+    /// New calls a second that are let in however busy the driver says it is: what is slow with so
+    /// few is not overloaded by them.
+    pub few_calls_per_second: u32,
     /// Requests of peers that are being answered, before new calls get their share alone; at twice
     /// as many there are none.
     pub transactions: usize,
+    /// Subscriptions, over all tenants.
+    pub subscriptions: usize,
+    /// Subscriptions of one agent.
+    pub subscriptions_per_agent: usize,
+    /// MESSAGE requests on their way to a phone, over all tenants.
+    pub messages: usize,
 }
 
 impl Default for Limits {
@@ -77,7 +86,11 @@ impl Default for Limits {
             source_burst: 2_000,
             calls_per_second: None,
             share_calls_per_second: 10,
+            few_calls_per_second: 20,
             transactions: 80_000,
+            subscriptions: 50_000,
+            subscriptions_per_agent: 200,
+            messages: 10_000,
         }
     }
 }

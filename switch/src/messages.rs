@@ -13,8 +13,6 @@ use crate::switch::Switch;
 const LONGEST: usize = 1_300;
 /// How long phones have; the sender gives up at 32 s.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Messages under way; the next is 503.
-const MOST: usize = 10_000;
 
 /// A message on its way.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl Switch {
         if request.body().len() > LONGEST {
             return self.node.reply(now, tx, StatusCode::REQUEST_ENTITY_TOO_LARGE);
         }
-        if self.node.relays.all.len() >= MOST {
+        if self.node.relays.all.len() >= self.node.config.limits.messages {
             let full = Response::new(StatusCode::SERVICE_UNAVAILABLE);
             return self.node.endpoint.respond(now, tx, full.header(Name::RETRY_AFTER, 5));
         }

@@ -72,7 +72,7 @@ impl Switch {
             }
             Input::FlowClosed { flow } => self.on_flow_closed(now, flow),
             Input::FlowIdentity { flow, names } => self.node.gate.identify(flow, names),
-            Input::Load { percent } => self.node.gate.load.report(percent),
+            Input::Load { percent } => self.node.gate.load.report(now, percent),
             Input::Dns(answer) => self.node.paths.on_answer(now, &answer),
             Input::Connected { id, result } => self.node.paths.on_connected(now, id, result),
             Input::StirRoots(roots) => self.node.signatures.trust(roots),

@@ -25,7 +25,8 @@ fn shed(rig: &mut Rig, from: std::net::SocketAddr, number: &str) -> Option<Strin
 
 #[test]
 fn a_driver_that_falls_behind_has_new_calls_turned_away_without_keeping_anything() {
-    let mut rig = Rig::new();
+    let limits = Limits { few_calls_per_second: 0, ..Limits::default() };
+    let mut rig = Rig::with_limits(DEMO, limits, 20_000..=29_999);
     rig.register(ALICE, "alice");
     let (mut call, mut phone) = rig.connect_alice();
     rig.input(Input::Load { percent: 250 });
@@ -50,7 +51,7 @@ fn a_driver_that_falls_behind_has_new_calls_turned_away_without_keeping_anything
 
 #[test]
 fn under_load_one_tenants_flood_takes_nothing_of_anothers_share() {
-    let limits = Limits { share_calls_per_second: 5, ..Limits::default() };
+    let limits = Limits { share_calls_per_second: 5, few_calls_per_second: 0, ..Limits::default() };
     let mut rig = Rig::with_limits(DEMO, limits, 20_000..=29_999);
     rig.input(Input::Load { percent: 120 });
     let let_in = (0..200).filter(|_| shed(&mut rig, TRUNK, "+15550100").is_none()).count();
@@ -96,5 +97,36 @@ fn a_tenant_at_ten_times_its_limit_moves_nobody_elses_call() {
     let (mut call, _phone) = rig.connect_alice();
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn a_call_for_help_gets_through_when_no_other_does() {
+    let limits = Limits { few_calls_per_second: 0, ..Limits::default() };
+    let mut rig = Rig::with_limits(DEMO, limits, 20_000..=29_999);
+    rig.register(ALICE, "alice");
+    rig.input(Input::Load { percent: 250 });
+    while shed(&mut rig, TRUNK, "+15550100").is_none() {}
+    let asked = rig.agent_dials(ALICE, "alice", "bob", "");
+    let refusal = rig.expect(ALICE, "SIP/2.0 503");
+    assert!(!header(&refusal, "Retry-After").is_empty());
+    let ack = asked.ack(&refusal);
+    rig.send(ALICE, &ack);
+    rig.agent_dials(ALICE, "alice", "911", "");
+    let trying = rig.expect(ALICE, "SIP/2.0 100");
+    assert_eq!(trying.status().unwrap().as_u16(), 100);
+}
+
+#[test]
+fn a_few_calls_get_through_however_busy_the_driver_says_it_is() {
+    let limits = Limits { few_calls_per_second: 3, ..Limits::default() };
+    let mut rig = Rig::with_limits(DEMO, limits, 20_000..=29_999);
+    for _ in 0..10 {
+        rig.input(Input::Load { percent: 250 });
+        for _ in 0..3 {
+            assert_eq!(shed(&mut rig, TRUNK, "+15550100"), None);
+        }
+        rig.advance(Duration::from_secs(1));
+    }
     rig.finish();
 }

@@ -1,6 +1,7 @@
 //! `strowger.toml`: every key has a default, an unknown key is an error with a cure.
 
 mod fault;
+mod limits;
 mod place;
 mod rules;
 mod stir;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
+pub use limits::Limits;
 pub(crate) use place::Place;
 pub use stir::Stir;
 pub use tls::{Certificate, Tls, TlsVersion};
@@ -192,21 +194,6 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// What strangers can make us hold.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// SIP over TCP, TLS and WebSocket: connections at once, all sources.
-    pub tcp_connections: usize,
-    /// The same from one address (IPv6: from one /64).
-    pub tcp_connections_per_source: usize,
-    /// SIP over TCP and TLS: a connection that sent no whole message and no keep-alive for this
-    /// long is closed, seconds.
-    pub tcp_idle_s: u64,
-    /// Events, records and recordings that may wait for the database before the journal takes them.
-    pub store_queue: usize,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -267,17 +254,6 @@ impl Default for Recordings {
 impl Default for Log {
     fn default() -> Self {
         Self { level: "info".into(), format: LogFormat::Text }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            tcp_connections: 10_000,
-            tcp_connections_per_source: 1_000,
-            tcp_idle_s: 3_600,
-            store_queue: 65_536,
-        }
     }
 }
 

@@ -57,10 +57,6 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
     for (key, value) in [
         ("sip.calls", config.sip.calls as u64),
         ("recordings.part_kib", config.recordings.part_kib),
-        ("limits.tcp_idle_s", config.limits.tcp_idle_s),
-        ("limits.store_queue", config.limits.store_queue as u64),
-        ("limits.tcp_connections", config.limits.tcp_connections as u64),
-        ("limits.tcp_connections_per_source", config.limits.tcp_connections_per_source as u64),
     ] {
         if value == 0 {
             return fault(
@@ -70,7 +66,7 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
             );
         }
     }
-    Ok(())
+    config.limits.check(place)
 }
 
 /// Ports of one free block: `rtp.ports = "0"`.

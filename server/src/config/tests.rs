@@ -82,14 +82,6 @@ fn sdp_shows_what_is_written_or_else_the_address_that_the_peer_reached() {
 }
 
 #[test]
-fn a_limit_of_zero_is_refused_whichever_limit_it_is() {
-    for key in ["tcp_connections", "tcp_connections_per_source", "tcp_idle_s", "store_queue"] {
-        let told = fault(&format!("[limits]\n{key} = 0\n"));
-        assert!(told.starts_with(&format!("strowger.toml:2: limits.{key}: ")), "{told}");
-    }
-}
-
-#[test]
 fn broken_toml_is_told_with_its_line() {
     let fault = fault("[sip\nudp = 1\n");
     assert!(fault.starts_with("strowger.toml:1: "), "{fault}");

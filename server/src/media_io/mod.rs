@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use self::sockets::{Sockets, TOKEN_BELL, Token};
 use crate::clock::Clock;
 use crate::poller::Poller;
+use crate::signalling::Idleness;
 use crate::wake::{self, Bell};
 
 /// Commands that may wait for one worker; then the signalling thread waits, for microseconds.
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     bell: Bell,
     commands: mpsc::Receiver<media::Command>,
     queue: wake::Sender<media::Command>,
+    idleness: Idleness,
 }
 
 /// The depths of all workers' command queues.
@@ -67,11 +69,16 @@ impl Worker {
     pub(crate) fn new(id: WorkerId) -> std::io::Result<Self> {
         let bell = Bell::new()?;
         let (queue, commands) = wake::queue(COMMANDS, &bell);
-        Ok(Self { id, bell, commands, queue })
+        Ok(Self { id, bell, commands, queue, idleness: Idleness::default() })
     }
 
     pub(crate) fn queue(&self) -> wake::Sender<media::Command> {
         self.queue.clone()
+    }
+
+    /// How long it has had nothing to do.
+    pub(crate) fn idleness(&self) -> Idleness {
+        self.idleness.clone()
     }
 
     /// Starts the thread; sockets bind `address`.
@@ -86,7 +93,7 @@ impl Worker {
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
     ) -> std::io::Result<Running> {
-        let Self { id, bell, commands, queue } = self;
+        let Self { id, bell, commands, queue, idleness } = self;
         drop(queue);
         let poller = Poller::new()?;
         poller.add(&bell, TOKEN_BELL)?;
@@ -111,6 +118,7 @@ impl Worker {
                 batch,
                 held,
                 meters,
+                idleness,
             };
             drive.run();
         })?;
@@ -150,6 +158,7 @@ struct Drive {
     /// An event that found the signalling thread's queue full.
     held: Option<(WorkerId, media::Event)>,
     meters: Meters,
+    idleness: Idleness,
 }
 
 impl Drive {
@@ -157,12 +166,13 @@ impl Drive {
         let mut ready = Vec::with_capacity(READY);
         let mut packet = [0; media::MAX_DATAGRAM];
         loop {
-            let now = self.clock.now();
-            if let Err(error) = self.poller.wait(now, self.deadline(now), &mut ready) {
+            let began = self.clock.now();
+            if let Err(error) = self.poller.wait(began, self.deadline(began), &mut ready) {
                 tracing::error!(%error, "a media worker cannot wait for its sockets");
                 std::thread::sleep(Duration::from_millis(10));
             }
             let now = self.clock.now();
+            self.idleness.add(now.since(began));
             for token in ready.drain(..) {
                 if token == TOKEN_BELL {
                     self.bell.answer();

@@ -24,7 +24,7 @@ use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
 use crate::retention::Forgetting;
-use crate::signalling::{Outlets, Signalling, streams};
+use crate::signalling::{Idleness, Outlets, Signalling, streams};
 use crate::{meters, random, tls, unfinished};
 
 /// Committed events that a subscriber may lag behind before it reads the log instead.
@@ -57,14 +57,11 @@ impl Node {
         let capacity = config.limits.store_queue;
         let (intake, writer) =
             persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
-        let (workers, media_queues) = make_workers(&config)?;
+        let (workers, media, media_idleness) = make_workers(&config)?;
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
-        let outlets = Outlets {
-            media: media_queues,
-            recorder: Commands::new(clock, commands),
-            intake: intake.clone(),
-        };
+        let recorder = Commands::new(clock, commands);
+        let outlets = Outlets { media, media_idleness, recorder, intake: intake.clone() };
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len());
         let signalling_thread =
@@ -271,14 +268,15 @@ async fn look_at_bucket(config: Config, objects: ObjectStore) {
 
 type MediaQueues = Vec<crate::wake::Sender<media::Command>>;
 
-fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues), StartFault> {
+fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues, Vec<Idleness>), StartFault> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u16::try_from(cores).unwrap_or(u16::MAX);
     let count = if config.rtp.workers == 0 { cores } else { config.rtp.workers };
     let workers = (0..count).map(|id| Worker::new(WorkerId(id)));
     let workers: Vec<Worker> = workers.collect::<Result<_, _>>().map_err(system)?;
     let queues = workers.iter().map(Worker::queue).collect();
-    Ok((workers, queues))
+    let idleness = workers.iter().map(Worker::idleness).collect();
+    Ok((workers, queues, idleness))
 }
 
 type Started = (Vec<crate::media_io::Running>, Vec<media::TapReceiver>);
@@ -350,7 +348,7 @@ fn switch_config(
             .collect(),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
-        limits: switch::Limits { calls: config.sip.calls, ..switch::Limits::default() },
+        limits: config.limits.of_shard(config.sip.calls),
     }
 }
 

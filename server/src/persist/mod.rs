@@ -63,6 +63,12 @@ impl Intake {
         }
     }
 
+    /// How full the queue is, in percent.
+    pub(crate) fn fullness(&self) -> u32 {
+        let percent = self.depth() * 100 / self.queue.max_capacity().max(1);
+        u32::try_from(percent).unwrap_or(100)
+    }
+
     /// Items that wait.
     pub(crate) fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::certificates::Certificates;
 use super::names::Names;
+use super::pressure::Idleness;
 use super::streams::Way;
 use super::udp::UdpPort;
 use super::ways::Ways;
@@ -26,6 +27,8 @@ use crate::wake;
 pub(crate) struct Outlets {
     /// One per media worker, in the order of [`WorkerId`].
     pub(crate) media: Vec<wake::Sender<media::Command>>,
+    /// How idle each of them is.
+    pub(crate) media_idleness: Vec<Idleness>,
     /// The recorder.
     pub(crate) recorder: recording::Commands,
     /// The store's writer.
@@ -144,6 +147,11 @@ impl Links {
     pub(super) fn closed(&mut self, flow: Flow) -> bool {
         self.ways.closed(&flow);
         self.streams.remove(&flow.connection).is_some()
+    }
+
+    /// The way to the store's writer.
+    pub(super) fn intake(&self) -> &Intake {
+        &self.outlets.intake
     }
 
     pub(super) fn expect_reply(&mut self, reply: ReplySender) -> RequestId {

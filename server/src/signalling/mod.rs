@@ -7,6 +7,7 @@ mod certificates;
 mod links;
 mod names;
 mod paths;
+mod pressure;
 pub(crate) mod streams;
 mod udp;
 mod ways;
@@ -27,6 +28,8 @@ use self::certificates::Certificates;
 use self::links::Links;
 pub(crate) use self::links::Outlets;
 use self::names::Names;
+pub(crate) use self::pressure::Idleness;
+use self::pressure::Pressure;
 use self::streams::{StreamInput, Streams};
 use self::udp::{DatagramBuffer, UdpPort};
 use self::ways::{Listeners, Out, Ways};
@@ -217,6 +220,7 @@ impl Signalling {
         std::thread::Builder::new().name("signalling-0".into()).spawn(move || {
             let ports: Rc<[UdpPort]> = ports.into();
             let ways = Ways::new(out, ports.clone());
+            let pressure = Pressure::new(clock.now(), outlets.media_idleness.clone());
             let links = Links::new(clock, ports.clone(), outlets, ways, names, certificates, hep);
             let mut switch = Switch::new(config, rng);
             if let Some(signers) = signers {
@@ -230,6 +234,7 @@ impl Signalling {
                 inlets,
                 switch,
                 links,
+                pressure,
                 live_calls,
                 drained,
                 provisioned: false,
@@ -285,6 +290,7 @@ struct Drive {
     inlets: Inlets,
     switch: Switch,
     links: Links,
+    pressure: Pressure,
     live_calls: Arc<AtomicUsize>,
     drained: Arc<AtomicBool>,
     provisioned: bool,
@@ -305,13 +311,14 @@ impl Drive {
             }
         }
         while !self.stopped {
-            let now = self.clock.now();
+            let began = self.clock.now();
             let deadline = self.switch.poll_timeout().map(|(at, _)| at);
-            let deadline = if more { Some(now) } else { deadline };
-            if let Err(error) = self.poller.wait(now, deadline, &mut ready) {
+            let deadline = if more { Some(began) } else { deadline };
+            if let Err(error) = self.poller.wait(began, deadline, &mut ready) {
                 tracing::error!(%error, "the signalling thread cannot wait for its sockets");
                 std::thread::sleep(Duration::from_millis(10));
             }
+            let woke = self.clock.now();
             for token in ready.drain(..) {
                 match token {
                     BELL => self.inlets.bell.answer(),
@@ -323,6 +330,10 @@ impl Drive {
             if self.switch.poll_timeout().is_some_and(|(at, _)| at <= now) {
                 self.switch.handle_timeout(now);
                 self.links.drain(now, &mut self.switch);
+            }
+            self.pressure.turn(began, woke, self.clock.now());
+            if let Some(percent) = self.pressure.due(now, self.links.intake()) {
+                self.feed(switch::Input::Load { percent });
             }
             self.live_calls.store(self.switch.sizes().calls, Ordering::Relaxed);
             self.drained.store(self.switch.is_drained(), Ordering::Relaxed);

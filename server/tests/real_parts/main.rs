@@ -16,6 +16,7 @@ mod lateness;
 mod name_server;
 mod net;
 mod outage;
+mod overload;
 mod parts;
 mod postgres;
 #[path = "../../../store/tests/repository/postgres_programs.rs"]

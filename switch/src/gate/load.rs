@@ -2,12 +2,16 @@
 //! than can be done, new calls are turned away at the price of one response, and each tenant, or
 //! each source where there is none, still gets its share. What is up goes on: requests within
 //! dialogs are never turned away, and neither are agents' calls to emergency numbers.
+//!
+//! There are three measures: transactions that are open (they cost memory), new calls a second if
+//! the operator has set a bound, and what the driver says of itself ([`governor`](super::governor)).
 
 use base::{Instant, TenantId};
 use routing::Dialled;
 use sip::{Flow, Message, Name, Pace, Response, Source, StatusCode};
 
-use super::Ruling;
+use super::governor::Governor;
+use super::{Authenticated, Ruling};
 use crate::config::Limits;
 use crate::port::SecurityKind;
 use crate::switch::Switch;
@@ -24,8 +28,7 @@ enum Asker {
 /// How much there is to do.
 #[derive(Debug)]
 pub(crate) struct Load {
-    /// What the driver says: 100 is as much as it can do.
-    percent: u32,
+    governor: Governor,
     all: Option<Pace<()>>,
     share: Pace<Asker>,
     transactions: usize,
@@ -38,10 +41,14 @@ const FULL: u32 = 200;
 /// Askers that are told apart.
 const ASKERS: usize = 4_096;
 
+/// What becomes of one more call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Level {
+pub(super) enum Level {
+    /// It is let in.
     Normal,
+    /// It is let in if its asker's share is not used up.
     High,
+    /// It is turned away.
     Full,
 }
 
@@ -49,7 +56,7 @@ impl Load {
     pub(super) fn new(limits: &Limits) -> Self {
         let share = limits.share_calls_per_second;
         Self {
-            percent: 0,
+            governor: Governor::new(limits.few_calls_per_second),
             all: limits.calls_per_second.map(|most| Pace::new(most, most, 1)),
             share: Pace::new(share, share, ASKERS),
             transactions: limits.transactions.max(1),
@@ -57,30 +64,31 @@ impl Load {
     }
 
     /// The driver says how busy it is.
-    pub(crate) fn report(&mut self, percent: u32) {
-        self.percent = percent;
+    pub(crate) fn report(&mut self, now: Instant, percent: u32) {
+        self.governor.report(now, percent);
     }
 
     /// Where one more call finds us, with that many transactions open.
     fn level(&mut self, now: Instant, open: usize) -> Level {
-        let is_fast = self.all.as_mut().is_some_and(|all| !all.allows(now, &()));
-        let filled = open.saturating_mul(100) / self.transactions;
-        let percent = self.percent.max(u32::try_from(filled).unwrap_or(u32::MAX));
-        match percent {
-            FULL.. => Level::Full,
-            HIGH.. => Level::High,
-            _ if is_fast => Level::High,
-            _ => Level::Normal,
+        match open.saturating_mul(100) / self.transactions {
+            filled if filled >= FULL as usize => return Level::Full,
+            filled if filled >= HIGH as usize => return Level::High,
+            _ => {}
         }
+        if self.all.as_mut().is_some_and(|all| !all.allows(now, &())) {
+            return Level::High;
+        }
+        self.governor.level(now)
     }
 }
 
 impl Switch {
-    /// Turns a new call away, if there is too much to do and its share is used up.
+    /// Turns a new call away that has been proven, if there is too much to do and its share is used
+    /// up.
     pub(super) fn shed(&mut self, now: Instant, flow: Flow, invite: &Message) -> Option<Ruling> {
         let open = self.node.endpoint.transactions().0;
         let level = self.node.gate.load.level(now, open);
-        if level == Level::Normal || self.is_emergency(&flow, invite) {
+        if level == Level::Normal || self.is_emergency(invite) {
             return None;
         }
         let asker = self.asker(&flow, invite);
@@ -99,6 +107,9 @@ impl Switch {
     }
 
     fn asker(&self, flow: &Flow, invite: &Message) -> Asker {
+        if let Some(Authenticated::Agent { tenant, .. }) = &self.node.gate.proven {
+            return Asker::Tenant(tenant.clone());
+        }
         let source = Asker::Source(Source::of(flow.remote.ip()));
         let Some(directory) = &self.node.directory else { return source };
         let dialled = invite.uri_text();
@@ -108,20 +119,15 @@ impl Switch {
         routes.next().map_or(source, |route| Asker::Tenant(route.tenant))
     }
 
-    /// Whether a phone of ours seems to call for help. Who it is has still to be proven; strangers
-    /// who say so are as slow as all strangers are. What a trunk sends us is never for us to
-    /// pass on to an emergency service.
-    fn is_emergency(&self, flow: &Flow, invite: &Message) -> bool {
+    /// Whether an agent calls for help. What a trunk sends us is never for us to pass on to an
+    /// emergency service.
+    fn is_emergency(&self, invite: &Message) -> bool {
         let Some(directory) = &self.node.directory else { return false };
-        if !self.trunks_at(flow).is_empty() {
+        let Some(Authenticated::Agent { tenant, agent }) = &self.node.gate.proven else {
             return false;
-        }
-        let domain = invite.from().map(|from| from.uri().host().to_ascii_lowercase());
-        let tenant = domain.ok().and_then(|domain| directory.tenant_by_domain(&domain));
-        tenant.is_some_and(|tenant| {
-            let dialled = routing::dial(directory, &tenant.id, None, invite.uri_text());
-            matches!(dialled, Ok(Dialled::Outside(to)) if to.is_emergency())
-        })
+        };
+        let dialled = routing::dial(directory, tenant, Some(agent), invite.uri_text());
+        matches!(dialled, Ok(Dialled::Outside(to)) if to.is_emergency())
     }
 }
 
@@ -130,16 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_driver_or_many_transactions_or_a_rush_of_calls_is_high_load() {
+    fn many_transactions_or_a_rush_of_calls_is_high_load() {
         let limits = Limits { calls_per_second: Some(2), transactions: 1000, ..Limits::default() };
         let at = Instant::from_millis;
         let mut load = Load::new(&limits);
         assert_eq!(load.level(at(1000), 10), Level::Normal);
         assert_eq!(load.level(at(2000), 1000), Level::High);
         assert_eq!(load.level(at(4000), 2000), Level::Full);
-        load.report(120);
-        assert_eq!(load.level(at(6000), 10), Level::High);
-        load.report(20);
         let levels: Vec<Level> = (0..3).map(|_| load.level(at(9000), 10)).collect();
         assert_eq!(levels, [Level::Normal, Level::Normal, Level::High]);
     }

@@ -8,6 +8,7 @@
 mod answers;
 mod claim;
 mod credentials;
+mod governor;
 mod identity;
 mod in_dialog;
 mod load;
@@ -163,16 +164,14 @@ impl Switch {
         if !is_call && !self.may_ask(now, flow) {
             return Ruling::Silence;
         }
-        if method == Method::Invite
-            && let Some(refusal) = self.shed(now, flow, request)
-        {
-            return refusal;
-        }
         match method {
             Method::Register => self.prove_registrant(now, flow, request),
-            Method::Invite | Method::Subscribe | Method::Message => {
-                self.prove_caller(now, flow, request, &trunks)
-            }
+            Method::Invite => match self.prove_caller(now, flow, request, &trunks) {
+                Ruling::Pass => self.shed(now, flow, request).unwrap_or(Ruling::Pass),
+                // Whoever proves nothing is turned away at the same price anyhow.
+                refusal => refusal,
+            },
+            Method::Subscribe | Method::Message => self.prove_caller(now, flow, request, &trunks),
             _ => Ruling::answer(self.plain_answer(request)),
         }
     }

@@ -14,16 +14,13 @@ use sip::{ClientTx, Dialog, DialogId, Flow};
 
 pub(crate) use self::dialog_info::{AgentDialog, AgentDialogState};
 pub use self::message_summary::Waiting;
+use crate::config::Limits;
 use crate::gate::Peer;
 
 /// The longest life of a subscription, and the one of those that ask for none.
 const LONGEST: Duration = Duration::from_secs(3_600);
 /// A shorter life is refused: 423.
 const SHORTEST: Duration = Duration::from_secs(60);
-/// Of one agent's phones together.
-const OF_ONE: usize = 200;
-/// Of all.
-const OF_ALL: usize = 50_000;
 
 /// What can be subscribed to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -121,9 +118,9 @@ impl Subscriptions {
     }
 
     /// Whether there is room for one more of that agent's.
-    fn has_room(&self, tenant: &TenantId, watcher: &AgentId) -> bool {
+    fn has_room(&self, limits: &Limits, tenant: &TenantId, watcher: &AgentId) -> bool {
         let own = self.by_watcher.get(&(tenant.clone(), watcher.clone())).copied().unwrap_or(0);
-        own < OF_ONE && self.all.len() < OF_ALL
+        own < limits.subscriptions_per_agent && self.all.len() < limits.subscriptions
     }
 
     fn add(&mut self, subscription: Subscription) -> u64 {

@@ -42,7 +42,7 @@ impl Switch {
             Ok(wish) => wish,
             Err(refusal) => return self.node.endpoint.respond(now, tx, *refusal),
         };
-        if !self.node.subscriptions.has_room(&tenant, &watcher) {
+        if !self.node.subscriptions.has_room(&self.node.config.limits, &tenant, &watcher) {
             let full = Response::new(StatusCode::SERVICE_UNAVAILABLE);
             let full = full.header(Name::RETRY_AFTER, 60);
             return self.node.endpoint.respond(now, tx, full);
