@@ -57,6 +57,10 @@ fn read_all(message: &Message) {
         assert!(peeked.is_empty() || message.call_id().contains(peeked.trim()));
     }
     message.vias().filter_map(Result::ok).for_each(|via| _ = (via.received(), via.ip()));
+    if let Ok(body) = sip::Body::of(message) {
+        let whole = message.body().len();
+        assert!(body.parts().iter().all(|part| part.content().len() <= whole));
+    }
     let contact = UriBuf::sip(Some("a"), "b");
     if let Ok(contact) = contact {
         _ = sip::Dialog::uas(message, "t", contact);

@@ -12,19 +12,19 @@ pub mod sipfrag;
 pub mod stir;
 pub mod stun;
 
+mod body;
 mod datagram;
 mod dialog;
 mod flow;
 mod forks;
 mod glare;
 mod message;
-mod outbound;
 mod registrar;
 mod session_timer;
-mod subscription;
 mod throttle;
 mod transaction;
 
+pub use body::{Body, Part};
 pub use datagram::{Datagram, datagram, websocket};
 pub use dialog::{Dialog, DialogError, DialogId};
 pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
@@ -35,7 +35,6 @@ pub use message::{
     Message, Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf,
     Via, peek_call_id,
 };
-pub use outbound::FlowTokens;
 pub use registrar::{
     Binding, BindingInfo, Device, Registered, Registrar, RegistrarConfig, RegistrarEvent,
 };
@@ -43,7 +42,6 @@ pub use registration::{Registration, RegistrationConfig, RegistrationFailure, Re
 pub use session_timer::{
     Granted, SessionTimer, SessionTimerConfig, SessionTimerError, SessionTimerOutput, TooSmall,
 };
-pub use subscription::{SubscribeError, Subscription, SubscriptionConfig, SubscriptionOutput};
 pub use throttle::{Allowance, Pace, Patience, Source, Throttle};
 pub use transaction::{
     Advertised, ClientTx, Endpoint, EndpointConfig, Event, Input, Output, ServerTx, Timer, TxRef,

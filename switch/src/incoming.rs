@@ -11,6 +11,7 @@ use crate::Cause;
 use crate::call::{AgentInvitation, Call, Destination, Invitation, Inviter, Refusal, Signal};
 use crate::gate::Authenticated;
 use crate::index::LegRef;
+use crate::node::bad_extension;
 use crate::port::SecurityKind;
 use crate::stir::Verified;
 use crate::strays::cseq_of;
@@ -19,7 +20,17 @@ use crate::switch::Switch;
 impl Switch {
     /// A request that began a transaction; neither ACK nor CANCEL.
     pub(crate) fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Message) {
-        if request.to_tag().is_some() {
+        let is_in_dialog = request.to_tag().is_some();
+        // A call that is refused has its record; and nobody insists on anything to hang up.
+        let may_insist = match request.method() {
+            Method::Invite => !is_in_dialog,
+            Method::Bye => true,
+            _ => false,
+        };
+        if !may_insist && let Some(refusal) = bad_extension(&request) {
+            return self.node.endpoint.respond(now, tx, refusal);
+        }
+        if is_in_dialog {
             return self.on_in_dialog(now, tx, flow, request);
         }
         match (request.method(), self.node.gate.take_proven()) {
@@ -225,7 +236,7 @@ impl Switch {
 
 /// What was dialled: the user of the Request-URI, without `tel:` parameters.
 fn dialled(uri: &Uri<'_>) -> Option<String> {
-    if !uri.is_sip() && !uri.scheme().eq_ignore_ascii_case("tel") {
+    if !uri.is_sip() && !uri.is_tel() {
         return None;
     }
     let user = uri.user_unescaped().unwrap_or_default();

@@ -9,9 +9,10 @@ use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
 use media::{Command, PlayId, Prompt, TapId, WorkerId};
 use routing::{Directory, Health, HealthState, Router};
 use sip::digest::Authenticator;
+use sip::header::OptionTags;
 use sip::{
-    ClientTx, Dialog, Endpoint, EndpointConfig, Flow, Registrar, Response, ServerTx, StatusCode,
-    Transport, UriBuf,
+    ClientTx, Dialog, Endpoint, EndpointConfig, Flow, Message, Name, Registrar, Response, ServerTx,
+    StatusCode, Transport, UriBuf,
 };
 
 use crate::call::Join;
@@ -40,6 +41,33 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, 
 
 /// The event packages we notify of (RFC 6665 §8.2.2).
 pub(crate) const ALLOW_EVENTS: &str = "dialog, message-summary";
+
+/// The bodies we take, and how they may be written (RFC 3261 §20.1, §20.2).
+pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
+pub(crate) const ACCEPT_ENCODING: &str = "identity";
+
+/// The extensions that we know as one who is called or asked, and that a request may require
+/// (RFC 3261 §20.32, §20.37).
+pub(crate) const EXTENSIONS: [&str; 6] =
+    ["100rel", "timer", "replaces", "norefersub", "path", "outbound"];
+
+/// A response that says all we can do (RFC 3261 §11.2).
+pub(crate) fn with_capabilities(response: Response) -> Response {
+    response
+        .header(Name::ALLOW, ALLOW)
+        .header(Name::ACCEPT, ACCEPT)
+        .header(Name::ACCEPT_ENCODING, ACCEPT_ENCODING)
+        .header(Name::ACCEPT_LANGUAGE, "en")
+        .header(Name::SUPPORTED, EXTENSIONS.join(", "))
+        .header(Name::ALLOW_EVENTS, ALLOW_EVENTS)
+}
+
+/// The refusal of a request that requires what we do not know (RFC 3261 §8.2.2.3).
+pub(crate) fn bad_extension(request: &Message) -> Option<Response> {
+    let unknown = OptionTags::required(request).beyond(&EXTENSIONS);
+    let refusal = || Response::new(StatusCode::BAD_EXTENSION).header(Name::UNSUPPORTED, &unknown);
+    (!unknown.is_empty()).then(refusal)
+}
 
 /// How long a stray INVITE is remembered at most: Timer B until a first response, then 64*T1 after
 /// the CANCEL (RFC 3261 §9.1). The transaction layer says so earlier.
@@ -253,7 +281,8 @@ impl Node {
                     && !uri.is_secure()
                     && !is_behind_nat(ip, flow.remote.ip()) =>
             {
-                Flow { remote: SocketAddr::new(ip, uri.port().unwrap_or(5060)), ..flow }
+                let port = uri.port().filter(|port| *port != 0).unwrap_or(5060);
+                Flow { remote: SocketAddr::new(ip, port), ..flow }
             }
             _ => flow,
         }
@@ -310,9 +339,11 @@ impl Node {
 }
 
 /// Whether a Contact's address is one of a private network while the message came from outside of
-/// any: only its own side of an address translator can use it.
+/// any, so that only its own side of an address translator can use it; or no single host's at all.
 fn is_behind_nat(contact: IpAddr, source: IpAddr) -> bool {
-    is_private(contact) && !is_private(source)
+    let broadcast = matches!(contact.to_canonical(), IpAddr::V4(v4) if v4.is_broadcast());
+    let nobody = contact.is_unspecified() || contact.is_multicast() || broadcast;
+    nobody || is_private(contact) && !is_private(source)
 }
 
 fn is_private(ip: IpAddr) -> bool {

@@ -304,14 +304,16 @@ fn a_challenge_is_answered_with_the_trunks_password_and_a_foreign_realm_is_not()
 
 #[test]
 fn a_redirection_is_followed_to_the_trunk_itself_and_never_to_another_host() {
-    for (contact, followed) in [
-        ("<sip:+12125550199@127.0.0.51>", true),
-        ("<sip:+12125550199@203.0.113.9>", false),
-        ("<sip:alice@127.0.0.51>", false),
+    for (status, contact, followed) in [
+        ("302 Moved Temporarily", "<sip:+12125550199@127.0.0.51>", true),
+        ("302 Moved Temporarily", "<sip:+12125550199@203.0.113.9>", false),
+        ("302 Moved Temporarily", "<sip:alice@127.0.0.51>", false),
+        ("305 Use Proxy", "<sip:+12125550199@127.0.0.51>", false),
+        ("380 Alternative Service", "<sip:+12125550199@127.0.0.51>", false),
     ] {
         let mut rig = rig();
         let (alice, carrier) = dial(&mut rig);
-        let moved = carrier.respond("302 Moved Temporarily", None);
+        let moved = carrier.respond(status, None);
         let moved =
             moved.replace("Contact: <sip:phone@127.0.0.51:5060>", &format!("Contact: {contact}"));
         rig.send(ONE, &moved);

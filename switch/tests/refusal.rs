@@ -92,7 +92,7 @@ fn a_body_of_another_type_is_415_and_says_what_we_take() {
     let invite = call.invite().replace("application/sdp", "application/pidf+xml");
     rig.send(TRUNK, &invite);
     let response = rig.expect(TRUNK, "SIP/2.0 415");
-    assert_eq!(header(&response, "Accept"), "application/sdp");
+    assert!(header(&response, "Accept").starts_with("application/sdp, "));
     rig.send(TRUNK, &call.ack_refusal(&response));
     rig.finish();
 }

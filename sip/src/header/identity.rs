@@ -44,7 +44,7 @@ impl Identity {
             let uri = one.uri.as_uri();
             let place = if uri.is_sip() {
                 &mut identity.sip
-            } else if uri.scheme().eq_ignore_ascii_case("tel") {
+            } else if uri.is_tel() {
                 &mut identity.tel
             } else {
                 return Err(HeaderError::new(text, "neither a SIP URI nor a number"));

@@ -11,6 +11,7 @@ mod name;
 mod parse;
 mod scan;
 mod status;
+mod tel;
 mod uri;
 mod via;
 

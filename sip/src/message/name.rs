@@ -101,6 +101,8 @@ names! {
     70 RESOURCE_PRIORITY "Resource-Priority" "";
     71 JOIN "Join" "";
     72 FLOW_TIMER "Flow-Timer" "";
+    73 INFO_PACKAGE "Info-Package" "";
+    74 RECV_INFO "Recv-Info" "";
 }
 
 /// The longest known name.

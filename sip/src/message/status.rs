@@ -63,6 +63,7 @@ statuses! {
     436 BAD_IDENTITY_INFO "Bad Identity Info";
     437 UNSUPPORTED_CREDENTIAL "Unsupported Credential";
     438 INVALID_IDENTITY_HEADER "Invalid Identity Header";
+    469 BAD_INFO_PACKAGE "Bad Info Package";
     480 TEMPORARILY_UNAVAILABLE "Temporarily Unavailable";
     481 CALL_DOES_NOT_EXIST "Call/Transaction Does Not Exist";
     482 LOOP_DETECTED "Loop Detected";

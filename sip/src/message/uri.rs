@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::error::HeaderError;
 use super::scan::{self, Params};
+use super::tel;
 
 /// A URI, borrowed from its text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,6 +167,12 @@ impl<'a> Uri<'a> {
         self.scheme == "sip" || self.scheme.eq_ignore_ascii_case("sip") || self.is_secure()
     }
 
+    /// Whether the scheme is `tel`.
+    #[must_use]
+    pub fn is_tel(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("tel")
+    }
+
     /// Whether the scheme is `sips`.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -233,13 +240,16 @@ impl<'a> Uri<'a> {
         UriBuf(Arc::from(self.text))
     }
 
-    /// Whether both name the same resource (RFC 3261 §19.1.4): user with case, host without;
-    /// `user`, `ttl`, `method`, `maddr` and `transport` must be the same on both sides, other
-    /// parameters only where both have them.
+    /// Whether both name the same resource (RFC 3261 §19.1.4, RFC 3966 §4): user with case, host
+    /// without; `user`, `ttl`, `method`, `maddr` and `transport` must be the same on both sides,
+    /// other parameters only where both have them.
     #[must_use]
     pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
         if self.text == other.text {
             return true; // even if it contradicts itself, by a parameter given twice
+        }
+        if self.is_tel() && other.is_tel() {
+            return tel::is_equivalent(self, other);
         }
         if !self.is_sip() || !other.is_sip() {
             return self.text.eq_ignore_ascii_case(other.text);

@@ -191,3 +191,34 @@ pub fn peer_response(request: &Message, status: u16, to_tag: &str) -> String {
 pub fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
+
+/// One change to some bytes: where (modulo their length), with which byte, and which change.
+pub type Edit = (u16, u8, u8);
+
+/// Bends bytes at random: a byte is replaced, put in, taken out, or is one that means something;
+/// a piece comes twice; the end is cut off.
+pub fn bend(bytes: &mut Vec<u8>, edits: Vec<Edit>) {
+    for (at, byte, kind) in edits {
+        let at = usize::from(at) % bytes.len();
+        match kind % 6 {
+            0 => bytes[at] = byte,
+            1 => bytes.insert(at, byte),
+            2 if bytes.len() > 1 => _ = bytes.remove(at),
+            3 => {
+                let again: Vec<u8> = bytes[at..(at + 40).min(bytes.len())].to_vec();
+                bytes.splice(at..at, again);
+            }
+            4 => bytes[at] = b"<>\";,=@:%\t"[usize::from(byte) % 10],
+            _ => bytes.truncate(at.max(1)),
+        }
+    }
+}
+
+/// The torture messages of RFC 4475, in the order of their names.
+pub fn torture() -> Vec<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/sip/torture");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}

@@ -8,7 +8,7 @@ use sip::{Dialog, Flow, Name, Response, StatusCode};
 
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::SDP;
-use super::refresh::granted;
+use super::refresh::{SUPPORTED, granted};
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::{ALLOW, Node};
@@ -110,6 +110,7 @@ impl Call {
             .to_tag(&pending.tag)
             .header(Name::CONTACT, format_args!("<{contact}>"))
             .header(Name::ALLOW, ALLOW)
+            .header(Name::SUPPORTED, SUPPORTED)
             .body(SDP, body);
         let response = granted(timer, now, invite, response);
         let dialog = Dialog::uas(invite, &pending.tag, contact).map_err(|_| Cause::BadRequest)?;

@@ -6,6 +6,7 @@ use routing::{AttemptFailure, CancelReason, Decision, Input};
 use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf};
 
 use super::dial::Failure;
+use super::early::forget_early;
 use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
@@ -213,7 +214,8 @@ impl Call {
             return;
         };
         let Some(at) = forks.invites.iter().position(|fork| fork.tx == tx) else { return };
-        forks.invites.swap_remove(at);
+        let fork = forks.invites.swap_remove(at);
+        forget_early(node, &fork);
         if telling(far.status) > telling(forks.refused.and_then(|refused| refused.status)) {
             forks.refused = Some(far);
         }

@@ -5,6 +5,7 @@ use media::{Channel, Command};
 use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Message};
 
+use super::early::forget_early;
 use super::far_end::FarEnd;
 use super::hold::Held;
 use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
@@ -65,6 +66,7 @@ impl Call {
         fork: Fork,
         response: &Message,
     ) -> Option<()> {
+        forget_early(node, &fork);
         let Fork { tx, flow, invite, mut early, .. } = fork;
         let dialog = early.dialogs.confirm(&invite, response).ok()?;
         let is_to_trunk = self.is_to_trunk(leg);

@@ -4,6 +4,7 @@ use base::{Instant, LegId};
 use routing::Input;
 use sip::{Message, Method, Name, ServerTx, StatusCode};
 
+use super::early::forget_early;
 use super::ending::Ending;
 use super::far_end::{FarEnd, reason};
 use super::leg::{Ack, Established, Role, Signalling};
@@ -176,6 +177,9 @@ impl Call {
             }
             Signalling::Invited { tx, .. } => {
                 node.index.servers.remove(&tx);
+            }
+            Signalling::Ringing(forks) => {
+                forks.invites.iter().for_each(|fork| forget_early(node, fork));
             }
             _ => {}
         }

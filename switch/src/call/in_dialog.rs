@@ -2,16 +2,16 @@
 //! those that are merely answered. The other leg is left as it is.
 
 use base::{Instant, LegId};
-use media::sdp::Answer;
+use media::sdp::{Answer, Description};
 use sip::{Message, Method, Name, Response, ServerTx, StatusCode};
 
 use super::Call;
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::negotiation::{Media, SDP, media_of};
 use super::refresh::{Refreshing, granted};
+use super::refusal::INCOMPATIBLE;
 use crate::Cause;
-
-use crate::node::{ALLOW, Node};
+use crate::node::{ACCEPT, ACCEPT_ENCODING, ALLOW, Node, with_capabilities};
 
 impl Call {
     pub(super) fn on_request(
@@ -29,6 +29,8 @@ impl Call {
         let accepted = match &mut known.signalling {
             Signalling::Up(up) => up.dialog.accept(request),
             Signalling::Leaving { dialog, .. } => dialog.accept(request),
+            Signalling::Invited { .. } => return self.on_callers_early(node, now, tx, request),
+            Signalling::Ringing(_) => return self.on_far_early(node, now, leg, tx, request),
             _ => return no_dialog(node, now, tx),
         };
         if let Err(error) = accepted {
@@ -41,9 +43,9 @@ impl Call {
             Method::Invite => self.on_reinvite(node, now, leg, tx, request),
             Method::Update => self.on_update(node, now, leg, tx, request),
             Method::Refer => self.on_refer(node, now, leg, tx, request),
-            Method::Options | Method::Info => {
-                let response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
-                node.endpoint.respond(now, tx, response);
+            Method::Info => self.on_info(node, now, leg, tx, request),
+            Method::Options => {
+                node.endpoint.respond(now, tx, with_capabilities(Response::new(StatusCode::OK)));
             }
             _ => not_allowed(node, now, tx),
         }
@@ -78,7 +80,7 @@ impl Call {
             },
             offered => match self.take_offer(node, now, leg, offered) {
                 Ok(body) => (body, None),
-                Err(status) => return node.endpoint.respond(now, tx, offer_refused(status)),
+                Err(refusal) => return node.endpoint.respond(now, tx, *refusal),
             },
         };
         let Some(known) = self.leg_mut(leg) else { return };
@@ -112,7 +114,7 @@ impl Call {
         let response = match offered {
             Media::Absent => Ok(None),
             // RFC 3311 §5.2: an offer while one of ours waits for its answer.
-            _ if ours_is_open => Err(StatusCode::REQUEST_PENDING),
+            _ if ours_is_open => Err(Box::new(Response::new(StatusCode::REQUEST_PENDING))),
             offered => self.take_offer(node, now, leg, offered).map(Some),
         };
         let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
@@ -120,7 +122,7 @@ impl Call {
         let response = match response {
             Ok(Some(body)) => described(node, &flow, body),
             Ok(None) => Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW),
-            Err(status) => offer_refused(status),
+            Err(refusal) => *refusal,
         };
         let is_taken = response.status().is_success();
         let response = match self.leg_mut(leg).filter(|_| is_taken) {
@@ -139,19 +141,12 @@ impl Call {
         now: Instant,
         leg: LegId,
         offered: Media,
-    ) -> Result<bytes::Bytes, StatusCode> {
-        let offer = match offered {
-            Media::Described(offer) => offer,
-            Media::OtherType => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Media::Unreadable | Media::Absent => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
-        };
-        let Some(known) = self.leg_mut(leg) else { return Err(StatusCode::CALL_DOES_NOT_EXIST) };
+    ) -> Result<bytes::Bytes, Box<Response>> {
+        let offer = described_in(offered)?;
+        let gone = || Box::new(Response::new(StatusCode::CALL_DOES_NOT_EXIST));
+        let known = self.leg_mut(leg).ok_or_else(gone)?;
         let before = known.remote.map(|remote| remote.direction);
-        let Answer { body, remote } = match known.answer_to(&offer) {
-            Ok(answer) => answer,
-            Err(Cause::IncompatibleMedia) => return Err(StatusCode::NOT_ACCEPTABLE_HERE),
-            Err(_) => return Err(StatusCode::SERVER_INTERNAL_ERROR),
-        };
+        let Answer { body, remote } = known.answer_to(&offer).map_err(not_answered)?;
         known.set_remote(node, remote);
         let (held, holds) =
             (before.is_some_and(|before| !before.receives()), !remote.direction.receives());
@@ -162,17 +157,29 @@ impl Call {
     }
 }
 
-/// The answer to an offer we cannot take.
-fn offer_refused(status: StatusCode) -> Response {
-    let response = Response::new(status);
-    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        return response.header(Name::ACCEPT, SDP);
-    }
-    response
+/// The offer in a body, or the refusal of a body that is none.
+pub(super) fn described_in(offered: Media) -> Result<Description, Box<Response>> {
+    let unsupported = || Response::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    Err(Box::new(match offered {
+        Media::Described(offer) => return Ok(offer),
+        Media::OtherType => unsupported().header(Name::ACCEPT, ACCEPT),
+        Media::Encoded => unsupported().header(Name::ACCEPT_ENCODING, ACCEPT_ENCODING),
+        Media::Unreadable | Media::Absent => Response::new(StatusCode::NOT_ACCEPTABLE_HERE),
+    }))
+}
+
+/// The refusal of an offer that we have no answer to.
+pub(super) fn not_answered(cause: Cause) -> Box<Response> {
+    Box::new(match cause {
+        Cause::IncompatibleMedia => {
+            Response::new(StatusCode::NOT_ACCEPTABLE_HERE).header(Name::WARNING, INCOMPATIBLE)
+        }
+        _ => Response::new(StatusCode::SERVER_INTERNAL_ERROR),
+    })
 }
 
 /// A 200 that carries our description.
-fn described(node: &Node, flow: &sip::Flow, body: bytes::Bytes) -> Response {
+pub(super) fn described(node: &Node, flow: &sip::Flow, body: bytes::Bytes) -> Response {
     let mut response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
     if let Some(contact) = node.contact(flow) {
         response = response.header(Name::CONTACT, format_args!("<{contact}>"));
@@ -180,11 +187,11 @@ fn described(node: &Node, flow: &sip::Flow, body: bytes::Bytes) -> Response {
     response.body(SDP, body)
 }
 
-fn no_dialog(node: &mut Node, now: Instant, tx: ServerTx) {
+pub(super) fn no_dialog(node: &mut Node, now: Instant, tx: ServerTx) {
     node.reply(now, tx, StatusCode::CALL_DOES_NOT_EXIST);
 }
 
-fn not_allowed(node: &mut Node, now: Instant, tx: ServerTx) {
+pub(super) fn not_allowed(node: &mut Node, now: Instant, tx: ServerTx) {
     let response = Response::new(StatusCode::METHOD_NOT_ALLOWED).header(Name::ALLOW, ALLOW);
     node.endpoint.respond(now, tx, response);
 }

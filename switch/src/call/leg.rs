@@ -6,9 +6,11 @@ use bytes::Bytes;
 use media::sdp::Description;
 use media::{Codec, RemoteMedia};
 use sip::{
-    ClientTx, Dialog, Flow, Message, Request, ServerTx, SessionTimer, SessionTimerConfig, UriBuf,
+    ClientTx, Dialog, DialogId, Flow, Message, Request, ServerTx, SessionTimer, SessionTimerConfig,
+    UriBuf,
 };
 
+use super::digits::Digits;
 use super::far_end::FarEnd;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
@@ -42,6 +44,10 @@ pub(super) struct Leg {
     pub(super) refreshing: Option<Refreshing>,
     /// Responses to its INVITE that must arrive.
     pub(super) reliably: Option<Box<Reliably>>,
+    /// The dialog that our first provisional response to its INVITE made.
+    pub(super) early: Option<DialogId>,
+    /// The digits that it sends on.
+    pub(super) digits: Digits,
 }
 
 /// Which side a leg is.
@@ -91,6 +97,14 @@ pub(super) struct Pending {
     pub(super) offer: Option<Description>,
     /// Our answer, if a provisional response has carried it: the final one repeats it.
     pub(super) early: Option<Bytes>,
+    /// The highest CSeq of its requests in the early dialog.
+    pub(super) cseq: u32,
+}
+
+impl Pending {
+    pub(super) const fn new(tag: String) -> Self {
+        Self { tag, offer: None, early: None, cseq: 0 }
+    }
 }
 
 /// A phone to be rung: a binding's contact, and the flow it registered over.
@@ -175,6 +189,8 @@ impl Leg {
             timer_due: None,
             refreshing: None,
             reliably: None,
+            early: None,
+            digits: Digits::default(),
         }
     }
 

@@ -8,11 +8,14 @@ mod attempt;
 mod bridge;
 mod caller;
 mod dial;
+mod digits;
+mod early;
 mod ending;
 mod far_end;
 mod hangup;
 mod hold;
 mod in_dialog;
+
 mod join;
 mod leg;
 mod model;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media::sdp::{self, Capabilities, Description, Local};
 use media::{Codec, Command, RemoteMedia};
-use sip::{Flow, Message};
+use sip::{Body, Flow, Message, Part};
 
 use super::leg::Leg;
 use crate::Cause;
@@ -18,24 +18,27 @@ pub(super) enum Media {
     Absent,
     /// This.
     Described(Description),
-    /// A body of another type.
+    /// A body of another type, or a part of one that must be understood and is not.
     OtherType,
+    /// A body that is compressed, or the like.
+    Encoded,
     /// A body that is no SDP.
     Unreadable,
 }
 
-/// Reads a message's body.
+/// Reads a message's body: the SDP in it, whatever a carrier puts beside it.
 pub(super) fn media_of(message: &Message) -> Media {
-    let body = message.body();
-    if body.is_empty() {
-        return Media::Absent;
-    }
-    let of_type = message.content_type().unwrap_or(SDP);
-    let essence = of_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case(SDP) {
+    let Ok(body) = Body::of(message) else { return Media::Unreadable };
+    // A body that says no type is taken for the one we know.
+    let is_sdp = |part: &&Part| part.is(SDP) || part.kind().is_empty();
+    if body.parts().iter().any(|part| part.must_be_understood() && !is_sdp(&part)) {
         return Media::OtherType;
     }
-    sdp::parse(&body).map_or(Media::Unreadable, Media::Described)
+    match body.parts().iter().filter(is_sdp).find(|part| part.is_session()) {
+        None => Media::Absent,
+        Some(part) if part.is_encoded() => Media::Encoded,
+        Some(part) => sdp::parse(part.content()).map_or(Media::Unreadable, Media::Described),
+    }
 }
 
 impl Leg {
@@ -70,6 +73,15 @@ impl Leg {
     /// Our answer, and what it settles; nothing is settled if it fails.
     pub(super) fn answer_to(&mut self, offer: &Description) -> Result<sdp::Answer, Cause> {
         let flow = self.signalling.flow().ok_or(Cause::InternalError)?;
+        self.answer_over(flow, offer)
+    }
+
+    /// The same to whoever is at the other end of a flow.
+    pub(super) fn answer_over(
+        &mut self,
+        flow: Flow,
+        offer: &Description,
+    ) -> Result<sdp::Answer, Cause> {
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.remote.map(|remote| remote.codec);
         sdp::answer(offer, &local, &self.capabilities(), prefer)

@@ -9,6 +9,7 @@ use sip::{ClientTx, Message, StatusCode, UriBuf, digest};
 
 use super::Call;
 use super::dial::Failure;
+use super::early::forget_early;
 use super::far_end::FarEnd;
 use super::leg::{Fork, Forks, Role, Signalling};
 use super::refresh::timed;
@@ -189,6 +190,7 @@ impl Call {
     ) {
         let Some(status) = response.status() else { return };
         let Some(fork) = self.take_fork(leg, tx) else { return };
+        forget_early(node, &fork);
         let owner = self.leg_ref(leg);
         node.index.unbind_connection(&fork.flow, owner);
         let is_challenge =
@@ -196,7 +198,9 @@ impl Call {
         if is_challenge && self.answer_challenge(node, now, leg, fork, response) {
             return;
         }
-        if (300..400).contains(&status.as_u16()) && self.follow(node, now, response) {
+        // 305 and 380 would have us go by another host, or do something else than call.
+        let is_moved = matches!(status.as_u16(), 300..=302);
+        if is_moved && self.follow(node, now, response) {
             return;
         }
         let far = FarEnd::of(response);
@@ -222,6 +226,7 @@ impl Call {
         tx: ClientTx,
     ) {
         let Some(fork) = self.take_fork(leg, tx) else { return };
+        forget_early(node, &fork);
         let owner = self.leg_ref(leg);
         node.index.unbind_connection(&fork.flow, owner);
         let path = match &self.dialling {
@@ -322,6 +327,7 @@ impl Call {
     /// Gives up an INVITE: cancelled, and remembered for a late answer.
     pub(super) fn cancel_fork(&mut self, node: &mut Node, now: Instant, leg: LegId, fork: Fork) {
         let (call, owner) = (self.id, self.leg_ref(leg));
+        forget_early(node, &fork);
         let Fork { tx, flow, invite, .. } = fork;
         node.index.unbind_connection(&flow, owner);
         node.endpoint.cancel(now, tx);

@@ -1,6 +1,7 @@
 //! Whom a leg's dialog was made with, and a peer that has moved to another path.
 
 use base::LegId;
+use sip::DialogId;
 
 use super::Call;
 use super::leg::{Role, Signalling};
@@ -9,10 +10,19 @@ use crate::node::Node;
 
 impl Call {
     /// Whom the leg's dialog was made with.
-    pub(crate) fn peer(&mut self, leg: LegId) -> Option<Peer> {
+    pub(crate) fn peer(&mut self, leg: LegId, dialog: &DialogId) -> Option<Peer> {
         let tenant = self.tenant.clone();
         let known = self.leg_mut(leg)?;
-        let flow = known.signalling.flow();
+        let flow = match &mut known.signalling {
+            Signalling::Ringing(forks) => {
+                let mut invites = forks.invites.iter_mut();
+                invites.find_map(|fork| {
+                    fork.early.dialogs.get_mut(dialog)?;
+                    Some(fork.flow)
+                })
+            }
+            signalling => signalling.flow(),
+        };
         let (agent, trunk) = match &known.role {
             Role::Agent(agent) => (Some(agent.clone()), None),
             Role::Caller(trunk) | Role::Trunk(trunk) => (None, Some(trunk.clone())),

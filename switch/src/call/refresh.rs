@@ -15,8 +15,8 @@ use super::{Call, Stage};
 use crate::node::{ALLOW, Alarm, Node};
 use crate::{Cause, EndedBy};
 
-/// The extensions that we know as one who calls (RFC 3262, RFC 4028, RFC 3891).
-const SUPPORTED: &str = "100rel, timer, replaces";
+/// The extensions that calls of ours know (RFC 3262, RFC 4028, RFC 3891).
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
 
 /// After a refusal that says neither that the dialog is gone nor when to come back.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use sip::{Name, Response, ServerTx, StatusCode};
 use super::far_end::{FarEnd, reason};
 use super::leg::Signalling;
 use super::{Call, Stage};
-use crate::node::Node;
+use crate::node::{ACCEPT, ACCEPT_ENCODING, Node};
 use crate::port::SecurityKind;
 use crate::record::Decided;
 use crate::tenants::{Calls, Over};
@@ -15,6 +15,9 @@ use crate::{Cause, EndedBy};
 
 /// Seconds after which a refused caller may try again.
 const RETRY_AFTER_S: u32 = 5;
+
+/// What the callers' logs show of a 488 (RFC 3261 §20.43).
+pub(super) const INCOMPATIBLE: &str = "305 strowger \"no audio that can be taken in the offer\"";
 
 /// Why a call is refused, and how the caller is told.
 #[derive(Clone, Debug)]
@@ -53,7 +56,10 @@ impl Refusal {
     }
 
     pub(super) fn incompatible_media() -> Self {
-        Self::new(Cause::IncompatibleMedia, "the offer has nothing that we can take")
+        let mut refusal =
+            Self::new(Cause::IncompatibleMedia, "the offer has nothing that we can take");
+        refusal.field = Some((Name::WARNING, INCOMPATIBLE.to_owned()));
+        refusal
     }
 
     pub(super) fn unreadable_media() -> Self {
@@ -67,8 +73,16 @@ impl Refusal {
             cause: Cause::IncompatibleMedia,
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason: "the body is of a type we do not take".to_owned(),
-            field: Some((Name::ACCEPT, super::negotiation::SDP.to_owned())),
+            field: Some((Name::ACCEPT, ACCEPT.to_owned())),
             q850: None,
+        }
+    }
+
+    pub(super) fn encoding() -> Self {
+        Self {
+            reason: "the body is encoded in a way we do not take".to_owned(),
+            field: Some((Name::ACCEPT_ENCODING, ACCEPT_ENCODING.to_owned())),
+            ..Self::media_type()
         }
     }
 

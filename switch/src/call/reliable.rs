@@ -23,8 +23,6 @@ pub(super) struct Early {
 pub(super) struct Reliably {
     wish: ReliableWish,
     responses: ReliableUas,
-    /// The dialog that our first reliable response made.
-    early: Option<DialogId>,
     /// Our 200, which waits for the PRACK of an answer (RFC 3262 §3).
     held: Option<(ServerTx, Response)>,
     due: Option<Instant>,
@@ -47,10 +45,18 @@ impl Call {
         };
         let Some(fork) = forks.invites.iter_mut().find(|fork| fork.tx == tx) else { return true };
         match fork.early.reliable.on_provisional(response) {
-            Provisional::Unreliable => true,
+            Provisional::Unreliable => {
+                // A 180 without a Contact makes no dialog, and does no harm.
+                let dialog = fork.early.dialogs.on_provisional(&fork.invite, response);
+                if let Ok(Some(dialog)) = dialog {
+                    node.index.dialogs.insert(dialog.id(), owner);
+                }
+                true
+            }
             Provisional::Acknowledge(rack) => {
                 let dialog = fork.early.dialogs.on_provisional(&fork.invite, response);
                 let Ok(Some(dialog)) = dialog else { return true };
+                node.index.dialogs.insert(dialog.id(), owner);
                 let prack = dialog.request(Method::Prack).header(Name::RACK, rack);
                 let prack = node.endpoint.request(now, fork.flow, prack);
                 node.index.clients.insert(prack, owner);
@@ -72,34 +78,38 @@ impl Call {
         }
         let t1 = EndpointConfig::default().t1;
         if let Ok(responses) = ReliableUas::new(invite, t1, &mut node.rng) {
-            let (early, held, due) = (None, None, None);
-            *reliably = Some(Box::new(Reliably { wish, responses, early, held, due }));
+            let (held, due) = (None, None);
+            *reliably = Some(Box::new(Reliably { wish, responses, held, due }));
         }
     }
 
     /// Sends a provisional response above 100, reliably if the caller wants that or it matters.
     pub(super) fn provision(&mut self, node: &mut Node, now: Instant, response: Response) {
         let owner = self.leg_ref(self.caller.id);
-        let Leg { signalling: Signalling::Invited { tx, invite, pending, .. }, reliably, .. } =
-            &mut self.caller
+        let Leg {
+            signalling: Signalling::Invited { tx, invite, pending, .. },
+            reliably,
+            early,
+            ..
+        } = &mut self.caller
         else {
             return;
         };
+        if early.is_none() {
+            let made = DialogId {
+                call_id: invite.call_id().to_owned(),
+                local_tag: pending.tag.clone(),
+                remote_tag: invite.from_tag().unwrap_or_default().to_owned(),
+            };
+            node.index.dialogs.insert(made.clone(), owner);
+            *early = Some(made);
+        }
         let matters = !response.content().is_empty();
         let Some(reliably) =
             reliably.as_mut().filter(|reliably| reliably.wish == ReliableWish::Required || matters)
         else {
             return node.endpoint.respond(now, *tx, response);
         };
-        if reliably.early.is_none() {
-            let early = DialogId {
-                call_id: invite.call_id().to_owned(),
-                local_tag: pending.tag.clone(),
-                remote_tag: invite.from_tag().unwrap_or_default().to_owned(),
-            };
-            node.index.dialogs.insert(early.clone(), owner);
-            reliably.early = Some(early);
-        }
         reliably.responses.respond(now, response);
         self.drain_reliable(node, now);
     }
@@ -166,14 +176,14 @@ impl Call {
     pub(super) fn end_reliable(&mut self, node: &mut Node) {
         let alarm = Alarm::Reliable(self.id);
         let is_up = matches!(self.caller.signalling, Signalling::Up(_));
+        // A dialog that is up has the same name.
+        if let Some(early) = self.caller.early.take().filter(|_| !is_up) {
+            node.index.dialogs.remove(&early);
+        }
         let Some(reliably) = &mut self.caller.reliably else { return };
         reliably.responses.end();
         if let Some(due) = reliably.due.take() {
             node.alarms.remove(&(due, alarm));
-        }
-        // A dialog that is up has the same name.
-        if let Some(early) = reliably.early.take().filter(|_| !is_up) {
-            node.index.dialogs.remove(&early);
         }
     }
 

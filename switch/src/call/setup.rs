@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::{Call, Inviter, Narrative, Party, Stage};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
-use crate::node::Node;
+use crate::node::{EXTENSIONS, Node};
 use crate::record::{CallDirection, Decided};
 
 /// An INVITE that begins a call of a tenant.
@@ -33,9 +33,6 @@ pub(crate) struct Invitation {
     pub(crate) directory: Arc<Directory>,
     pub(crate) destination: Destination,
 }
-
-/// The extensions that a caller may require (RFC 3261 §20.32).
-const EXTENSIONS: [&str; 3] = ["100rel", "timer", "replaces"];
 
 /// Where it goes.
 pub(crate) enum Destination {
@@ -85,7 +82,7 @@ impl Call {
         let (from, passed_on) = caller(&directory, &inviter.origin(), &invite, from);
         let origin_id = u64::from(node.rng.next_u32());
         let sip_call = invite.call_id().to_owned();
-        let pending = Box::new(Pending { tag: node.rng.hex::<8>(), offer: None, early: None });
+        let pending = Box::new(Pending::new(node.rng.hex::<8>()));
         let signalling = Signalling::Invited { tx, flow, invite, pending };
         let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
         caller.name(node, id, &sip_call);
@@ -183,6 +180,7 @@ impl Call {
             Media::Described(offer) => Some(offer),
             Media::Absent => None,
             Media::OtherType => return Err(Refusal::media_type()),
+            Media::Encoded => return Err(Refusal::encoding()),
             Media::Unreadable => return Err(Refusal::unreadable_media()),
         };
         self.admit(node, now, is_emergency)?;

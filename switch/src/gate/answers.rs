@@ -3,7 +3,7 @@
 
 use sip::{Message, Method, Name, Response, StatusCode};
 
-use crate::node::{ALLOW, ALLOW_EVENTS};
+use crate::node::{ALLOW, ALLOW_EVENTS, bad_extension, with_capabilities};
 use crate::switch::Switch;
 
 impl Switch {
@@ -33,23 +33,15 @@ impl Switch {
         if self.node.draining {
             return Response::new(StatusCode::SERVICE_UNAVAILABLE).header(Name::RETRY_AFTER, 30);
         }
-        Response::new(StatusCode::OK)
-            .header(Name::ALLOW, ALLOW)
-            .header(Name::ACCEPT, "application/sdp")
-            .header(Name::ALLOW_EVENTS, ALLOW_EVENTS)
+        with_capabilities(Response::new(StatusCode::OK))
     }
 }
 
 /// A request that cannot be understood as it is meant (RFC 3261 §8.2.2.1, §8.2.2.3).
 fn unusable(request: &Message) -> Option<Response> {
     let uri = request.uri().ok()?;
-    if !uri.is_sip() && !uri.scheme().eq_ignore_ascii_case("tel") {
+    if !uri.is_sip() && !uri.is_tel() {
         return Some(Response::new(StatusCode::UNSUPPORTED_URI_SCHEME));
     }
-    let required: Vec<&str> = request.list(Name::REQUIRE).collect();
-    if required.is_empty() {
-        return None;
-    }
-    let response = Response::new(StatusCode::BAD_EXTENSION);
-    Some(response.header(Name::UNSUPPORTED, required.join(", ")))
+    bad_extension(request)
 }

@@ -32,7 +32,7 @@ pub(crate) fn agent_named<'a>(tenant: &'a Tenant, user: &str) -> Option<&'a Agen
 
 fn names(tenant: &Tenant, agent: &Agent, shown: Option<&E164>, uri: &Uri<'_>) -> bool {
     let Some(user) = uri.user_unescaped() else { return false };
-    if uri.scheme().eq_ignore_ascii_case("tel") {
+    if uri.is_tel() {
         return is_number(shown, &user);
     }
     if !uri.is_sip() || !uri.host().eq_ignore_ascii_case(&tenant.domain) {

@@ -34,7 +34,7 @@ impl Switch {
             return self.rule_peer(now, flow, request, &peer, None);
         }
         let leg = self.node.index.dialogs.get(&dialog).copied();
-        let peer = leg.and_then(|leg| self.calls.get_mut(leg.call)?.peer(leg.leg));
+        let peer = leg.and_then(|leg| self.calls.get_mut(leg.call)?.peer(leg.leg, &dialog));
         let Some(peer) = peer else {
             return if self.may_ask(now, flow) { no_dialog() } else { Ruling::Silence };
         };
@@ -53,17 +53,7 @@ impl Switch {
         if is_same(own, flow) {
             return Ruling::Pass;
         }
-        let is_theirs = match (&peer.agent, &peer.trunk) {
-            (Some(agent), _) => self.has_binding(now, &peer.tenant, agent, flow),
-            (None, Some(trunk)) => {
-                let source = flow.remote.ip();
-                own.remote.ip() == source
-                    || self.trunks_at(&flow).contains(trunk)
-                    || self.node.trunk_states.is_server(trunk, source)
-            }
-            (None, None) => own.remote.ip() == flow.remote.ip(),
-        };
-        if !is_theirs {
+        if !self.is_at(now, peer, own, flow) {
             match &peer.agent {
                 Some(agent) => {
                     let proof = self.prove_moved(now, flow, request, &peer.tenant, agent);
@@ -84,6 +74,38 @@ impl Switch {
             call.move_leg(&mut self.node, leg.leg, flow);
         }
         Ruling::Pass
+    }
+
+    /// The ACK of a 2xx, which may bring the answer to our offer: from the peer, or not at all.
+    /// Nothing answers an ACK, so nobody can be challenged; a phone behind an address translator
+    /// may have another port by now.
+    pub(super) fn rule_ack(&mut self, now: Instant, flow: Flow, ack: &Message) -> Ruling {
+        let dialog = DialogId::of_request(ack);
+        let known = dialog.as_ref().and_then(|dialog| self.node.index.dialogs.get(dialog).copied());
+        let peer = known
+            .zip(dialog.as_ref())
+            .and_then(|(leg, dialog)| self.calls.get_mut(leg.call)?.peer(leg.leg, dialog));
+        let Some(peer) = peer else { return Ruling::Pass };
+        let Some(own) = peer.flow else { return Ruling::Pass };
+        if own.remote.ip() == flow.remote.ip() || self.is_at(now, &peer, own, flow) {
+            return Ruling::Pass;
+        }
+        self.node.security(now, SecurityKind::DialogHijack, flow.remote, Some(peer.tenant));
+        Ruling::Silence
+    }
+
+    /// Whether a peer, whose dialog goes over its own flow, may just as well be at another.
+    fn is_at(&self, now: Instant, peer: &Peer, own: Flow, flow: Flow) -> bool {
+        let source = flow.remote.ip();
+        match (&peer.agent, &peer.trunk) {
+            (Some(agent), _) => self.has_binding(now, &peer.tenant, agent, flow),
+            (None, Some(trunk)) => {
+                own.remote.ip() == source
+                    || self.trunks_at(&flow).contains(trunk)
+                    || self.node.trunk_states.is_server(trunk, source)
+            }
+            (None, None) => own.remote.ip() == source,
+        }
     }
 
     /// Whether a binding of the agent's was made over that flow.

@@ -153,7 +153,10 @@ impl Switch {
     fn rule(&mut self, now: Instant, flow: Flow, request: &Message) -> Ruling {
         self.node.gate.proven = None;
         let method = request.method();
-        if matches!(method, Method::Ack | Method::Cancel) || self.node.endpoint.knows(request) {
+        if method == Method::Ack {
+            return self.rule_ack(now, flow, request);
+        }
+        if method == Method::Cancel || self.node.endpoint.knows(request) {
             return Ruling::Pass;
         }
         if request.to_tag().is_some() {

@@ -1,0 +1,503 @@
+//! What carriers and phones of the field do, named by what they do: bodies beside the SDP, digits
+//! as INFO, odd but legal header fields, and the answers that they wait for.
+
+use media::{Command, Direction};
+use sip::{Message, Name};
+use switch::{Cause, SecurityKind};
+
+use crate::rig::{ALICE, Call, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, answer, header, sdp};
+
+/// An INVITE with that body in place of its SDP.
+fn with_body(call: &Call, lines: &str, body: &str) -> String {
+    let mut bare = call.clone();
+    bare.sdp = None;
+    let length = format!("{lines}Content-Length: {}\r\n\r\n{body}", body.len());
+    bare.invite().replace("Content-Length: 0\r\n\r\n", &length)
+}
+
+/// What stands beside the SDP in some carriers' INVITEs.
+fn carrier_body(handling: &str) -> String {
+    format!(
+        "--uniq\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n\
+         {SDP_PCMU}\r\n--uniq\r\nContent-Type: application/isup;version=ansi\r\n\
+         Content-Disposition: signal{handling}\r\n\r\n\x01\x10\x00\x48\r\n\
+         --uniq\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n--uniq--\r\n"
+    )
+}
+
+const MIXED: &str = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed;boundary=uniq\r\n";
+
+fn refused(rig: &mut Rig, call: &Call, text: &str, status: &str) -> Message {
+    rig.send(call.at, text);
+    let response = rig.expect(call.at, status);
+    rig.send(call.at, &call.ack_refusal(&response));
+    response
+}
+
+#[test]
+fn an_invite_with_isup_and_a_location_beside_its_sdp_is_a_call_like_any_other() {
+    for handling in ["", ";handling=optional"] {
+        let mut rig = Rig::new();
+        let mut call = Call::new(&mut rig, TRUNK, "+15550100");
+        rig.send(TRUNK, &with_body(&call, MIXED, &carrier_body(handling)));
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        assert_eq!(ok.content_type(), Some("application/sdp"));
+        let ack = call.ack(&ok, None);
+        rig.send(TRUNK, &ack);
+        let sent = rig
+            .commands
+            .iter()
+            .any(|c| matches!(c, Command::SetRemote { remote, .. } if remote.rtp.port() == 40_000));
+        assert!(sent, "the SDP was read");
+        // A new offer in the same dress.
+        let again = call.next("INVITE", None);
+        let body = carrier_body(handling).replace("a=sendrecv", "a=sendonly");
+        let length = format!("{MIXED}Content-Length: {}\r\n\r\n{body}", body.len());
+        rig.send(TRUNK, &again.replace("Content-Length: 0\r\n\r\n", &length));
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        assert!(String::from_utf8_lossy(&ok.body()).contains("a=recvonly"));
+        let ack = call.ack(&ok, None);
+        rig.send(TRUNK, &ack);
+        rig.caller_hangs_up(&mut call);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_part_that_must_be_understood_and_is_not_is_415() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, TRUNK, "+15550100");
+    let text = with_body(&call, MIXED, &carrier_body(";handling=required"));
+    let response = refused(&mut rig, &call, &text, "SIP/2.0 415");
+    assert!(header(&response, "Accept").contains("multipart/mixed"));
+    rig.finish();
+}
+
+#[test]
+fn a_body_that_is_optional_and_no_sdp_leaves_the_offer_to_us() {
+    let mut rig = Rig::new();
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100");
+    let lines =
+        "Content-Type: application/isup\r\nContent-Disposition: signal;handling=optional\r\n";
+    rig.send(TRUNK, &with_body(&call, lines, "\x01\x02"));
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    assert!(!ok.body().is_empty(), "our offer");
+    let ack = call.ack(&ok, Some(SDP_PCMU));
+    rig.send(TRUNK, &ack);
+    assert!(rig.last_play().is_some());
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn an_answer_beside_other_parts_is_taken() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, phone) = rig.ring_alice();
+    let body = carrier_body("");
+    let ok = phone.respond("200 OK", None).replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("{MIXED}Content-Length: {}\r\n\r\n{body}", body.len()),
+    );
+    rig.send(ALICE, &ok);
+    rig.expect(ALICE, "ACK");
+    assert_eq!(rig.events_of("call.connected").len(), 1);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn a_compressed_body_is_415_and_says_how_bodies_are_taken() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, TRUNK, "+15550100");
+    let text = call.invite().replace("Content-Type", "Content-Encoding: gzip\r\nContent-Type");
+    let response = refused(&mut rig, &call, &text, "SIP/2.0 415");
+    assert_eq!(header(&response, "Accept-Encoding"), "identity");
+    let mut plain = Call::new(&mut rig, TRUNK, "+15550100");
+    let text = plain.invite().replace("Content-Type", "e: identity\r\nContent-Type");
+    rig.send(TRUNK, &text);
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let ack = plain.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    rig.caller_hangs_up(&mut plain);
+    rig.finish();
+}
+
+#[test]
+fn a_488_says_in_a_warning_what_is_wrong() {
+    let mut rig = Rig::new();
+    let call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(crate::rig::SDP_VIDEO);
+    let response = refused(&mut rig, &call, &call.invite(), "SIP/2.0 488");
+    assert!(header(&response, "Warning").starts_with("305 "));
+    rig.finish();
+}
+
+#[test]
+fn probes_outside_and_inside_dialogs_hear_all_that_we_can_do() {
+    let mut rig = Rig::new();
+    let mut call = rig.dial("+15550100");
+    let mut outside = Call::new(&mut rig, TRUNK, "+15550100");
+    for probe in [&mut outside, &mut call] {
+        let options = probe.next("OPTIONS", None);
+        rig.send(TRUNK, &options);
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        for (name, holds) in [
+            ("Allow", "UPDATE"),
+            ("Accept", "application/sdp"),
+            ("Accept-Encoding", "identity"),
+            ("Accept-Language", "en"),
+            ("Supported", "100rel, timer, replaces"),
+            ("Allow-Events", "dialog"),
+        ] {
+            assert!(header(&ok, name).contains(holds), "{name}");
+        }
+    }
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn a_probe_may_require_what_we_know_and_hears_what_we_do_not() {
+    let mut rig = Rig::new();
+    let mut probe = Call::new(&mut rig, TRUNK, "+15550100");
+    let requiring = |text: String, tags: &str| {
+        text.replace("Max-Forwards", &format!("Require: {tags}\r\nMax-Forwards"))
+    };
+    let options = requiring(probe.next("OPTIONS", None), "100rel, timer");
+    rig.send(TRUNK, &options);
+    rig.expect(TRUNK, "SIP/2.0 200");
+    let options = requiring(probe.next("OPTIONS", None), "timer, precondition, sec-agree");
+    rig.send(TRUNK, &options);
+    let refused = rig.expect(TRUNK, "SIP/2.0 420");
+    assert_eq!(header(&refused, "Unsupported"), "precondition, sec-agree");
+    rig.finish();
+}
+
+#[test]
+fn a_request_in_a_dialog_that_requires_what_we_lack_is_420_but_a_bye_hangs_up() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _phone) = rig.connect_alice();
+    let requiring =
+        |text: String| text.replace("Max-Forwards", "Require: precondition\r\nMax-Forwards");
+    for method in ["UPDATE", "INFO", "INVITE"] {
+        let text = requiring(call.next(method, None));
+        rig.send(TRUNK, &text);
+        let refused = rig.expect_final(TRUNK);
+        assert_eq!(refused.status().unwrap().as_u16(), 420, "{method}");
+        assert_eq!(header(&refused, "Unsupported"), "precondition");
+    }
+    let branch = format!("z9hG4bK-INVITE-{}-{}", call.call_id, call.cseq);
+    let ack = call.request("ACK", call.cseq, &branch, None);
+    rig.send(TRUNK, &ack);
+    let bye = requiring(call.next("BYE", None));
+    rig.send(TRUNK, &bye);
+    rig.expect(TRUNK, "SIP/2.0 200");
+    rig.confirm_bye(ALICE);
+    assert_eq!(rig.record().cause, Cause::Normal);
+    rig.finish();
+}
+
+#[test]
+fn a_registration_that_requires_gruu_is_420_and_one_that_requires_path_is_taken() {
+    let mut rig = Rig::new();
+    let contact = "Contact: <sip:alice@127.0.0.11:5060>\r\nRequire: gruu\r\n";
+    let who = ("alice", "alice-secret", "acme.example");
+    let refused = rig.register_as(ALICE, who, contact);
+    assert_eq!(refused.status().unwrap().as_u16(), 420);
+    assert_eq!(header(&refused, "Unsupported"), "gruu");
+    let ok = rig.register_as(ALICE, who, &contact.replace("gruu", "path"));
+    assert_eq!(ok.status().unwrap().as_u16(), 200);
+    rig.finish();
+}
+
+/// A request in a dialog with a body of that type.
+fn typed(text: &str, kind: &str, body: &str) -> String {
+    let length = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    text.replace("Content-Length: 0\r\n\r\n", &length)
+}
+
+#[test]
+fn a_digit_that_a_phone_sends_as_info_goes_on_to_the_other_leg() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, mut phone) = rig.connect_alice();
+    let info = phone.next("INFO", None);
+    rig.send(ALICE, &typed(&info, "application/dtmf-relay", "Signal= 5\r\nDuration= 250\r\n"));
+    rig.expect(ALICE, "SIP/2.0 200");
+    let passed = rig.expect(TRUNK, "INFO");
+    assert_eq!(passed.content_type(), Some("application/dtmf-relay"));
+    assert_eq!(&passed.body()[..], b"Signal=5\r\nDuration=250\r\n");
+    rig.send(TRUNK, &answer(&passed, TRUNK, "200 OK", "", None));
+    let info = call.next("INFO", None);
+    rig.send(TRUNK, &typed(&info, "application/dtmf", "#"));
+    rig.expect(TRUNK, "SIP/2.0 200");
+    let passed = rig.expect(ALICE, "INFO");
+    assert_eq!(&passed.body()[..], b"Signal=#\r\nDuration=160\r\n");
+    // Whoever does not take it says so, and the call goes on.
+    rig.send(ALICE, &answer(&passed, ALICE, "415 Unsupported Media Type", "", None));
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn a_flood_of_digits_goes_on_twenty_times_a_second_and_none_to_who_is_held() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, mut phone) = rig.connect_alice();
+    for _ in 0..100 {
+        let info = phone.next("INFO", None);
+        rig.send(ALICE, &typed(&info, "application/dtmf", "1"));
+    }
+    assert_eq!(rig.count(ALICE, "SIP/2.0 200"), 100 + 1, "each is answered");
+    assert_eq!(rig.count(TRUNK, "INFO"), 20);
+    while let Some((_, info)) = rig.wire.pop_front() {
+        if info.bytes().starts_with(b"INFO") {
+            rig.send(TRUNK, &answer(&info, TRUNK, "200 OK", "", None));
+        }
+    }
+    rig.advance_ms(1000);
+    let hold = phone.next("UPDATE", Some(&sdp("sendonly", 2)));
+    rig.send(ALICE, &hold);
+    rig.expect(ALICE, "SIP/2.0 200");
+    let info = phone.next("INFO", None);
+    rig.send(ALICE, &typed(&info, "application/dtmf", "1"));
+    rig.expect(ALICE, "SIP/2.0 200");
+    assert_eq!(rig.count(TRUNK, "INFO"), 20, "who hears music hears no digits");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn an_info_of_a_package_is_469_and_one_of_another_type_415() {
+    let mut rig = Rig::new();
+    let mut call = rig.dial("+15550100");
+    let info = call.next("INFO", None);
+    rig.send(TRUNK, &info.replace("Max-F", "Info-Package: trickle-ice\r\nMax-F"));
+    let refused = rig.expect(TRUNK, "SIP/2.0 469");
+    assert_eq!(header(&refused, "Recv-Info"), "");
+    let info = call.next("INFO", None);
+    rig.send(TRUNK, &typed(&info, "application/media_control+xml", "<media_control/>"));
+    let refused = rig.expect(TRUNK, "SIP/2.0 415");
+    assert!(header(&refused, "Accept").contains("application/dtmf-relay"));
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn an_ack_by_a_stranger_brings_no_answer_and_takes_no_2xx_back() {
+    let mut rig = Rig::new();
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100").without_sdp();
+    rig.send(TRUNK, &call.invite());
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let evil = SDP_PCMU.replace("127.0.0.2", "203.0.113.5");
+    let forged = call.ack(&ok, Some(&evil));
+    rig.send(STRANGER, &forged);
+    // Neither does one on the branch of the INVITE, which only a refusal's ACK has.
+    let ack_branch = format!("z9hG4bK-ack-{}-{}", call.call_id, call.cseq);
+    rig.send(STRANGER, &forged.replace(&ack_branch, &call.branch));
+    assert!(!rig.commands.iter().any(|c| matches!(c, Command::SetRemote { .. })));
+    assert_eq!(rig.last_play(), None);
+    assert!(rig.security.iter().any(|event| event.kind == SecurityKind::DialogHijack));
+    rig.advance_ms(600);
+    assert_eq!(rig.count(TRUNK, "SIP/2.0 200"), 2, "the 200 goes on");
+    let ack = call.ack(&ok, Some(SDP_PCMU));
+    rig.send(TRUNK, &ack);
+    assert!(rig.last_play().is_some());
+    rig.wire.clear();
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn a_carrier_with_a_contact_that_is_nobodys_address_is_reached_where_it_came_from() {
+    for contact in
+        ["sip:c@0.0.0.0", "sip:c@255.255.255.255", "sip:c@224.0.1.75", "sip:c@127.0.0.2:0"]
+    {
+        let mut rig = Rig::new();
+        let mut call = Call::new(&mut rig, TRUNK, "+15550101");
+        let invite = call.invite();
+        let old = format!("Contact: <sip:carrier@{TRUNK}>");
+        rig.send(TRUNK, &invite.replace(&old, &format!("Contact: <{contact}>")));
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        let ack = call.ack(&ok, None);
+        rig.send(TRUNK, &ack);
+        let id = rig.last_call();
+        rig.request("acme", switch::ApiRequest::EndCall { call: id }).unwrap();
+        rig.confirm_bye(TRUNK);
+        rig.finish();
+    }
+}
+
+#[test]
+fn a_proxy_that_stands_in_the_way_twice_is_passed_twice() {
+    // Kamailio between two networks writes two Record-Routes, with `lr=on`.
+    let mut rig = Rig::new();
+    let mut call = Call::new(&mut rig, TRUNK, "+15550101");
+    call.extra = "Record-Route: <sip:127.0.0.2;r2=on;lr=on;ftag=x>\r\n\
+                  Record-Route: <sip:10.0.0.9;transport=tcp;r2=on;lr=on>\r\n"
+        .to_owned();
+    rig.send(TRUNK, &call.invite());
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let routes: Vec<_> = ok.headers(Name::RECORD_ROUTE).collect();
+    assert_eq!(routes.len(), 2, "both come back, in order");
+    assert!(routes[0].contains("127.0.0.2"));
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    let id = rig.last_call();
+    rig.request("acme", switch::ApiRequest::EndCall { call: id }).unwrap();
+    let bye = rig.expect(TRUNK, "BYE sip:carrier@127.0.0.2:5060");
+    let routes: Vec<_> = bye.headers(Name::ROUTE).collect();
+    assert_eq!(
+        routes,
+        ["<sip:127.0.0.2;r2=on;lr=on;ftag=x>", "<sip:10.0.0.9;transport=tcp;r2=on;lr=on>"]
+    );
+    rig.send(TRUNK, &answer(&bye, TRUNK, "200 OK", "", None));
+    rig.finish();
+}
+
+#[test]
+fn names_in_utf_8_and_long_legal_fields_reach_the_agent_whole_or_do_no_harm() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100");
+    call.extra = format!(
+        "P-Charging-Vector: icid-value={}\r\nX-Long: {}\r\n",
+        "a".repeat(2000),
+        "b".repeat(6000)
+    );
+    let invite = call.invite().replace("\"Carla \\\"C\\\" Caller\"", "\"Zoë Ünal 李\"");
+    rig.send(TRUNK, &invite);
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    rig.finish_prompt();
+    let invite = rig.expect(ALICE, "INVITE");
+    assert!(header(&invite, "From").starts_with("\"Zoë Ünal 李\" <sip:+4930123456@"));
+    assert!(!String::from_utf8_lossy(invite.bytes()).contains("icid-value"));
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn compact_forms_folds_and_blanks_make_a_call_like_any_other() {
+    let mut rig = Rig::new();
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100");
+    let invite = call
+        .invite()
+        .replace("Via: SIP/2.0/UDP ", "v:  SIP / 2.0 / UDP  ")
+        .replace("From: ", "f: \r\n ")
+        .replace("To: ", "t:\t")
+        .replace("Call-ID: ", "i : ")
+        .replace("Contact: ", "m: ")
+        .replace("Content-Type: ", "c: ")
+        .replace("Content-Length: ", "l: ");
+    rig.send(TRUNK, &invite);
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    assert_eq!(ok.via().unwrap().branch(), Some(&*call.branch));
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn a_tag_in_another_case_is_another_dialog_and_the_highest_cseq_is_taken() {
+    let mut rig = Rig::new();
+    let mut call = rig.dial("+15550100");
+    let mut shouted = call.clone();
+    shouted.to_tag = shouted.to_tag.to_uppercase();
+    shouted.from_tag = shouted.from_tag.to_uppercase();
+    let bye = shouted.next("BYE", None);
+    rig.send(TRUNK, &bye);
+    rig.expect(TRUNK, "SIP/2.0 481");
+    call.cseq = (1 << 31) - 3;
+    for method in ["OPTIONS", "UPDATE"] {
+        let request = call.next(method, None);
+        rig.send(TRUNK, &request);
+        rig.expect(TRUNK, "SIP/2.0 200");
+    }
+    assert_eq!(call.cseq, (1 << 31) - 1);
+    let id = rig.last_call();
+    rig.request("acme", switch::ApiRequest::EndCall { call: id }).unwrap();
+    rig.confirm_bye(TRUNK);
+    rig.finish();
+}
+
+#[test]
+fn several_media_are_answered_each_in_its_place_and_an_offer_over_ipv6_is_taken() {
+    let mut rig = Rig::new();
+    let offer = format!(
+        "{}m=video 40002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=image 40004 udptl t38\r\n",
+        SDP_PCMU.replace("IN IP4 127.0.0.2\r\nt=", "IN IP6 2001:db8::7\r\nt=")
+    );
+    let mut call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&offer);
+    rig.send(TRUNK, &call.invite());
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let body = String::from_utf8_lossy(&ok.body()).into_owned();
+    let media: Vec<_> = body.lines().filter(|line| line.starts_with("m=")).collect();
+    assert!(media[0].starts_with("m=audio 2"), "{media:?}");
+    assert_eq!(media[1..], ["m=video 0 RTP/AVP 96", "m=image 0 udptl t38"]);
+    let to = rig.commands.iter().find_map(|command| match command {
+        Command::SetRemote { remote, .. } => Some(remote.rtp.to_string()),
+        _ => None,
+    });
+    assert_eq!(to.as_deref(), Some("[2001:db8::7]:40000"));
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn an_old_style_hold_by_an_address_of_zeros_plays_music_and_ends() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, mut phone) = rig.connect_alice();
+    let hold = SDP_PCMU.replace("c=IN IP4 127.0.0.2", "c=IN IP4 0.0.0.0");
+    for (body, event) in [(hold.as_str(), "call.held"), (SDP_PCMU, "call.resumed")] {
+        let update = phone.next("UPDATE", Some(body));
+        rig.send(ALICE, &update);
+        rig.expect(ALICE, "SIP/2.0 200");
+        assert_eq!(rig.events_of(event).len(), 1);
+    }
+    let sends = rig.commands.iter().filter_map(|command| match command {
+        Command::SetRemote { remote, .. } => Some(remote.direction),
+        _ => None,
+    });
+    assert!(sends.collect::<Vec<_>>().contains(&Direction::SendOnly));
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn a_phone_whose_host_has_a_zone_is_400_and_does_no_harm() {
+    let mut rig = Rig::new();
+    let who = ("alice", "alice-secret", "acme.example");
+    for contact in ["sip:alice@[fe80::1%25eth0]:5060", "sip:alice@[fe80::1%eth0]"] {
+        let answer = rig.register_as(ALICE, who, &format!("Contact: <{contact}>\r\n"));
+        assert_eq!(answer.status().unwrap().as_u16(), 400, "{contact}");
+    }
+    rig.finish();
+}
+
+#[test]
+fn a_phone_of_globally_routable_user_agents_is_rung_at_what_it_wrote() {
+    // `ob` and `gr` in a Contact are the phone's own affair (RFC 5626 §4.3, RFC 5627).
+    let mut rig = Rig::new();
+    let contact = "Contact: <sip:alice@127.0.0.11:5060;ob;gr=urn:uuid:1>;expires=600;\
+                   +sip.instance=\"<urn:uuid:1>\";reg-id=1\r\nSupported: outbound, path, gruu\r\n";
+    let ok = rig.register_as(ALICE, ("alice", "alice-secret", "acme.example"), contact);
+    assert_eq!(ok.status().unwrap().as_u16(), 200);
+    let mut call = rig.dial_into_queue();
+    let invite = rig.expect(ALICE, "INVITE sip:alice@127.0.0.11:5060;ob;gr=urn:uuid:1 SIP/2.0");
+    let phone = Phone::new(ALICE, invite);
+    rig.send(ALICE, &phone.respond("486 Busy Here", None));
+    rig.expect(ALICE, "ACK");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
