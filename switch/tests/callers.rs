@@ -295,3 +295,26 @@ headers = [
     rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
     rig.finish();
 }
+
+#[test]
+fn a_proxys_connection_proves_nothing_about_the_agents_behind_it() {
+    let proxy: std::net::SocketAddr = "127.0.0.60:5060".parse().unwrap();
+    let hop = "Via: SIP/2.0/TCP 10.0.0.5;branch=z9hG4bK-behind\r\nMax-Forwards";
+    for (path, hops) in [("Supported: path\r\nPath: <sip:127.0.0.60;lr>\r\n", false), ("", true)] {
+        let mut rig = Rig::new();
+        rig.tcp.push((proxy, 7));
+        let contact = format!("Contact: <sip:bob@10.0.0.5>;expires=3600\r\n{path}");
+        let ok = rig.register_as(proxy, ("bob", "bob-secret", "acme.example"), &contact);
+        assert_eq!(ok.status().unwrap().as_u16(), 200);
+        // Somebody else behind the same proxy says that they are Bob.
+        let mut forged = Asked::new(&mut rig, proxy, Method::Invite, "+15550100");
+        forged.from = "<sip:bob@acme.example>".to_owned();
+        forged.body = Some(("application/sdp".to_owned(), SDP_PCMU.to_owned()));
+        let text = forged.text(None);
+        let text = if hops { text.replacen("Max-Forwards", hop, 1) } else { text };
+        rig.send(proxy, &text);
+        rig.expect(proxy, "SIP/2.0 407");
+        assert!(rig.records.is_empty() && rig.events_of("call.started").is_empty());
+        rig.finish();
+    }
+}

@@ -208,3 +208,34 @@ fn a_storm_of_retransmissions_is_one_call_and_one_record() {
     assert!(rig.record().ladder_cut > 0, "and its ladder is bounded");
     rig.finish();
 }
+
+#[test]
+fn nobody_makes_anothers_name_known_by_a_password_of_their_own() {
+    let mut rig = Rig::new();
+    let who = ("alice", "alice-secret", "acme.example");
+    let text = rig.register_text(STRANGER, who, None, HERE);
+    rig.send(STRANGER, &text);
+    let challenged = rig.expect(STRANGER, "SIP/2.0 401");
+    let strongest = challenged.headers(Name::WWW_AUTHENTICATE).last().unwrap().to_owned();
+    assert!(strongest.contains("SHA-256"));
+    // Weaker credentials name her, the stronger ones that are checked name him, by her password.
+    let terms = sip::digest::Answer {
+        method: &Method::Register,
+        uri: "sip:acme.example",
+        user: "bob",
+        password: "alice-secret",
+        cnonce: "0a4f113b",
+        nc: 1,
+    };
+    let bobs = sip::digest::answer(&strongest, &terms).unwrap();
+    let weakest = challenged.header(Name::WWW_AUTHENTICATE).unwrap().to_owned();
+    let text = rig.register_text(STRANGER, who, Some(&weakest), HERE);
+    let both = text.replace("Content-Length", &format!("Authorization: {bobs}\r\nContent-Length"));
+    rig.send(STRANGER, &both);
+    rig.expect(STRANGER, "SIP/2.0 403");
+    for _ in 0..5 {
+        assert_eq!(guess(&mut rig, STRANGER, "bob", "wrong"), Some(403));
+    }
+    assert_eq!(guess(&mut rig, STRANGER, "bob", "wrong"), Some(401), "he is as unknown as ever");
+    rig.finish();
+}

@@ -37,11 +37,13 @@ impl Switch {
         let password = claim.password.as_ref().map(routing::Secret::as_str);
         let (authenticator, realm) = (&mut self.node.authenticator, &claim.realm);
         match authenticator.verify(now, request, realm, claim.accepted, password) {
-            Verdict::Ok { user } => {
+            // Of several credentials those that were checked must be of whoever was claimed: nobody
+            // makes another's name known here by the password of their own.
+            Verdict::Ok { user } if user == claim.user => {
                 self.node.gate.throttle.succeeded(now, source, &user);
                 claim.who.clone().ok_or_else(|| Ruling::status(StatusCode::FORBIDDEN))
             }
-            Verdict::Wrong => {
+            Verdict::Ok { .. } | Verdict::Wrong => {
                 self.node.gate.throttle.failed(now, source, &claim.user);
                 let kind = SecurityKind::WrongCredentials;
                 self.node.security(now, kind, flow.remote, claim.tenant.clone());

@@ -106,7 +106,8 @@ impl Switch {
         }
     }
 
-    /// The agent whom From names, if a binding of theirs was made over this very flow.
+    /// The agent whom From names, if a binding of theirs was made over this very flow, by the phone
+    /// itself: a proxy's connection carries other agents' requests too, and proves nothing.
     fn bound_agent(
         &self,
         now: Instant,
@@ -123,7 +124,9 @@ impl Switch {
                 == (flow.transport, flow.remote, flow.connection)
         };
         let aor = aor(&tenant.id, &agent.id);
-        let bound = self.node.registrar.bindings(now, &aor).any(|binding| same(binding.flow));
+        let is_direct = request.vias().take(2).count() == 1;
+        let own = |binding: &sip::Binding| binding.path.is_none() && same(binding.flow);
+        let bound = is_direct && self.node.registrar.bindings(now, &aor).any(own);
         bound.then(|| (tenant.id.clone(), agent.id.clone()))
     }
 
