@@ -18,6 +18,8 @@ struct Counting;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
+    /// How often, and how much in all, was asked for.
+    static ASKED: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 fn count(change: impl FnOnce(usize) -> usize) {
@@ -28,6 +30,10 @@ fn count(change: impl FnOnce(usize) -> usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(|held| held.wrapping_add(layout.size()));
+        ASKED.with(|asked| {
+            let (times, bytes) = asked.get();
+            asked.set((times + 1, bytes + layout.size()));
+        });
         // SAFETY: as called.
         unsafe { System.alloc(layout) }
     }
@@ -169,4 +175,38 @@ fn fifty_thousand_bindings_hold_less_than_a_kilobyte_each() {
     }
     let left = HELD.with(Cell::get).wrapping_sub(before);
     assert!(left < 4_096, "{left} bytes stay behind");
+}
+
+/// A name that does not exist is worked for as hard as one that does: no step of the check is left
+/// out, which the allocations of its steps show.
+#[test]
+fn a_user_who_does_not_exist_takes_the_same_work_as_a_wrong_password() {
+    use sip::digest::{Accepted, Answer, Authenticator, Verdict, answer};
+    let mut authenticator = Authenticator::new(Rng::from_seed(1));
+    let accepted = Accepted::Md5AndSha256;
+    let challenges = authenticator.challenges(at(0), "acme.example", accepted);
+    for challenge in &challenges {
+        let terms = Answer {
+            method: &sip::Method::Register,
+            uri: "sip:bob@192.0.2.1",
+            user: "alice",
+            password: "a guess",
+            cnonce: "0a4f113b",
+            nc: 1,
+        };
+        let value = answer(challenge, &terms).unwrap();
+        let text = peer_request("REGISTER", "z9hG4bK1", 1, "")
+            .replace("Contact", &format!("Authorization: {value}\r\nContact"));
+        let register = Message::parse(text.into()).unwrap();
+        let mut work = |password: Option<&str>| {
+            let before = ASKED.with(Cell::get);
+            let verdict =
+                authenticator.verify(at(1), &register, "acme.example", accepted, password);
+            assert_eq!(verdict, Verdict::Wrong);
+            let after = ASKED.with(Cell::get);
+            (after.0 - before.0, after.1 - before.1)
+        };
+        // As long as what stands in for the password of nobody.
+        assert_eq!(work(Some("no such pass")), work(None));
+    }
 }

@@ -7,6 +7,7 @@ mod abandon;
 mod admission;
 mod api;
 mod attempt;
+mod bodies;
 mod callers;
 mod direct;
 mod early;

@@ -6,10 +6,7 @@ use crate::rig::{ALICE, Call, Rig, SDP_VIDEO, STRANGER, TRUNK, TRUNK_B, header};
 
 /// Dials, expects that status, acknowledges it.
 fn refused(rig: &mut Rig, call: &Call, status: &str) -> sip::Message {
-    rig.send(call.at, &call.invite());
-    let response = rig.expect(call.at, status);
-    rig.send(call.at, &call.ack_refusal(&response));
-    response
+    rig.refuses(call, &call.invite(), status)
 }
 
 #[test]

@@ -94,16 +94,7 @@ impl<'a> Uri<'a> {
         if scheme != "sip" && !is_scheme(scheme) {
             return Err(bad("no scheme"));
         }
-        let mut uri = Self {
-            text,
-            scheme,
-            user: None,
-            password: None,
-            host: "",
-            port: None,
-            params: "",
-            headers: None,
-        };
+        let mut uri = Self::without_parts(text, scheme);
         if uri.is_sip() {
             uri.parse_sip(rest, classes)?;
         } else {
@@ -115,6 +106,11 @@ impl<'a> Uri<'a> {
             }
         }
         Ok(uri)
+    }
+
+    const fn without_parts(text: &'a str, scheme: &'a str) -> Self {
+        let (user, password, port, headers) = (None, None, None, None);
+        Self { text, scheme, user, password, host: "", port, params: "", headers }
     }
 
     fn parse_sip(&mut self, rest: &'a str, classes: u8) -> Result<(), HeaderError> {
@@ -364,16 +360,7 @@ impl UriBuf {
     #[must_use]
     pub fn as_uri(&self) -> Uri<'_> {
         // The text parsed when it was taken in; an opaque URI stands in for the impossible.
-        Uri::parse(&self.0).unwrap_or(Uri {
-            text: &self.0,
-            scheme: "",
-            user: None,
-            password: None,
-            host: "",
-            port: None,
-            params: "",
-            headers: None,
-        })
+        Uri::parse(&self.0).unwrap_or(Uri::without_parts(&self.0, ""))
     }
 
     /// The text.

@@ -295,6 +295,15 @@ impl Rig {
         (call, phone)
     }
 
+    /// An INVITE of that call's, which is refused with that status and acknowledged.
+    #[track_caller]
+    pub fn refuses(&mut self, call: &Call, invite: &str, status: &str) -> Message {
+        self.send(call.at, invite);
+        let response = self.expect(call.at, status);
+        self.send(call.at, &call.ack_refusal(&response));
+        response
+    }
+
     /// The caller hangs up.
     pub fn caller_hangs_up(&mut self, call: &mut Call) {
         let bye = call.next("BYE", None);
