@@ -172,6 +172,15 @@ fn an_answer_without_qop_or_with_a_repeated_parameter_is_challenged() {
     assert_eq!(door.knock(&without, Some("p")), Verdict::Challenge);
     let twice = answered(&challenge, "alice", "p", 1) + ", username=\"bob\"";
     assert_eq!(door.knock(&twice, Some("p")), Verdict::Challenge);
+    // A count is eight digits (RFC 7616 §3.4): another spelling of one is not another count.
+    for count in ["1", "000000001", "+0000001", "0000000g"] {
+        let odd = answered(&challenge, "alice", "p", 1).replace("00000001", count);
+        assert_ne!(door.knock(&odd, Some("p")), ok(), "{count}");
+        assert_eq!(
+            door.knock(&odd, Some("p")) == Verdict::Challenge,
+            count.len() != 8 || count.ends_with('g')
+        );
+    }
 }
 
 #[test]

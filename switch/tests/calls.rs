@@ -11,6 +11,7 @@ mod bodies;
 mod callers;
 mod direct;
 mod early;
+mod emergency;
 mod guessing;
 mod hangup;
 mod hijack;

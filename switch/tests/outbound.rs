@@ -331,6 +331,28 @@ fn a_redirection_is_followed_to_the_trunk_itself_and_never_to_another_host() {
 }
 
 #[test]
+fn a_carrier_that_sends_its_call_on_for_ever_is_given_up() {
+    let mut rig = rig();
+    let (alice, mut carrier) = dial(&mut rig);
+    let mut invites = 1;
+    loop {
+        let contact = format!("Contact: <sip:+121255501{invites:02}@127.0.0.51>");
+        let moved = carrier.respond("302 Moved Temporarily", None);
+        rig.send(ONE, &moved.replace("Contact: <sip:phone@127.0.0.51:5060>", &contact));
+        rig.expect(ONE, "ACK");
+        if rig.wire.iter().all(|(flow, _)| flow.remote != ONE) {
+            break;
+        }
+        carrier = Phone::new(ONE, rig.expect(ONE, "INVITE"));
+        invites += 1;
+        assert!(invites < 20, "for ever");
+    }
+    let refused = rig.expect_final(ALICE);
+    rig.send(ALICE, &alice.ack(&refused));
+    rig.finish();
+}
+
+#[test]
 fn a_hidden_caller_is_anonymous_to_the_callee_and_asserted_to_a_trusted_trunk() {
     let mut rig = rig();
     let alice = rig.agent_dials(ALICE, "alice", "+12125550123", "Privacy: id\r\n");
