@@ -3,6 +3,7 @@
 //! The caller and the agent of the demo, the simulation and the load harness. It is one of our own
 //! parts, so it shares our own misreadings; the tests with foreign phones stand beside it.
 
+mod desk;
 mod signals;
 
 use std::collections::VecDeque;
@@ -14,6 +15,10 @@ use bytes::Bytes;
 use media::RemoteMedia;
 use media::sdp::{self, Capabilities};
 use media::softphone::{Softphone, Transmit};
+pub use desk::{
+    Desk, DeskConfig, DeskEvent, DeskOutput, Dial, LineId, LineState, Pickup, Rings, Then,
+};
+
 use sip::{
     ClientTx, Dialog, Endpoint, EndpointConfig, Flow, HeaderError, Message, Method, Name, Request,
     Response, ServerTx, StatusCode, UriBuf,
