@@ -6,7 +6,7 @@ use std::fmt;
 
 use base::{CallId, TenantId};
 use routing::AgentState;
-use switch::{EventKind, Sizes};
+use switch::{Event, EventKind, Sizes};
 
 use crate::World;
 
@@ -23,11 +23,16 @@ impl fmt::Display for Complaint {
 /// What is wrong with the events and records so far. Holds at any time.
 #[must_use]
 pub fn check_events(world: &World) -> Vec<Complaint> {
+    check_log(&world.events)
+}
+
+/// What is wrong with a log of events.
+pub(crate) fn check_log(events: &[Event]) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let mut last: BTreeMap<TenantId, u64> = BTreeMap::new();
     let mut ringing: BTreeMap<(TenantId, String), CallId> = BTreeMap::new();
     let mut ended: BTreeMap<CallId, u32> = BTreeMap::new();
-    for event in &world.events {
+    for event in events {
         let number = last.entry(event.tenant.clone()).or_default();
         if event.sequence != *number + 1 {
             complaints.push(Complaint(format!(

@@ -1,0 +1,10 @@
+//! What must hold in every run of a town. Each checker has a test that it can fail.
+
+mod ends;
+mod leaks;
+mod order;
+mod presence;
+mod quiet;
+
+pub(super) use ends::{Circumstances, explain};
+pub(super) use order::check_order;

@@ -1,0 +1,212 @@
+//! The events of each call come in an order that makes sense, and each tenant's are dense.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{CallId, RecordingId, TenantId, UnixTime};
+use switch::{Event, EventKind, HoldSide};
+
+use crate::checks::Complaint;
+
+/// How far a call has come by its events.
+#[derive(Default)]
+struct Course {
+    is_ended: bool,
+    is_answered: bool,
+    is_reached: bool,
+    offered: Option<String>,
+    held: BTreeSet<&'static str>,
+    recordings: BTreeMap<RecordingId, bool>,
+}
+
+/// What is wrong with a log.
+pub(in crate::town) fn check_order(events: &[Event]) -> Vec<Complaint> {
+    let mut wrong = Vec::new();
+    let mut last: BTreeMap<TenantId, (u64, UnixTime)> = BTreeMap::new();
+    let mut courses: BTreeMap<CallId, (TenantId, Course)> = BTreeMap::new();
+    for event in events {
+        let (number, at) =
+            last.insert(event.tenant.clone(), (event.sequence, event.at)).unwrap_or_default_at(event);
+        if event.sequence != number + 1 {
+            let (tenant, own) = (&event.tenant, event.sequence);
+            wrong.push(Complaint(format!("{tenant}: event {own} follows event {number}")));
+        }
+        if event.at < at {
+            wrong.push(Complaint(format!("{}: time goes back", event.tenant)));
+        }
+        let Some(call) = event.call else { continue };
+        let is_first = !courses.contains_key(&call);
+        let is_start = matches!(event.kind, EventKind::CallStarted { .. });
+        let kind = event.kind.type_name();
+        if is_first != is_start {
+            wrong.push(Complaint(format!("{call}: {kind} at the wrong end of it")));
+        }
+        let (tenant, course) =
+            courses.entry(call).or_insert_with(|| (event.tenant.clone(), Course::default()));
+        if *tenant != event.tenant {
+            wrong.push(Complaint(format!("{call}: an event of another tenant's")));
+        }
+        if let Some(what) = course.take(&event.kind) {
+            wrong.push(Complaint(format!("{call}: {kind}: {what}")));
+        }
+    }
+    wrong
+}
+
+trait OrFirst {
+    fn unwrap_or_default_at(self, event: &Event) -> (u64, UnixTime);
+}
+
+impl OrFirst for Option<(u64, UnixTime)> {
+    fn unwrap_or_default_at(self, event: &Event) -> (u64, UnixTime) {
+        self.unwrap_or((0, event.at))
+    }
+}
+
+impl Course {
+    /// What is wrong with that as the next thing, if anything is.
+    fn take(&mut self, kind: &EventKind) -> Option<&'static str> {
+        let is_recording = matches!(
+            kind,
+            EventKind::RecordingCompleted { .. } | EventKind::RecordingFailed { .. }
+        );
+        if self.is_ended && !is_recording {
+            return Some("after the end");
+        }
+        match kind {
+            EventKind::CallAnswered {} => {
+                if std::mem::replace(&mut self.is_answered, true) {
+                    return Some("answered twice");
+                }
+            }
+            EventKind::CallOffered { agent, .. } => {
+                self.is_reached = true;
+                if self.offered.replace(agent.to_string()).is_some() {
+                    return Some("while another agent rings");
+                }
+            }
+            EventKind::CallDialled { .. } => self.is_reached = true,
+            EventKind::AttemptFailed { agent, .. } => {
+                if self.offered.take().is_none_or(|one| one != agent.as_str()) {
+                    return Some("of an agent who was not rung");
+                }
+            }
+            EventKind::CallConnected { .. } => {
+                self.offered = None;
+                if !self.is_reached {
+                    return Some("and nobody was called");
+                }
+            }
+            EventKind::CallHeld { by } => {
+                if !self.held.insert(side(*by)) {
+                    return Some("held twice");
+                }
+            }
+            EventKind::CallResumed { by } => {
+                if !self.held.remove(side(*by)) {
+                    return Some("resumed and not held");
+                }
+            }
+            EventKind::RecordingStarted { recording } => {
+                if self.recordings.insert(*recording, false).is_some() {
+                    return Some("begins twice");
+                }
+            }
+            EventKind::RecordingCompleted { recording, .. }
+            | EventKind::RecordingFailed { recording, .. } => {
+                if self.recordings.insert(*recording, true) != Some(false) {
+                    return Some("of a recording that does not run");
+                }
+            }
+            EventKind::CallEnded { .. } => self.is_ended = true,
+            _ => {}
+        }
+        None
+    }
+}
+
+fn side(by: HoldSide) -> &'static str {
+    match by {
+        HoldSide::Caller => "caller",
+        HoldSide::Agent => "agent",
+        HoldSide::Callee => "callee",
+        HoldSide::Api => "api",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use base::AgentId;
+    use switch::{AttemptEnd, CallDirection, Cause, EndedBy};
+
+    use super::*;
+
+    fn started() -> EventKind {
+        EventKind::CallStarted {
+            direction: CallDirection::Inbound,
+            trunk: None,
+            agent: None,
+            from: String::new(),
+            to: String::new(),
+        }
+    }
+
+    fn ended() -> EventKind {
+        EventKind::CallEnded {
+            cause: Cause::Normal,
+            ended_by: EndedBy::Caller,
+            duration_ms: 1,
+            talk_ms: None,
+            agent: None,
+            recording: None,
+        }
+    }
+
+    fn log(kinds: Vec<EventKind>) -> Vec<Event> {
+        let tenant = TenantId::new("acme").unwrap();
+        let call = Some(CallId::from_u128(1));
+        let at = UnixTime::from_micros(1);
+        let event = |(sequence, kind)| Event { tenant: tenant.clone(), sequence, call, at, kind };
+        (1..).zip(kinds).map(event).collect()
+    }
+
+    fn wrong(kinds: Vec<EventKind>) -> String {
+        let all = check_order(&log(kinds));
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn each_disorder_is_seen() {
+        let connected = || EventKind::CallConnected { queue: None, agent: None, wait_ms: 0 };
+        let held = || EventKind::CallHeld { by: HoldSide::Agent };
+        let recording = RecordingId::from_u128(1);
+        let failed = EventKind::AttemptFailed {
+            agent: AgentId::new("alice").unwrap(),
+            why: AttemptEnd::Busy,
+            status: None,
+        };
+        assert_eq!(wrong(vec![started(), EventKind::CallAnswered {}, ended()]), "");
+        assert!(wrong(vec![ended()]).contains("wrong end"));
+        assert!(wrong(vec![started(), started()]).contains("wrong end"));
+        assert!(wrong(vec![started(), ended(), ended()]).contains("after the end"));
+        assert!(wrong(vec![started(), connected()]).contains("nobody was called"));
+        assert!(wrong(vec![started(), held(), held()]).contains("held twice"));
+        let resumed = EventKind::CallResumed { by: HoldSide::Api };
+        assert!(wrong(vec![started(), resumed]).contains("not held"));
+        assert!(wrong(vec![started(), failed]).contains("not rung"));
+        let twice = vec![started(), EventKind::CallAnswered {}, EventKind::CallAnswered {}];
+        assert!(wrong(twice).contains("answered twice"));
+        let lone = EventKind::RecordingFailed { recording, why: String::new() };
+        assert!(wrong(vec![started(), lone]).contains("does not run"));
+        let mut gap = log(vec![started(), ended()]);
+        gap[1].sequence = 3;
+        assert!(check_order(&gap)[0].0.contains("event 3 follows event 1"));
+        let mut foreign = log(vec![started(), ended()]);
+        foreign[1].tenant = TenantId::new("globex").unwrap();
+        foreign[1].sequence = 1;
+        assert!(check_order(&foreign)[0].0.contains("another tenant"));
+        let mut back = log(vec![started(), ended()]);
+        back[1].at = UnixTime::from_micros(0);
+        assert!(check_order(&back)[0].0.contains("time goes back"));
+    }
+}

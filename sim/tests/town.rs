@@ -1,0 +1,60 @@
+//! Towns in rough weather under the checkers. `STROWGER_SEEDS` says how many, `STROWGER_SEED`
+//! picks one and prints its story.
+
+use sim::{Fault, calls_that_came_about, town_run, town_story};
+
+const DEEDS: u32 = 40;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
+    let picked = std::env::var("STROWGER_SEED").is_ok();
+    let first = number("STROWGER_SEED", 1);
+    let count = if picked { 1 } else { number("STROWGER_SEEDS", 60) };
+    let (mut calls, mut connected) = (0, 0);
+    let mut failed = Vec::new();
+    for seed in first..first + count {
+        let run = town_run(seed, DEEDS, None);
+        calls += run.calls;
+        connected += run.connected;
+        if !run.complaints.is_empty() {
+            failed.push(run);
+        }
+    }
+    println!("{count} seeds, {calls} calls, {connected} connected, {} failed", failed.len());
+    if let Some(run) = failed.first() {
+        println!("{}", town_story(run.seed, DEEDS));
+        println!("replay: STROWGER_SEED={} cargo test -p sim --test town", run.seed);
+    }
+    let complaints: Vec<_> = failed
+        .iter()
+        .flat_map(|run| run.complaints.iter().map(|one| format!("{}: {one}", run.seed)))
+        .collect();
+    assert!(failed.is_empty(), "{} of {count} seeds: {complaints:#?}", failed.len());
+    assert!(picked || calls as u64 > 8 * count, "only {calls} calls in {count} runs");
+    assert!(picked || connected as u64 > 3 * count, "only {connected} talked in {count} runs");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_town() {
+    assert_eq!(town_run(7, 30, None), town_run(7, 30, None));
+    assert_eq!(town_story(8, 20), town_story(8, 20));
+}
+
+#[test]
+fn each_fault_of_an_engine_is_noticed() {
+    for fault in Fault::ALL {
+        let noticed = (1..=6).any(|seed| !town_run(seed, 25, Some(fault)).complaints.is_empty());
+        assert!(noticed, "{fault:?}: nobody noticed");
+    }
+}
+
+#[test]
+fn calls_come_about_though_messages_are_lost() {
+    assert_eq!(calls_that_came_about(5, 0, None), (20, 20));
+    assert_eq!(calls_that_came_about(5, 100, None), (20, 20));
+    assert_eq!(calls_that_came_about(5, 0, Some(Fault::Closed)), (20, 0));
+}
