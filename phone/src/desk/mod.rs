@@ -166,6 +166,10 @@ impl Desk {
 
     /// A message came over a path, seen from the desk.
     pub fn handle_sip(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        // A keep-alive (RFC 5626 §4.4.1).
+        if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return;
+        }
         self.endpoint.handle_input(now, sip::Input::Received { flow, bytes });
         self.drain(now);
     }
