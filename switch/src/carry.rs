@@ -98,7 +98,7 @@ impl Switch {
     pub(crate) fn on_recording(&mut self, now: Instant, report: RecordingReport) {
         let is_whole = matches!(report.outcome, RecordingOutcome::Completed { .. });
         if is_whole && let Some(call) = self.calls.get_mut(report.call) {
-            call.narrative.report = Some(report);
+            call.narrative.reports.push(report);
             return;
         }
         let RecordingReport { tenant, call, recording, outcome } = report;
@@ -123,7 +123,7 @@ impl Switch {
         self.node.registrar.flow_closed(flow);
         self.node.on_trunk_flow_closed(now, &flow);
         for leg in self.node.index.connection_closed(&flow) {
-            self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg));
+            self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg, flow.connection));
         }
     }
 }

@@ -24,8 +24,10 @@ pub(crate) struct Index {
     pub(crate) dialogs: HashMap<DialogId, LegRef>,
     /// Call-IDs (of SIP), for the ladder and for merged requests.
     pub(crate) sip_calls: HashMap<Box<str>, CallId>,
-    /// Agents' legs by the connection they came over: it closes, they end.
+    /// Legs by the connection they came over: it closes, they end or find another way.
     connections: BTreeMap<u64, BTreeSet<LegRef>>,
+    /// The same the other way round.
+    bound: HashMap<LegRef, BTreeSet<u64>>,
 }
 
 impl Index {
@@ -33,31 +35,53 @@ impl Index {
     pub(crate) fn bind_connection(&mut self, flow: &sip::Flow, leg: LegRef) {
         if flow.connection != 0 {
             self.connections.entry(flow.connection).or_default().insert(leg);
+            self.bound.entry(leg).or_default().insert(flow.connection);
         }
     }
 
     /// It does no longer.
     pub(crate) fn unbind_connection(&mut self, flow: &sip::Flow, leg: LegRef) {
-        if let Some(legs) = self.connections.get_mut(&flow.connection) {
+        self.unbind(flow.connection, leg);
+        if let Some(bound) = self.bound.get_mut(&leg) {
+            bound.remove(&flow.connection);
+            if bound.is_empty() {
+                self.bound.remove(&leg);
+            }
+        }
+    }
+
+    /// The leg is no more: it depends on no connection, whatever became of its INVITEs.
+    pub(crate) fn forget_leg(&mut self, leg: LegRef) {
+        for connection in self.bound.remove(&leg).unwrap_or_default() {
+            self.unbind(connection, leg);
+        }
+    }
+
+    fn unbind(&mut self, connection: u64, leg: LegRef) {
+        if let Some(legs) = self.connections.get_mut(&connection) {
             legs.remove(&leg);
             if legs.is_empty() {
-                self.connections.remove(&flow.connection);
+                self.connections.remove(&connection);
             }
         }
     }
 
     /// Another leg depends on it in place of one that did.
     pub(crate) fn rebind_connection(&mut self, flow: &sip::Flow, before: LegRef, leg: LegRef) {
-        if let Some(legs) = self.connections.get_mut(&flow.connection)
-            && legs.remove(&before)
-        {
-            legs.insert(leg);
+        let is_bound = self.bound.get(&before).is_some_and(|of| of.contains(&flow.connection));
+        self.forget_leg(before);
+        if is_bound {
+            self.bind_connection(flow, leg);
         }
     }
 
     /// The legs that depended on a connection that closed.
     pub(crate) fn connection_closed(&mut self, flow: &sip::Flow) -> BTreeSet<LegRef> {
-        self.connections.remove(&flow.connection).unwrap_or_default()
+        let legs = self.connections.remove(&flow.connection).unwrap_or_default();
+        for leg in &legs {
+            self.unbind_connection(flow, *leg);
+        }
+        legs
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -66,5 +90,6 @@ impl Index {
             + self.dialogs.len()
             + self.sip_calls.len()
             + self.connections.len()
+            + self.bound.len()
     }
 }

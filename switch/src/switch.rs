@@ -303,10 +303,10 @@ impl Switch {
         let Some(call) = self.calls.remove(call) else { return };
         let (id, tenant) = (call.id, call.tenant.clone());
         self.node.subscriptions.touch(&tenant, id);
-        let (record, ended, report) = call.close(&mut self.node, now);
+        let (record, ended, reports) = call.close(&mut self.node, now);
         self.node.outbox.push_back(Output::CallEnded(Box::new(record)));
         self.node.emit(now, &tenant, Some(id), ended);
-        if let Some(report) = report {
+        for report in reports {
             self.on_recording(now, report);
         }
     }

@@ -11,10 +11,12 @@ use super::{DeskId, Place, Role, SWITCH, Town, up_to};
 /// How long registrations and subscriptions hold.
 const EXPIRES_S: u32 = 120;
 
-/// Agents: tenant, name, transport. The first two are behind one translator of addresses.
-const AGENTS: [(&str, &str, Transport); 6] = [
+/// Agents: tenant, name, transport. The first two are behind one translator of addresses; one has
+/// two phones.
+const AGENTS: [(&str, &str, Transport); 7] = [
     ("acme", "alice", Transport::Udp),
     ("acme", "bobby", Transport::Udp),
+    ("acme", "alice", Transport::Tcp),
     ("acme", "tomas", Transport::Tcp),
     ("acme", "zoltan", Transport::Wss),
     ("globex", "georgina", Transport::Udp),

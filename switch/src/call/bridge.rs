@@ -155,8 +155,9 @@ impl Call {
     ) {
         let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
-        let held = Held::default();
+        let held = Held::default(); // what it really is comes next
         self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording, held } };
+        self.begin_held(node, now);
     }
 
     /// The caller on the left channel, the called on the right; whichever of them was rung first.

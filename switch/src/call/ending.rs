@@ -53,8 +53,9 @@ impl Call {
         };
         let is_needed = |leg: &Leg| [talking, dialled].contains(&Some(leg.id));
         let done = |leg: &mut Leg| leg.is_done() && !is_needed(leg);
+        let call = self.id;
         for mut leg in self.far.extract_if(.., done) {
-            leg.forget_names(node);
+            leg.forget_names(node, call);
             self.narrative.legs.extend(leg.record());
         }
     }
@@ -85,7 +86,7 @@ impl Call {
         mut self,
         node: &mut Node,
         now: Instant,
-    ) -> (CallRecord, EventKind, Option<RecordingReport>) {
+    ) -> (CallRecord, EventKind, Vec<RecordingReport>) {
         let Ending { at, cause, by } = match self.stage {
             Stage::Ending(ending) => ending,
             _ => Ending { at: now, cause: Cause::InternalError, by: EndedBy::Engine },
@@ -96,7 +97,7 @@ impl Call {
             self.forget_dialog(node, leg);
         }
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
-            leg.forget_names(node);
+            leg.forget_names(node, self.id);
         }
         let (mut legs, far) = (std::mem::take(&mut self.narrative.legs), &self.far);
         legs.extend(std::iter::once(&self.caller).chain(far).filter_map(Leg::record));
@@ -144,6 +145,6 @@ impl Call {
             decisions,
             decisions_cut,
         };
-        (record, ended, self.narrative.report.take())
+        (record, ended, self.narrative.reports)
     }
 }

@@ -21,7 +21,32 @@ pub(super) struct Held {
     by_api: bool,
 }
 
+impl Held {
+    /// The same, when the two legs have changed places.
+    pub(super) fn turned(self) -> Self {
+        Self { by_caller: self.by_far, by_far: self.by_caller, by_api: self.by_api }
+    }
+}
+
 impl Call {
+    /// Two begin to talk, of whom one may hold already: a caller who did so in the queue, an agent
+    /// to whom another caller is sent.
+    pub(super) fn begin_held(&mut self, node: &mut Node, now: Instant) {
+        let by_caller = self.caller.holds();
+        let Stage::Connected { talk } = &mut self.stage else { return };
+        let (far, with) = (talk.leg, side_of(&talk.with));
+        let by_far = self.far.iter().any(|leg| leg.id == far && leg.holds());
+        talk.held = Held { by_caller, by_far, by_api: false };
+        for (holds, side, waiting) in
+            [(by_caller, HoldSide::Caller, far), (by_far, with, self.caller.id)]
+        {
+            if holds {
+                self.update_music(node, waiting);
+                self.tell_held(node, now, side, true);
+            }
+        }
+    }
+
     /// A leg's new offer holds the other leg, or takes it back.
     pub(super) fn on_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
         let is_caller = self.is_caller(leg);
@@ -34,11 +59,7 @@ impl Call {
             (talk.leg, HoldSide::Caller)
         } else {
             talk.held.by_far = holds;
-            let side = match talk.with {
-                Role::Agent(_) => HoldSide::Agent,
-                Role::Caller(_) | Role::Trunk(_) => HoldSide::Callee,
-            };
-            (self.caller.id, side)
+            (self.caller.id, side_of(&talk.with))
         };
         self.update_music(node, waiting);
         self.tell_held(node, now, side, holds);
@@ -83,11 +104,12 @@ impl Call {
     }
 
     /// Plays music to a leg that is held, and to no other.
-    fn update_music(&mut self, node: &mut Node, leg: LegId) {
+    pub(super) fn update_music(&mut self, node: &mut Node, leg: LegId) {
         let Stage::Connected { talk } = &self.stage else { return };
         let held = talk.held;
         let is_held = if self.is_caller(leg) { held.by_far } else { held.by_caller }
-            || held.by_api && self.customer() == Some(leg);
+            || held.by_api && self.customer() == Some(leg)
+            || self.transfer.is_some() && self.is_caller(leg);
         if is_held {
             self.play_music(node, leg);
         } else {
@@ -116,5 +138,12 @@ impl Call {
     fn tell_held(&self, node: &mut Node, now: Instant, by: HoldSide, holds: bool) {
         let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
         self.tell(node, now, kind);
+    }
+}
+
+fn side_of(far: &Role) -> HoldSide {
+    match far {
+        Role::Agent(_) => HoldSide::Agent,
+        Role::Caller(_) | Role::Trunk(_) => HoldSide::Callee,
     }
 }

@@ -15,6 +15,7 @@ use super::far_end::FarEnd;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
 use super::stream::Stream;
+use crate::index::LegRef;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
 
@@ -205,6 +206,11 @@ impl Leg {
         matches!(up.ack, Ack::Awaited { offer: Some(_), .. })
     }
 
+    /// Whether its last description says that it wants to hear nothing: it holds who talks to it.
+    pub(super) fn holds(&self) -> bool {
+        self.remote.is_some_and(|remote| !remote.direction.receives())
+    }
+
     /// Whether neither SIP nor media have anything more to say about it.
     pub(super) fn is_done(&self) -> bool {
         matches!(self.signalling, Signalling::Gone)
@@ -218,8 +224,9 @@ impl Leg {
         self.sip_calls.push(sip_call.into());
     }
 
-    /// No longer.
-    pub(super) fn forget_names(&mut self, node: &mut Node) {
+    /// No longer, nor does it depend on any connection.
+    pub(super) fn forget_names(&mut self, node: &mut Node, call: CallId) {
+        node.index.forget_leg(LegRef { call, leg: self.id });
         for sip_call in self.sip_calls.drain(..) {
             node.index.sip_calls.remove(&sip_call);
         }

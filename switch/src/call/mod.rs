@@ -124,8 +124,8 @@ pub(crate) enum Signal {
     TimedOut(base::LegId, ClientTx),
     /// The request could not be sent.
     TransportFailed(base::LegId, ClientTx),
-    /// The connection a leg came over closed.
-    ConnectionClosed(base::LegId),
+    /// A connection that a leg came over, or was rung over, closed.
+    ConnectionClosed(base::LegId, u64),
     /// There is a way for the later requests of a leg's dialog, or none.
     NextHop(base::LegId, PathEvent),
     /// The ACK to our refusal came by.
@@ -174,7 +174,9 @@ impl Call {
             }
             Signal::TimedOut(leg, tx) => self.on_timed_out(node, now, leg, tx),
             Signal::TransportFailed(leg, tx) => self.on_transport_failed(node, now, leg, tx),
-            Signal::ConnectionClosed(leg) => self.on_connection_closed(node, now, leg),
+            Signal::ConnectionClosed(leg, connection) => {
+                self.on_connection_closed(node, now, leg, connection);
+            }
             Signal::NextHop(leg, event) => self.on_next_hop(node, leg, event),
             Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
             Signal::StrayOver(tx) => self.on_stray_over(tx),

@@ -26,8 +26,8 @@ pub(crate) struct Narrative {
     pub(crate) ladder: Ladder,
     decisions: Vec<DecisionEntry>,
     decisions_cut: u32,
-    /// A recording that was whole before the call's record was.
-    pub(crate) report: Option<RecordingReport>,
+    /// Recordings that were whole before the call's record was: after a transfer there is another.
+    pub(crate) reports: Vec<RecordingReport>,
 }
 
 impl Narrative {
@@ -44,7 +44,7 @@ impl Narrative {
             ladder,
             decisions: Vec::new(),
             decisions_cut: 0,
-            report: None,
+            reports: Vec::new(),
         }
     }
 

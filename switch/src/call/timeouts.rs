@@ -80,8 +80,18 @@ impl Call {
     }
 
     /// The connection that an agent's leg came over is gone, and the phone with it. What was under
-    /// way on it the transaction layer has failed already.
-    pub(super) fn on_connection_closed(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+    /// way on it the transaction layer has failed already: one of several phones that ring, say.
+    pub(super) fn on_connection_closed(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        connection: u64,
+    ) {
+        let flow = self.leg_mut(leg).and_then(|known| known.signalling.flow());
+        if flow.is_none_or(|flow| flow.connection != connection) {
+            return;
+        }
         if self.leg_mut(leg).is_some_and(|known| known.role.trunk().is_some()) {
             return self.find_another_way(node, now, leg);
         }

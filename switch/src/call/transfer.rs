@@ -9,7 +9,6 @@ use sip::header::{OptionTags, ReferTo};
 use sip::{Message, Method, Name, Response, ServerTx, StatusCode, Uri, sipfrag};
 
 use super::dial::Failure;
-use super::hold::Held;
 use super::join::Join;
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Party};
@@ -197,7 +196,7 @@ impl Call {
         if let Some(far) = self.far.iter_mut().find(|leg| leg.id == talk.leg) {
             std::mem::swap(&mut self.caller, far);
             (talk.leg, talk.with) = (far.id, far.role.clone());
-            talk.held = Held::default();
+            talk.held = talk.held.turned();
         }
         talk
     }
@@ -263,8 +262,12 @@ impl Call {
         let cause = failure.cause;
         let asked = self.transferor();
         self.tell(node, now, EventKind::TransferFailed { by: asked, to, cause });
-        self.stop_music(node, self.caller.id);
-        let Some(by) = by else { return self.go_on_alone(node, now, cause) };
+        let Some(by) = by else {
+            self.stop_music(node, self.caller.id);
+            return self.go_on_alone(node, now, cause);
+        };
+        // Who sent the call on may still hold; then the music goes on.
+        self.update_music(node, self.caller.id);
         if notify {
             let status = failure.far.status.unwrap_or_else(|| cause.sip_status());
             self.notify(node, now, by, status);

@@ -20,7 +20,7 @@ impl Call {
                 (state, self.narrative.agent.clone())
             }
             Stage::Connected { talk } => {
-                let agent = talk.with.agent().or(self.origin.agent());
+                let agent = talk.with.agent().or(self.caller.role.agent());
                 (LiveState::Connected, agent.cloned())
             }
             Stage::Ending(_) => (LiveState::Ending, self.narrative.agent.clone()),

@@ -47,7 +47,8 @@ pub(in crate::town) fn explain(record: &CallRecord, why: Circumstances) -> Vec<C
         Cause::Drained => why.drained,
         Cause::MediaFailed => why.media,
         Cause::MediaTimeout | Cause::Timeout | Cause::TransportFailed => why.trouble,
-        Cause::CallerAbandoned => record.connected_at.is_none() && by == EndedBy::Caller,
+        // After a conversation too, for who was sent on into a queue.
+        Cause::CallerAbandoned => by == EndedBy::Caller,
         _ => true,
     };
     if !explained {
@@ -59,17 +60,18 @@ pub(in crate::town) fn explain(record: &CallRecord, why: Circumstances) -> Vec<C
     if !why.media && record.legs.iter().any(|leg| leg.stats.is_none()) {
         wrong.push("a leg without figures".to_owned());
     }
-    if record.ladder_cut == 0 {
-        wrong.extend(open_dialogs(record));
-    }
     wrong.into_iter().map(|what| Complaint(format!("{}: {what}", record.call))).collect()
 }
 
-/// Dialogs that came about over datagrams and that nobody ended.
-fn open_dialogs(record: &CallRecord) -> Vec<String> {
+/// Dialogs that came about over datagrams and that nobody ended, in this call or in the one that
+/// a transfer took them to.
+pub(in crate::town) fn open_dialogs(records: &[CallRecord]) -> Vec<Complaint> {
+    if records.iter().any(|record| record.ladder_cut > 0) {
+        return Vec::new();
+    }
     let mut begun: BTreeMap<String, String> = BTreeMap::new();
     let mut ended: BTreeSet<String> = BTreeSet::new();
-    for entry in &record.ladder {
+    for entry in records.iter().flat_map(|record| &record.ladder) {
         let Ok(message) = Message::parse(entry.bytes.clone()) else { continue };
         let call_id = message.call_id().to_owned();
         if message.method() == Method::Bye {
@@ -82,7 +84,10 @@ fn open_dialogs(record: &CallRecord) -> Vec<String> {
         }
     }
     begun.retain(|call_id, _| !ended.contains(call_id));
-    begun.into_values().map(|peer| format!("nobody said BYE on the dialog with {peer}")).collect()
+    let unended = |(call_id, peer): (String, String)| {
+        Complaint(format!("nobody said BYE on the dialog {call_id} with {peer}"))
+    };
+    begun.into_iter().map(unended).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +147,10 @@ mod tests {
         assert!(wrong(|r| r.cause = Cause::ApiRequest).contains("nothing explains"));
         assert!(wrong(|r| r.cause = Cause::Drained).contains("nothing explains"));
         assert!(wrong(|r| r.cause = Cause::MediaTimeout).contains("nothing explains"));
-        assert!(wrong(|r| r.cause = Cause::CallerAbandoned).contains("nothing explains"));
+        let by_agent = |r: &mut CallRecord| {
+            (r.cause, r.ended_by) = (Cause::CallerAbandoned, EndedBy::Agent);
+        };
+        assert!(wrong(by_agent).contains("nothing explains"));
         assert!(wrong(|r| r.ended_by = EndedBy::Api).contains("was not asked"));
         let lone = |r: &mut CallRecord| {
             (r.recording, r.connected_at, r.talk) = (Some(RecordingId::from_u128(1)), None, None);
@@ -162,7 +170,9 @@ mod tests {
                     To: <sip:c@d>;tag=2\r\nCall-ID: x\r\nContent-Length: 0\r\n";
         let ok = entry(&format!("SIP/2.0 200 OK\r\n{rest}CSeq: 1 INVITE\r\n\r\n"));
         let bye = entry(&format!("BYE sip:c@d SIP/2.0\r\n{rest}CSeq: 2 BYE\r\n\r\n"));
-        assert!(wrong(|r| r.ladder = vec![ok.clone()]).contains("nobody said BYE"));
-        assert_eq!(wrong(|r| r.ladder = vec![ok, bye]), "");
+        let with = |ladder| CallRecord { ladder, ..record() };
+        let open = open_dialogs(&[with(vec![ok.clone()])]);
+        assert!(open[0].0.contains("nobody said BYE"), "{open:?}");
+        assert_eq!(open_dialogs(&[with(vec![ok]), with(vec![bye])]), Vec::new());
     }
 }

@@ -6,5 +6,5 @@ mod order;
 mod presence;
 mod quiet;
 
-pub(super) use ends::{Circumstances, explain};
+pub(super) use ends::{Circumstances, explain, open_dialogs};
 pub(super) use order::check_order;

@@ -92,6 +92,8 @@ impl Course {
             }
             EventKind::CallConnected { .. } => {
                 self.offered = None;
+                // A new conversation, in which who holds is told anew.
+                self.held.clear();
                 if !self.is_reached {
                     return Some("and nobody was called");
                 }

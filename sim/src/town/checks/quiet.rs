@@ -7,7 +7,7 @@ use base::{CallId, RecordingId, TenantId};
 use phone::LineState;
 use switch::{ApiReply, ApiRequest, CallRecord, Event, EventKind, Sizes};
 
-use super::{Circumstances, check_order, explain};
+use super::{Circumstances, check_order, explain, open_dialogs};
 use crate::checks::{Complaint, check_log};
 use crate::town::{Role, Town};
 
@@ -43,6 +43,7 @@ impl Town {
             };
             wrong.extend(explain(record, why));
         }
+        wrong.extend(open_dialogs(&self.records));
         let sizes = self.switch.sizes();
         if sizes != Sizes::default() {
             wrong.push(Complaint(format!("left over: {sizes:?}")));
