@@ -35,15 +35,19 @@ impl Call {
         let Signalling::Ringing(forks) = std::mem::replace(signalling, Signalling::Gone) else {
             return;
         };
-        let offer = taken.offer.clone();
+        let (offer, early) = (taken.offer.clone(), taken.early.answer.clone());
         self.cancel_forks(node, now, leg, forks);
         let far = FarEnd::of(response);
         if self.take_dialog(node, now, leg, taken, response).is_none() {
             return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
         }
         let Some(known) = self.leg_mut(leg) else { return };
-        let answered = known.accept_answer(node, &offer, response);
-        // What an early answer settled holds, when the 200 repeats none.
+        // An answer in a response that was acknowledged is the answer: the 200 need not repeat it
+        // (RFC 3262 §5, RFC 6337 §2.2).
+        let early = early.filter(|early| early.to_tag() == response.to_tag());
+        let answer = early.as_ref().filter(|_| response.body().is_empty()).unwrap_or(response);
+        let answered = known.accept_answer(node, &offer, answer);
+        // So does what an early answer settled without that.
         let is_settled = response.body().is_empty() && known.remote.is_some();
         if answered.is_err() && !is_settled {
             // Its dialog is up, so failing the attempt sends the BYE.

@@ -176,18 +176,21 @@ impl Call {
         signalling: Signalling,
     ) -> Option<LegId> {
         let is_first = self.is_dialling_first();
-        let opened = if is_first {
-            (self.caller.role, self.caller.signalling) = (role, signalling);
-            let worker = self.home(node);
-            let first = self.caller.id;
-            self.open_stream(node, now, first, worker).then_some(first)
+        let origin = u64::from(node.rng.next_u32());
+        let leg = Leg::new(node.next_leg(), role, signalling, origin);
+        let id = leg.id;
+        let worker = if is_first {
+            let before = std::mem::replace(&mut self.caller, leg);
+            if !before.is_unused() {
+                // Whom the call rang before: being cancelled, or hung up.
+                self.far.push(before);
+            }
+            self.home(node)
         } else {
-            let origin = u64::from(node.rng.next_u32());
-            let leg = Leg::new(node.next_leg(), role, signalling, origin);
-            let id = leg.id;
             self.far.push(leg);
-            self.open_stream(node, now, id, self.worker()).then_some(id)
+            self.worker()
         };
+        let opened = self.open_stream(node, now, id, worker).then_some(id);
         match (&mut self.dialling, opened) {
             (Some(dial), Some(leg)) => dial.leg = Some(leg),
             (_, None) => {

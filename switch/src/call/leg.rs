@@ -218,6 +218,11 @@ impl Leg {
             && self.strays.is_empty()
     }
 
+    /// Whether nothing was ever done with it.
+    pub(super) fn is_unused(&self) -> bool {
+        self.is_done() && self.sip_calls.is_empty() && matches!(self.stream, Stream::None)
+    }
+
     /// Takes part in the ladder of its call under this Call-ID.
     pub(super) fn name(&mut self, node: &mut Node, call: CallId, sip_call: &str) {
         node.index.sip_calls.insert(sip_call.into(), call);

@@ -17,6 +17,8 @@ use crate::{Cause, EndedBy};
 pub(super) struct Early {
     pub(super) dialogs: sip::Forks,
     reliable: ReliableUac,
+    /// The last acknowledged response that had a description.
+    pub(super) answer: Option<Message>,
 }
 
 /// The caller's INVITE, as far as its responses must arrive.
@@ -54,6 +56,9 @@ impl Call {
                 true
             }
             Provisional::Acknowledge(rack) => {
+                if !response.body().is_empty() {
+                    fork.early.answer = Some(response.clone());
+                }
                 let dialog = fork.early.dialogs.on_provisional(&fork.invite, response);
                 let Ok(Some(dialog)) = dialog else { return true };
                 node.index.dialogs.insert(dialog.id(), owner);

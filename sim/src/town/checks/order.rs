@@ -13,6 +13,7 @@ struct Course {
     is_ended: bool,
     is_answered: bool,
     is_reached: bool,
+    is_turned: bool,
     offered: Option<String>,
     held: BTreeSet<&'static str>,
     recordings: BTreeMap<RecordingId, bool>,
@@ -85,6 +86,10 @@ impl Course {
                 }
             }
             EventKind::CallDialled { .. } => self.is_reached = true,
+            EventKind::TransferStarted { .. } | EventKind::CallTransferred { .. } => {
+                self.is_turned = true;
+                self.held.clear();
+            }
             EventKind::AttemptFailed { agent, .. } => {
                 if self.offered.take().is_none_or(|one| one != agent.as_str()) {
                     return Some("of an agent who was not rung");
@@ -104,7 +109,8 @@ impl Course {
                 }
             }
             EventKind::CallResumed { by } => {
-                if !self.held.remove(side(*by)) {
+                // A transfer turns the call round: who held as the caller resumes as the agent.
+                if !self.held.remove(side(*by)) && !self.is_turned {
                     return Some("resumed and not held");
                 }
             }
