@@ -307,6 +307,11 @@ impl Call {
         true
     }
 
+    /// Whether who sent the call on has left, and nobody has taken it yet.
+    pub(super) fn is_sent_on(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.by.is_none())
+    }
+
     fn transferor(&self) -> Option<AgentId> {
         let Stage::Connected { talk } = &self.stage else { return None };
         talk.with.agent().cloned()
@@ -331,6 +336,10 @@ impl Call {
         if of_queue {
             let (tenant, work) = (self.tenant.clone(), self.work());
             node.router.handle_input(now, Input::WorkFinished { tenant, work });
+            // The queue's agent may be the one who stays: on a call of their own from here on.
+            if let Some(stays) = self.caller.role.agent().cloned() {
+                self.engage(node, now, &stays);
+            }
         }
         if let Some(agent) = agent {
             self.disengage_one(node, now, agent);

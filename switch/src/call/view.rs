@@ -19,6 +19,7 @@ impl Call {
                 let state = if rings { LiveState::Ringing } else { LiveState::Setup };
                 (state, self.narrative.agent.clone())
             }
+            Stage::Connected { .. } if self.is_sent_on() => (LiveState::Ringing, None),
             Stage::Connected { talk } => {
                 let agent = talk.with.agent().or(self.caller.role.agent());
                 (LiveState::Connected, agent.cloned())
