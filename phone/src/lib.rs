@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
 use bytes::Bytes;
-use media::RemoteMedia;
-use media::sdp::{self, Capabilities};
-use media::softphone::{Softphone, Transmit};
 pub use desk::{
     Desk, DeskConfig, DeskEvent, DeskOutput, Dial, LineId, LineState, Pickup, Rings, Then,
 };
+use media::RemoteMedia;
+use media::sdp::{self, Capabilities};
+use media::softphone::{Softphone, Transmit};
 
 use sip::{
     ClientTx, Dialog, Endpoint, EndpointConfig, Flow, HeaderError, Message, Method, Name, Request,

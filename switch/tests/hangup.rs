@@ -4,7 +4,7 @@
 use media::Command;
 use switch::{ApiRequest, Cause, EndedBy, Input};
 
-use crate::rig::{ALICE, Call, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
+use crate::rig::{ALICE, Asked, Call, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
 
 #[test]
 fn the_callers_bye_hangs_up_the_agent() {
@@ -170,5 +170,44 @@ fn an_unknown_stream_or_transaction_is_ignored_and_counted() {
     );
     rig.send(TRUNK, "not SIP at all");
     assert!(rig.switch.ignored() >= before + 2);
+    rig.finish();
+}
+
+#[test]
+fn a_call_that_was_refused_is_not_remembered_by_its_connection() {
+    let mut rig = Rig::new();
+    rig.tcp.push((ALICE, 7));
+    rig.register(ALICE, "alice");
+    let mut refused = Asked::new(&mut rig, ALICE, sip::Method::Invite, "nobody");
+    refused.body = Some(("application/sdp".to_owned(), SDP_PCMU.to_owned()));
+    let refusal = rig.ask(&refused);
+    assert_eq!(refusal.status().unwrap().as_u16(), 404);
+    rig.send(ALICE, &refused.ack(&refusal));
+    // And one to her, which her phone refuses; the connection stays.
+    let (mut call, phone) = rig.ring_alice();
+    rig.send(ALICE, &phone.respond("486 Busy Here", None));
+    rig.expect(ALICE, "ACK");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn the_connection_of_one_of_two_phones_closes_and_the_other_one_rings_on() {
+    let second: std::net::SocketAddr = "127.0.0.21:5060".parse().unwrap();
+    let mut rig = Rig::new();
+    rig.tcp.push((second, 9));
+    rig.register(ALICE, "alice");
+    rig.register(second, "alice");
+    let mut call = rig.dial_into_queue();
+    let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.expect(second, "INVITE");
+    rig.send(ALICE, &phone.respond("180 Ringing", None));
+    let flow = rig.flow(second);
+    rig.input(Input::FlowClosed { flow });
+    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    assert_eq!(rig.record().cause, Cause::Normal);
     rig.finish();
 }

@@ -3,7 +3,7 @@
 use media::Command;
 use switch::{ApiError, ApiReply, ApiRequest};
 
-use crate::rig::{ALICE, Rig, TRUNK, sdp};
+use crate::rig::{ALICE, Phone, Rig, SDP_PCMU, TRUNK, sdp};
 
 /// What the caller's and the agent's stream were told last about music.
 fn music(rig: &Rig) -> [bool; 2] {
@@ -64,6 +64,31 @@ fn the_api_holds_the_caller_and_takes_the_caller_back() {
     assert!(matches!(hold(&mut rig, false), Ok(ApiReply::Accepted)));
     assert_eq!((music(&rig), bridges(&rig)), ([false, false], Some(true)));
     assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "api"})]);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn a_caller_who_held_in_the_queue_holds_when_the_agent_comes() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let mut call = rig.dial_into_queue();
+    let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    let hold = |rig: &mut Rig, call: &mut crate::rig::Call, direction: &str| {
+        let update = call.next("UPDATE", Some(&sdp(direction, call.cseq)));
+        rig.send(TRUNK, &update);
+        rig.expect(TRUNK, "SIP/2.0 200");
+    };
+    hold(&mut rig, &mut call, "inactive");
+    assert!(rig.events_of("call.held").is_empty(), "nobody is there to be held");
+    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    assert!(music(&rig)[1], "the agent hears that the caller holds");
+    assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "caller"})]);
+    hold(&mut rig, &mut call, "sendrecv");
+    assert!(!music(&rig)[1]);
+    assert_eq!(rig.events_of("call.resumed"), [serde_json::json!({"by": "caller"})]);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();

@@ -150,3 +150,35 @@ fn the_record_comes_just_before_its_event() {
     }
     assert_eq!(order, ["record", "call.ended"]);
 }
+
+#[test]
+fn each_of_several_recordings_of_a_call_is_told() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    let id = rig.last_call();
+    // A transfer to somebody who is not there ends one recording and begins another.
+    let to = "bob".to_owned();
+    rig.request("acme", switch::ApiRequest::Transfer { call: id, to }).expect("it begins");
+    let started: Vec<_> = rig.recordings.iter().filter_map(started_recording).collect();
+    assert_eq!(started.len(), 2);
+    for (tenant, call, recording) in started {
+        let outcome = completed();
+        rig.input(Input::Recording(RecordingReport { tenant, call, recording, outcome }));
+    }
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    assert_eq!(rig.events_of("recording.completed").len(), 2);
+    rig.finish();
+}
+
+fn started_recording(
+    command: &RecordCommand,
+) -> Option<(TenantId, base::CallId, base::RecordingId)> {
+    match command {
+        RecordCommand::Start { tenant, call, recording, .. } => {
+            Some((tenant.clone(), *call, *recording))
+        }
+        RecordCommand::Stop { .. } => None,
+    }
+}

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use base::AgentId;
 use media::{Channel, Command};
+use routing::Forward;
 use switch::{ApiError, ApiReply, ApiRequest, CallDirection, Cause, First, Originate};
 
-use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, header};
+use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, header};
 
 const CARRIER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
@@ -161,5 +162,25 @@ fn what_may_not_be_is_refused_before_it_is_a_call() {
     let gina = Originate { agent: AgentId::new("gina").unwrap(), ..asked(First::Agent) };
     assert!(matches!(rig.request("acme", ApiRequest::Originate(gina)), Err(ApiError::NotFound)));
     assert!(rig.records.is_empty());
+    rig.finish();
+}
+
+#[test]
+fn an_agent_whose_answer_is_of_no_use_is_hung_up_before_the_forward_rings() {
+    let mut rig = rig();
+    let forward = Forward { no_answer: Some("bob".to_owned()), ..Forward::default() };
+    let agent = AgentId::new("alice").unwrap();
+    rig.request("acme", ApiRequest::SetForward { agent, forward }).expect("it is set");
+    originate(&mut rig, asked(First::Agent));
+    let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", None));
+    rig.expect(ALICE, "ACK");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.confirm_bye(ALICE);
+    rig.send(BOB, &bob.respond("486 Busy Here", None));
+    rig.expect(BOB, "ACK");
+    rig.advance_ms(3000);
+    assert_eq!(rig.record().cause, Cause::Busy);
+    // Nothing is left of either dialog.
     rig.finish();
 }

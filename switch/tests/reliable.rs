@@ -96,3 +96,25 @@ fn a_reliable_ringing_of_a_phone_is_acknowledged_once_and_its_call_goes_on_in_th
     rig.advance_ms(40_000);
     rig.finish();
 }
+
+#[test]
+fn a_phone_that_answered_in_its_acknowledged_ringing_need_not_do_so_again() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let mut call = rig.dial_into_queue();
+    let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    let progress = alice
+        .respond("183 Session Progress", Some(SDP_PCMU))
+        .replace("Contact:", "Require: 100rel\r\nRSeq: 1\r\nContact:");
+    rig.send(ALICE, &progress);
+    let prack = rig.expect(ALICE, "PRACK");
+    rig.send(ALICE, &answer(&prack, ALICE, "200 OK", "", None));
+    rig.send(ALICE, &alice.respond("200 OK", None));
+    rig.expect(ALICE, "ACK");
+    rig.expect_silence(ALICE);
+    assert_eq!(rig.events_of("call.connected").len(), 1);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.advance_ms(40_000);
+    rig.finish();
+}

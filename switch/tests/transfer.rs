@@ -239,3 +239,50 @@ fn the_api_sends_the_customer_on_and_another_tenant_finds_no_call() {
     rig.advance_ms(3000);
     rig.finish();
 }
+
+#[test]
+fn a_queues_agent_who_stays_when_the_caller_is_sent_on_stays_busy() {
+    let mut rig = Rig::with(
+        &crate::rig::DEMO
+            .replace("needs = [\"billing\"]", "needs = [\"billing\"]\nextension = \"30\""),
+    );
+    rig.register_both();
+    // Alice calls the queue in which Bob is, then sends him on.
+    let mut asked = rig.agent_dials(ALICE, "alice", "30", "");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    let ok = rig.expect_final(ALICE);
+    rig.agent_acks(&mut asked, &ok);
+    take(&mut rig, &bob);
+    let state = |rig: &mut Rig, name: &str| {
+        let Ok(ApiReply::Agents(agents)) = rig.request("acme", ApiRequest::Agents) else {
+            panic!("agents")
+        };
+        agents.into_iter().find(|agent| agent.id.as_str() == name).unwrap().state
+    };
+    assert_eq!(state(&mut rig, "bob"), routing::AgentState::Busy);
+    let call = rig.last_call();
+    asked.cseq += 1;
+    let mut refer = asked.clone();
+    (refer.method, refer.body) = (sip::Method::Refer, None);
+    refer.extra = "Refer-To: <sip:+15550103@acme.example>\r\n".to_owned();
+    rig.send(ALICE, &refer.text(None));
+    rig.expect(ALICE, "SIP/2.0 202");
+    // He waits in a queue of his own now, busy with that call.
+    assert_eq!(state(&mut rig, "bob"), routing::AgentState::Busy);
+    rig.request("acme", ApiRequest::EndCall { call }).unwrap();
+    assert_ne!(state(&mut rig, "bob"), routing::AgentState::Busy);
+}
+
+#[test]
+fn a_call_that_was_sent_on_and_left_is_nobodys_until_somebody_takes_it() {
+    let (mut rig, _, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    rig.expect(BOB, "INVITE");
+    let bye = alice.next("BYE", None);
+    rig.send(ALICE, &bye);
+    let Ok(ApiReply::Calls(calls)) = rig.request("acme", ApiRequest::ListLive) else {
+        panic!("calls")
+    };
+    assert_eq!((calls[0].state, calls[0].agent.clone()), (switch::LiveState::Ringing, None));
+}

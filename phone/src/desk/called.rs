@@ -15,17 +15,14 @@ impl Desk {
     /// An INVITE that is in no dialog.
     pub(super) fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, invite: &Message) {
         let draw = usize::try_from(self.rng.below(self.config.pickups.len() as u64)).unwrap_or(0);
-        let never = Pickup {
-            rings: Rings::Rings,
-            after: Duration::ZERO,
-            then: Then::Never,
-            forks: false,
-        };
+        let never =
+            Pickup { rings: Rings::Rings, after: Duration::ZERO, then: Then::Never, forks: false };
         let pickup = self.config.pickups.get(draw).copied().unwrap_or(never);
         let id = self.next_line();
         let wish = ReliableWish::of(invite);
         let wants = matches!(pickup.rings, Rings::Reliably | Rings::EarlyReliably);
-        let is_reliable = wish == ReliableWish::Required || (wants && wish != ReliableWish::Unknown);
+        let is_reliable =
+            wish == ReliableWish::Required || (wants && wish != ReliableWish::Unknown);
         let reliable =
             is_reliable.then(|| ReliableUas::new(invite, T1, &mut self.rng).ok()).flatten();
         let due = (pickup.then != Then::Never).then(|| now + pickup.after);
@@ -35,15 +32,8 @@ impl Desk {
             self.odd("an INVITE that makes no dialog");
             return self.endpoint.respond(now, tx, Response::new(StatusCode::BAD_REQUEST));
         };
-        let ringing = Ringing {
-            tx,
-            invite: invite.clone(),
-            pickup,
-            due,
-            tag,
-            reliable,
-            is_described: false,
-        };
+        let ringing =
+            Ringing { tx, invite: invite.clone(), pickup, due, tag, reliable, is_described: false };
         let timer = self.timer();
         let mut line = Line::new(flow, State::Ringing(Box::new(ringing)), false, timer);
         line.dialog = Some(Box::new(dialog));

@@ -4,8 +4,8 @@ use base::Instant;
 use media::Direction;
 use sip::reliable::{Provisional, ReliableUac, TAG};
 use sip::{
-    ClientTx, Forks, HeaderError, Message, Method, Name, Request, SessionTimer,
-    SessionTimerConfig, StatusCode, UriBuf,
+    ClientTx, Forks, HeaderError, Message, Method, Name, Request, SessionTimer, SessionTimerConfig,
+    StatusCode, UriBuf,
 };
 
 use super::errands::What;

@@ -58,13 +58,7 @@ impl Desk {
         self.send_signed(now, flow, request, what)
     }
 
-    fn send_signed(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        request: Request,
-        what: What,
-    ) -> ClientTx {
+    fn send_signed(&mut self, now: Instant, flow: Flow, request: Request, what: What) -> ClientTx {
         let tx = self.endpoint.request(now, flow, request.clone());
         self.errands.insert(tx, Errand { request, flow, what });
         tx
@@ -83,8 +77,8 @@ impl Desk {
             }
             return;
         }
-        let is_challenge =
-            status == StatusCode::UNAUTHORIZED || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        let is_challenge = status == StatusCode::UNAUTHORIZED
+            || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         if is_challenge && self.answer_challenge(now, tx, response) {
             return;
         }

@@ -7,13 +7,7 @@ use super::line::State;
 use super::{Desk, DeskEvent, LineId};
 
 impl Desk {
-    pub(super) fn on_request(
-        &mut self,
-        now: Instant,
-        tx: ServerTx,
-        flow: Flow,
-        request: &Message,
-    ) {
+    pub(super) fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Message) {
         let Some(dialog) = DialogId::of_request(request) else {
             return self.on_outside(now, tx, flow, request);
         };

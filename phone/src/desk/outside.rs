@@ -109,14 +109,15 @@ impl Desk {
     pub fn subscribe(&mut self, now: Instant, to: &str, package: &str) -> Result<(), HeaderError> {
         let (user, domain) = (self.config.user.clone(), self.config.domain.clone());
         let (tag, call_id) = (self.rng.hex::<6>(), self.rng.hex::<12>());
-        let request = Request::new(Method::Subscribe, UriBuf::parse(&format!("sip:{to}@{domain}"))?)
-            .header(Name::FROM, format_args!("<sip:{user}@{domain}>;tag={tag}"))
-            .header(Name::TO, format_args!("<sip:{to}@{domain}>"))
-            .header(Name::CALL_ID, &call_id)
-            .header(Name::CSEQ, "1 SUBSCRIBE")
-            .header(Name::CONTACT, self.contact())
-            .header(Name::EVENT, package)
-            .header(Name::EXPIRES, self.config.expires_s);
+        let request =
+            Request::new(Method::Subscribe, UriBuf::parse(&format!("sip:{to}@{domain}"))?)
+                .header(Name::FROM, format_args!("<sip:{user}@{domain}>;tag={tag}"))
+                .header(Name::TO, format_args!("<sip:{to}@{domain}>"))
+                .header(Name::CALL_ID, &call_id)
+                .header(Name::CSEQ, "1 SUBSCRIBE")
+                .header(Name::CONTACT, self.contact())
+                .header(Name::EVENT, package)
+                .header(Name::EXPIRES, self.config.expires_s);
         let flow = self.flow;
         self.send(now, flow, request.clone(), What::Subscribe(call_id.clone()));
         self.lamps.push(Lamp { call_id, request, dialog: None, flow, renew: None });
@@ -217,13 +218,7 @@ impl Desk {
     }
 
     /// A request that is in no dialog.
-    pub(super) fn on_outside(
-        &mut self,
-        now: Instant,
-        tx: ServerTx,
-        flow: Flow,
-        request: &Message,
-    ) {
+    pub(super) fn on_outside(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Message) {
         let status = match request.method() {
             Method::Invite => return self.on_invite(now, tx, flow, request),
             Method::Register => return self.let_register(now, tx, request),
@@ -248,8 +243,8 @@ impl Desk {
             let challenge = format!(
                 "Digest realm=\"{realm}\", nonce=\"{nonce}\", qop=\"auth\", algorithm=MD5{stale}"
             );
-            let response = Response::new(StatusCode::UNAUTHORIZED)
-                .header(Name::WWW_AUTHENTICATE, challenge);
+            let response =
+                Response::new(StatusCode::UNAUTHORIZED).header(Name::WWW_AUTHENTICATE, challenge);
             return self.endpoint.respond(now, tx, response);
         }
         let mut response = Response::new(StatusCode::OK);

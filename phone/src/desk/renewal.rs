@@ -3,9 +3,7 @@
 
 use base::Instant;
 use sip::reliable::ReliableUas;
-use sip::{
-    ClientTx, Message, Method, SessionTimer, SessionTimerOutput, StatusCode, glare_pause,
-};
+use sip::{ClientTx, Message, Method, SessionTimer, SessionTimerOutput, StatusCode, glare_pause};
 
 use super::errands::{What, is_lost};
 use super::line::{Line, State};
@@ -26,7 +24,8 @@ impl Desk {
         let is_invite = response.method() == Method::Invite;
         let Some(line) = self.lines.get_mut(&id) else { return };
         line.offer = None;
-        if status.is_success() && is_invite
+        if status.is_success()
+            && is_invite
             && let Some(dialog) = &line.dialog
         {
             // A 200 wants its ACK, whatever has become of the call meanwhile.

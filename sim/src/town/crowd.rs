@@ -113,13 +113,7 @@ impl Town {
         }
     }
 
-    fn move_in(
-        &mut self,
-        config: DeskConfig,
-        outer: SocketAddr,
-        role: Role,
-        name: &str,
-    ) -> DeskId {
+    fn move_in(&mut self, config: DeskConfig, outer: SocketAddr, role: Role, name: &str) -> DeskId {
         let id = DeskId(self.places.len());
         let listens = role == Role::Carrier && config.transport != Transport::Udp;
         self.wire.add(id, config.own, outer, listens);

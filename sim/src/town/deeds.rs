@@ -13,8 +13,20 @@ const NUMBERS: [&str; 6] =
     ["+15550100", "+15550100", "+15550101", "+15550102", "+15550200", "+15559999"];
 /// What agents of acme dial: each other, queues, numbers of their own, outside, nonsense.
 const DIALLED: [&str; 14] = [
-    "alice", "bobby", "tomas", "zoltan", "102", "110", "support", "+15550100", "+12125550123",
-    "+12125550123", "+13135550123", "+13135550123", "911", "nobody",
+    "alice",
+    "bobby",
+    "tomas",
+    "zoltan",
+    "102",
+    "110",
+    "support",
+    "+15550100",
+    "+12125550123",
+    "+12125550123",
+    "+13135550123",
+    "+13135550123",
+    "911",
+    "nobody",
 ];
 /// What agents of globex dial.
 const DIALLED_THERE: [&str; 5] = ["georgina", "hubert", "sales", "+12125550123", "+15550200"];
@@ -86,10 +98,7 @@ impl Town {
     }
 
     fn dials(&mut self, desk: DeskId, to: &str) {
-        let how = Dial {
-            late_offer: self.rng.below(6) == 0,
-            reliable: self.rng.below(12) == 0,
-        };
+        let how = Dial { late_offer: self.rng.below(6) == 0, reliable: self.rng.below(12) == 0 };
         let name = self.name(desk).to_owned();
         self.tell(format!("{name} dials {to} {how:?}"));
         self.at(desk, |desk, now| desk.dial(now, to, &how).ok());
@@ -232,9 +241,12 @@ impl Town {
         let leaves = self.rng.below(3) == 0;
         let name = self.name(agent).to_owned();
         self.tell(format!("{name} registers: {}", !leaves));
-        self.at(agent, |desk, now| {
-            if leaves { desk.unregister(now).ok() } else { desk.register(now).ok() }
-        });
+        self.at(
+            agent,
+            |desk, now| {
+                if leaves { desk.unregister(now).ok() } else { desk.register(now).ok() }
+            },
+        );
     }
 
     fn the_api_is_asked(&mut self) {

@@ -4,9 +4,7 @@ use base::{Duration, Instant};
 use media::WorkerId;
 use phone::{DeskEvent, DeskOutput};
 use sip::{Flow, Transport};
-use switch::{
-    EventKind, Input, Output, RecordCommand, RecordingOutcome, RecordingReport,
-};
+use switch::{EventKind, Input, Output, RecordCommand, RecordingOutcome, RecordingReport};
 
 use super::wire::Arrival;
 use super::{DeskId, Role, Town};

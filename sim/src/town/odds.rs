@@ -26,9 +26,7 @@ pub fn calls_that_came_about(seeds: u64, lost: u64, fault: Option<Fault>) -> (us
         for (caller, number) in town.crowd.callers.clone().into_iter().zip(dialled) {
             town.at(caller, |desk, now| desk.dial(now, number, &Dial::default()).ok());
         }
-        let acme = |town: &Town, at: usize| {
-            matches!(&town.places[at].role, Role::Agent(t) if t.as_str() == "acme")
-        };
+        let acme = |town: &Town, at: usize| matches!(&town.places[at].role, Role::Agent(t) if t.as_str() == "acme");
         let agents = town.crowd.agents.clone();
         let free = agents.into_iter().filter(|id| acme(&town, id.0)).skip(1);
         let pairs: Vec<_> = free.zip(["+12125550123", "+13135550123"]).collect();
@@ -37,11 +35,8 @@ pub fn calls_that_came_about(seeds: u64, lost: u64, fault: Option<Fault>) -> (us
         }
         tried += 4;
         town.run_for(Duration::from_secs(60));
-        came += town
-            .events
-            .iter()
-            .filter(|event| event.kind.type_name() == "call.connected")
-            .count();
+        came +=
+            town.events.iter().filter(|event| event.kind.type_name() == "call.connected").count();
     }
     (tried, came)
 }

@@ -133,10 +133,8 @@ impl Wire {
         self.sent += 1;
         let connection = self.sent;
         let port = 10_000 + u16::try_from(connection % 50_000).unwrap_or(0);
-        let (inner, outer) = self
-            .ways
-            .get(&desk)
-            .map_or((switch, switch), |way| (way.inner, way.outer));
+        let (inner, outer) =
+            self.ways.get(&desk).map_or((switch, switch), |way| (way.inner, way.outer));
         let at_desk = Flow { transport, local: inner, remote: switch, connection };
         let remote = SocketAddr::new(outer.ip(), port);
         let at_switch = Flow { transport, local: switch, remote, connection };

@@ -42,14 +42,13 @@ impl Call {
             return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
         }
         let Some(known) = self.leg_mut(leg) else { return };
-        // An answer in a response that was acknowledged is the answer: the 200 need not repeat it
-        // (RFC 3262 §5, RFC 6337 §2.2).
+        // What an early answer settled holds, when the 200 repeats none. In a response that was
+        // acknowledged it is the answer (RFC 3262 §5, RFC 6337 §2.2).
+        let is_settled = response.body().is_empty() && known.remote.is_some();
         let early = early.filter(|early| early.to_tag() == response.to_tag());
         let answer = early.as_ref().filter(|_| response.body().is_empty()).unwrap_or(response);
-        let answered = known.accept_answer(node, &offer, answer);
-        // So does what an early answer settled without that.
-        let is_settled = response.body().is_empty() && known.remote.is_some();
-        if answered.is_err() && !is_settled {
+        let answered = if is_settled { Ok(()) } else { known.accept_answer(node, &offer, answer) };
+        if answered.is_err() {
             // Its dialog is up, so failing the attempt sends the BYE.
             return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
         }

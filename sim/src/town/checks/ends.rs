@@ -24,12 +24,8 @@ pub(in crate::town) struct Circumstances {
 /// What cannot be explained.
 pub(in crate::town) fn explain(record: &CallRecord, why: Circumstances) -> Vec<Complaint> {
     let mut wrong: Vec<String> = Vec::new();
-    let times = [
-        Some(record.started_at),
-        record.answered_at,
-        record.connected_at,
-        Some(record.ended_at),
-    ];
+    let times =
+        [Some(record.started_at), record.answered_at, record.connected_at, Some(record.ended_at)];
     if !times.iter().flatten().is_sorted() {
         wrong.push(format!("its times are not in order: {times:?}"));
     }
@@ -163,7 +159,10 @@ mod tests {
         let entry = |text: &str| LadderEntry {
             at: UnixTime::from_micros(1),
             direction: Direction::Out,
-            flow: sip::Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5060".parse().unwrap()),
+            flow: sip::Flow::udp(
+                "192.0.2.1:5060".parse().unwrap(),
+                "192.0.2.9:5060".parse().unwrap(),
+            ),
             bytes: Bytes::copy_from_slice(text.as_bytes()),
         };
         let rest = "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n\

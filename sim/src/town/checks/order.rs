@@ -25,8 +25,9 @@ pub(in crate::town) fn check_order(events: &[Event]) -> Vec<Complaint> {
     let mut last: BTreeMap<TenantId, (u64, UnixTime)> = BTreeMap::new();
     let mut courses: BTreeMap<CallId, (TenantId, Course)> = BTreeMap::new();
     for event in events {
-        let (number, at) =
-            last.insert(event.tenant.clone(), (event.sequence, event.at)).unwrap_or_default_at(event);
+        let (number, at) = last
+            .insert(event.tenant.clone(), (event.sequence, event.at))
+            .unwrap_or_default_at(event);
         if event.sequence != number + 1 {
             let (tenant, own) = (&event.tenant, event.sequence);
             wrong.push(Complaint(format!("{tenant}: event {own} follows event {number}")));

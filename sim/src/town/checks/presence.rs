@@ -70,7 +70,8 @@ fn disagreements(agents: &[AgentSnapshot], calls: &[LiveCall]) -> Vec<String> {
             wrong.push(format!("{name} is {:?} without a call", agent.state));
         }
         for call in calls {
-            let talks = call.state == LiveState::Connected && call.agent.as_ref() == Some(&agent.id);
+            let talks =
+                call.state == LiveState::Connected && call.agent.as_ref() == Some(&agent.id);
             if talks && !of.contains(&call.id) {
                 wrong.push(format!("{name} talks on {} and is thought free", call.id));
             }

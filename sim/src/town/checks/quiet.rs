@@ -122,7 +122,8 @@ fn check_accounts(events: &[Event], records: &[CallRecord]) -> Vec<Complaint> {
         count.entry(record.call).or_default().2 += 1;
         if record.connected_at.is_some() != connected.contains_key(&record.call) {
             let call = record.call;
-            wrong.push(Complaint(format!("{call}: its record and its events differ on connecting")));
+            wrong
+                .push(Complaint(format!("{call}: its record and its events differ on connecting")));
         }
     }
     for (call, counts) in count.iter().filter(|(_, counts)| **counts != (1, 1, 1)) {
