@@ -122,7 +122,7 @@ impl Town {
         {
             match output {
                 DeskOutput::Send { flow, bytes } => {
-                    self.wire.from_desk(self.now, id, flow, &bytes);
+                    self.wire.take_from_desk(self.now, id, flow, &bytes);
                 }
                 DeskOutput::Event(event) => self.on_desk_event(id, event),
             }
@@ -152,7 +152,7 @@ impl Town {
             Output::Transmit { flow, bytes } => {
                 self.story.message(self.now, &format!("{flow}"), false, &bytes);
                 self.check_leak(flow, &bytes);
-                self.wire.from_switch(self.now, flow, &bytes);
+                self.wire.take_from_switch(self.now, flow, &bytes);
             }
             Output::Media { worker, command } => self.order(worker, &command),
             Output::Record(command) => self.record(command),

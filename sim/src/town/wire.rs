@@ -213,7 +213,7 @@ impl Wire {
     }
 
     /// A desk sends.
-    pub(super) fn from_desk(&mut self, now: Instant, desk: DeskId, flow: Flow, bytes: &Bytes) {
+    pub(super) fn take_from_desk(&mut self, now: Instant, desk: DeskId, flow: Flow, bytes: &Bytes) {
         let Some(way) = self.ways.get(&desk) else { return };
         let (conditions, deaf, outer) = (way.conditions, way.deaf.0, way.outer);
         if flow.transport == Transport::Udp {
@@ -238,7 +238,7 @@ impl Wire {
     }
 
     /// The switch sends.
-    pub(super) fn from_switch(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
+    pub(super) fn take_from_switch(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
         if flow.transport == Transport::Udp {
             let Some(&desk) = self.outer.get(&flow.remote) else { return };
             let Some(way) = self.ways.get(&desk) else { return };

@@ -341,7 +341,8 @@ impl Call {
                 self.engage(node, now, &stays);
             }
         }
-        if let Some(agent) = agent {
+        // Both sides may be one and the same agent, who joined two calls with a colleague.
+        if let Some(agent) = agent.filter(|agent| self.caller.role.agent() != Some(*agent)) {
             self.disengage_one(node, now, agent);
         }
     }

@@ -25,9 +25,8 @@ pub(in crate::town) fn check_order(events: &[Event]) -> Vec<Complaint> {
     let mut last: BTreeMap<TenantId, (u64, UnixTime)> = BTreeMap::new();
     let mut courses: BTreeMap<CallId, (TenantId, Course)> = BTreeMap::new();
     for event in events {
-        let (number, at) = last
-            .insert(event.tenant.clone(), (event.sequence, event.at))
-            .unwrap_or_default_at(event);
+        let before = last.insert(event.tenant.clone(), (event.sequence, event.at));
+        let (number, at) = before.unwrap_or((0, event.at));
         if event.sequence != number + 1 {
             let (tenant, own) = (&event.tenant, event.sequence);
             wrong.push(Complaint(format!("{tenant}: event {own} follows event {number}")));
@@ -54,16 +53,6 @@ pub(in crate::town) fn check_order(events: &[Event]) -> Vec<Complaint> {
     wrong
 }
 
-trait OrFirst {
-    fn unwrap_or_default_at(self, event: &Event) -> (u64, UnixTime);
-}
-
-impl OrFirst for Option<(u64, UnixTime)> {
-    fn unwrap_or_default_at(self, event: &Event) -> (u64, UnixTime) {
-        self.unwrap_or((0, event.at))
-    }
-}
-
 impl Course {
     /// What is wrong with that as the next thing, if anything is.
     fn take(&mut self, kind: &EventKind) -> Option<&'static str> {
@@ -76,61 +65,58 @@ impl Course {
         }
         match kind {
             EventKind::CallAnswered {} => {
-                if std::mem::replace(&mut self.is_answered, true) {
-                    return Some("answered twice");
-                }
+                wrong_if(std::mem::replace(&mut self.is_answered, true), "answered twice")
             }
             EventKind::CallOffered { agent, .. } => {
                 self.is_reached = true;
-                if self.offered.replace(agent.to_string()).is_some() {
-                    return Some("while another agent rings");
-                }
+                let other = self.offered.replace(agent.to_string());
+                wrong_if(other.is_some(), "while another agent rings")
             }
-            EventKind::CallDialled { .. } => self.is_reached = true,
+            EventKind::CallDialled { .. } => {
+                self.is_reached = true;
+                None
+            }
             EventKind::TransferStarted { .. } | EventKind::CallTransferred { .. } => {
                 self.is_turned = true;
                 self.held.clear();
+                None
             }
             EventKind::AttemptFailed { agent, .. } => {
-                if self.offered.take().is_none_or(|one| one != agent.as_str()) {
-                    return Some("of an agent who was not rung");
-                }
+                let other = self.offered.take().is_none_or(|one| one != agent.as_str());
+                wrong_if(other, "of an agent who was not rung")
             }
             EventKind::CallConnected { .. } => {
                 self.offered = None;
                 // A new conversation, in which who holds is told anew.
                 self.held.clear();
-                if !self.is_reached {
-                    return Some("and nobody was called");
-                }
+                wrong_if(!self.is_reached, "and nobody was called")
             }
-            EventKind::CallHeld { by } => {
-                if !self.held.insert(side(*by)) {
-                    return Some("held twice");
-                }
-            }
+            EventKind::CallHeld { by } => wrong_if(!self.held.insert(side(*by)), "held twice"),
             EventKind::CallResumed { by } => {
                 // A transfer turns the call round: who held as the caller resumes as the agent.
-                if !self.held.remove(side(*by)) && !self.is_turned {
-                    return Some("resumed and not held");
-                }
+                let was_held = self.held.remove(side(*by)) || self.is_turned;
+                wrong_if(!was_held, "resumed and not held")
             }
             EventKind::RecordingStarted { recording } => {
-                if self.recordings.insert(*recording, false).is_some() {
-                    return Some("begins twice");
-                }
+                let before = self.recordings.insert(*recording, false);
+                wrong_if(before.is_some(), "begins twice")
             }
             EventKind::RecordingCompleted { recording, .. }
             | EventKind::RecordingFailed { recording, .. } => {
-                if self.recordings.insert(*recording, true) != Some(false) {
-                    return Some("of a recording that does not run");
-                }
+                let before = self.recordings.insert(*recording, true);
+                wrong_if(before != Some(false), "of a recording that does not run")
             }
-            EventKind::CallEnded { .. } => self.is_ended = true,
-            _ => {}
+            EventKind::CallEnded { .. } => {
+                self.is_ended = true;
+                None
+            }
+            _ => None,
         }
-        None
     }
+}
+
+fn wrong_if(wrong: bool, what: &'static str) -> Option<&'static str> {
+    wrong.then_some(what)
 }
 
 fn side(by: HoldSide) -> &'static str {
