@@ -114,6 +114,37 @@ fn a_trunks_call_outlives_its_connection_and_goes_on_over_another() {
 }
 
 #[test]
+fn a_bye_that_is_lost_with_its_connection_is_sent_again_over_another() {
+    let mut rig = Rig::new();
+    rig.tcp.push((TRUNK, 7));
+    rig.world.listens(Transport::Tcp, TRUNK);
+    call_with_contact(&mut rig, TRUNK, &format!("sip:c@{TRUNK};transport=tcp"), "");
+    end(&mut rig);
+    let (flow, lost) = rig.wire.pop_back().expect("a BYE");
+    assert_eq!(flow.connection, 7);
+    rig.input(Input::FlowClosed { flow });
+    let (flow, bye) = rig.wire.pop_back().expect("another BYE");
+    assert_eq!((flow.transport, flow.connection), (Transport::Tcp, 1001));
+    assert_eq!(bye.cseq().unwrap(), lost.cseq().unwrap() + 1);
+    assert_eq!(bye.header(sip::Name::REASON), lost.header(sip::Name::REASON));
+    rig.input(Input::Received { flow, bytes: answer(&bye, TRUNK, "200 OK", "x", None).into() });
+    rig.finish();
+}
+
+#[test]
+fn a_bye_that_no_connection_takes_ends_with_the_call() {
+    let mut rig = Rig::new();
+    rig.tcp.push((TRUNK, 7));
+    call_with_contact(&mut rig, TRUNK, &format!("sip:c@{TRUNK};transport=tcp"), "");
+    end(&mut rig);
+    let (flow, _) = rig.wire.pop_back().expect("a BYE");
+    rig.input(Input::FlowClosed { flow });
+    rig.advance_ms(3000);
+    assert_eq!(rig.records.len(), 1);
+    rig.finish();
+}
+
+#[test]
 fn a_re_invite_may_move_the_dialog_to_a_name() {
     let mut rig = Rig::new();
     rig.world.host("sbc.carrier.example", &[ELSEWHERE]);

@@ -9,6 +9,7 @@ mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -66,6 +67,16 @@ pub struct Sip {
     pub advertised: Option<IpAddr>,
     /// Calls at once, over all tenants; the next one is refused with 503.
     pub calls: usize,
+    /// How often peers are pinged over the TCP and TLS connections that we make, in seconds;
+    /// 0: never.
+    pub keep_alive_s: u64,
+}
+
+impl Sip {
+    /// How often peers are pinged over the connections that we make.
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        (self.keep_alive_s > 0).then(|| Duration::from_secs(self.keep_alive_s))
+    }
 }
 
 /// API and console.
@@ -217,7 +228,14 @@ impl Default for Config {
 impl Default for Sip {
     fn default() -> Self {
         let any = SocketAddr::from(([0, 0, 0, 0], 5060));
-        Self { udp: vec![any], tcp: vec![any], tls: None, advertised: None, calls: 20_000 }
+        Self {
+            udp: vec![any],
+            tcp: vec![any],
+            tls: None,
+            advertised: None,
+            calls: 20_000,
+            keep_alive_s: 95,
+        }
     }
 }
 

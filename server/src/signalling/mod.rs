@@ -131,7 +131,7 @@ impl Signalling {
         let (control_sender, control) = wake::queue(CONTROL, &bell);
         let (media_sender, media) = wake::queue(MEDIA, &bell);
         let (streams_sender, inputs) = wake::queue(STREAMS, &bell);
-        let streams = Streams::new(&config.limits, streams_sender);
+        let streams = Streams::new(&config.limits, config.sip.keep_alive(), streams_sender);
         let (live_calls, drained) = (Arc::default(), Arc::default());
         let handle = Handle { control: control_sender, media: media_sender, live_calls, drained };
         let name_servers = config.dns.servers.clone();

@@ -36,6 +36,7 @@ mod survival;
 mod talking;
 mod tls;
 mod torture;
+mod trunk_streams;
 mod trunk_tls;
 mod trunks;
 mod unheard;

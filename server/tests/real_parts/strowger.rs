@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) tls: bool,
     /// Whether HTTP is HTTPS; needs `tls.certificates`.
     pub(crate) https: bool,
+    /// How often it pings over connections that it makes; 95 s unless said.
+    pub(crate) keep_alive_s: Option<u32>,
     /// More environment.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
@@ -115,12 +117,13 @@ impl Strowger {
         let [udp, tcp, rtp] = setup.listen.values();
         let text = format!(
             "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
-             tcp = [{tcp}]\ntls = [{tls}]\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
+             tcp = [{tcp}]\ntls = [{tls}]\nkeep_alive_s = {keep_alive}\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
              [rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
             folder.join("data").display(),
             setup.drain_s.unwrap_or(5),
             tls = if setup.tls { "\"127.0.0.1:0\"" } else { "" },
             https = setup.https,
+            keep_alive = setup.keep_alive_s.unwrap_or(95),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
         let demo = repository().join("fixtures/demo.toml");

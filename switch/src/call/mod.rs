@@ -177,7 +177,7 @@ impl Call {
             Signal::ConnectionClosed(leg, connection) => {
                 self.on_connection_closed(node, now, leg, connection);
             }
-            Signal::NextHop(leg, event) => self.on_next_hop(node, leg, event),
+            Signal::NextHop(leg, event) => self.on_next_hop(node, now, leg, event),
             Signal::RefusalAcknowledged => self.on_refusal_acknowledged(),
             Signal::StrayOver(tx) => self.on_stray_over(tx),
             Signal::StrayAnswered(leg, tx, bye) => self.on_stray_answered(leg, tx, bye),

@@ -3,9 +3,12 @@
 //! came over (RFC 5626 §5.3).
 
 use base::{Instant, LegId};
+use sip::{Method, Name};
 
-use super::Call;
+use super::far_end::{FarEnd, reason};
 use super::leg::{Established, Leg, Role, Signalling};
+use super::{Call, Stage};
+use crate::Cause;
 use crate::node::Node;
 use crate::paths::{Ask, PathEvent, PathFor};
 
@@ -40,16 +43,59 @@ impl Call {
         node.paths.ask(now, ask);
     }
 
-    /// The name is resolved. If it leads nowhere, what there was has to do.
-    pub(super) fn on_next_hop(&mut self, node: &mut Node, leg: LegId, event: PathEvent) {
+    /// A BYE to a trunk was lost with its connection: it is sent again over another one, if there is
+    /// one before the call is forgotten. `false`: it was not lost so.
+    pub(super) fn save_bye(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
+        let owner = self.leg_ref(leg);
+        let Some(Leg { signalling: Signalling::Leaving { bye, dialog, flow }, role, .. }) =
+            self.leg_mut(leg)
+        else {
+            return false;
+        };
+        let Some(trunk) = role.trunk().cloned().filter(|_| flow.connection != 0) else {
+            return false;
+        };
+        node.index.clients.remove(bye);
+        let uris = vec![dialog.next_hop()];
+        let ask = Ask { identity: Some(trunk), ..Ask::new(PathFor::Dialog(owner), uris) };
+        node.paths.ask(now, ask);
+        true
+    }
+
+    /// The name is resolved, or there is another connection. If it leads nowhere, what there was
+    /// has to do.
+    pub(super) fn on_next_hop(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        event: PathEvent,
+    ) {
         let owner = self.leg_ref(leg);
         let PathEvent::Ready { flow, .. } = event else { return };
-        if let Some(Leg { signalling: Signalling::Up(Established { flow: old, .. }), .. }) =
-            self.leg_mut(leg)
-        {
-            node.index.unbind_connection(old, owner);
-            node.index.bind_connection(&flow, owner);
-            *old = flow;
+        let cause = match &self.stage {
+            Stage::Ending(ending) => ending.cause,
+            _ => Cause::Normal,
+        };
+        let q850 = self.narrative.far.and_then(FarEnd::q850);
+        let Some(known) = self.leg_mut(leg) else { return };
+        match &mut known.signalling {
+            Signalling::Up(Established { flow: old, .. }) => {
+                node.index.unbind_connection(old, owner);
+                node.index.bind_connection(&flow, owner);
+                *old = flow;
+            }
+            Signalling::Leaving { bye, dialog, flow: old }
+                if !node.index.clients.contains_key(bye) =>
+            {
+                let again = dialog.request(Method::Bye).header(Name::REASON, reason(cause, q850));
+                *bye = node.endpoint.request(now, flow, again);
+                node.index.clients.insert(*bye, owner);
+                node.index.unbind_connection(old, owner);
+                node.index.bind_connection(&flow, owner);
+                *old = flow;
+            }
+            _ => {}
         }
     }
 }

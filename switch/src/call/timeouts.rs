@@ -54,7 +54,9 @@ impl Call {
         leg: LegId,
         tx: ClientTx,
     ) {
-        self.on_timed_out(node, now, leg, tx);
+        if !(self.is_leaving(leg, tx) && self.save_bye(node, now, leg)) {
+            self.on_timed_out(node, now, leg, tx);
+        }
     }
 
     /// Nobody confirmed our 2xx: hang up (RFC 3261 §13.3.1.4).

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{Duration, Instant, Rng};
 use sip::resolve::{Answer, Cache, Question, Resolver};
-use sip::{ClientTx, Flow, Message, Transport};
+use sip::{ClientTx, Flow, Message, Transport, Uri};
 
 use self::memory::{Memory, Standing};
 use self::path::{Candidate, Path, Stage};
@@ -231,7 +231,8 @@ impl Paths {
             return self.connect(now, id, to);
         }
         if let Some(uri) = path.ask.uris.get(path.next_uri) {
-            let resolver = Resolver::new(&uri.as_uri(), &path.ask.allowed, self.rng.fork());
+            let allowed = allowed_by(&uri.as_uri(), &path.ask.allowed);
+            let resolver = Resolver::new(&uri.as_uri(), &allowed, self.rng.fork());
             let (uri, resolver, open) = (path.next_uri, Box::new(resolver), Vec::new());
             path.next_uri += 1;
             path.stage = Stage::Resolving { uri, resolver, open };
@@ -378,4 +379,13 @@ impl Paths {
             self.deadlines.insert((deadline, id));
         }
     }
+}
+
+/// The transports for a URI: over WebSocket goes only what asks for it.
+fn allowed_by(uri: &Uri<'_>, allowed: &[Transport]) -> Vec<Transport> {
+    let mut allowed = allowed.to_vec();
+    let named =
+        uri.param("transport").and_then(|name| Transport::of_uri_param(name, uri.is_secure()));
+    allowed.extend(named.filter(|named| named.is_websocket()));
+    allowed
 }

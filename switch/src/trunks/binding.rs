@@ -8,10 +8,10 @@ use sip::{Flow, Registration, RegistrationConfig, RegistrationState, Transport, 
 
 use crate::paths::PathId;
 
-/// How often something is sent over a flow without packets, so that address translators keep it
-/// (RFC 5626 §4.4.1): datagrams, streams; the least, and what chance adds.
+/// How often something is sent to where we are registered by datagrams, so that address
+/// translators keep the way open (RFC 5626 §4.4): at least so many seconds, and what chance adds.
+/// A connection is kept by the driver that has made it.
 const KEEP_DATAGRAMS: (u64, u64) = (24, 5);
-const KEEP_STREAMS: (u64, u64) = (95, 25);
 
 /// A binding of ours, or the attempt at one.
 #[derive(Debug)]
@@ -95,13 +95,10 @@ impl OwnBinding {
     }
 
     pub(super) fn plan_keep_alive(&mut self, now: Instant, rng: &mut Rng) {
-        self.keep_alive = self.over.as_ref().map(|(hop, _)| {
-            let (least, more) = match hop.transport {
-                Transport::Udp => KEEP_DATAGRAMS,
-                _ => KEEP_STREAMS,
-            };
-            now + Duration::from_millis(least * 1000 + rng.below(more * 1000))
-        });
+        let (least, more) = KEEP_DATAGRAMS;
+        let over = self.over.as_ref().filter(|(hop, _)| hop.transport == Transport::Udp);
+        self.keep_alive =
+            over.map(|_| now + Duration::from_millis(least * 1000 + rng.below(more * 1000)));
     }
 
     /// Whether a request over that flow comes from the registrar: over the connection that was

@@ -12,8 +12,7 @@ use crate::node::Node;
 use crate::paths::{Ask, PathFault, PathFor, PathId};
 use crate::port::Output;
 
-/// What keeps an address translator's door open (RFC 5626 §3.5.1); a server answers it over streams
-/// and passes over it in datagrams.
+/// What keeps an address translator's door open; a server passes over it in datagrams.
 const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
 
 impl Node {

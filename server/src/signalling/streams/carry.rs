@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(32);
 const WRITE: Duration = Duration::from_secs(32);
 /// A connection with broken framing stays open this long for the answer.
 const LAST_ANSWER: Duration = Duration::from_millis(500);
+/// The answer to a ping comes within this time, if the peer has ever answered one.
+const PONG: Duration = Duration::from_secs(10);
 /// A peer has this long to take our farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -47,16 +50,15 @@ pub(super) trait Reader: Send {
 
 /// The sending half.
 pub(super) trait Writer: Send {
-    /// How often [`Writer::beat`] is due, if at all; a peer silent for three beats is gone.
+    /// How often both ends ask [`Writer::beat`], whoever made the connection; none: whoever made it
+    /// does, as often as it is configured.
     const BEAT: Option<Duration> = None;
 
     /// Sends one message, or the answer to a ping.
     fn send(&mut self, bytes: Bytes) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Asks the peer whether it lives.
-    fn beat(&mut self) -> impl Future<Output = io::Result<()>> + Send {
-        std::future::ready(Ok(()))
-    }
+    fn beat(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Says farewell.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
@@ -80,10 +82,14 @@ pub(super) async fn carry<R: Reader, W: Writer>(
     }
     let live = metrics::gauge!("strowger_sip_connections", "transport" => flow.transport.name());
     live.increment(1.0);
-    let reading = Reading { streams, flow, pings, idle: idle::<W>(streams), is_ours };
+    let signs = Signs::default();
+    let idle = idle::<W>(streams);
+    let reading = Reading { streams, flow, pings, idle, is_ours, signs: &signs };
+    let beat = beat::<W>(streams, flow).filter(|_| is_ours || W::BEAT.is_some());
+    let writing = Writing { queue, beat, signs: &signs };
     tokio::select! {
         () = reading.read(&mut reader) => {}
-        () = write(&mut writer, queue) => {}
+        () = writing.write(&mut writer) => {}
     }
     live.decrement(1.0);
     // The signalling thread may have ended meanwhile; then nobody needs to know.
@@ -97,6 +103,22 @@ fn idle<W: Writer>(streams: &Streams) -> Duration {
     W::BEAT.map_or(idle, |beat| idle.min(3 * beat))
 }
 
+/// How often the peer is asked whether it lives: a little more or less often on each connection,
+/// so that they do not all at once.
+fn beat<W: Writer>(streams: &Streams, flow: Flow) -> Option<Duration> {
+    let spread = |least: Duration| least + least / 100 * u32::from(flow.connection as u8 % 25);
+    W::BEAT.or_else(|| streams.0.keep_alive.map(spread))
+}
+
+/// What the reading half has seen of the peer, for the writing half.
+#[derive(Default)]
+struct Signs {
+    /// Things that came.
+    heard: AtomicU64,
+    /// Whether it has ever answered a ping: one that never did need not.
+    answers: AtomicBool,
+}
+
 struct Reading<'a> {
     streams: &'a Streams,
     flow: Flow,
@@ -104,6 +126,7 @@ struct Reading<'a> {
     idle: Duration,
     /// Whether we made it.
     is_ours: bool,
+    signs: &'a Signs,
 }
 
 impl Reading<'_> {
@@ -115,6 +138,10 @@ impl Reading<'_> {
         let mut until = Instant::now() + patience;
         while let Ok(received) = timeout_at(until, reader.next()).await {
             proven |= matches!(received, Received::Message(_));
+            self.signs.heard.fetch_add(1, Ordering::Relaxed);
+            if matches!(received, Received::Pong) {
+                self.signs.answers.store(true, Ordering::Relaxed);
+            }
             if !self.take(received).await {
                 return;
             }
@@ -153,24 +180,50 @@ impl Reading<'_> {
     }
 }
 
-/// Writes what is queued until the signalling thread drops its end or the peer stops reading.
-async fn write<W: Writer>(writer: &mut W, mut queue: mpsc::Receiver<Bytes>) {
-    let mut next_beat = W::BEAT.map(|beat| Instant::now() + beat);
-    loop {
-        let queued = match next_beat {
-            None => Ok(queue.recv().await),
-            Some(at) => timeout_at(at, queue.recv()).await,
-        };
-        let written = match queued {
-            Ok(None) => return,
-            Ok(Some(bytes)) => timeout(WRITE, writer.send(bytes)).await,
-            Err(_) => {
-                next_beat = W::BEAT.map(|beat| Instant::now() + beat);
-                timeout(WRITE, writer.beat()).await
+struct Writing<'a> {
+    queue: mpsc::Receiver<Bytes>,
+    beat: Option<Duration>,
+    signs: &'a Signs,
+}
+
+impl Writing<'_> {
+    /// Writes what is queued until the signalling thread drops its end, the peer stops reading, or
+    /// it leaves a ping without an answer (RFC 5626 §4.4.1).
+    async fn write(mut self, writer: &mut impl Writer) {
+        let mut next_beat = self.beat.map(|beat| Instant::now() + beat);
+        // Until when something must come, and how much had come when it was asked.
+        let mut awaited: Option<(Instant, u64)> = None;
+        loop {
+            let alarm = next_beat.into_iter().chain(awaited.map(|(until, _)| until)).min();
+            let queued = match alarm {
+                None => Ok(self.queue.recv().await),
+                Some(at) => timeout_at(at, self.queue.recv()).await,
+            };
+            let written = match queued {
+                Ok(None) => return,
+                Ok(Some(bytes)) => timeout(WRITE, writer.send(bytes)).await,
+                Err(_) => {
+                    let (now, heard) = (Instant::now(), self.signs.heard.load(Ordering::Relaxed));
+                    if let Some((_, before)) = awaited.take_if(|(until, _)| *until <= now)
+                        && before == heard
+                        && self.signs.answers.load(Ordering::Relaxed)
+                    {
+                        return;
+                    }
+                    if next_beat.is_none_or(|due| due > now) {
+                        continue;
+                    }
+                    next_beat = self.beat.map(|beat| now + beat);
+                    awaited = awaited.or(Some((now + PONG, heard)));
+                    timeout(WRITE, writer.beat()).await
+                }
+            };
+            if !matches!(written, Ok(Ok(()))) {
+                return;
             }
-        };
-        if !matches!(written, Ok(Ok(()))) {
-            return;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Connecting out: TCP and TLS to a hop that the switch has chosen, with its time limits.
+//! Connecting out: TCP, TLS and WebSocket over either to a hop that the switch has chosen, with its
+//! time limits.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,20 +7,22 @@ use std::time::Duration;
 
 use base::TrunkId;
 use rustls::pki_types::ServerName;
+use sip::Flow;
 use sip::resolve::Hop;
-use sip::{Flow, Transport};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
 
 use super::carry::carry;
+use super::websocket_client::{self, Refusal};
 use super::{StreamInput, Streams, framed, settle};
 use crate::tls::Keeper;
 
 /// TCP answers within this time, or the next hop is tried.
 const CONNECT: Duration = Duration::from_secs(2);
-/// So does TLS.
+/// So do TLS and WebSocket.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Where a connection goes and who we are on it: what is alike can be shared (RFC 5923).
@@ -56,13 +59,19 @@ pub(in crate::signalling) async fn connect(
     let flow = shown(Flow { transport, local, remote, connection: streams.number() });
     // The one name that its certificate was verified for.
     let names = way.hop.server_name.as_deref().map(str::to_ascii_lowercase);
+    let names: Vec<String> = names.filter(|_| transport.is_secure()).into_iter().collect();
     match stream {
         Opened::Plain(stream) => {
-            carry(&streams, flow, Vec::new(), Some(way), framed::halves(stream)).await;
+            carry(&streams, flow, names, Some(way), framed::halves(stream)).await;
         }
         Opened::Tls(stream) => {
-            let names = names.into_iter().collect();
             carry(&streams, flow, names, Some(way), framed::halves(*stream)).await;
+        }
+        Opened::Ws(socket) => {
+            carry(&streams, flow, names, Some(way), websocket_client::halves(*socket)).await;
+        }
+        Opened::Wss(socket) => {
+            carry(&streams, flow, names, Some(way), websocket_client::halves(*socket)).await;
         }
     }
 }
@@ -70,6 +79,8 @@ pub(in crate::signalling) async fn connect(
 enum Opened {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Ws(Box<WebSocketStream<TcpStream>>),
+    Wss(Box<WebSocketStream<TlsStream<TcpStream>>>),
 }
 
 async fn open(
@@ -77,18 +88,54 @@ async fn open(
     way: &Way,
     from: Option<IpAddr>,
 ) -> Result<(SocketAddr, Opened), String> {
+    if !way.hop.transport.is_websocket() {
+        return open_stream(keeper, way, from).await;
+    }
+    for path in websocket_client::PATHS {
+        let (local, stream) = open_stream(keeper, way, from).await?;
+        let opened = timeout(HANDSHAKE, upgrade(&way.hop, path, stream));
+        match opened.await.map_err(|_| late("WebSocket handshake", HANDSHAKE))? {
+            Ok(opened) => return Ok((local, opened)),
+            Err(Refusal::NotFound) => {}
+            Err(Refusal::Other(why)) => return Err(why),
+        }
+    }
+    let paths = websocket_client::PATHS.join(", ");
+    Err(format!("no WebSocket at any of {paths}"))
+}
+
+async fn upgrade(hop: &Hop, path: &str, stream: Opened) -> Result<Opened, Refusal> {
+    let port = hop.remote.port();
+    let host = match hop.server_name.as_deref() {
+        Some(name) => format!("{name}:{port}"),
+        None => hop.remote.to_string(),
+    };
+    Ok(match stream {
+        Opened::Plain(stream) => {
+            Opened::Ws(Box::new(websocket_client::handshake(stream, false, &host, path).await?))
+        }
+        Opened::Tls(stream) => {
+            Opened::Wss(Box::new(websocket_client::handshake(*stream, true, &host, path).await?))
+        }
+        socket => socket,
+    })
+}
+
+/// The connection, and TLS on it where the hop asks for that.
+async fn open_stream(
+    keeper: &Keeper,
+    way: &Way,
+    from: Option<IpAddr>,
+) -> Result<(SocketAddr, Opened), String> {
     let text = |error: std::io::Error| error.to_string();
     let Way { hop, identity } = way;
-    if hop.transport.is_websocket() {
-        return Err("peers on WebSocket connect to us, not we to them".to_owned());
-    }
     let stream = timeout(CONNECT, reach(hop.remote, from))
         .await
-        .map_err(|_| format!("no connection within {} s", CONNECT.as_secs()))?
+        .map_err(|_| late("connection", CONNECT))?
         .map_err(text)?;
     settle(&stream);
     let local = stream.local_addr().map_err(text)?;
-    if hop.transport == Transport::Tcp {
+    if !hop.transport.is_secure() {
         return Ok((local, Opened::Plain(stream)));
     }
     let name = server_name(hop)?;
@@ -99,9 +146,13 @@ async fn open(
     let config = Arc::new(config.map_err(|fault| fault.to_string())?);
     let stream = timeout(HANDSHAKE, TlsConnector::from(config).connect(name, stream))
         .await
-        .map_err(|_| format!("no TLS handshake within {} s", HANDSHAKE.as_secs()))?
+        .map_err(|_| late("TLS handshake", HANDSHAKE))?
         .map_err(text)?;
     Ok((local, Opened::Tls(Box::new(stream))))
+}
+
+fn late(what: &str, limit: Duration) -> String {
+    format!("no {what} within {} s", limit.as_secs())
 }
 
 async fn reach(remote: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {

@@ -79,6 +79,10 @@ impl<W: AsyncWrite + Send + Unpin> Writer for Outgoing<W> {
         self.writer.flush().await
     }
 
+    async fn beat(&mut self) -> io::Result<()> {
+        self.send(Bytes::from_static(b"\r\n\r\n")).await
+    }
+
     async fn close(&mut self) {
         // TLS says so in a record of its own; the peer may be gone already.
         let _ = self.writer.shutdown().await;

@@ -6,12 +6,15 @@ mod carry;
 mod connect;
 mod framed;
 mod websocket;
+mod websocket_client;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
 use sip::Flow;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -32,6 +35,9 @@ const LINES: u32 = 30;
 /// The kernel asks a peer that was silent for this long whether it is there, and how often.
 const SILENCE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(10);
+/// What it has not acknowledged for so long, in milliseconds, was lost with the path: sooner than a
+/// transaction gives up (Timer B, 32 s).
+const UNACKNOWLEDGED: u32 = 20_000;
 
 /// What happened on a connection, in order.
 #[derive(Debug)]
@@ -56,6 +62,7 @@ struct Shared {
     connections: Arc<Quota>,
     handshakes: Arc<Quota>,
     idle: Duration,
+    keep_alive: Option<Duration>,
     next: AtomicU64,
     lines: Mutex<Lines>,
 }
@@ -67,12 +74,18 @@ struct Lines {
 }
 
 impl Streams {
-    pub(super) fn new(limits: &Limits, inputs: wake::Sender<StreamInput>) -> Self {
+    /// `keep_alive` is how often peers are pinged over the connections that we make.
+    pub(super) fn new(
+        limits: &Limits,
+        keep_alive: Option<Duration>,
+        inputs: wake::Sender<StreamInput>,
+    ) -> Self {
         Self(Arc::new(Shared {
             inputs,
             connections: Quota::new(limits.tcp_connections, limits.tcp_connections_per_source),
             handshakes: Quota::new(HANDSHAKES, HANDSHAKES_PER_SOURCE),
             idle: Duration::from_secs(limits.tcp_idle_s),
+            keep_alive,
             next: AtomicU64::new(1),
             lines: Mutex::new(Lines { since: Instant::now(), logged: 0 }),
         }))
@@ -104,6 +117,7 @@ fn settle(stream: &TcpStream) {
     // Fails only on a connection that is already gone; reading finds that out.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(stream).set_tcp_keepalive(&beats);
+    let _ = setsockopt(stream, TcpUserTimeout, &UNACKNOWLEDGED);
 }
 
 /// A connection that its source may not have.

@@ -22,11 +22,11 @@ use crate::http::Ends;
 use crate::quota::Place;
 
 /// What a browser must ask for (RFC 7118 §4.1).
-const SUBPROTOCOL: &str = "sip";
+pub(super) const SUBPROTOCOL: &str = "sip";
 /// More than a SIP message may have: the transaction layer answers what is only a little too long.
-const LARGEST: usize = 80 << 10;
+pub(super) const LARGEST: usize = 80 << 10;
 /// Proxies and NATs forget a connection that is silent for longer (RFC 7118 §6).
-const BEAT: Duration = Duration::from_secs(25);
+pub(super) const BEAT: Duration = Duration::from_secs(25);
 
 #[derive(Clone)]
 struct Gate {

@@ -22,7 +22,7 @@ struct Bench {
 impl Bench {
     fn new(tls: config::Tls) -> Self {
         let (sender, inputs) = wake::queue(64, &Bell::new().unwrap());
-        let streams = Streams::new(&Limits::default(), sender);
+        let streams = Streams::new(&Limits::default(), None, sender);
         let keeper = tls::keep(tls).unwrap();
         let listeners = Listeners {
             tcp: vec!["0.0.0.0:5060".parse().unwrap()],
@@ -109,10 +109,69 @@ async fn what_cannot_be_reached_is_told_with_the_reason_in_time() {
     assert!(bench.ways.find(ConnectId(2), there, None).is_none());
     let told = tokio::time::timeout(Duration::from_secs(30), bench.told()).await.unwrap();
     assert!(connected(told.into_iter().next().unwrap()).1.unwrap_err().contains("handshake"));
+}
 
-    let browser = hop(Transport::Wss, closed, None);
-    assert!(bench.ways.find(ConnectId(3), browser, None).is_none());
-    assert!(connected(bench.told().await.remove(0)).1.unwrap_err().contains("WebSocket"));
+/// A server that takes WebSockets at one path, answering the upgrade with `protocol`, and sends
+/// back what it gets.
+#[allow(clippy::result_large_err, reason = "it is the library's type")]
+async fn echo(listener: TcpListener, at: &'static str, protocol: &'static str) {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+    while let Ok((stream, _)) = listener.accept().await {
+        let answer = move |request: &Request, mut response: Response| {
+            assert_eq!(request.headers()["sec-websocket-protocol"], "sip");
+            if request.uri().path() != at {
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = axum::http::StatusCode::NOT_FOUND;
+                return Err(refusal);
+            }
+            let chosen = protocol.parse().unwrap();
+            response.headers_mut().insert("sec-websocket-protocol", chosen);
+            Ok(response)
+        };
+        let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, answer).await else {
+            continue;
+        };
+        while let Some(Ok(message)) = socket.next().await {
+            if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_websocket_messages_go_both_ways_and_the_server_is_found_at_its_usual_paths() {
+    for path in ["/sip", "/ws"] {
+        let mut bench = Bench::new(config::Tls::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = hop(Transport::Ws, listener.local_addr().unwrap(), None);
+        let server = tokio::spawn(echo(listener, path, "sip"));
+        assert!(bench.ways.find(ConnectId(1), there.clone(), None).is_none());
+        let flow = connected(bench.told().await.remove(0)).1.unwrap();
+        assert_eq!((flow.transport, flow.remote), (Transport::Ws, there.remote));
+        let message = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+        bench.open[0].send(message.into()).await.unwrap();
+        let StreamInput::Message { flow: over, bytes } = bench.inputs.recv().await.unwrap() else {
+            panic!("no message");
+        };
+        assert_eq!((over, &bytes[..]), (flow, message.as_bytes()));
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_that_does_not_carry_sip_is_none_and_neither_is_a_web_server() {
+    for (path, protocol, told) in [("/sip", "mqtt", ""), ("/elsewhere", "sip", "/sip, /ws, /")] {
+        let mut bench = Bench::new(config::Tls::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = hop(Transport::Ws, listener.local_addr().unwrap(), None);
+        let server = tokio::spawn(echo(listener, path, protocol));
+        assert!(bench.ways.find(ConnectId(1), there, None).is_none());
+        let why = connected(bench.told().await.remove(0)).1.unwrap_err();
+        assert!(!why.is_empty() && why.contains(told), "{why}");
+        server.abort();
+    }
 }
 
 #[tokio::test]
