@@ -103,6 +103,11 @@ impl Bench {
             q850: Some(16),
             ended_by: Some("caller".to_owned()),
             recording: None,
+            from_name: None,
+            verstat: None,
+            attestation: None,
+            diversions: "[]".to_owned(),
+            reason: None,
             legs: "[]".to_owned(),
         };
         let message = |number: usize| LadderRow {

@@ -32,10 +32,10 @@ pub use network::{Network, NetworkError};
 pub use number::{Country, E164, NumberError, called_for, caller_for, read_called, read_caller};
 pub use outbound::{Health, HealthState, Outbound, OutboundRefused, TrunkChoice, outbound};
 pub use provisioning::{
-    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, Flow, Forward, HangupCause,
-    HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule, OutboundRoute,
-    PromptFile, Provisioning, Queue, Role, Skill, Step, StirKey, Tenant, Trunk, TrunkRegistration,
-    TrunkStir, TrunkTarget,
+    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Flow, Forward,
+    HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule,
+    OutboundRoute, PromptFile, Provisioning, Queue, Role, Signature, Skill, Step, StirKey, Tenant,
+    Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{

@@ -49,6 +49,28 @@ fn parents_that_go_in_a_circle_are_told_once() {
 }
 
 #[test]
+fn flows_that_branch_in_a_circle_or_to_nowhere_are_told() {
+    let flow = |id: &str, step: &str| {
+        format!("[[tenants.flows]]\nid = \"{id}\"\nsteps = [{{ do = \"branch\", {step} }}]\n")
+    };
+    let flows = [
+        flow("a", "signature = [\"A\", \"failed\"], flow = \"b\""),
+        flow("b", "signature = [\"none\"], flow = \"a\""),
+        flow("c", "signature = [], flow = \"d\""),
+        flow("e", "signature = [\"unchecked\"], flow = \"a\""),
+    ];
+    let told = errors(&format!("[[tenants]]\nid = \"x\"\ndomain = \"x\"\n{}", flows.concat()));
+    let want = [
+        "tenants.x.flows.a.steps: the flow branches back to itself; remove one of the branches",
+        "tenants.x.flows.b.steps: the flow branches back to itself; remove one of the branches",
+    ];
+    assert_eq!(told[..2], want);
+    assert!(told[2].starts_with("tenants.x.flows.c.steps[0].flow: "), "{}", told[2]);
+    assert!(told[3].starts_with("tenants.x.flows.c.steps[0].signature: "), "{}", told[3]);
+    assert_eq!(told.len(), 4, "a way into the circle is none: {told:?}");
+}
+
+#[test]
 fn an_unknown_key_is_refused_by_name() {
     let error =
         toml::from_str::<Provisioning>("[[tenants]]\nid = \"a\"\ndomain = \"a\"\nagnets = []")

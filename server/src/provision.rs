@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 
 use crate::config::{ConfigFault, from_toml};
 use crate::node::{CredentialFault, Reach};
+use crate::persist::settings_of;
 use crate::signalling::{Control, Handle};
 
 /// Why a provisioning is not taken. It is refused whole; what was there stays.
@@ -206,18 +207,38 @@ impl Provisioner {
             }
         }
         let checked = tokio::task::spawn_blocking(move || bundle.check());
-        self.go_live(checked.await.map_err(|_| ProvisionFault::Stopping)??).await
+        let checked = checked.await.map_err(|_| ProvisionFault::Stopping)??;
+        self.go_live(checked, Vec::new()).await
+    }
+
+    /// The first time: with what agents' phones were set to when the engine stopped.
+    pub(crate) async fn start(&self, checked: Checked) -> Result<(), ProvisionFault> {
+        let mut settings = Vec::new();
+        for tenant in &checked.bundle.provisioning.tenants {
+            let kept = self.store.agent_settings(&tenant.id).await?;
+            settings.extend(kept.into_iter().map(settings_of));
+        }
+        self.go_live(checked, settings).await
     }
 
     /// Stores it, then lets calls see it.
-    pub(crate) async fn go_live(&self, checked: Checked) -> Result<(), ProvisionFault> {
+    async fn go_live(
+        &self,
+        checked: Checked,
+        settings: Vec<switch::AgentSettings>,
+    ) -> Result<(), ProvisionFault> {
         let _turn = self.turn.lock().await;
         let Checked { bundle, directory, prompts } = checked;
         self.store.apply(&bundle.provisioning, &bundle.prompts).await?;
         let last_sequence = self.store.last_sequences().await?;
         let (done, live) = oneshot::channel();
-        let control =
-            Control::Provision { directory: directory.clone(), prompts, last_sequence, done };
+        let control = Control::Provision {
+            directory: directory.clone(),
+            prompts,
+            last_sequence,
+            settings,
+            done,
+        };
         self.signalling.control.send(control).await.map_err(|_| ProvisionFault::Stopping)?;
         live.await.map_err(|_| ProvisionFault::Stopping)?;
         self.directory.send_replace(directory);

@@ -372,6 +372,7 @@ impl World {
                     self.drain_plane();
                 }
                 Output::Record(command) => self.record(command),
+                Output::Settings(_) => {}
                 Output::Event(event) => self.events.push(event),
                 Output::CallEnded(record) => self.records.push(*record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),

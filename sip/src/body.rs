@@ -29,6 +29,8 @@ pub struct Part {
     disposition: String,
     handling: Handling,
     is_encoded: bool,
+    /// Content-ID without its brackets; empty if there is none.
+    id: String,
     content: Bytes,
 }
 
@@ -77,6 +79,12 @@ impl Part {
         matches!(self.handling, Handling::Alone | Handling::Required)
     }
 
+    /// What other parts and header fields call it: Content-ID without its brackets (RFC 2392).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        Some(&*self.id).filter(|id| !id.is_empty())
+    }
+
     /// The content.
     #[must_use]
     pub const fn content(&self) -> &Bytes {
@@ -100,6 +108,7 @@ impl Body {
             disposition: message.header(Name::CONTENT_DISPOSITION).unwrap_or("").into(),
             encoding: message.header(Name::CONTENT_ENCODING).unwrap_or("").into(),
             transfer: "".into(),
+            id: "".into(),
         };
         body.add(&fields, content, Handling::Alone, 0)?;
         Ok(body)
@@ -139,7 +148,8 @@ impl Body {
         };
         let is_encoded = is_encoded(&fields.encoding, &["identity"])
             || is_encoded(&fields.transfer, &["7bit", "8bit", "binary"]);
-        self.0.push(Part { kind, disposition, handling, is_encoded, content });
+        let id = fields.id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
+        self.0.push(Part { kind, disposition, handling, is_encoded, id, content });
         Ok(())
     }
 
@@ -224,6 +234,7 @@ struct Fields<'a> {
     disposition: Cow<'a, str>,
     encoding: Cow<'a, str>,
     transfer: Cow<'a, str>,
+    id: Cow<'a, str>,
 }
 
 impl<'a> Fields<'a> {
@@ -246,6 +257,7 @@ impl<'a> Fields<'a> {
                 b"content-disposition" => fields.disposition = value,
                 b"content-encoding" | b"e" => fields.encoding = value,
                 b"content-transfer-encoding" => fields.transfer = value,
+                b"content-id" => fields.id = value,
                 _ => {}
             }
         }

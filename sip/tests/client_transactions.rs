@@ -267,6 +267,29 @@ fn cancel_is_sent_at_once_while_ringing_and_only_once() {
 }
 
 #[test]
+fn a_cancel_says_why_also_when_it_had_to_wait() {
+    for held in [false, true] {
+        let mut bench = Bench::new();
+        let tx = bench.request(udp(), invite());
+        if !held {
+            bench.receive(udp(), peer_response(&first(&bench), 180, "b"));
+        }
+        let why = "SIP;cause=200;text=\"Call completed elsewhere\"";
+        bench.cancel_because(tx, why);
+        if held {
+            bench.receive(udp(), peer_response(&first(&bench), 180, "b"));
+        }
+        assert_eq!(bench.last().header(Name::REASON), Some(why));
+        let mut hostile = Bench::new();
+        let tx = hostile.request(udp(), invite());
+        hostile.receive(udp(), peer_response(&first(&hostile), 180, "b"));
+        hostile.cancel_because(tx, "SIP\r\nVia: y");
+        let cancel = hostile.last();
+        assert_eq!((cancel.header(Name::REASON), cancel.headers(Name::VIA).count()), (None, 1));
+    }
+}
+
+#[test]
 fn a_cancelled_invite_without_a_final_response_is_given_up_after_32_s() {
     let mut bench = Bench::new();
     let tx = bench.request(udp(), invite());

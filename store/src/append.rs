@@ -9,7 +9,9 @@ use base::{CallId, TenantId};
 
 use crate::db::{Scope, Step, Tx, Value, values};
 use crate::projection::Change;
-use crate::rows::{Append, CallRow, DecisionRow, EventRow, FinalRecord, RecordingRow};
+use crate::rows::{
+    AgentSettingsRow, Append, CallRow, DecisionRow, EventRow, FinalRecord, RecordingRow,
+};
 use crate::{Result, Store, StoreError, ladder};
 
 /// Rows of one INSERT at most: each number of rows is a statement that stays prepared.
@@ -31,6 +33,7 @@ struct TenantPart<'a> {
     events: Vec<&'a EventRow>,
     records: Vec<&'a FinalRecord>,
     recordings: Vec<&'a RecordingRow>,
+    settings: Vec<&'a AgentSettingsRow>,
 }
 
 impl Store {
@@ -52,6 +55,9 @@ impl Store {
                 Append::Call(row) => parts.entry(&row.call.tenant).or_default().records.push(row),
                 Append::Recording(row) => {
                     parts.entry(&row.tenant).or_default().recordings.push(row);
+                }
+                Append::Settings(row) => {
+                    parts.entry(&row.tenant).or_default().settings.push(row);
                 }
             }
         }
@@ -81,6 +87,10 @@ impl TenantPart<'_> {
         }
         for recording in &self.recordings {
             crate::recordings::upsert(tx, recording).await?;
+        }
+        let steps: Vec<_> = self.settings.iter().map(|row| crate::settings::upsert(row)).collect();
+        if !steps.is_empty() {
+            tx.run_all(&steps).await?;
         }
         Ok(())
     }

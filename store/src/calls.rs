@@ -10,7 +10,8 @@ use crate::{Result, Store, ladder};
 
 pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
     dialled, queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, \
-    wait_ms, talk_ms, cause, sip_status, q850, ended_by, recording_id, legs";
+    wait_ms, talk_ms, cause, sip_status, q850, ended_by, recording_id, legs, caller_name, \
+    verstat, attestation, diversions, reason";
 
 impl Store {
     /// The tenant's calls, newest first.
@@ -140,7 +141,11 @@ fn call_row(row: &Row) -> Result<CallRow> {
         direction: Cow::Owned(direction),
         trunk: row.optional_id("trunk_id")?,
         from: row.get("caller")?,
+        from_name: row.get("caller_name")?,
         to: row.get("dialled")?,
+        verstat: row.get("verstat")?,
+        attestation: row.get("attestation")?,
+        diversions: row.get("diversions")?,
         queue: row.optional_id("queue_id")?,
         agent: row.optional_id("agent_id")?,
         started_at: row.time("started_at")?,
@@ -154,6 +159,7 @@ fn call_row(row: &Row) -> Result<CallRow> {
         sip_status: row.optional_count("sip_status")?.and_then(|status| status.try_into().ok()),
         q850: row.optional_count("q850")?.and_then(|cause| cause.try_into().ok()),
         ended_by: row.get("ended_by")?,
+        reason: row.get("reason")?,
         recording: row.optional_id("recording_id")?,
         legs: row.get("legs")?,
     })
@@ -163,7 +169,7 @@ fn call_row(row: &Row) -> Result<CallRow> {
 pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
     let sql = format!(
         "INSERT INTO calls ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) \
          ON CONFLICT (tenant_id, call_id) DO UPDATE SET state = excluded.state, \
          direction = excluded.direction, trunk_id = excluded.trunk_id, caller = excluded.caller, \
          dialled = excluded.dialled, queue_id = excluded.queue_id, agent_id = excluded.agent_id, \
@@ -172,7 +178,10 @@ pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
          duration_ms = excluded.duration_ms, wait_ms = excluded.wait_ms, \
          talk_ms = excluded.talk_ms, cause = excluded.cause, sip_status = excluded.sip_status, \
          q850 = excluded.q850, ended_by = excluded.ended_by, \
-         recording_id = excluded.recording_id, legs = excluded.legs"
+         recording_id = excluded.recording_id, legs = excluded.legs, \
+         caller_name = excluded.caller_name, verstat = excluded.verstat, \
+         attestation = excluded.attestation, diversions = excluded.diversions, \
+         reason = excluded.reason"
     );
     let row = values![
         &call.tenant,
@@ -197,6 +206,11 @@ pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
         call.ended_by.as_deref(),
         call.recording,
         &call.legs,
+        call.from_name.as_deref(),
+        call.verstat.as_deref(),
+        call.attestation.as_deref(),
+        &call.diversions,
+        call.reason.as_deref(),
     ];
     Step::new(sql, row.to_vec())
 }

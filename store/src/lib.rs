@@ -19,19 +19,21 @@ mod recordings;
 mod recover;
 mod retention;
 mod rows;
+mod settings;
 
 pub use claim::Claim;
 pub use error::{Result, StoreError};
 pub use provision::{key_digest, provisioned_key_digest};
 pub use rows::{
-    Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord, KeyRow, LadderRow,
-    Listed, Page, PromptRow, RecordingFilter, RecordingRow, RecordingState, TenantRow,
+    AgentSettingsRow, Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord,
+    KeyRow, LadderRow, Listed, Page, PromptRow, RecordingFilter, RecordingRow, RecordingState,
+    TenantRow,
 };
 
 /// The repository. Cloning it shares the open database.
 ///
 /// Its methods stand in the files of what they are about: `append`, `calls`, `events`,
-/// `recordings`, `provision`, `recover`.
+/// `recordings`, `provision`, `recover`, `settings`.
 #[derive(Clone)]
 pub struct Store {
     db: db::Db,

@@ -65,9 +65,12 @@ async fn sqlite(path: &str) -> Result<Db> {
         })
         .connect_with(options.clone().create_if_missing(true))
         .await?;
-    migrator(&[(1, "the first rooms", include_str!("../migrations/sqlite/0001_first.sql"))])
-        .run(&writer)
-        .await?;
+    migrator(&[
+        (1, "the first rooms", include_str!("../migrations/sqlite/0001_first.sql")),
+        (2, "identity", include_str!("../migrations/sqlite/0002_identity.sql")),
+    ])
+    .run(&writer)
+    .await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(SQLITE_READERS)
         .acquire_timeout(PATIENCE)
@@ -109,9 +112,12 @@ async fn postgres(url: &str) -> Result<Db> {
         .acquire_timeout(POSTGRES_PATIENCE)
         .connect_with(options)
         .await?;
-    migrator(&[(1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql"))])
-        .run(&pool)
-        .await?;
+    migrator(&[
+        (1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql")),
+        (2, "identity", include_str!("../migrations/postgres/0002_identity.sql")),
+    ])
+    .run(&pool)
+    .await?;
     let sql = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
     if sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await? {
         tracing::warn!("this database user is above row-level security: give us an ordinary one");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{CallId, TenantId, UnixTime};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::db::{Step, values};
 use crate::rows::{CallState, EventRow, RecordingState};
@@ -16,7 +17,11 @@ struct Payload {
     direction: Option<String>,
     trunk: Option<String>,
     from: Option<String>,
+    from_name: Option<String>,
     to: Option<String>,
+    diversions: Option<Box<RawValue>>,
+    verdict: Option<String>,
+    attestation: Option<String>,
     queue: Option<String>,
     agent: Option<String>,
     recording: Option<String>,
@@ -47,6 +52,8 @@ pub(crate) struct Change {
     talk_ms: Option<u64>,
     cause: Option<String>,
     ended_by: Option<String>,
+    verstat: Option<String>,
+    attestation: Option<String>,
     recording: Option<String>,
     recordings: Vec<RecordingChange>,
 }
@@ -56,7 +63,9 @@ struct Started {
     direction: String,
     trunk: Option<String>,
     from: String,
+    from_name: Option<String>,
     to: String,
+    diversions: Option<Box<RawValue>>,
 }
 
 struct RecordingChange {
@@ -88,8 +97,13 @@ impl Change {
                     direction: payload.direction.unwrap_or_else(|| "inbound".to_owned()),
                     trunk: payload.trunk,
                     from: payload.from.unwrap_or_default(),
+                    from_name: payload.from_name,
                     to: payload.to.unwrap_or_default(),
+                    diversions: payload.diversions,
                 });
+            }
+            "call.caller_verified" => {
+                (self.verstat, self.attestation) = (payload.verdict, payload.attestation);
             }
             "call.answered" => {
                 self.state = Some(CallState::Flow);
@@ -171,7 +185,9 @@ impl Change {
                    talk_ms = COALESCE(talk_ms, $12), \
                    cause = COALESCE(cause, $13), \
                    ended_by = COALESCE(ended_by, $14), \
-                   recording_id = COALESCE($15, recording_id) \
+                   recording_id = COALESCE($15, recording_id), \
+                   verstat = COALESCE($16, verstat), \
+                   attestation = COALESCE($17, attestation) \
                    WHERE tenant_id = $1 AND call_id = $2";
         let state = self.state.map(CallState::as_str);
         let agent = self.agent.as_ref().and_then(Option::as_deref);
@@ -191,6 +207,8 @@ impl Change {
             self.cause.as_deref(),
             self.ended_by.as_deref(),
             self.recording.as_deref(),
+            self.verstat.as_deref(),
+            self.attestation.as_deref(),
         ];
         Step::new(sql, row.to_vec())
     }
@@ -199,11 +217,23 @@ impl Change {
 impl Started {
     fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
         let sql = "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, \
-                   dialled, started_at, legs) \
-                   VALUES ($1, $2, 'setup', $3, $4, $5, $6, $7, '[]') \
+                   dialled, started_at, legs, caller_name, diversions) \
+                   VALUES ($1, $2, 'setup', $3, $4, $5, $6, $7, '[]', $8, $9) \
                    ON CONFLICT (tenant_id, call_id) DO NOTHING";
         let trunk = self.trunk.as_deref();
-        let row = values![tenant, call, &self.direction, trunk, &self.from, &self.to, self.at];
+        let (name, to) = (self.from_name.as_deref(), &self.to);
+        let diversions = self.diversions.as_ref().map_or("[]", |all| all.get());
+        let row = values![
+            tenant,
+            call,
+            &self.direction,
+            trunk,
+            &self.from,
+            to,
+            self.at,
+            name,
+            diversions
+        ];
         Step::new(sql, row.to_vec())
     }
 }

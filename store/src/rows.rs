@@ -79,8 +79,18 @@ pub struct CallRow {
     pub trunk: Option<TrunkId>,
     /// The caller's number or address, as it came.
     pub from: String,
+    /// The caller's display name, if one was given.
+    pub from_name: Option<String>,
     /// The dialled number or address, as it came.
     pub to: String,
+    /// What the signature of the caller's number is worth, such as `TN-Validation-Passed`, if it
+    /// was looked at.
+    pub verstat: Option<String>,
+    /// `A`, `B` or `C`, if the signature is good.
+    pub attestation: Option<String>,
+    /// Who sent the call on, the earliest first: a JSON array as text.
+    #[serde(default = "empty_array")]
+    pub diversions: String,
     /// The (last) queue it was in.
     pub queue: Option<QueueId>,
     /// The agent who talks or talked.
@@ -107,10 +117,17 @@ pub struct CallRow {
     pub q850: Option<u8>,
     /// Who ended it: `caller`, `agent`, `engine` or `api`.
     pub ended_by: Option<String>,
+    /// What the far end said of why, as in a Reason header field.
+    pub reason: Option<String>,
     /// Its (last) recording.
     pub recording: Option<RecordingId>,
     /// Its legs with codec and quality: a JSON array as text, `[]` while it runs.
     pub legs: String,
+}
+
+/// What rows of an earlier version's journal do not say.
+fn empty_array() -> String {
+    "[]".to_owned()
 }
 
 /// One SIP message of a call's ladder, secrets already masked.
@@ -224,6 +241,26 @@ pub enum Append {
     Call(Box<FinalRecord>),
     /// A recording's state, inserted or replaced.
     Recording(Box<RecordingRow>),
+    /// What an agent's phone is set to, inserted or replaced.
+    Settings(AgentSettingsRow),
+}
+
+/// What an agent's phone is set to through the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSettingsRow {
+    /// Whose agent.
+    pub tenant: TenantId,
+    /// The agent.
+    pub agent: AgentId,
+    /// Whether the agent wants no calls.
+    pub do_not_disturb: bool,
+    /// Where the agent's direct calls go instead, one JSON object as text: what the agent has set,
+    /// and what was provisioned then. As provisioned if absent.
+    pub forward: Option<String>,
+    /// Messages that wait and were not heard yet.
+    pub waiting_new: u32,
+    /// Messages that were heard and kept.
+    pub waiting_old: u32,
 }
 
 /// Which calls a list wants; `None` is "any".

@@ -1,6 +1,6 @@
 //! What agents have set for their own phones through the API, in place of what is provisioned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{AgentId, Instant, TenantId};
 use routing::{Agent, Directory, Forward, Input as RouterInput};
@@ -9,21 +9,44 @@ use crate::api::{ApiError, ApiReply, ApiRequest};
 use crate::node::Node;
 use crate::switch::Switch;
 
+/// An agent of a tenant.
+pub(crate) type Whose = (TenantId, AgentId);
+
 /// Where calls go instead, for agents who have said so. Grows with provisioning only.
 #[derive(Debug, Default)]
 pub(crate) struct Calling {
-    forwards: BTreeMap<(TenantId, AgentId), Forward>,
+    forwards: BTreeMap<Whose, Forward>,
+    /// The agents of whom settings are kept outside.
+    kept: BTreeSet<Whose>,
 }
 
 impl Calling {
     /// New provisioning: what an agent had set goes when the agent does, or when the provisioning
-    /// says something new about where the agent's calls go.
-    pub(crate) fn review(&mut self, old: &Directory, new: &Directory) {
-        self.forwards.retain(|(tenant, agent), _| {
-            let before = old.agent(tenant, agent).map(|agent| &agent.forward);
-            let now = new.agent(tenant, agent).map(|agent| &agent.forward);
-            now.is_some() && before == now
-        });
+    /// says something new about where the agent's calls go. Gives those of whose kept settings
+    /// that is true.
+    pub(crate) fn review(&mut self, old: &Directory, new: &Directory) -> Vec<Whose> {
+        let before = |(tenant, agent): &Whose| old.agent(tenant, agent).map(|agent| &agent.forward);
+        let now = |(tenant, agent): &Whose| new.agent(tenant, agent).map(|agent| &agent.forward);
+        let has_changed = |whose: &&Whose| now(whose).is_none() || before(whose) != now(whose);
+        let changed: Vec<Whose> = self.kept.iter().filter(has_changed).cloned().collect();
+        self.forwards.retain(|whose, _| now(whose).is_some() && before(whose) == now(whose));
+        self.kept.retain(|whose| now(whose).is_some());
+        changed
+    }
+
+    /// What an agent has set.
+    pub(crate) fn forward(&self, whose: &Whose) -> Option<&Forward> {
+        self.forwards.get(whose)
+    }
+
+    /// Takes up what an agent had set.
+    pub(crate) fn restore(&mut self, whose: Whose, forward: Forward) {
+        self.forwards.insert(whose, forward);
+    }
+
+    /// Settings of an agent's are kept outside.
+    pub(crate) fn note_kept(&mut self, whose: Whose) {
+        self.kept.insert(whose);
     }
 }
 
@@ -76,8 +99,10 @@ impl Switch {
         match request {
             ApiRequest::SetDoNotDisturb { agent, on } => {
                 self.known_agent(tenant, &agent)?;
-                let input = RouterInput::SetDoNotDisturb { tenant: tenant.clone(), agent, on };
+                let (whose, of) = (tenant.clone(), agent.clone());
+                let input = RouterInput::SetDoNotDisturb { tenant: whose, agent: of, on };
                 self.node.router.handle_input(now, input);
+                self.keep_settings(tenant, &agent);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Forward { agent } => {
@@ -87,6 +112,7 @@ impl Switch {
             }
             ApiRequest::SetForward { agent, forward } => {
                 self.node.set_forward(tenant, &agent, forward)?;
+                self.keep_settings(tenant, &agent);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::MessagesWaiting { agent } => {
@@ -96,6 +122,7 @@ impl Switch {
             ApiRequest::SetMessagesWaiting { agent, waiting } => {
                 self.known_agent(tenant, &agent)?;
                 self.set_waiting(now, tenant, &agent, waiting);
+                self.keep_settings(tenant, &agent);
                 Ok(ApiReply::Accepted)
             }
             _ => Err(ApiError::NotFound),

@@ -11,6 +11,7 @@ use crate::config::Prompts;
 use crate::event::EventKind;
 use crate::port::{RecordingOutcome, RecordingReport};
 use crate::register::{agent_of_aor, aor};
+use crate::subscriptions::Waiting;
 use crate::switch::Switch;
 
 impl Switch {
@@ -73,14 +74,21 @@ impl Switch {
         for (tenant, sequence) in last_sequence {
             self.node.tenants.begin_after(tenant, *sequence);
         }
+        let mut changed = Vec::new();
         if let Some(old) = self.node.directory.replace(Arc::clone(&directory)) {
             self.forget_agents(&old, &directory);
             self.review_subscriptions(now, &directory);
-            self.node.calling.review(&old, &directory);
+            changed = self.node.calling.review(&old, &directory);
         }
         self.node.prompts = prompts;
         self.node.provision_trunks(now, &directory);
-        self.node.router.handle_input(now, RouterInput::Provision(directory));
+        self.node.router.handle_input(now, RouterInput::Provision(Arc::clone(&directory)));
+        for (tenant, agent) in changed {
+            if directory.agent(&tenant, &agent).is_none() {
+                self.set_waiting(now, &tenant, &agent, Waiting::default());
+            }
+            self.keep_settings(&tenant, &agent);
+        }
     }
 
     /// Agents who are provisioned no more have no phones either.

@@ -5,7 +5,7 @@ use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, Tr
 use routing::{AgentState, Decision, QueueSnapshot};
 use serde::Serialize;
 
-use crate::{AttemptEnd, CallDirection, Cause, EndedBy, TrunkState};
+use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, TrunkState};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -39,8 +39,14 @@ pub enum EventKind {
         agent: Option<AgentId>,
         /// The caller's number or name, as the caller's side gave it.
         from: String,
+        /// The caller's display name, if one was given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from_name: Option<String>,
         /// What was dialled.
         to: String,
+        /// Who sent the call on before it came here, the earliest first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        diversions: Vec<Diverter>,
     },
     /// The signature of the caller's number was looked at.
     CallerVerified {
@@ -130,6 +136,9 @@ pub enum EventKind {
         agent: AgentId,
         /// Where to, as the agent would dial it.
         to: String,
+        /// Why: `unconditional`, `user-busy`, `do-not-disturb`, `no-answer`, `unavailable`, or
+        /// `deflection` where the phone said so.
+        reason: &'static str,
     },
     /// The chosen agent did not take the call.
     AttemptFailed {
@@ -202,6 +211,9 @@ pub enum EventKind {
         agent: Option<AgentId>,
         /// The recording, if one was made.
         recording: Option<RecordingId>,
+        /// What the far end said of why, as in a Reason header field.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Recording began.
     RecordingStarted {

@@ -124,13 +124,19 @@ impl Switch {
         };
         let inviter = Inviter::Trunk(trunk.id.clone());
         let from = None;
-        let invitation =
-            Invitation { tx, flow, invite, inviter, tenant, dialled, from, directory, destination };
-        let mut call = Call::begin(&mut self.node, now, invitation);
-        if let Some(verdict) = verdict {
-            call.tell_verdict(&mut self.node, now, &verdict);
-        }
-        self.calls.insert(call);
+        let invitation = Invitation {
+            tx,
+            flow,
+            invite,
+            inviter,
+            tenant,
+            dialled,
+            from,
+            verdict,
+            directory,
+            destination,
+        };
+        self.calls.insert(Call::begin(&mut self.node, now, invitation));
     }
 
     /// An INVITE of an agent's phone.

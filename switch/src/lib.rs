@@ -28,6 +28,7 @@ mod record;
 mod refused;
 mod register;
 mod requests;
+mod settings;
 mod stir;
 mod strays;
 mod subscriptions;
@@ -50,8 +51,9 @@ pub use port::{
 };
 pub use record::{
     AttemptEnd, AttemptOutcome, CallDirection, CallRecord, Decided, DecisionEntry, Direction,
-    LadderEntry, LegKind, LegRecord,
+    Diverter, LadderEntry, LegKind, LegRecord,
 };
+pub use settings::{AgentSettings, SetForward};
 pub use sip::Advertised;
 pub use subscriptions::Waiting;
 pub use switch::{Sizes, Switch};

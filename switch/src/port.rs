@@ -8,7 +8,7 @@ use bytes::Bytes;
 use media::{TapId, WorkerId};
 use routing::Directory;
 
-use crate::{ApiError, ApiReply, ApiRequest, CallRecord, Event, Prompts, RequestId};
+use crate::{AgentSettings, ApiError, ApiReply, ApiRequest, CallRecord, Event, Prompts, RequestId};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -67,6 +67,9 @@ pub enum Input {
         /// before.
         last_sequence: Vec<(TenantId, u64)>,
     },
+    /// What agents' phones were set to when the engine stopped; once, after the first
+    /// [`Input::Provision`].
+    Settings(Vec<AgentSettings>),
     /// How busy the driver is: 100 when it does all it can, 200 when it falls behind.
     Load {
         /// In percent.
@@ -167,6 +170,8 @@ pub enum Output {
     },
     /// Tell the recorder.
     Record(RecordCommand),
+    /// Keep this for the next start: all that an agent's phone is set to.
+    Settings(Box<AgentSettings>),
     /// Append to the tenant's log.
     Event(Event),
     /// A call is over: exactly one per call, just before its `call.ended`.

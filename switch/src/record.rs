@@ -32,6 +32,15 @@ pub struct CallRecord {
     pub agent: Option<AgentId>,
     /// The caller's number or name, as the caller's side gave it.
     pub from: String,
+    /// The caller's display name, if one was given.
+    pub from_name: Option<String>,
+    /// What the signature of the caller's number is worth, if it was looked at:
+    /// `TN-Validation-Passed`, `TN-Validation-Failed` or `No-TN-Validation`.
+    pub verstat: Option<&'static str>,
+    /// `A`, `B` or `C`, if the signature is good.
+    pub attestation: Option<String>,
+    /// Who sent the call on, before it came and here; the earliest first.
+    pub diversions: Vec<Diverter>,
     /// What was dialled, as the caller's side gave it.
     pub to: String,
     /// When the INVITE came.
@@ -57,6 +66,9 @@ pub struct CallRecord {
     pub q850: u8,
     /// Who ended it.
     pub ended_by: EndedBy,
+    /// What the far end said of why, as in a Reason header field (RFC 3326), at most 200
+    /// characters.
+    pub reason: Option<String>,
     /// The recording, if one was made.
     pub recording: Option<RecordingId>,
     /// Every leg that had a media stream, in the order they were made.
@@ -69,6 +81,15 @@ pub struct CallRecord {
     pub decisions: Vec<DecisionEntry>,
     /// How many decisions are left out.
     pub decisions_cut: u32,
+}
+
+/// Somebody who sent a call on (RFC 5806, RFC 7044).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Diverter {
+    /// A number or an agent; `anonymous` if it is not to be shown.
+    pub by: String,
+    /// Why, in the words of RFC 5806 §4: `no-answer`, `user-busy`, `unconditional`, ...
+    pub reason: String,
 }
 
 /// One leg of a call that is over.

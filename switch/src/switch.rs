@@ -3,7 +3,7 @@
 
 use base::{CallId, Instant, Rng};
 use bytes::Bytes;
-use sip::{Event as SipEvent, Flow, Method, Output as SipOutput, TxRef};
+use sip::{Event as SipEvent, Flow, Message, Method, Output as SipOutput, ServerTx, TxRef};
 
 use crate::call::Signal;
 use crate::calls::Calls;
@@ -81,6 +81,7 @@ impl Switch {
             Input::Provision { directory, prompts, last_sequence } => {
                 self.provision(now, directory, prompts, &last_sequence);
             }
+            Input::Settings(kept) => self.restore_settings(now, kept),
             Input::Request { id, tenant, request } => self.on_api(now, id, &tenant, request),
             Input::Recording(report) => self.on_recording(now, report),
             Input::Drain => self.node.draining = true,
@@ -246,18 +247,20 @@ impl Switch {
                 let owner = servers.get(&tx).copied();
                 self.signal_leg(now, owner, |leg| Signal::AckMissing(leg, tx));
             }
-            SipEvent::Cancelled { tx, .. } | SipEvent::Unanswered { tx } => {
-                if self.on_held_cancelled(now, tx) {
-                    return;
-                }
-                let owner = self.node.index.servers.get(&tx).copied();
-                self.signal_leg(now, owner, |leg| Signal::Cancelled(leg, tx));
-            }
+            SipEvent::Cancelled { tx, cancel, .. } => self.on_cancelled(now, tx, Some(cancel)),
+            SipEvent::Unanswered { tx } => self.on_cancelled(now, tx, None),
             SipEvent::Response { tx, response, .. } => self.on_response(now, tx, response),
             SipEvent::TimedOut { tx } => self.on_no_response(now, tx, Signal::TimedOut),
             SipEvent::TransportFailed { tx } => {
                 self.on_no_response(now, tx, Signal::TransportFailed);
             }
+        }
+    }
+
+    fn on_cancelled(&mut self, now: Instant, tx: ServerTx, cancel: Option<Message>) {
+        if !self.on_held_cancelled(now, tx) {
+            let owner = self.node.index.servers.get(&tx).copied();
+            self.signal_leg(now, owner, |leg| Signal::Cancelled(leg, tx, cancel));
         }
     }
 

@@ -116,6 +116,7 @@ fn an_events_data_is_a_plain_object_with_the_real_numbers() {
         [serde_json::json!({
             "direction": "inbound",
             "trunk": "carrier-a",
+            "from_name": "Carla \"C\" Caller",
             "from": "+4930123456",
             "to": "+15550100",
         })]

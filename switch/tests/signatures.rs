@@ -19,8 +19,12 @@ fn file(name: &str) -> Vec<u8> {
 
 /// A switch whose carrier-a has those rules.
 fn rig(stir: &str) -> Rig {
+    rig_with(DEMO, stir)
+}
+
+pub(crate) fn rig_with(provisioning: &str, stir: &str) -> Rig {
     let own = format!("id = \"carrier-a\"\nstir = {{ {stir} }}");
-    let mut rig = Rig::with(&DEMO.replace("id = \"carrier-a\"", &own));
+    let mut rig = Rig::with(&provisioning.replace("id = \"carrier-a\"", &own));
     rig.input(Input::StirRoots(Roots::from_pem(&file("root.pem")).unwrap()));
     rig
 }
@@ -33,7 +37,8 @@ fn identity(rig: &Rig, called: &str, ago: u64) -> String {
     signer.sign(at, ("+4930123456", called), Attestation::B, "0b7e-9f").unwrap()
 }
 
-fn signed(rig: &mut Rig, called: &str, ago: u64) -> Call {
+/// A call signed so many seconds ago; its INVITE is out.
+pub(crate) fn signed(rig: &mut Rig, called: &str, ago: u64) -> Call {
     let mut call = Call::new(rig, TRUNK, CALLED);
     call.extra = format!("Identity: {}\r\n", identity(rig, called, ago));
     let invite = call.invite();
@@ -41,7 +46,7 @@ fn signed(rig: &mut Rig, called: &str, ago: u64) -> Call {
     call
 }
 
-fn fetched(rig: &mut Rig, certificate: &str) {
+pub(crate) fn fetched(rig: &mut Rig, certificate: &str) {
     let result = Ok((Bytes::from(file(certificate)), HOUR));
     rig.input(Input::Fetched { url: URL.to_owned(), result });
 }
@@ -72,8 +77,10 @@ fn a_signed_call_waits_for_the_certificate_and_its_tenant_hears_what_it_is_worth
     assert_eq!(told["verdict"], "TN-Validation-Passed");
     assert_eq!((&told["attestation"], &told["provider"]), (&"B".into(), &"709J".into()));
     let record = rig.record();
+    assert_eq!(record.verstat, Some("TN-Validation-Passed"));
+    assert_eq!(record.attestation.as_deref(), Some("B"));
     let story = rig.story(record.call);
-    assert_eq!(story[..3], ["call.started", "call.routed", "call.caller_verified"]);
+    assert_eq!(story[..3], ["call.started", "call.caller_verified", "call.routed"]);
     let ladder: Vec<_> =
         record.ladder.iter().map(|entry| entry.bytes[..11].to_vec()).take(2).collect();
     assert_eq!(ladder, [b"INVITE sip:".to_vec(), b"SIP/2.0 100".to_vec()], "nothing is lost");

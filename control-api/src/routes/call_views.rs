@@ -25,6 +25,17 @@ pub(crate) struct CallView {
     pub(crate) direction: String,
     /// Who calls, as it came.
     pub(crate) from: String,
+    /// The caller's display name, if one came.
+    pub(crate) from_name: Option<String>,
+    /// What the signature of the caller's number is worth: `TN-Validation-Passed`,
+    /// `TN-Validation-Failed` or `No-TN-Validation`; null where nobody has looked.
+    pub(crate) verstat: Option<String>,
+    /// How much the signer knows of the caller, `A`, `B` or `C`; null without a good signature.
+    pub(crate) attestation: Option<String>,
+    /// Who sent the call on, the earliest first: `by` (a number, an agent, or `anonymous`) and
+    /// `reason` (`no-answer`, `user-busy`, `unconditional`, ...).
+    #[schema(value_type = Vec<Object>)]
+    pub(crate) diversions: Box<RawValue>,
     /// What was dialled, as it came.
     pub(crate) to: String,
     /// The trunk it came in on, or went out over.
@@ -55,6 +66,8 @@ pub(crate) struct CallView {
     pub(crate) q850: Option<u8>,
     /// `caller`, `agent`, `engine` or `api`.
     pub(crate) ended_by: Option<String>,
+    /// What the far end said of why, as in its `Reason` header field.
+    pub(crate) reason: Option<String>,
     /// Its (last) recording.
     pub(crate) recording_id: Option<String>,
     /// Its legs with codec and quality, once it is over.
@@ -72,6 +85,10 @@ impl From<CallRow> for CallView {
             state: row.state.as_str().to_owned(),
             direction: row.direction.into_owned(),
             from: row.from,
+            from_name: row.from_name,
+            verstat: row.verstat,
+            attestation: row.attestation,
+            diversions: RawValue::from_string(row.diversions).unwrap_or_default(),
             to: row.to,
             trunk: row.trunk.map(|trunk| trunk.to_string()),
             queue: row.queue.map(|queue| queue.to_string()),
@@ -87,6 +104,7 @@ impl From<CallRow> for CallView {
             sip_status: row.sip_status.filter(|_| row.answered_at.is_none()),
             q850: row.q850,
             ended_by: row.ended_by,
+            reason: row.reason,
             recording_id: row.recording.map(|recording| recording.to_string()),
             legs: RawValue::from_string(row.legs).unwrap_or_default(),
         }

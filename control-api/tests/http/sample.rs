@@ -136,6 +136,11 @@ pub(crate) fn ending(owner: &str, sequence: u64, of: CallId) -> Vec<Append> {
         q850: Some(16),
         ended_by: Some("caller".to_owned()),
         recording: Some(recording(77)),
+        from_name: None,
+        verstat: None,
+        attestation: None,
+        diversions: "[]".to_owned(),
+        reason: None,
         legs: json!([{"kind": "caller", "codec": "PCMU", "mos": 4.4}]).to_string(),
     };
     let decision = json!({"decided": "agent", "agent": "alice",

@@ -7,12 +7,12 @@ use base::{PromptId, SkillId};
 
 use super::TenantIndex;
 use super::names::{Findings, within};
-use crate::{PromptFile, Queue, Step, Tenant};
+use crate::{PromptFile, Queue, Tenant};
 
 /// What one tenant may name: its own things and what it inherits.
-struct Names<'a> {
-    tenant: &'a Tenant,
-    index: &'a TenantIndex,
+pub(super) struct Names<'a> {
+    pub(super) tenant: &'a Tenant,
+    pub(super) index: &'a TenantIndex,
     skills: BTreeSet<&'a SkillId>,
     prompts: BTreeSet<&'a PromptId>,
 }
@@ -52,11 +52,11 @@ pub(super) fn tenant(
 }
 
 impl Names<'_> {
-    fn path(&self, rest: impl std::fmt::Display) -> String {
+    pub(super) fn path(&self, rest: impl std::fmt::Display) -> String {
         format!("tenants.{}.{rest}", self.tenant.id)
     }
 
-    fn place(&self, list: &str) -> String {
+    pub(super) fn place(&self, list: &str) -> String {
         format!("[[tenants.{list}]] of {}", self.tenant.id)
     }
 
@@ -157,54 +157,10 @@ impl Names<'_> {
         }
     }
 
-    fn prompt(&self, path: &str, prompt: &PromptId, found: &mut Findings) {
+    pub(super) fn prompt(&self, path: &str, prompt: &PromptId, found: &mut Findings) {
         if !self.prompts.contains(prompt) {
             let known = self.prompts.iter().copied();
             found.unknown(path, "prompt", prompt, known, &self.place("prompts"));
-        }
-    }
-
-    fn flows(&self, found: &mut Findings) {
-        for flow in &self.tenant.flows {
-            let path = self.path(format_args!("flows.{}.steps", flow.id));
-            if flow.steps.is_empty() {
-                found.add(
-                    &path,
-                    "a flow without steps only hangs up",
-                    "add a step, such as { do = \"queue\", queue = \"...\" }",
-                );
-            }
-            let mut ended = false;
-            for (at, step) in flow.steps.iter().enumerate() {
-                let path = format!("{path}[{at}]");
-                if ended {
-                    found.add(
-                        &path,
-                        "the step before it hangs up, so it is never reached",
-                        "remove it, or move the hangup to the end",
-                    );
-                }
-                match step {
-                    Step::Play { prompt } => self.prompt(&format!("{path}.prompt"), prompt, found),
-                    Step::Queue { queue } if !self.index.queues.contains_key(queue) => {
-                        let known = self.index.queues.keys();
-                        let place = self.place("queues");
-                        found.unknown(format!("{path}.queue"), "queue", queue, known, &place);
-                    }
-                    Step::Queue { .. } => {}
-                    Step::Dial { to, ring_s } => {
-                        if to.trim().is_empty() {
-                            let cure = "name an agent, an extension or a number";
-                            found.add(format!("{path}.to"), "nobody is named", cure);
-                        }
-                        if ring_s.is_some_and(|seconds| !(5..=120).contains(&seconds)) {
-                            let problem = "a ring time out of range";
-                            found.add(format!("{path}.ring_s"), problem, "write 5 to 120");
-                        }
-                    }
-                    Step::Hangup { .. } => ended = true,
-                }
-            }
         }
     }
 }

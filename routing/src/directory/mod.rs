@@ -6,6 +6,7 @@ mod build;
 mod checks;
 mod dial_checks;
 mod dialling;
+mod flow_checks;
 mod names;
 mod trunk_checks;
 mod trunks;

@@ -14,11 +14,11 @@ use crate::Secret;
 
 pub use agent::{Agent, DialPolicy, Forward};
 pub use limits::Limits;
-pub use queue::{Flow, HangupCause, Queue, Step};
+pub use queue::{Flow, HangupCause, Queue, Signature, Step};
 pub use tenant::{Digest, Number, OutboundRoute, PromptFile, Skill, Tenant};
 pub use trunk::{
-    Credentials, Direction, HeaderAction, HeaderRule, NumberFormat, NumberPlace, NumberRule,
-    StirKey, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
+    Credentials, Direction, DiversionHeader, HeaderAction, HeaderRule, NumberFormat, NumberPlace,
+    NumberRule, StirKey, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
 };
 
 /// Everything that is provisioned on an engine.

@@ -126,12 +126,56 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ring_s: Option<u32>,
     },
+    /// Goes on in another flow, for good, if the signature of the caller's number is one of these;
+    /// else the next step follows.
+    Branch {
+        /// What it is worth.
+        signature: Vec<Signature>,
+        /// The flow.
+        flow: FlowId,
+    },
     /// Ends the call.
     Hangup {
         /// What the caller's side is told.
         #[serde(default)]
         cause: HangupCause,
     },
+}
+
+/// What the signature of a caller's number is worth (RFC 8224, RFC 8588), as flows ask for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signature {
+    /// Signed by somebody who knows the caller, and that the number is theirs.
+    A,
+    /// Signed by somebody who knows the caller.
+    B,
+    /// Signed by somebody who knows where the call came from.
+    C,
+    /// Signed, but not for this call, or by nobody who is trusted.
+    #[serde(rename = "failed")]
+    Failed,
+    /// Not signed.
+    #[serde(rename = "none")]
+    None,
+    /// Nobody has looked: the trunk does not verify, or the call came over none.
+    #[default]
+    #[serde(rename = "unchecked")]
+    Unchecked,
+}
+
+impl Signature {
+    /// As provisioning spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::Failed => "failed",
+            Self::None => "none",
+            Self::Unchecked => "unchecked",
+        }
+    }
 }
 
 /// What a flow tells the caller's side when it ends the call.

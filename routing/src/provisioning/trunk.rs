@@ -68,6 +68,13 @@ pub struct Trunk {
     /// Whether a caller's identity is believed when it asserts one, and asserted to it (RFC 3325).
     #[serde(default, skip_serializing_if = "is_false")]
     pub trusts_identity: bool,
+    /// Whether those called over it see who called a call that is sent on to them, instead of a
+    /// number of the tenant's; the carrier has to allow numbers that are not the tenant's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shows_caller: bool,
+    /// How it is told who sent a call on. See [`Trunk::tells_diversions_by`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversion: Option<DiversionHeader>,
     /// Whether transfers (REFER) go out to it; otherwise they end here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub passes_refer: bool,
@@ -108,11 +115,22 @@ impl Trunk {
             country: None,
             format: NumberFormat::default(),
             trusts_identity: false,
+            shows_caller: false,
+            diversion: None,
             passes_refer: false,
             early_media: true,
             emergency: false,
             stir: None,
         }
+    }
+
+    /// How it is told who sent a call on; by both if it says nothing and is trusted with callers'
+    /// identities, else not at all.
+    #[must_use]
+    pub fn tells_diversions_by(&self) -> DiversionHeader {
+        let usual =
+            if self.trusts_identity { DiversionHeader::Both } else { DiversionHeader::None };
+        self.diversion.unwrap_or(usual)
     }
 
     /// Whether calls can be sent to it at all.
@@ -299,6 +317,34 @@ pub struct StirKey {
     pub certificate_url: String,
     /// The P-256 private key, PKCS #8 in PEM.
     pub private_key: Secret,
+}
+
+/// How somebody is told who sent a call on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiversionHeader {
+    /// Not at all.
+    None,
+    /// By Diversion (RFC 5806).
+    Diversion,
+    /// By History-Info (RFC 7044).
+    HistoryInfo,
+    /// By both.
+    Both,
+}
+
+impl DiversionHeader {
+    /// Whether Diversion tells it.
+    #[must_use]
+    pub fn by_diversion(self) -> bool {
+        matches!(self, Self::Diversion | Self::Both)
+    }
+
+    /// Whether History-Info tells it.
+    #[must_use]
+    pub fn by_history(self) -> bool {
+        matches!(self, Self::HistoryInfo | Self::Both)
+    }
 }
 
 fn yes() -> bool {

@@ -227,7 +227,7 @@ async fn provision(
 ) -> Result<(Provisioner, watch::Receiver<Arc<Directory>>), StartFault> {
     let (directory, reader) = watch::channel(checked.directory.clone());
     let provisioner = Provisioner::new(reach(config), store.clone(), signalling.clone(), directory);
-    provisioner.go_live(checked).await?;
+    provisioner.start(checked).await?;
     Ok((provisioner, reader))
 }
 

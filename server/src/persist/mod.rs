@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use self::journal::Journal;
 use self::rejected::Rejected;
+pub(crate) use self::rows::settings_of;
 use self::writer::Writer;
 pub(crate) use self::writer::drain;
 
@@ -28,6 +29,8 @@ pub(crate) enum Item {
     Call(Box<switch::CallRecord>),
     /// A recording's state.
     Recording(Box<RecordingRow>),
+    /// What an agent's phone is set to.
+    Settings(Box<switch::AgentSettings>),
 }
 
 /// The sending end: bounded. The writer always makes progress, into the journal if not into the

@@ -2,7 +2,9 @@
 
 use base::Duration;
 use serde_json::json;
-use store::{Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow};
+use store::{
+    AgentSettingsRow, Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow,
+};
 use switch::{CallRecord, DecisionEntry, LadderEntry, LegRecord};
 
 use super::Item;
@@ -13,6 +15,36 @@ pub(super) fn append(item: Item) -> Append {
         Item::Event(event) => Append::Event(event_row(event)),
         Item::Call(record) => Append::Call(Box::new(final_record(*record))),
         Item::Recording(row) => Append::Recording(row),
+        Item::Settings(settings) => Append::Settings(settings_row(*settings)),
+    }
+}
+
+fn settings_row(settings: switch::AgentSettings) -> AgentSettingsRow {
+    AgentSettingsRow {
+        tenant: settings.tenant,
+        agent: settings.agent,
+        do_not_disturb: settings.do_not_disturb,
+        forward: settings.forward.map(|forward| json_text(&forward)),
+        waiting_new: settings.waiting.new,
+        waiting_old: settings.waiting.old,
+    }
+}
+
+/// What was kept, as the switch takes it up again. A forward that cannot be read is none.
+pub(crate) fn settings_of(row: AgentSettingsRow) -> switch::AgentSettings {
+    let forward = row.forward.and_then(|text| match serde_json::from_str(&text) {
+        Ok(forward) => Some(forward),
+        Err(error) => {
+            tracing::warn!(%error, tenant = %row.tenant, "a kept forward cannot be read");
+            None
+        }
+    });
+    switch::AgentSettings {
+        tenant: row.tenant,
+        agent: row.agent,
+        do_not_disturb: row.do_not_disturb,
+        forward,
+        waiting: switch::Waiting { new: row.waiting_new, old: row.waiting_old },
     }
 }
 
@@ -36,7 +68,11 @@ fn final_record(record: CallRecord) -> FinalRecord {
         direction: record.direction.as_str().into(),
         trunk: record.trunk,
         from: record.from,
+        from_name: record.from_name,
         to: record.to,
+        verstat: record.verstat.map(str::to_owned),
+        attestation: record.attestation,
+        diversions: json_text(&record.diversions),
         queue: record.queue,
         agent: record.agent,
         started_at: record.started_at,
@@ -50,6 +86,7 @@ fn final_record(record: CallRecord) -> FinalRecord {
         sip_status: Some(record.sip_status),
         q850: Some(record.q850),
         ended_by: Some(record.ended_by.as_str().to_owned()),
+        reason: record.reason,
         recording: record.recording,
         legs: json_text(&legs),
     };

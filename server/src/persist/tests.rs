@@ -130,3 +130,33 @@ async fn a_running_writer_goes_on_behind_them_and_subscribers_hear_the_rest_in_o
     assert_eq!(std::fs::metadata(folder.join("journal.jsonl")).unwrap().len(), 0);
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_go_through_the_writer_and_come_back_as_they_were() {
+    let folder = folder("settings");
+    let store = provisioned(&folder).await;
+    let (sender, _events) = broadcast::channel(16);
+    let journal = Journal::open(&folder).unwrap();
+    let (intake, writer) = start(store.clone(), journal, sender, 64).unwrap();
+    let tenant = TenantId::new("acme").unwrap();
+    let settings = |agent: &str, new| switch::AgentSettings {
+        tenant: tenant.clone(),
+        agent: agent.parse().unwrap(),
+        do_not_disturb: new == 1,
+        forward: (new > 1).then(|| switch::SetForward {
+            set: routing::Forward { busy: Some("102".to_owned()), ..routing::Forward::default() },
+            provisioned: routing::Forward::default(),
+        }),
+        waiting: switch::Waiting { new, old: 7 },
+    };
+    for (agent, new) in [("alice", 1), ("bob", 2), ("alice", 3)] {
+        intake.put_async(super::Item::Settings(Box::new(settings(agent, new)))).await;
+    }
+    drop(intake);
+    tokio::task::spawn_blocking(|| writer.join()).await.unwrap().unwrap();
+    let kept = store.agent_settings(&tenant).await.unwrap();
+    let kept: Vec<_> = kept.into_iter().map(super::settings_of).collect();
+    assert_eq!(kept, [settings("alice", 3), settings("bob", 2)]);
+    store.close().await;
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -191,6 +191,7 @@ impl Links {
                 self.measure(now, &event);
                 self.outlets.intake.put(Item::Event(event));
             }
+            Output::Settings(settings) => self.outlets.intake.put(Item::Settings(settings)),
             Output::CallEnded(record) => {
                 self.started.remove(&record.call);
                 self.meters.ended.increment(1);

@@ -64,6 +64,8 @@ pub(crate) enum Control {
         directory: Arc<routing::Directory>,
         prompts: Arc<Prompts>,
         last_sequence: Vec<(TenantId, u64)>,
+        /// What agents' phones were set to; at the start only.
+        settings: Vec<switch::AgentSettings>,
         done: oneshot::Sender<()>,
     },
     /// What became of a recording.
@@ -390,8 +392,11 @@ impl Drive {
                 let id = self.links.expect_reply(reply);
                 self.feed(switch::Input::Request { id, tenant, request });
             }
-            Control::Provision { directory, prompts, last_sequence, done } => {
+            Control::Provision { directory, prompts, last_sequence, settings, done } => {
                 self.feed(switch::Input::Provision { directory, prompts, last_sequence });
+                if !settings.is_empty() {
+                    self.feed(switch::Input::Settings(settings));
+                }
                 self.provisioned = true;
                 // Whoever asked may have gone; the provisioning holds all the same.
                 let _ = done.send(());

@@ -1,13 +1,17 @@
 //! What a crash leaves behind, and how a stop is polite.
 
+use serde_json::{Value, json};
+
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::lateness::Lateness;
+use crate::net::http;
 use crate::parts::{
     ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
+use crate::subscribers::sse;
 use crate::talking::recorded;
 
 #[test]
@@ -46,6 +50,41 @@ fn after_kill_9_the_next_start_completes_the_record_the_events_and_the_recording
     // The sequence goes on where it was: a subscriber that resumes misses nothing.
     let events = server.data("/api/v1/calls", ACME);
     assert_eq!(events.as_array().map(Vec::len), Some(1));
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn what_agents_phones_are_set_to_is_there_after_kill_9() {
+    let folder = Folder::new("settings");
+    let server = Strowger::start(folder.path());
+    let (_stream, log) = sse(server.http, None);
+    let put = |what: &str, body: Value| {
+        let path = format!("/api/v1/agents/alice/{what}");
+        let answer = http(server.http, "PUT", &path, ACME, Some(&body));
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    };
+    put("do-not-disturb", json!({ "on": true }));
+    put("forward", json!({ "busy": "102", "no_answer": "bob", "no_answer_s": 25 }));
+    put("messages-waiting", json!({ "new": 3, "old": 4 }));
+    // Rows are written in order: who has heard this knows that those before it are written.
+    put("state", json!({ "state": "break", "reason": "lunch" }));
+    log.wait_for("agent.state_changed", 1);
+    server.kill();
+
+    let server = Strowger::start(folder.path());
+    let agents = server.data("/api/v1/agents", ACME);
+    let of = |name: &str| {
+        let rows = agents.as_array().unwrap().iter();
+        rows.clone().find(|row| row["name"] == name || row["id"] == name).unwrap().clone()
+    };
+    let alice = of("alice");
+    assert_eq!(
+        (&alice["do_not_disturb"], &of("bob")["do_not_disturb"]),
+        (&true.into(), &false.into())
+    );
+    let forward = server.data("/api/v1/agents/alice/forward", ACME);
+    assert_eq!((&forward["busy"], &forward["no_answer"]), (&"102".into(), &"bob".into()));
+    assert_eq!(forward["no_answer_s"], 25);
     assert_eq!(server.stop(), 0);
 }
 

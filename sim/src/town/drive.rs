@@ -188,6 +188,8 @@ impl Town {
             }
             // Nobody in this town signs its number.
             Output::Fetch { .. } => {}
+            // It never stands still, so nothing has to be kept.
+            Output::Settings(_) => {}
         }
     }
 

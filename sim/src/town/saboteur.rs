@@ -84,7 +84,9 @@ impl Town {
                         trunk: None,
                         agent: None,
                         from: String::new(),
+                        from_name: None,
                         to: String::new(),
+                        diversions: Vec::new(),
                     };
                 }
                 vec![Output::Event(event)]

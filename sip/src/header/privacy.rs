@@ -67,6 +67,12 @@ impl Privacy {
         self.0 & (Self::ID.0 | Self::USER.0 | Self::HEADER.0) != 0
     }
 
+    /// What of it is about those who sent the call on.
+    #[must_use]
+    pub const fn of_history(self) -> Self {
+        Self(self.0 & Self::HISTORY.0)
+    }
+
     /// Whether nothing is said.
     #[must_use]
     pub const fn is_empty(self) -> bool {

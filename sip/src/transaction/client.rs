@@ -47,11 +47,14 @@ enum Machine {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 enum Cancel {
     No,
     /// Asked for, held back until the first provisional response (§9.1).
-    Held,
+    Held {
+        /// The value of its Reason (RFC 3326).
+        reason: Option<Box<str>>,
+    },
     Sent,
 }
 
@@ -93,7 +96,12 @@ impl Client {
 }
 
 /// A request that repeats another's Via: a CANCEL, or the ACK of a refusal (§9.1, §17.1.1.3).
-fn derived(request: &Bytes, method: &Method, to: Option<&str>) -> Option<Bytes> {
+fn derived(
+    request: &Bytes,
+    method: &Method,
+    to: Option<&str>,
+    reason: Option<&str>,
+) -> Option<Bytes> {
     let request = Message::parse(request.clone()).ok()?;
     let to = to.or_else(|| request.header(Name::TO))?;
     let (uri, from) = (request.uri_text(), request.header(Name::FROM)?);
@@ -106,8 +114,13 @@ fn derived(request: &Bytes, method: &Method, to: Option<&str>) -> Option<Bytes> 
     _ = write!(
         out,
         "Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-         CSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n"
+         CSeq: {cseq} {method}\r\n"
     );
+    // What could end the field is no reason.
+    if let Some(reason) = reason.filter(|reason| !reason.chars().any(char::is_control)) {
+        _ = write!(out, "Reason: {reason}\r\n");
+    }
+    out.push_str("Content-Length: 0\r\n\r\n");
     Some(Bytes::from(out))
 }
 
@@ -181,27 +194,33 @@ impl Clients {
         }
     }
 
-    pub(super) fn cancel(&mut self, core: &mut Core, now: Instant, tx: ClientTx) {
+    pub(super) fn cancel(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        tx: ClientTx,
+        reason: Option<Box<str>>,
+    ) {
         let Some(client) = self.table.get_mut(&tx) else { return };
         let Machine::Invite { state, cancel, .. } = &mut client.machine else { return };
         if *cancel == Cancel::Sent {
             return;
         }
         match state {
-            ClientInvite::Calling { .. } => *cancel = Cancel::Held,
+            ClientInvite::Calling { .. } => *cancel = Cancel::Held { reason },
             ClientInvite::Proceeding { .. } => {
                 *cancel = Cancel::Sent;
                 state.on_cancel(now, &core.config);
-                self.send_cancel(core, now, tx);
+                self.send_cancel(core, now, tx, reason.as_deref());
                 self.settle(core, tx);
             }
             _ => {}
         }
     }
 
-    fn send_cancel(&mut self, core: &mut Core, now: Instant, of: ClientTx) {
+    fn send_cancel(&mut self, core: &mut Core, now: Instant, of: ClientTx, reason: Option<&str>) {
         let Some(invite) = self.table.get(&of) else { return };
-        let Some(request) = derived(&invite.request, &Method::Cancel, None) else { return };
+        let Some(request) = derived(&invite.request, &Method::Cancel, None, reason) else { return };
         let Some(key) = branch_key(core, &request) else { return };
         let flow = invite.flow;
         let state = ClientNonInvite::new(now, &core.config, flow.transport.is_reliable());
@@ -245,7 +264,8 @@ impl Clients {
         };
         // The ACK goes out before the user hears, so that what the user sends comes after it.
         if matches!(action, OnResponse::DeliverAndAck | OnResponse::AckAgain)
-            && let Some(ack) = derived(&client.request, &Method::Ack, response.header(Name::TO))
+            && let Some(ack) =
+                derived(&client.request, &Method::Ack, response.header(Name::TO), None)
         {
             core.transmit(client.flow, ack, TxRef::Client(tx));
         }
@@ -262,13 +282,12 @@ impl Clients {
 
     /// Sends a CANCEL that was held back.
     fn release_cancel(&mut self, core: &mut Core, now: Instant, tx: ClientTx) {
-        let held = matches!(
-            self.table.get(&tx),
-            Some(Client { machine: Machine::Invite { cancel: Cancel::Held, .. }, .. })
-        );
-        if held {
-            self.cancel(core, now, tx);
-        }
+        let Some(client) = self.table.get_mut(&tx) else { return };
+        let Machine::Invite { cancel: Cancel::Held { reason }, .. } = &mut client.machine else {
+            return;
+        };
+        let reason = reason.take();
+        self.cancel(core, now, tx, reason);
     }
 
     pub(super) fn on_timeout(&mut self, core: &mut Core, now: Instant, tx: ClientTx) {

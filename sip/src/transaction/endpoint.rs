@@ -238,7 +238,12 @@ impl Endpoint {
     /// Cancels an INVITE: at once if a provisional response has come, else when one comes. The
     /// INVITE's final response (487, or a 2xx that was faster) still comes as an event.
     pub fn cancel(&mut self, now: Instant, tx: ClientTx) {
-        self.clients.cancel(&mut self.core, now, tx);
+        self.clients.cancel(&mut self.core, now, tx, None);
+    }
+
+    /// The same, and says why: the value of a Reason header field (RFC 3326 §2).
+    pub fn cancel_because(&mut self, now: Instant, tx: ClientTx, reason: &str) {
+        self.clients.cancel(&mut self.core, now, tx, Some(reason.into()));
     }
 
     /// How many transactions are open: server, client.

@@ -93,6 +93,11 @@ impl Bench {
         self.drain();
     }
 
+    pub fn cancel_because(&mut self, tx: sip::ClientTx, reason: &str) {
+        self.endpoint.cancel_because(self.now, tx, reason);
+        self.drain();
+    }
+
     pub fn cancel(&mut self, tx: sip::ClientTx) {
         self.endpoint.cancel(self.now, tx);
         self.drain();

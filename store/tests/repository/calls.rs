@@ -69,6 +69,29 @@ on_both! {
         assert_eq!((row.recording, row.direction.as_ref()), (Some(recording(77)), "inbound"));
     }
 
+    async fn a_call_says_what_its_callers_number_is_worth_and_who_sent_it_on(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let diversions = json!([{"by": "+4930123456", "reason": "no-answer"}]);
+        let from_to = json!({"trunk": "carrier-a", "from": "+4930123456", "from_name": "Carla",
+            "to": "+15550100", "diversions": diversions});
+        let verified = json!({"verdict": "TN-Validation-Passed", "attestation": "B"});
+        let steps = [("call.started", from_to), ("call.caller_verified", verified)];
+        for (at, (kind, data)) in steps.into_iter().enumerate() {
+            let step = event("acme", at as u64 + 1, call(1), kind, data);
+            store.append(&[step]).await.unwrap();
+        }
+        let row = shown(&store).await;
+        assert_eq!(row.from_name.as_deref(), Some("Carla"));
+        assert_eq!(row.verstat.as_deref(), Some("TN-Validation-Passed"));
+        assert_eq!(row.attestation.as_deref(), Some("B"));
+        assert_eq!(row.diversions, diversions.to_string());
+        let mut over = ended(row);
+        over.diversions = json!([{"by": "alice", "reason": "user-busy"}]).to_string();
+        over.reason = Some("Q.850;cause=16".to_owned());
+        store.append(&[record_of(over.clone())]).await.unwrap();
+        assert_eq!(shown(&store).await, over);
+    }
+
     async fn a_batch_leaves_the_same_row_as_its_events_one_by_one(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();

@@ -12,6 +12,7 @@ mod provisioning;
 mod recordings;
 mod recovery;
 mod sample;
+mod settings;
 
 /// Writes each test twice: once on SQLite, once on PostgreSQL.
 macro_rules! on_both {

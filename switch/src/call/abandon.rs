@@ -2,7 +2,7 @@
 //! layer has answered already. Giving up later is a BYE, see `hangup`.
 
 use base::{Instant, LegId};
-use sip::ServerTx;
+use sip::{Message, ServerTx};
 
 use super::Call;
 use super::leg::Signalling;
@@ -16,10 +16,14 @@ impl Call {
         now: Instant,
         leg: LegId,
         cancelled: ServerTx,
+        cancel: Option<&Message>,
     ) {
         let is_open = self.is_caller(leg)
             && matches!(self.caller.signalling, Signalling::Invited { tx, .. } if tx == cancelled);
         if is_open {
+            if let Some(cancel) = cancel {
+                self.note_far(cancel);
+            }
             // 487 Request Terminated.
             self.end(node, now, Cause::CallerAbandoned, EndedBy::Caller);
         }

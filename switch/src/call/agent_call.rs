@@ -45,9 +45,19 @@ impl Call {
             }
         };
         let inviter = Inviter::Agent(agent);
-        let from = Some(from);
-        let invitation =
-            Invitation { tx, flow, invite, inviter, tenant, dialled, from, directory, destination };
+        let (from, verdict) = (Some(from), None);
+        let invitation = Invitation {
+            tx,
+            flow,
+            invite,
+            inviter,
+            tenant,
+            dialled,
+            from,
+            verdict,
+            directory,
+            destination,
+        };
         Self::begin(node, now, invitation)
     }
 

@@ -7,7 +7,7 @@ use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf}
 
 use super::dial::Failure;
 use super::early::forget_early;
-use super::far_end::FarEnd;
+use super::far_end::{FarEnd, refused_elsewhere};
 use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
 use super::refresh::timed;
@@ -137,18 +137,18 @@ impl Call {
     ) -> Option<Request> {
         let domain = &self.directory.tenant(&self.tenant)?.domain;
         let contact = node.contact(&target.flow)?;
-        let display = quoted(&from.display);
-        let from = UriBuf::sip(Some(&from.number), domain).ok()?;
         let to = UriBuf::sip(Some(agent.as_str()), domain).ok()?;
+        let identity = self.identity_for_agent(from, domain, &to)?;
         let tag = node.rng.hex::<8>();
         let call_id = node.rng.hex::<16>();
-        let invite = Request::new(Method::Invite, target.contact.clone())
-            .header(Name::FROM, format_args!("{display}<{from}>;tag={tag}"))
+        let invite = identity
+            .put(Request::new(Method::Invite, target.contact.clone()), &tag)
             .header(Name::TO, format_args!("<{to}>"))
             .header(Name::CALL_ID, call_id)
             .header(Name::CSEQ, "1 INVITE")
             .header(Name::CONTACT, format_args!("<{contact}>"))
             .header(Name::ALLOW, ALLOW)
+            .header(Name::MAX_FORWARDS, self.hops)
             .body(SDP, offer);
         let invite = match &target.path {
             Some(path) => invite.header(Name::ROUTE, path),
@@ -179,9 +179,11 @@ impl Call {
             self.on_progress(node, now, leg, tx, response);
         } else if status.is_success() {
             self.accept(node, now, leg, tx, response);
+        } else if self.ask_for_longer(node, now, leg, tx, response) {
+            // The same INVITE again, with the interval that the peer takes.
         } else if self.is_to_trunk(leg) {
             self.on_trunk_refused(node, now, leg, tx, response);
-        } else {
+        } else if !self.deflect(node, now, leg, tx, response) {
             self.on_fork_failed(node, now, leg, tx, FarEnd::of(response));
         }
     }
@@ -222,7 +224,10 @@ impl Call {
         // RFC 3261 §21.6: a 6xx speaks for the person, not for the phone.
         let declined = far.status.is_some_and(|status| status.as_u16() >= 600);
         if declined || forks.invites.is_empty() {
-            let far = forks.refused.unwrap_or_default();
+            let (others, far) = (std::mem::take(&mut forks.invites), forks.refused);
+            let far = far.unwrap_or_default();
+            let why = refused_elsewhere(far.status);
+            self.cancel_forks(node, now, leg, Forks { invites: others, ..Forks::default() }, &why);
             self.leg_failed(node, now, leg, failure_of(far.status), far);
         }
     }
@@ -259,7 +264,7 @@ impl Call {
         if !matches!(&self.stage, Stage::Ringing { ring, .. } if ring.leg == leg) {
             return;
         }
-        let Some(agent) = self.drop_ring(node, now) else { return };
+        let Some(agent) = self.drop_ring(node, now, Cause::Normal) else { return };
         self.tell_attempt_failed(node, now, agent.clone(), why.into(), status);
         let (tenant, work) = (self.tenant.clone(), self.work());
         node.router.handle_input(now, Input::AttemptFailed { tenant, work, agent, why });
@@ -277,7 +282,9 @@ impl Call {
             node.ignored += 1;
             return;
         }
-        let Some(agent) = self.drop_ring(node, now) else { return };
+        let rang_out = matches!(why, CancelReason::RingTimeout);
+        let cause = if rang_out { Cause::NoAnswer } else { Cause::Normal };
+        let Some(agent) = self.drop_ring(node, now, cause) else { return };
         if let Some(end) = AttemptEnd::of_cancel(why) {
             self.tell_attempt_failed(node, now, agent, end, None);
         }
@@ -298,18 +305,30 @@ impl Call {
     }
 
     /// Stops ringing, if an agent rings: the caller waits again. Says who rang.
-    pub(super) fn drop_ring(&mut self, node: &mut Node, now: Instant) -> Option<AgentId> {
+    pub(super) fn drop_ring(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        cause: Cause,
+    ) -> Option<AgentId> {
         let Stage::Ringing { step, queue, ring } = &self.stage else { return None };
         let (step, queue, leg, agent) = (*step, queue.clone(), ring.leg, ring.agent.clone());
         self.stage = Stage::Queued { step, queue, announced: true };
-        self.hang_up(node, now, leg, Cause::Normal);
+        self.hang_up(node, now, leg, cause);
         Some(agent)
     }
 
     /// Cancels every INVITE of a leg.
-    pub(super) fn cancel_forks(&mut self, node: &mut Node, now: Instant, leg: LegId, forks: Forks) {
+    pub(super) fn cancel_forks(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        forks: Forks,
+        why: &str,
+    ) {
         for fork in forks.invites {
-            self.cancel_fork(node, now, leg, fork);
+            self.cancel_fork(node, now, leg, fork, why);
         }
     }
 }
@@ -318,7 +337,7 @@ impl Call {
 fn failure_of(status: Option<StatusCode>) -> AttemptFailure {
     match status.map_or(0, StatusCode::as_u16) {
         486 | 600 => AttemptFailure::Busy,
-        403 | 487 | 603..=699 => AttemptFailure::Rejected,
+        300..=399 | 403 | 487 | 603..=699 => AttemptFailure::Rejected,
         0 | 404 | 408 | 410 | 480 | 502..=504 => AttemptFailure::Unreachable,
         _ => AttemptFailure::Error,
     }
@@ -337,21 +356,4 @@ fn telling(status: Option<StatusCode>) -> u8 {
 
 fn failure_of_some(status: StatusCode) -> AttemptFailure {
     failure_of(Some(status))
-}
-
-/// A display name as a quoted string (RFC 3261 §25.1), with the space that follows it.
-fn quoted(name: &str) -> String {
-    if name.is_empty() {
-        return String::new();
-    }
-    let mut text = String::with_capacity(name.len() + 3);
-    text.push('"');
-    for c in name.chars().filter(|c| !c.is_control()) {
-        if matches!(c, '"' | '\\') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text.push_str("\" ");
-    text
 }

@@ -6,7 +6,7 @@ use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Message};
 
 use super::early::forget_early;
-use super::far_end::FarEnd;
+use super::far_end::{COMPLETED_ELSEWHERE, FarEnd};
 use super::hold::Held;
 use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
 use super::model::Then;
@@ -36,7 +36,7 @@ impl Call {
             return;
         };
         let (offer, early) = (taken.offer.clone(), taken.early.answer.clone());
-        self.cancel_forks(node, now, leg, forks);
+        self.cancel_forks(node, now, leg, forks, COMPLETED_ELSEWHERE);
         let far = FarEnd::of(response);
         if self.take_dialog(node, now, leg, taken, response).is_none() {
             return self.leg_failed(node, now, leg, AttemptFailure::Error, far);
@@ -125,7 +125,6 @@ impl Call {
         }
         let Some(role) = self.far_mut(leg).map(|far| far.role.clone()) else { return };
         self.stop_dialling(node);
-        self.narrative.far = None;
         self.narrative.connected = Some(now);
         if let Role::Trunk(trunk) = &role {
             self.trunk = Some(trunk.clone());
@@ -159,6 +158,8 @@ impl Call {
         let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
         let held = Held::default(); // what it really is comes next
+        // Whoever did not take the call before has nothing to do with its end.
+        self.narrative.far = None;
         self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording, held } };
         self.begin_held(node, now);
     }

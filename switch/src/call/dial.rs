@@ -10,6 +10,7 @@ use super::far_end::FarEnd;
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Dial, Goal, Party, Then};
 use super::refusal::Refusal;
+use super::sent_on::By;
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::{Alarm, Node};
@@ -84,7 +85,15 @@ impl Call {
     ) {
         let goal = match routing::dial(&self.directory, &self.tenant, None, to) {
             Ok(Dialled::Agent(agent)) => Goal::Agent(agent),
-            Ok(Dialled::Outside(to)) => Goal::Outside(to),
+            Ok(Dialled::Outside(to)) => {
+                // The flow of a number sends its calls on.
+                if let Some(number) = self.number.clone() {
+                    let rang = self.narrative.queue.is_some();
+                    let why = if rang { "no-answer" } else { "unconditional" };
+                    self.sent_on.add(By::Number(number), why);
+                }
+                Goal::Outside(to)
+            }
             Ok(inside) => {
                 let steps = self.steps_of(inside);
                 return self.take_steps(node, now, steps);
@@ -276,8 +285,9 @@ impl Call {
         now: Instant,
         agent: &AgentId,
         to: &str,
-        why: &str,
+        why: &'static str,
     ) {
+        self.ring_anew(node);
         let Some(dial) = &mut self.dialling else { return };
         dial.forwards += 1;
         if dial.forwards > FORWARDS {
@@ -286,10 +296,12 @@ impl Call {
         }
         match routing::dial(&self.directory, &self.tenant, Some(agent), to) {
             Ok(dialled) => {
-                let (agent, to, why) = (agent.clone(), to.to_owned(), why.to_owned());
-                let told = Decided::Forward { agent: agent.clone(), to: to.clone(), why };
+                let (agent, to) = (agent.clone(), to.to_owned());
+                let (of, reason) = (agent.clone(), why.to_owned());
+                let told = Decided::Forward { agent: of, to: to.clone(), why: reason };
                 self.narrative.decide(node, now, told);
-                self.tell(node, now, EventKind::CallForwarded { agent, to });
+                self.sent_on.add(By::Agent(agent.clone()), why);
+                self.tell(node, now, EventKind::CallForwarded { agent, to, reason: why });
                 self.redirect(node, now, dialled);
             }
             Err(refused) => {
@@ -341,7 +353,9 @@ impl Call {
     pub(super) fn take_steps(&mut self, node: &mut Node, now: Instant, steps: Vec<Step>) {
         self.silence(node);
         self.stop_dialling(node);
-        self.steps = steps;
+        if !self.enter_flow(steps) {
+            return self.end(node, now, Cause::NoRoute, EndedBy::Engine);
+        }
         if self.is_unanswered() {
             return self.answer(node, now);
         }
@@ -360,6 +374,9 @@ impl Call {
             }
             Then::Join | Then::Dial(_) => self.refuse_by_far_end(node, now, &dial.goal, failure),
             Then::Beside => self.beside_failed(node, now, failure),
+        }
+        if !matches!(self.stage, Stage::Ending(_)) {
+            self.narrative.far = None;
         }
     }
 
@@ -384,6 +401,16 @@ impl Call {
         dial.trunks = VecDeque::new();
         let failure = Failure::new(Cause::NoAnswer, "rang as long as it may");
         self.dial_failed(node, now, failure);
+    }
+
+    /// Whoever is called now may ring as long as anybody; but the API's patience is one.
+    fn ring_anew(&mut self, node: &mut Node) {
+        if self.is_dialling_first() {
+            return;
+        }
+        if let Some(before) = self.dialling.as_mut().and_then(|dial| dial.until.take()) {
+            node.alarms.remove(&(before, Alarm::Dial(self.id)));
+        }
     }
 
     /// Sets when ringing is given up.

@@ -38,6 +38,7 @@ impl Call {
             // A caller may hang up before the answer (§15): as with a CANCEL.
             Method::Bye => {
                 node.reply(now, tx, StatusCode::OK);
+                self.note_far(request);
                 self.end(node, now, Cause::CallerAbandoned, EndedBy::Caller);
             }
             Method::Update => {

@@ -3,6 +3,7 @@
 
 use base::{Instant, LegId};
 use sip::ClientTx;
+use sip::stir::Verdict;
 
 use super::leg::{Ack, Established, Leg, Signalling};
 use super::{Call, Stage};
@@ -116,6 +117,7 @@ impl Call {
             talk_ms: talk.map(millis),
             agent: told.agent.clone(),
             recording: told.recording,
+            reason: told.reason.clone(),
         };
         let record = CallRecord {
             tenant: self.tenant,
@@ -125,7 +127,15 @@ impl Call {
             number: self.number,
             queue: told.queue.clone(),
             agent: told.agent.clone(),
+            from_name: self.from.name(),
             from: self.from.number,
+            verstat: self.verdict.as_ref().map(Verdict::verstat),
+            attestation: self
+                .verdict
+                .as_ref()
+                .and_then(Verdict::attestation)
+                .map(|a| a.to_string()),
+            diversions: self.sent_on.told(),
             to: self.to,
             started_at: node.wall(told.started),
             answered_at: told.answered.map(|answered| node.wall(answered)),
@@ -138,6 +148,7 @@ impl Call {
             sip_status: far.status.unwrap_or_else(|| cause.sip_status()).as_u16(),
             q850: far.q850().unwrap_or_else(|| cause.q850()),
             ended_by: by,
+            reason: told.reason.take(),
             recording: told.recording,
             legs,
             ladder,

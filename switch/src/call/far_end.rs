@@ -1,7 +1,7 @@
 //! What the far end says of why it does not take a call, or why it hangs up, carried from one leg
 //! to the other (RFC 3326, RFC 3398 §7.2.4.1 and §8.2.6.1).
 
-use sip::header::{Q850, Reason};
+use sip::header::{Q850, Reason, ReasonProtocol};
 use sip::{Message, StatusCode};
 
 use crate::Cause;
@@ -13,13 +13,28 @@ pub(super) struct FarEnd {
     pub(super) status: Option<StatusCode>,
     /// The cause that it gave itself.
     pub(super) q850: Option<Q850>,
+    /// The SIP status that a request of its gave as its reason, such as 200 for a call that was
+    /// completed elsewhere.
+    pub(super) sip: Option<StatusCode>,
 }
+
+/// Other phones of one who has answered are cancelled with it, so that they show no missed call.
+pub(super) const COMPLETED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+/// Of a Reason that is kept, so many values and characters at most.
+const MOST_REASONS: usize = 3;
+const LONGEST_REASON: usize = 200;
 
 impl FarEnd {
     /// Of a response, or of a BYE.
     pub(super) fn of(message: &Message) -> Self {
         let status = message.status().filter(|status| status.is_final());
-        Self { status, q850: Reason::cause_of(message) }
+        let is_sip = |reason: Reason| match reason.protocol {
+            ReasonProtocol::Sip => reason.cause.and_then(StatusCode::new),
+            _ => None,
+        };
+        let sip = Reason::all(message).find_map(is_sip).filter(|_| status.is_none());
+        Self { status, q850: Reason::cause_of(message), sip }
     }
 
     /// Why the call ends by it.
@@ -69,6 +84,20 @@ impl FarEnd {
     }
 }
 
+/// What a peer's Reason says, for the record: what of it can be read, parameters that are not
+/// known (such as `location`, RFC 8606) left out.
+pub(super) fn reason_of(message: &Message) -> Option<String> {
+    let all: Vec<String> =
+        Reason::all(message).take(MOST_REASONS).map(|reason| reason.to_string()).collect();
+    let text: String = all.join(", ").chars().take(LONGEST_REASON).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Why the other phones of an agent stop ringing when one of them has refused for all.
+pub(super) fn refused_elsewhere(status: Option<StatusCode>) -> String {
+    Reason::sip(status.unwrap_or(StatusCode::DECLINE), None).to_string()
+}
+
 /// A Reason in our words, with the far end's cause if it gave one.
 pub(super) fn reason(cause: Cause, q850: Option<u8>) -> String {
     let number = q850.unwrap_or_else(|| cause.q850());
@@ -85,7 +114,7 @@ mod tests {
     use super::*;
 
     fn far(status: u16, q850: Option<u16>) -> FarEnd {
-        FarEnd { status: StatusCode::new(status), q850: q850.and_then(Q850::new) }
+        FarEnd { status: StatusCode::new(status), q850: q850.and_then(Q850::new), sip: None }
     }
 
     #[test]

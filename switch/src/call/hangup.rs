@@ -2,11 +2,12 @@
 
 use base::{Instant, LegId};
 use routing::Input;
+use sip::header::Reason;
 use sip::{Message, Method, Name, ServerTx, StatusCode};
 
 use super::early::forget_early;
 use super::ending::Ending;
-use super::far_end::{FarEnd, reason};
+use super::far_end::{FarEnd, reason, reason_of};
 use super::leg::{Ack, Established, Role, Signalling};
 use super::refusal::Refusal;
 use super::{Call, Stage, stream};
@@ -25,7 +26,6 @@ impl Call {
         bye: &Message,
     ) {
         node.reply(now, tx, StatusCode::OK);
-        let far = FarEnd::of(bye);
         let by = self.side_of(leg);
         self.forget_dialog(node, leg);
         if self.transferor_left(node, now, leg) {
@@ -37,12 +37,21 @@ impl Call {
             // Both sides hung up at once, or an agent's leg that was being closed anyway.
             (Stage::Ending(_), _) => {}
             _ if is_talking => {
-                self.narrative.far = Some(far);
+                self.note_far(bye);
                 self.end(node, now, Cause::Normal, by);
             }
-            (_, EndedBy::Caller) => self.end(node, now, Cause::CallerAbandoned, by),
+            (_, EndedBy::Caller) => {
+                self.note_far(bye);
+                self.end(node, now, Cause::CallerAbandoned, by);
+            }
             _ => {}
         }
+    }
+
+    /// Keeps what a peer says of why it hangs up, or gives up.
+    pub(super) fn note_far(&mut self, request: &Message) {
+        self.narrative.far = Some(FarEnd::of(request));
+        self.narrative.reason = reason_of(request);
     }
 
     /// Who it is that hangs up on a leg.
@@ -114,7 +123,10 @@ impl Call {
         let Some(known) = self.leg_mut(leg) else { return };
         stream::close(node, known);
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
-            Signalling::Ringing(forks) => self.cancel_forks(node, now, leg, forks),
+            Signalling::Ringing(forks) => {
+                let why = self.reason(cause);
+                self.cancel_forks(node, now, leg, forks, &why);
+            }
             Signalling::Up(mut up) => match &mut up.ack {
                 Ack::Awaited { then_bye, first: true, .. } => {
                     *then_bye = true;
@@ -133,6 +145,16 @@ impl Call {
         }
     }
 
+    /// The Reason of a BYE or CANCEL of ours: the other side's own, as far as it gave one.
+    fn reason(&self, cause: Cause) -> String {
+        let far = self.narrative.far.unwrap_or_default();
+        let ours = reason(cause, far.q850());
+        match far.sip {
+            Some(status) => format!("{}, {ours}", Reason::sip(status, None)),
+            None => ours,
+        }
+    }
+
     /// Our BYE.
     pub(super) fn send_bye(
         &mut self,
@@ -145,8 +167,7 @@ impl Call {
         let owner = self.leg_ref(leg);
         self.drop_timer(node, leg);
         let Established { mut dialog, flow, .. } = up;
-        let q850 = self.narrative.far.and_then(FarEnd::q850);
-        let bye = dialog.request(Method::Bye).header(Name::REASON, reason(cause, q850));
+        let bye = dialog.request(Method::Bye).header(Name::REASON, self.reason(cause));
         let bye = node.endpoint.request(now, flow, bye);
         node.index.clients.insert(bye, owner);
         if let Some(known) = self.leg_mut(leg) {

@@ -5,14 +5,17 @@ mod abandon;
 mod agent_call;
 mod answering;
 mod attempt;
+mod beginning;
 mod bridge;
 mod caller;
+mod deflect;
 mod dial;
 mod digits;
 mod early;
 mod ending;
 mod far_end;
 mod hangup;
+mod help;
 mod hold;
 mod in_dialog;
 
@@ -23,6 +26,7 @@ mod narrative;
 mod negotiation;
 mod next_hop;
 mod originate;
+mod outgoing;
 mod outside;
 mod peer;
 mod presence;
@@ -30,6 +34,7 @@ mod progress;
 mod refresh;
 mod refusal;
 mod reliable;
+mod sent_on;
 mod setup;
 mod sign;
 mod signature;
@@ -44,9 +49,11 @@ use std::sync::Arc;
 
 use base::{AgentId, CallId, Instant, QueueId, TenantId, TrunkId};
 use routing::{CancelReason, Decision, Directory, E164, Refusal as QueueRefusal, WorkId};
+use sip::stir::Verdict;
 use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::agent_call::AgentInvitation;
+use self::caller::WhoCalls;
 pub(crate) use self::join::Join;
 use self::leg::{Leg, Role};
 pub(crate) use self::model::Inviter;
@@ -54,6 +61,7 @@ use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
 pub(crate) use self::refusal::Refusal;
+use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
 use self::transfer::Transfer;
 use crate::config::Prompts;
@@ -78,6 +86,14 @@ pub(crate) struct Call {
     /// The provisioned number, when the tenant has it.
     number: Option<String>,
     from: Party,
+    /// What else is known of the caller.
+    who: WhoCalls,
+    /// Who has sent it on.
+    sent_on: SentOn,
+    /// What the signature of the caller's number is worth, if it was looked at.
+    verdict: Option<Verdict>,
+    /// How often it may still be passed on (Max-Forwards).
+    hops: u8,
     /// Header fields of the trunk's INVITE that go on to agents, by the trunk's rules.
     passed_on: Vec<(String, String)>,
     to: String,
@@ -85,6 +101,8 @@ pub(crate) struct Call {
     caller_id: Option<E164>,
     /// Where it goes, step by step.
     steps: Vec<routing::Step>,
+    /// How many flows it has been in.
+    flows: u8,
     /// Whoever called; for a call of the API's, whom it rang first.
     caller: Leg,
     /// Whoever was called and rings or talks, and such legs that are being closed.
@@ -114,8 +132,8 @@ pub(crate) enum Signal {
     Ack(base::LegId, ServerTx, Message),
     /// It did not come.
     AckMissing(base::LegId, ServerTx),
-    /// The peer cancelled its INVITE.
-    Cancelled(base::LegId, ServerTx),
+    /// The peer cancelled its INVITE, with this if it said so itself.
+    Cancelled(base::LegId, ServerTx, Option<Message>),
     /// A request within a leg's dialog.
     Request(base::LegId, ServerTx, Message),
     /// A response to a request of ours.
@@ -167,7 +185,9 @@ impl Call {
             Signal::Media(leg, event) => self.on_media(node, now, leg, event),
             Signal::Ack(leg, tx, ack) => self.on_ack(node, now, leg, tx, &ack),
             Signal::AckMissing(leg, tx) => self.on_ack_missing(node, now, leg, tx),
-            Signal::Cancelled(leg, tx) => self.on_cancelled(node, now, leg, tx),
+            Signal::Cancelled(leg, tx, cancel) => {
+                self.on_cancelled(node, now, leg, tx, cancel.as_ref());
+            }
             Signal::Request(leg, tx, request) => self.on_request(node, now, leg, tx, &request),
             Signal::Response(leg, tx, response) => {
                 self.on_response(node, now, leg, tx, &response);

@@ -93,6 +93,13 @@ pub(crate) struct Party {
     pub(super) display: String,
 }
 
+impl Party {
+    /// The display name; none if it is empty.
+    pub(super) fn name(&self) -> Option<String> {
+        (!self.display.is_empty()).then(|| self.display.clone())
+    }
+}
+
 /// Where a call stands.
 pub(super) enum Stage {
     /// The caller's media port is being opened; nothing has been answered.

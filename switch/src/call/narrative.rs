@@ -21,6 +21,8 @@ pub(crate) struct Narrative {
     pub(super) recording: Option<RecordingId>,
     /// What the far end said of why it does not take the call, or hangs up.
     pub(super) far: Option<FarEnd>,
+    /// The same as it stood in its Reason, if it hung up or gave up.
+    pub(super) reason: Option<String>,
     /// Legs that are over already.
     pub(super) legs: Vec<LegRecord>,
     pub(crate) ladder: Ladder,
@@ -40,6 +42,7 @@ impl Narrative {
             agent: None,
             recording: None,
             far: None,
+            reason: None,
             legs: Vec::new(),
             ladder,
             decisions: Vec::new(),

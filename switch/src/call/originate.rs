@@ -6,10 +6,10 @@ use std::sync::Arc;
 use base::{AgentId, CallId, Duration, Instant, TenantId};
 use routing::{Dialled, Directory, E164};
 
+use super::beginning::Beginning;
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Origin, Party, Then};
-use super::setup::Opening;
-use super::{Call, Narrative, Stage};
+use super::{Call, Stage};
 use crate::Cause;
 use crate::api::{ApiError, First, Originate};
 use crate::event::EventKind;
@@ -96,31 +96,11 @@ impl Call {
         // Whose the first leg is becomes certain when it is made.
         let role = Role::Agent(agent.clone());
         let caller = Leg::new(node.next_leg(), role, Signalling::Gone, origin_id);
-        let mut call = Self {
-            id,
-            tenant,
-            directory,
-            prompts: Arc::clone(&node.prompts),
-            origin: Origin::Api,
-            direction,
-            trunk: None,
-            number: None,
-            from: Party { number: agent.to_string(), display },
-            to,
-            caller_id: asked.caller_id,
-            steps: Vec::new(),
-            caller,
-            far: Vec::new(),
-            stage: Stage::Opening(Opening { goal: None }),
-            dialling: None,
-            transfer: None,
-            admitted: false,
-            admitted_outbound: false,
-            on_trunks: Vec::new(),
-            engaged: Vec::new(),
-            passed_on: Vec::new(),
-            narrative: Narrative::new(now, ladder),
-        };
+        let (origin, from) = (Origin::Api, Party { number: agent.to_string(), display });
+        let beginning =
+            Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
+        let caller_id = asked.caller_id;
+        let mut call = Self { caller_id, ..Self::new(node, now, id, beginning) };
         call.narrative.agent = Some(agent.clone());
         let is_emergency = matches!(&first, Goal::Outside(to) if to.is_emergency())
             || matches!(&second, Dialled::Outside(to) if to.is_emergency());
@@ -128,14 +108,7 @@ impl Call {
             let reason = refusal.reason();
             ApiError::Refused { cause: refusal.cause, reason }
         })?;
-        let started = EventKind::CallStarted {
-            direction: call.direction,
-            trunk: None,
-            agent: Some(agent),
-            from: call.from.number.clone(),
-            to: call.to.clone(),
-        };
-        call.tell(node, now, started);
+        call.tell_started(node, now, Some(agent));
         call.dial(node, now, first, Then::Dial(second));
         if call.dialling.is_some() {
             call.give_up_at(node, now + asked.timeout);

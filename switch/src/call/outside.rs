@@ -10,8 +10,8 @@ use sip::{ClientTx, Message, StatusCode, UriBuf, digest};
 use super::Call;
 use super::dial::Failure;
 use super::early::forget_early;
-use super::far_end::FarEnd;
-use super::leg::{Fork, Forks, Role, Signalling};
+use super::far_end::{FarEnd, reason};
+use super::leg::{Fork, Forks, Leg, Role, Signalling};
 use super::refresh::timed;
 use super::reliable::Early;
 use crate::Cause;
@@ -82,16 +82,16 @@ impl Call {
     /// Our port for the trunk is open: which way is it?
     pub(super) fn seek_trunk(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let owner = self.leg_ref(leg);
-        let Some(dial) = &mut self.dialling else { return };
+        let Some(dial) = &self.dialling else { return };
         let Some(trunk) = dial.trunk.clone().filter(|_| dial.leg == Some(leg)) else { return };
         let uris = node.trunk_states.in_order(&trunk);
-        let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size);
-        let ask = Ask {
-            identity: Some(trunk),
-            size,
-            urgent: matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency()),
-            ..Ask::new(PathFor::Leg(owner), uris)
-        };
+        let urgent = matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency());
+        let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size)
+            + self.sent_on.size()
+            + if urgent { self.location_size() } else { 0 };
+        let identity = Some(trunk);
+        let ask = Ask { identity, size, urgent, ..Ask::new(PathFor::Leg(owner), uris) };
+        let Some(dial) = &mut self.dialling else { return };
         dial.path = Some(node.paths.ask(now, ask));
     }
 
@@ -107,7 +107,7 @@ impl Call {
             PathEvent::Ready { uri, flow, .. } => self.invite_trunk(node, now, leg, &uri, flow),
             PathEvent::Silent { path } => {
                 if let Some(forks) = self.take_forks(leg) {
-                    self.cancel_forks(node, now, leg, forks);
+                    self.cancel_forks(node, now, leg, forks, &reason(Cause::NoAnswer, None));
                 }
                 node.paths.next(now, path, PathFault::Silent);
             }
@@ -122,7 +122,7 @@ impl Call {
         }
     }
 
-    fn take_forks(&mut self, leg: LegId) -> Option<Forks> {
+    pub(super) fn take_forks(&mut self, leg: LegId) -> Option<Forks> {
         match &mut self.leg_mut(leg)?.signalling {
             Signalling::Ringing(forks) => Some(std::mem::take(forks)),
             _ => None,
@@ -153,8 +153,8 @@ impl Call {
         self.send_fork(node, now, leg, flow, invite, offer);
     }
 
-    /// Sends an INVITE, which is the leg's only one.
-    fn send_fork(
+    /// Sends an INVITE of a leg, beside those of it that are out.
+    pub(super) fn send_fork(
         &mut self,
         node: &mut Node,
         now: Instant,
@@ -168,9 +168,13 @@ impl Call {
         let tx = node.endpoint.request(now, flow, invite.clone());
         node.index.clients.insert(tx, owner);
         let fork = Fork { tx, flow, invite, offer, early: Early::default() };
-        if let Some(known) = self.leg_mut(leg) {
-            let forks = Forks { invites: vec![fork], rings: false, refused: None };
-            known.signalling = Signalling::Ringing(forks);
+        match self.leg_mut(leg) {
+            Some(Leg { signalling: Signalling::Ringing(forks), .. }) => forks.invites.push(fork),
+            Some(known) => {
+                let forks = Forks { invites: vec![fork], rings: false, refused: None };
+                known.signalling = Signalling::Ringing(forks);
+            }
+            None => {}
         }
         if let Some(dial) = &self.dialling
             && let Some(path) = dial.path
@@ -239,7 +243,7 @@ impl Call {
         }
     }
 
-    fn take_fork(&mut self, leg: LegId, tx: ClientTx) -> Option<Fork> {
+    pub(super) fn take_fork(&mut self, leg: LegId, tx: ClientTx) -> Option<Fork> {
         match &mut self.leg_mut(leg)?.signalling {
             Signalling::Ringing(forks) => {
                 let at = forks.invites.iter().position(|fork| fork.tx == tx)?;
@@ -325,12 +329,19 @@ impl Call {
     }
 
     /// Gives up an INVITE: cancelled, and remembered for a late answer.
-    pub(super) fn cancel_fork(&mut self, node: &mut Node, now: Instant, leg: LegId, fork: Fork) {
+    pub(super) fn cancel_fork(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        fork: Fork,
+        why: &str,
+    ) {
         let (call, owner) = (self.id, self.leg_ref(leg));
         forget_early(node, &fork);
         let Fork { tx, flow, invite, .. } = fork;
         node.index.unbind_connection(&flow, owner);
-        node.endpoint.cancel(now, tx);
+        node.endpoint.cancel_because(now, tx, why);
         let until = now + STRAY_LIFE;
         node.remember_stray(tx, Stray { call, leg, flow, invite, taken: None, until });
         if let Some(known) = self.leg_mut(leg) {

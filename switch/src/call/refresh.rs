@@ -9,7 +9,8 @@ use sip::{
     SessionTimerOutput, StatusCode, TooSmall, glare_pause,
 };
 
-use super::leg::{Ack, Established, Leg, Signalling};
+use super::early::forget_early;
+use super::leg::{Ack, Established, Fork, Leg, Signalling};
 use super::negotiation::SDP;
 use super::{Call, Stage};
 use crate::node::{ALLOW, Alarm, Node};
@@ -117,6 +118,36 @@ impl Call {
         let tx = node.endpoint.request(now, flow, request);
         node.index.clients.insert(tx, owner);
         *refreshing = Some(Refreshing { tx, invite });
+    }
+
+    /// A 422 to an INVITE of ours: it is sent again with the interval that the peer takes (RFC 4028
+    /// §7.3). `false` if it is none, or says nothing that could be done.
+    pub(super) fn ask_for_longer(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        tx: ClientTx,
+        response: &Message,
+    ) -> bool {
+        let is_too_small = response.status() == Some(StatusCode::SESSION_INTERVAL_TOO_SMALL);
+        let Some(known) = self.leg_mut(leg).filter(|_| is_too_small) else { return false };
+        if !known.timer.on_too_small(response) {
+            return false;
+        }
+        let Some(fork) = self.take_fork(leg, tx) else { return false };
+        let owner = self.leg_ref(leg);
+        node.index.unbind_connection(&fork.flow, owner);
+        forget_early(node, &fork);
+        let Fork { flow, mut invite, offer, .. } = fork;
+        invite.remove(Name::SESSION_EXPIRES);
+        invite.remove(Name::MIN_SE);
+        invite.next_cseq();
+        if let Some(known) = self.leg_mut(leg) {
+            invite = known.timer.put(invite);
+        }
+        self.send_fork(node, now, leg, flow, invite, offer);
+        true
     }
 
     /// Whether a transaction of ours refreshes the leg's dialog.

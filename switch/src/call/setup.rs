@@ -6,15 +6,17 @@ use std::sync::Arc;
 use base::{CallId, FlowId, Instant, TenantId};
 use routing::{Directory, Step};
 use sip::header::OptionTags;
+use sip::stir::Verdict;
 use sip::{Flow, Message, ServerTx};
 
-use super::caller::caller;
+use super::beginning::{Beginning, hops_of};
+use super::caller::{Caller, caller};
 use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
 use super::outside::codecs_of;
 use super::refusal::Refusal;
-use super::{Call, Inviter, Narrative, Party, Stage};
+use super::{Call, Inviter, Party, Stage};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
 use crate::node::{EXTENSIONS, Node};
@@ -30,6 +32,8 @@ pub(crate) struct Invitation {
     pub(crate) dialled: String,
     /// Who calls, when that is known better than From says.
     pub(crate) from: Option<Party>,
+    /// What the signature of the caller's number is worth, if it was looked at.
+    pub(crate) verdict: Option<Verdict>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) destination: Destination,
 }
@@ -73,45 +77,26 @@ impl Call {
     pub(crate) fn begin(node: &mut Node, now: Instant, invitation: Invitation) -> Self {
         let id = CallId::generate(node.wall(now), &mut node.rng);
         let Invitation { tx, flow, invite, inviter, tenant, .. } = invitation;
-        let Invitation { dialled, from, directory, destination, .. } = invitation;
+        let Invitation { dialled, from, verdict, directory, destination, .. } = invitation;
         let mut ladder =
             Ladder::new(node.config.limits.ladder_messages, node.config.limits.ladder_bytes);
         node.pending.claim(invite.call_id(), &mut ladder);
         let offer = media_of(&invite);
         let unsupported = unsupported_extensions(&invite);
-        let (from, passed_on) = caller(&directory, &inviter.origin(), &invite, from);
+        let origin = inviter.origin();
+        let Caller { party, who, sent_on, passed_on } = caller(&directory, &origin, &invite, from);
+        let (direction, hops) = (destination.direction(&origin), hops_of(&invite));
         let origin_id = u64::from(node.rng.next_u32());
         let sip_call = invite.call_id().to_owned();
         let pending = Box::new(Pending::new(node.rng.hex::<8>()));
         let signalling = Signalling::Invited { tx, flow, invite, pending };
         let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
         caller.name(node, id, &sip_call);
-        let origin = inviter.origin();
-        let mut call = Self {
-            id,
-            tenant,
-            directory,
-            prompts: Arc::clone(&node.prompts),
-            direction: destination.direction(&origin),
-            trunk: origin.trunk().cloned(),
-            origin,
-            number: None,
-            from,
-            to: dialled,
-            caller_id: None,
-            steps: Vec::new(),
-            caller,
-            far: Vec::new(),
-            stage: Stage::Opening(Opening { goal: None }),
-            dialling: None,
-            transfer: None,
-            admitted: false,
-            admitted_outbound: false,
-            on_trunks: Vec::new(),
-            engaged: Vec::new(),
-            passed_on,
-            narrative: Narrative::new(now, ladder),
-        };
+        let (from, to) = (party, dialled);
+        let beginning =
+            Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
+        let mut call =
+            Self { who, sent_on, passed_on, verdict, hops, ..Self::new(node, now, id, beginning) };
         let short_timer = call.short_timer();
         call.wish_reliably(node);
         let owner = call.leg_ref(call.caller.id);
@@ -122,14 +107,8 @@ impl Call {
         } else if let Some(trunk) = call.origin.trunk().and_then(|id| call.directory.trunk(id)) {
             call.caller.codecs = codecs_of(trunk);
         }
-        let started = EventKind::CallStarted {
-            direction: call.direction,
-            trunk: call.trunk.clone(),
-            agent: call.origin.agent().cloned(),
-            from: call.from.number.clone(),
-            to: call.to.clone(),
-        };
-        call.tell(node, now, started);
+        call.tell_started(node, now, call.origin.agent().cloned());
+        call.tell_verdict(node, now);
         let is_emergency = destination.is_emergency();
         let opened = call
             .take_destination(node, now, destination)
@@ -165,6 +144,7 @@ impl Call {
         let routed = Decided::Route { flow: flow.clone(), reasons: reasons.clone() };
         self.narrative.decide(node, now, routed);
         self.tell(node, now, EventKind::CallRouted { flow, reasons });
+        self.take_first_branches(node, now);
         Ok(())
     }
 

@@ -23,13 +23,14 @@ impl Call {
 
     fn identity(&self, node: &Node, now: Instant) -> Option<String> {
         let dial = self.dialling.as_ref()?;
-        let Goal::Outside(Destination::Number(dest)) = &dial.goal else { return None };
+        let Goal::Outside(to @ Destination::Number(dest)) = &dial.goal else { return None };
         let trunk = self.directory.trunk(dial.trunk.as_ref()?)?;
         let key = trunk.stir.as_ref()?.sign.as_ref()?;
-        let agent = self.origin.agent().or(self.narrative.agent.as_ref());
-        let known = || self.directory.caller_number(&self.tenant, agent);
-        let orig = self.caller_id.clone().or_else(known)?;
+        let shown = self.shown(trunk, to);
+        let orig = shown.number?;
         let attestation = match routing::attestation(&self.directory, &self.tenant, &orig) {
+            // Somebody else's call that is sent on: all that we know is where it came from.
+            _ if shown.is_foreign => Attestation::C,
             routing::Attestation::A => Attestation::A,
             routing::Attestation::B => Attestation::B,
             routing::Attestation::C => Attestation::C,

@@ -1,6 +1,6 @@
 //! The steps of a flow: play, queue, hang up; and what the router says of a call that waits.
 
-use base::{Instant, LegId, PromptId, QueueId};
+use base::{FlowId, Instant, LegId, PromptId, QueueId};
 use media::{Command, PlayId};
 use routing::{Decision, HangupCause, Input, Refusal, Step};
 
@@ -9,6 +9,9 @@ use crate::event::EventKind;
 use crate::node::Node;
 use crate::record::Decided;
 use crate::{Cause, EndedBy};
+
+/// A call is in so many flows at most: those that dial each other's numbers lead in a circle.
+const MOST_FLOWS: u8 = 16;
 
 impl Call {
     /// Begins a step; after the last one the call ends, with the cause given.
@@ -34,10 +37,53 @@ impl Call {
                 Some(Step::Dial { to, ring_s }) => {
                     return self.dial_step(node, now, step, &to, ring_s);
                 }
+                Some(Step::Branch { signature, flow }) => {
+                    if !signature.contains(&self.signature()) {
+                        step += 1;
+                    } else if self.branch(node, now, flow) {
+                        step = 0;
+                    } else {
+                        return self.end(node, now, Cause::NoRoute, EndedBy::Engine);
+                    }
+                }
                 Some(Step::Hangup { cause }) => {
                     return self.end(node, now, hangup_cause(cause), EndedBy::Engine);
                 }
                 None => return self.end(node, now, at_the_end, EndedBy::Engine),
+            }
+        }
+    }
+
+    /// Goes on in another flow. `false` if there is none, or if the call has been in so many that
+    /// they lead in a circle.
+    fn branch(&mut self, node: &mut Node, now: Instant, flow: FlowId) -> bool {
+        let Some(known) = self.directory.flow(&self.tenant, &flow) else { return false };
+        let steps = known.steps.clone();
+        if !self.enter_flow(steps) {
+            return false;
+        }
+        let reasons = vec![format!("the caller's signature is {:?}", self.signature().as_str())];
+        let decided = Decided::Route { flow: flow.clone(), reasons: reasons.clone() };
+        self.narrative.decide(node, now, decided);
+        self.tell(node, now, EventKind::CallRouted { flow, reasons });
+        true
+    }
+
+    /// The call is in this flow from here on. `false` if it has been in too many.
+    pub(super) fn enter_flow(&mut self, steps: Vec<Step>) -> bool {
+        self.flows = self.flows.saturating_add(1);
+        self.steps = steps;
+        self.flows <= MOST_FLOWS
+    }
+
+    /// The branches that a flow begins with are taken before the call is answered: where they lead
+    /// may turn callers away.
+    pub(super) fn take_first_branches(&mut self, node: &mut Node, now: Instant) {
+        while let Some(Step::Branch { signature, flow }) = self.steps.first().cloned() {
+            if !signature.contains(&self.signature()) {
+                self.steps.remove(0);
+            } else if !self.branch(node, now, flow) {
+                self.steps = vec![Step::Hangup { cause: HangupCause::Unavailable }];
             }
         }
     }
@@ -130,7 +176,7 @@ impl Call {
                 return;
             }
         };
-        self.drop_ring(node, now);
+        self.drop_ring(node, now, Cause::QueueTimeout);
         let (queue, reason) = (queue.clone(), reason.to_owned());
         self.narrative.decide(node, now, Decided::LeftQueue { queue, reason });
         self.stop_playing(node);

@@ -98,7 +98,7 @@ impl Call {
 
     /// Whether a URI is one of the tenant's, as a phone writes it that knows nothing else: the
     /// tenant's domain, or the address it registers at. A number is one whatever the host.
-    fn is_own_host(&self, uri: &Uri<'_>) -> bool {
+    pub(super) fn is_own_host(&self, uri: &Uri<'_>) -> bool {
         if !uri.is_sip() || uri.ip().is_some() {
             return true;
         }
@@ -164,6 +164,9 @@ impl Call {
         self.play_music(node, self.caller.id);
         self.narrative.decide(node, now, Decided::Transfer { by: asked.clone(), to: text.clone() });
         self.tell(node, now, EventKind::TransferStarted { by: asked, to: text.clone() });
+        if let Some(agent) = self.transferor() {
+            self.sent_on.add_transfer(agent);
+        }
         self.transfer = Some(Transfer { by: Some(by), was_recorded, notify, to: text });
         let goal = match to {
             Dialled::Agent(agent) => Goal::Agent(agent),
@@ -260,6 +263,7 @@ impl Call {
     pub(super) fn beside_failed(&mut self, node: &mut Node, now: Instant, failure: &Failure) {
         let Some(Transfer { by, was_recorded, notify, to }) = self.transfer.take() else { return };
         let cause = failure.cause;
+        self.sent_on.take_transfer_back();
         let asked = self.transferor();
         self.tell(node, now, EventKind::TransferFailed { by: asked, to, cause });
         let Some(by) = by else {

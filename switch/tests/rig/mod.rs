@@ -17,8 +17,8 @@ use bytes::Bytes;
 use media::{Codec, Command, PlayId, StreamId, StreamStats, WorkerId};
 use sip::{Flow, Message};
 use switch::{
-    ApiError, ApiReply, ApiRequest, CallRecord, Event, Input, Limits, Output, RecordCommand,
-    RequestId, SecurityEvent, Sizes, Switch, SwitchConfig, WorkerPorts,
+    AgentSettings, ApiError, ApiReply, ApiRequest, CallRecord, Event, Input, Limits, Output,
+    RecordCommand, RequestId, SecurityEvent, Sizes, Switch, SwitchConfig, WorkerPorts,
 };
 
 pub use agent::{Asked, own_uri};
@@ -51,6 +51,8 @@ pub struct Rig {
     /// Everything that was sent, ever.
     pub sent: Vec<(SocketAddr, Message)>,
     pub events: Vec<Event>,
+    /// What was to be kept of agents' phones.
+    pub settings: Vec<AgentSettings>,
     pub records: Vec<CallRecord>,
     pub commands: Vec<Command>,
     pub recordings: Vec<RecordCommand>,
@@ -106,6 +108,7 @@ impl Rig {
             wire: VecDeque::new(),
             sent: Vec::new(),
             events: Vec::new(),
+            settings: Vec::new(),
             records: Vec::new(),
             commands: Vec::new(),
             recordings: Vec::new(),
@@ -170,6 +173,7 @@ impl Rig {
                 }
                 Output::Media { command, .. } => self.obey(command),
                 Output::Record(command) => self.recordings.push(command),
+                Output::Settings(settings) => self.settings.push(*settings),
                 Output::Event(event) => self.events.push(event),
                 Output::CallEnded(record) => self.records.push(*record),
                 Output::Reply { id, reply } => self.replies.push((id, reply)),

@@ -142,7 +142,9 @@ mod tests {
             trunk: None,
             agent: None,
             from: String::new(),
+            from_name: None,
             to: String::new(),
+            diversions: Vec::new(),
         }
     }
 
@@ -154,6 +156,7 @@ mod tests {
             talk_ms: None,
             agent: None,
             recording: None,
+            reason: None,
         }
     }
 
