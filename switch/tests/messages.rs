@@ -58,10 +58,14 @@ fn a_message_to_nobody_is_404_and_to_an_agent_without_a_phone_480() {
         send(&mut rig, &mut asked);
         assert_eq!(status(&rig.expect(ALICE, "SIP/2.0 ")), expected, "{to}");
     }
-    let mut asked = message(&mut rig, "gina", "hello");
-    asked.uri = "sip:gina@globex.example".to_owned();
-    send(&mut rig, &mut asked);
-    assert_eq!(status(&rig.expect(ALICE, "SIP/2.0 ")), 404, "another tenant's");
+    rig.register(BOB, "bob");
+    for elsewhere in ["sip:gina@globex.example", "sip:bob@globex.example"] {
+        let mut asked = message(&mut rig, "gina", "hello");
+        asked.uri = elsewhere.to_owned();
+        send(&mut rig, &mut asked);
+        assert_eq!(status(&rig.expect(ALICE, "SIP/2.0 ")), 404, "another tenant's");
+    }
+    rig.expect_silence(BOB);
     rig.finish();
 }
 
