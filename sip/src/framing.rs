@@ -68,13 +68,30 @@ impl Framer {
 
     /// Takes bytes as they come, cut anywhere. After an error everything is dropped.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.failed.is_some() {
-            return;
+        let mut rest = bytes;
+        while !rest.is_empty() && self.failed.is_none() {
+            let most = self.wanted.unwrap_or(MAX_HEAD);
+            let room = most.saturating_sub(self.buffer.len()).max(1);
+            let (fitting, later) = rest.split_at(rest.len().min(room));
+            self.make_room(fitting.len(), most);
+            self.buffer.extend_from_slice(fitting);
+            rest = later;
+            while self.failed.is_none() && self.cut() {}
         }
-        self.buffer.extend_from_slice(bytes);
-        while self.failed.is_none() && self.cut() {}
         if self.buffer.is_empty() {
             self.buffer = BytesMut::new(); // an idle connection holds no memory
+        }
+    }
+
+    /// Room for so many more bytes: twice as much as there was, but no more than the message can
+    /// take, and nothing for what it merely says it will.
+    fn make_room(&mut self, more: usize, most: usize) {
+        let needed = self.buffer.len() + more;
+        if needed > self.buffer.capacity() {
+            let capacity = needed.next_power_of_two().min(most).max(needed);
+            let mut larger = BytesMut::with_capacity(capacity);
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
         }
     }
 
@@ -105,8 +122,8 @@ impl Framer {
         if self.searched == 0 && self.cut_ping() {
             return true;
         }
-        if matches!(self.buffer.first(), None | Some(b'\r')) {
-            return false; // nothing, or half a CR LF
+        if matches!(&self.buffer[..], [] | [b'\r'] | [b'\r', b'\n', b'\r']) {
+            return false; // nothing, or half a ping: what else begins so is no message
         }
         let window = &self.buffer[..self.buffer.len().min(MAX_HEAD)];
         let Some(at) = memchr::memmem::find(&window[self.searched..], b"\r\n\r\n") else {
@@ -252,6 +269,19 @@ mod tests {
         }
         assert_eq!(all(&mut framer), [Err(FrameProblem::HeadTooLong)]);
         assert!(framer.buffer.is_empty());
+    }
+
+    #[test]
+    fn a_cr_that_begins_no_ping_holds_nothing_up_and_ends_at_the_limit() {
+        for start in [&b"\r"[..], b"\r\n\r", b"\rA", b"\r\n\r\r"] {
+            let mut framer = Framer::new();
+            framer.push(start);
+            for _ in 0..MAX_HEAD / 8 {
+                framer.push(b"AAAAAAAA");
+            }
+            assert_eq!(all(&mut framer), [Err(FrameProblem::HeadTooLong)], "{start:?}");
+            assert_eq!(framer.buffer.capacity(), 0);
+        }
     }
 
     #[test]

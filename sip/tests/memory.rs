@@ -177,6 +177,37 @@ fn fifty_thousand_bindings_hold_less_than_a_kilobyte_each() {
     assert!(left < 4_096, "{left} bytes stay behind");
 }
 
+/// What a connection can make us hold before anybody is known: one message, whatever it says of
+/// its length, in whatever pieces it comes.
+#[test]
+fn a_connection_holds_no_more_than_64_kb_of_what_is_no_message_yet() {
+    let head = |length: usize| options_text(&format!("Content-Length: {length}\r\n\r\n"));
+    let endless = "A".repeat(100_000);
+    let large = head(60_000) + &endless[..59_000];
+    let pipelined = head(10) + &endless[..10] + &large;
+    for text in [&endless, &large, &pipelined] {
+        for piece in [1, 700, 13_000, 16_384] {
+            let mut framer = sip::framing::Framer::new();
+            let before = HELD.with(Cell::get);
+            for bytes in text.as_bytes().chunks(piece) {
+                framer.push(bytes);
+                while framer.poll().is_some() {}
+                let held = HELD.with(Cell::get).wrapping_sub(before);
+                assert!(held <= 65_536 + 1_024, "{held} bytes in pieces of {piece}");
+            }
+        }
+    }
+    let before = HELD.with(Cell::get);
+    let mut framer = sip::framing::Framer::new();
+    framer.push(head(60_000).as_bytes());
+    assert!(HELD.with(Cell::get) - before < 2_048, "nothing for what is only announced");
+}
+
+/// The head of a request up to its length.
+fn options_text(length: &str) -> String {
+    peer_request("OPTIONS", "z9hG4bK1", 1, "").replace("Content-Length: 0\r\n\r\n", length)
+}
+
 /// A name that does not exist is worked for as hard as one that does: no step of the check is left
 /// out, which the allocations of its steps show.
 #[test]
