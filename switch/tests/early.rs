@@ -167,6 +167,11 @@ fn a_callers_update_before_the_answer_is_taken_when_its_offer_has_been_answered(
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     assert_eq!(ports(&rig).last(), Some(&47_000));
     assert!(!ok.body().is_empty());
+    let mut old = alice.clone();
+    old.cseq -= 2;
+    let text = early(&mut old, sip::Method::Options, &tag, None);
+    rig.send(ALICE, &text);
+    rig.expect(ALICE, "SIP/2.0 500");
     let text = early(&mut alice, sip::Method::Invite, &tag, Some(SDP_PCMU));
     rig.send(ALICE, &text);
     let refused = rig.expect_final(ALICE);
