@@ -108,6 +108,7 @@ impl Bench {
             attestation: None,
             diversions: "[]".to_owned(),
             reason: None,
+            recordings: Vec::new(),
             legs: "[]".to_owned(),
         };
         let message = |number: usize| LadderRow {

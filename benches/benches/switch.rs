@@ -56,6 +56,7 @@ impl Bench {
                 worker: WorkerId(0),
                 ports: 20_000..=59_999,
                 address: Some(switch_at().ip()),
+                bound: switch_at().ip(),
             }],
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),

@@ -17,6 +17,7 @@ mod identity;
 mod network;
 mod number;
 mod outbound;
+mod pickup;
 mod provisioning;
 mod route;
 mod router;
@@ -31,6 +32,7 @@ pub use identity::{Attestation, attestation};
 pub use network::{Network, NetworkError};
 pub use number::{Country, E164, NumberError, called_for, caller_for, read_called, read_caller};
 pub use outbound::{Health, HealthState, Outbound, OutboundRefused, TrunkChoice, outbound};
+pub use pickup::{Pickup, picks_up, pickup};
 pub use provisioning::{
     Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Flow, Forward,
     HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule,

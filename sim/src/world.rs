@@ -83,6 +83,7 @@ impl World {
                 worker: WORKER,
                 ports: 20_000..=20_999,
                 address: Some(SocketAddr::from(SWITCH).ip()),
+                bound: SocketAddr::from(SWITCH).ip(),
             }],
             wall: WALL,
             user_agent: "Strowger".to_owned(),

@@ -34,7 +34,9 @@ impl Store {
         let total = wanted.count(&mut tx, "calls").await?;
         let order = "started_at DESC, call_id DESC";
         let rows = wanted.page(&mut tx, "calls", COLUMNS, order, page).await?;
-        Ok(Listed { rows: rows.iter().map(call_row).collect::<Result<_>>()?, total })
+        let mut rows = rows.iter().map(call_row).collect::<Result<Vec<_>>>()?;
+        recordings_of(&mut tx, tenant, &mut rows).await?;
+        Ok(Listed { rows, total })
     }
 
     /// One call of the tenant.
@@ -44,7 +46,10 @@ impl Store {
     pub async fn call(&self, tenant: &TenantId, call: CallId) -> Result<Option<CallRow>> {
         let sql = format!("SELECT {COLUMNS} FROM calls WHERE tenant_id = $1 AND call_id = $2");
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        tx.row(sql, &values![tenant, call]).await?.as_ref().map(call_row).transpose()
+        let found = tx.row(sql, &values![tenant, call]).await?;
+        let mut rows = found.iter().map(call_row).collect::<Result<Vec<_>>>()?;
+        recordings_of(&mut tx, tenant, &mut rows).await?;
+        Ok(rows.pop())
     }
 
     /// Every SIP message of a call that is over; none while it runs.
@@ -131,6 +136,30 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// Names the recordings of calls that have some.
+async fn recordings_of(tx: &mut Tx, tenant: &TenantId, rows: &mut [CallRow]) -> Result<()> {
+    let mut recorded: Vec<&mut CallRow> =
+        rows.iter_mut().filter(|row| row.recording.is_some()).collect();
+    if recorded.is_empty() {
+        return Ok(());
+    }
+    let mut wanted = values![tenant].to_vec();
+    wanted.extend(recorded.iter().map(|row| Value::from(row.id)));
+    let places: Vec<String> = (2..=wanted.len()).map(|place| format!("${place}")).collect();
+    let sql = format!(
+        "SELECT call_id, recording_id FROM recordings WHERE tenant_id = $1 AND call_id IN ({}) \
+         ORDER BY started_at, recording_id LIMIT 10000",
+        places.join(", ")
+    );
+    for row in tx.rows(sql, &wanted).await? {
+        let call: CallId = row.id("call_id")?;
+        if let Some(of) = recorded.iter_mut().find(|known| known.id == call) {
+            of.recordings.push(row.id("recording_id")?);
+        }
+    }
+    Ok(())
+}
+
 fn call_row(row: &Row) -> Result<CallRow> {
     let state: String = row.get("state")?;
     let direction: String = row.get("direction")?;
@@ -161,6 +190,7 @@ fn call_row(row: &Row) -> Result<CallRow> {
         ended_by: row.get("ended_by")?,
         reason: row.get("reason")?,
         recording: row.optional_id("recording_id")?,
+        recordings: Vec::new(),
         legs: row.get("legs")?,
     })
 }

@@ -119,8 +119,12 @@ pub struct CallRow {
     pub ended_by: Option<String>,
     /// What the far end said of why, as in a Reason header field.
     pub reason: Option<String>,
-    /// Its (last) recording.
+    /// Its last recording.
     pub recording: Option<RecordingId>,
+    /// All of its recordings, first to last. Read from the table of recordings, which their events
+    /// fill; what stands here when a call is written is not looked at.
+    #[serde(default)]
+    pub recordings: Vec<RecordingId>,
     /// Its legs with codec and quality: a JSON array as text, `[]` while it runs.
     pub legs: String,
 }

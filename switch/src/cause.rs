@@ -46,6 +46,8 @@ pub enum Cause {
     Timeout,
     /// An agent joined its far side with another call's.
     Transferred,
+    /// The INVITE of an agent who took another call over: the conversation is in that call.
+    PickedUp,
     /// Ended through the API.
     ApiRequest,
     /// The engine was told to stop, and the call was still up at the deadline.
@@ -79,6 +81,7 @@ impl Cause {
             Self::MediaTimeout => "media_timeout",
             Self::Timeout => "timeout",
             Self::Transferred => "transferred",
+            Self::PickedUp => "picked_up",
             Self::ApiRequest => "api_request",
             Self::Drained => "drained",
             Self::EngineRestart => "engine_restart",
@@ -97,9 +100,11 @@ impl Cause {
             Self::NoAnswer | Self::QueueTimeout | Self::Timeout | Self::MediaTimeout => {
                 StatusCode::TEMPORARILY_UNAVAILABLE
             }
-            Self::Rejected | Self::Normal | Self::Transferred | Self::ApiRequest => {
-                StatusCode::DECLINE
-            }
+            Self::Rejected
+            | Self::Normal
+            | Self::Transferred
+            | Self::PickedUp
+            | Self::ApiRequest => StatusCode::DECLINE,
             Self::RateLimit | Self::Unavailable | Self::Drained | Self::EngineRestart => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -115,7 +120,11 @@ impl Cause {
     #[must_use]
     pub fn q850(self) -> u8 {
         match self {
-            Self::Normal | Self::CallerAbandoned | Self::Transferred | Self::ApiRequest => 16,
+            Self::Normal
+            | Self::CallerAbandoned
+            | Self::Transferred
+            | Self::PickedUp
+            | Self::ApiRequest => 16,
             Self::NoRoute => 1,
             Self::Busy => 17,
             Self::NoAnswer | Self::QueueTimeout => 19,

@@ -35,6 +35,9 @@ pub struct WorkerPorts {
     /// The address that goes into our SDP; `None`: our own end of the flow that the SDP goes out
     /// over, so that each peer gets the one it can reach.
     pub address: Option<IpAddr>,
+    /// The address that its sockets bind: the other workers reach it there, or at the loopback
+    /// address of its family if it is none in particular.
+    pub bound: IpAddr,
 }
 
 /// Bounds of one shard, and how long it waits for what may never come.

@@ -160,6 +160,13 @@ pub enum EventKind {
         /// How long the caller had waited since the call started, in milliseconds.
         wait_ms: u64,
     },
+    /// An agent took a call over that rang a colleague, or that they were talking in.
+    CallPickedUp {
+        /// Who took it.
+        by: AgentId,
+        /// Whose phone rang, or who talked.
+        from: AgentId,
+    },
     /// One side put the other on hold.
     CallHeld {
         /// Which side.
@@ -209,11 +216,13 @@ pub enum EventKind {
         talk_ms: Option<u64>,
         /// The agent who had the call.
         agent: Option<AgentId>,
-        /// The recording, if one was made.
+        /// The last recording, if one was made.
         recording: Option<RecordingId>,
         /// What the far end said of why, as in a Reason header field.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// All of them, first to last.
+        recordings: Vec<RecordingId>,
     },
     /// Recording began.
     RecordingStarted {
@@ -312,6 +321,7 @@ impl EventKind {
             Self::CallForwarded { .. } => "call.forwarded",
             Self::AttemptFailed { .. } => "call.attempt_failed",
             Self::CallConnected { .. } => "call.connected",
+            Self::CallPickedUp { .. } => "call.picked_up",
             Self::CallHeld { .. } => "call.held",
             Self::CallResumed { .. } => "call.resumed",
             Self::TransferStarted { .. } => "call.transfer_started",

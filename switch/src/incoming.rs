@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base::{AgentId, Instant, TenantId, TrunkId};
 use routing::{Directory, Trunk};
 use sip::stir::Verdict;
-use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, ServerTx, StatusCode, Uri};
+use sip::{ClientTx, Dialog, DialogId, Flow, Message, Method, Name, ServerTx, StatusCode, Uri};
 
 use crate::Cause;
 use crate::call::{AgentInvitation, Call, Destination, Invitation, Inviter, Refusal, Signal};
@@ -20,6 +20,10 @@ use crate::switch::Switch;
 impl Switch {
     /// A request that began a transaction; neither ACK nor CANCEL.
     pub(crate) fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Message) {
+        if request.method() != Method::Invite && request.header(Name::REPLACES).is_some() {
+            // RFC 3891 §3.
+            return self.node.reply(now, tx, StatusCode::BAD_REQUEST);
+        }
         let is_in_dialog = request.to_tag().is_some();
         // A call that is refused has its record; and nobody insists on anything to hang up.
         let may_insist = match request.method() {
@@ -105,6 +109,12 @@ impl Switch {
             self.node.security(now, SecurityKind::Loop, flow.remote, None);
             return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
         }
+        if invite.header(Name::REPLACES).is_some() {
+            // Who is outside takes nobody's place.
+            let refusal = Refusal::new(Cause::Forbidden, "a trunk takes no dialog over");
+            self.node.security(now, SecurityKind::DialogHijack, flow.remote, only_tenant(trunk));
+            return self.turn_away(now, tx, flow, &invite, &refusal);
+        }
         let called = self.node.trunk_states.called(&trunk.id, &invite);
         let called = called.or_else(|| invite.uri().ok().map(|uri| uri.to_buf()));
         let Some((dialled, called)) = called.and_then(|uri| Some((dialled(&uri.as_uri())?, uri)))
@@ -153,7 +163,8 @@ impl Switch {
             self.node.security(now, SecurityKind::Loop, flow.remote, Some(tenant));
             return self.node.reply(now, tx, StatusCode::LOOP_DETECTED);
         }
-        let invitation = AgentInvitation { tx, flow, invite, tenant, agent, directory };
+        let pickup = self.pickup(now, flow, &invite, (&tenant, &agent));
+        let invitation = AgentInvitation { tx, flow, invite, tenant, agent, directory, pickup };
         let call = Call::begin_from_agent(&mut self.node, now, invitation);
         self.node.subscriptions.touch(&call.tenant, call.id);
         self.calls.insert(call);

@@ -1,8 +1,9 @@
 //! From what SIP and media name things by to the leg that owns them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use base::{CallId, LegId};
+use base::{CallId, LegId, TenantId};
+use sip::header::Replaces;
 use sip::{ClientTx, DialogId, ServerTx};
 
 /// One leg of one call.
@@ -28,7 +29,12 @@ pub(crate) struct Index {
     connections: BTreeMap<u64, BTreeSet<LegRef>>,
     /// The same the other way round.
     bound: HashMap<LegRef, BTreeSet<u64>>,
+    /// The last dialogs that are over, for those who would take them over too late.
+    ended: VecDeque<(TenantId, DialogId)>,
 }
+
+/// As many dialogs are remembered after their end.
+const ENDED: usize = 1_024;
 
 impl Index {
     /// The leg depends on the flow's connection, if the flow has one.
@@ -82,6 +88,21 @@ impl Index {
             self.unbind_connection(flow, *leg);
         }
         legs
+    }
+
+    /// A dialog of a tenant's is over.
+    pub(crate) fn end_dialog(&mut self, tenant: &TenantId, dialog: DialogId) {
+        self.dialogs.remove(&dialog);
+        if self.ended.len() == ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((tenant.clone(), dialog));
+    }
+
+    /// Whether a tenant's dialog was up, and ended not long ago.
+    pub(crate) fn has_ended(&self, tenant: &TenantId, replaces: &Replaces) -> bool {
+        let is_it = |(of, dialog): &(TenantId, DialogId)| of == tenant && replaces.names(dialog);
+        self.ended.iter().any(is_it)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -22,6 +22,7 @@ mod mask;
 mod messages;
 mod node;
 mod paths;
+mod pickup;
 mod port;
 mod ports;
 mod record;

@@ -1,7 +1,7 @@
 //! The media ports of all workers: which stream has which, and when one is given back.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base::{AgentId, CallId, Instant, LegId, TenantId};
 use media::{PortPool, StreamId, WorkerId};
@@ -35,6 +35,7 @@ pub(crate) struct Ports {
 struct Worker {
     id: WorkerId,
     address: Option<IpAddr>,
+    bound: IpAddr,
     pool: PortPool,
     streams: usize,
 }
@@ -44,6 +45,7 @@ impl Ports {
         let worker = |of: &WorkerPorts| Worker {
             id: of.worker,
             address: of.address,
+            bound: of.bound,
             pool: PortPool::new(of.ports.clone()),
             streams: 0,
         };
@@ -76,6 +78,16 @@ impl Ports {
         let place = Place { worker: worker.id, address: worker.address, port, call, leg };
         self.streams.insert(stream, place);
         Some((stream, place))
+    }
+
+    /// Where the other workers reach one.
+    pub(crate) fn inside(&self, worker: WorkerId) -> IpAddr {
+        let known = self.workers.iter().find(|known| known.id == worker);
+        match known.map(|known| known.bound) {
+            Some(IpAddr::V6(ip)) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            Some(bound) if !bound.is_unspecified() => bound,
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
     }
 
     /// The stream is one of this agent's.
@@ -162,6 +174,7 @@ mod tests {
             worker: WorkerId(id),
             ports: 20_000..=20_099,
             address: None,
+            bound: Ipv4Addr::LOCALHOST.into(),
         });
         let mut ports = Ports::new(&workers);
         let (tenant, agent) = (TenantId::new("acme").unwrap(), AgentId::new("alice").unwrap());

@@ -69,8 +69,10 @@ pub struct CallRecord {
     /// What the far end said of why, as in a Reason header field (RFC 3326), at most 200
     /// characters.
     pub reason: Option<String>,
-    /// The recording, if one was made.
+    /// The last recording, if one was made.
     pub recording: Option<RecordingId>,
+    /// All of them, first to last.
+    pub recordings: Vec<RecordingId>,
     /// Every leg that had a media stream, in the order they were made.
     pub legs: Vec<LegRecord>,
     /// Every SIP message of the call, as far as [`CallRecord::ladder_cut`] says.
@@ -271,6 +273,13 @@ pub enum Decided {
         /// Where to.
         to: String,
     },
+    /// An agent took the call over that rang another, or that they talked in.
+    PickedUp {
+        /// Who took it.
+        by: AgentId,
+        /// From whom.
+        from: AgentId,
+    },
     /// The flow went on without the queue.
     LeftQueue {
         /// The queue.
@@ -310,6 +319,7 @@ impl fmt::Display for Decided {
             }
             Self::Transfer { by: Some(by), to } => write!(f, "{by} sends the call on to {to}"),
             Self::Transfer { by: None, to } => write!(f, "the call is sent on to {to}"),
+            Self::PickedUp { by, from } => write!(f, "{by} took the call over from {from}"),
             Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
             Self::End { cause, ended_by } => {
                 write!(f, "the call ended ({cause}), by {}", ended_by.as_str())

@@ -52,6 +52,8 @@ impl Switch {
                 find(call)?;
                 let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
                 call.transfer(&mut self.node, now, &to)?;
+                let call = call.id;
+                self.touch([call]);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Hold { call, holds } => {

@@ -185,7 +185,7 @@ impl Switch {
             } else if let Some(output) = self.node.paths.poll_output() {
                 self.on_path(now, output);
             } else if let Some(join) = self.node.joins.pop() {
-                self.join(now, &join);
+                self.join(now, join);
             } else if let Some(call) = self.node.over.pop() {
                 self.free(now, call);
             } else if !self.publish_presence(now) {

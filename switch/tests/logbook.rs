@@ -77,6 +77,7 @@ fn a_tenants_numbers_go_on_where_its_log_ended() {
             worker: media::WorkerId(0),
             ports: 20_000..=20_099,
             address: Some(TRUNK.ip()),
+            bound: TRUNK.ip(),
         }],
         wall: base::UnixTime::default(),
         user_agent: String::new(),

@@ -2,10 +2,10 @@
 
 use base::CallId;
 use media::Command;
-use switch::{ApiError, ApiReply, ApiRequest};
+use switch::{ApiError, ApiReply, ApiRequest, Cause};
 
 use crate::rig::agent::Asked;
-use crate::rig::{ALICE, BOB, Call, Phone, Rig, SDP_PCMU, SWITCH, TRUNK, answer};
+use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, SWITCH, TRUNK, answer};
 
 /// A caller talks with Alice; Bob is there.
 fn connected() -> (Rig, Call, Phone) {
@@ -285,4 +285,220 @@ fn a_call_that_was_sent_on_and_left_is_nobodys_until_somebody_takes_it() {
         panic!("calls")
     };
     assert_eq!((calls[0].state, calls[0].agent.clone()), (switch::LiveState::Ringing, None));
+}
+
+/// The lamp of an agent as a colleague sees it now, without staying subscribed.
+fn lamp(rig: &mut Rig, of: &str) -> String {
+    let watcher: std::net::SocketAddr = "127.0.0.13:5060".parse().unwrap();
+    let mut asked = Asked::new(rig, watcher, sip::Method::Subscribe, of);
+    asked.from = "<sip:bob@acme.example>".to_owned();
+    asked.extra = "Event: dialog\r\nExpires: 0\r\n".to_owned();
+    rig.ask_as(&mut asked, "bob", "bob-secret");
+    let notify = rig.expect(watcher, "NOTIFY");
+    rig.send(watcher, &answer(&notify, watcher, "200 OK", "", None));
+    String::from_utf8(notify.body().to_vec()).unwrap()
+}
+
+#[test]
+fn lamps_show_who_talks_with_whom_after_a_transfer() {
+    let (mut rig, mut call, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    let xml = lamp(&mut rig, "bob");
+    assert!(xml.contains("recipient") && xml.contains("early") && xml.contains("+4930123456"));
+    take(&mut rig, &bob);
+    notified(&mut rig, &alice);
+    rig.confirm_bye(ALICE);
+    assert!(!lamp(&mut rig, "alice").contains("<dialog "), "she is out of it");
+    let xml = lamp(&mut rig, "bob");
+    assert!(xml.contains("recipient") && xml.contains("confirmed"), "{xml}");
+    assert!(xml.contains("sip:+4930123456@"), "{xml}");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    assert!(!lamp(&mut rig, "bob").contains("<dialog "));
+    rig.advance_ms(3000);
+    rig.finish();
+}
+
+#[test]
+fn an_attended_transfer_to_one_who_only_rings_lets_the_phone_ring_on() {
+    let (mut rig, mut call, mut alice) = connected();
+    let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(BOB, &bob.respond("180 Ringing", None));
+    let ringing = rig.expect(ALICE, "SIP/2.0 180");
+    second.to_tag = ringing.to_tag().unwrap().to_owned();
+    let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
+    refer(&mut rig, &mut alice, &replaces);
+    let over = rig.expect(ALICE, "SIP/2.0 487");
+    let ack = second.ack(&over);
+    rig.send(ALICE, &ack);
+    rig.expect(ALICE, "SIP/2.0 202");
+    let (line, state) = notified(&mut rig, &alice);
+    assert_eq!(line, "SIP/2.0 180 Ringing");
+    assert!(state.starts_with("active"), "{state}");
+    rig.expect_silence(BOB);
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 200 OK");
+    rig.confirm_bye(ALICE);
+    let streams = rig.streams();
+    assert_eq!(last_bridge(&rig), (streams[0], streams[3]), "the caller and Bob");
+    assert_eq!(rig.count(BOB, "INVITE"), 1, "his phone was not rung anew");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    let causes: Vec<Cause> = rig.records.iter().map(|record| record.cause).collect();
+    assert_eq!(causes, [Cause::Transferred, Cause::Normal]);
+    assert_eq!(rig.records[1].agent.as_ref().unwrap().as_str(), "bob");
+    rig.finish();
+}
+
+#[test]
+fn one_who_only_rings_and_then_refuses_gives_the_agent_the_caller_back() {
+    let (mut rig, mut call, mut alice) = connected();
+    let before = last_bridge(&rig);
+    let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(BOB, &bob.respond("180 Ringing", None));
+    let ringing = rig.expect(ALICE, "SIP/2.0 180");
+    second.to_tag = ringing.to_tag().unwrap().to_owned();
+    let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
+    refer(&mut rig, &mut alice, &replaces);
+    let over = rig.expect(ALICE, "SIP/2.0 487");
+    rig.send(ALICE, &second.ack(&over));
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    // He does not answer for as long as a direct call rings.
+    rig.advance_ms(60_000);
+    rig.confirm_cancel(&bob);
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 480 Temporarily Unavailable");
+    assert_eq!(last_bridge(&rig), before);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.advance_ms(3000);
+    rig.finish();
+}
+
+#[test]
+fn a_consultation_with_a_queue_sends_the_caller_to_that_queue() {
+    let (mut rig, mut call, mut alice) = connected();
+    // Bob is away: Alice waits in the queue herself.
+    let asked = ApiRequest::SetDoNotDisturb { agent: "bob".parse().unwrap(), on: true };
+    rig.request("acme", asked).unwrap();
+    let mut second = rig.agent_dials(ALICE, "alice", "support", "");
+    let ok = rig.expect_final(ALICE);
+    rig.agent_acks(&mut second, &ok);
+    let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
+    refer(&mut rig, &mut alice, &replaces);
+    rig.confirm_bye(ALICE);
+    rig.expect(ALICE, "SIP/2.0 202");
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 100 Trying");
+    assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 200 OK");
+    rig.confirm_bye(ALICE);
+    let asked = ApiRequest::SetDoNotDisturb { agent: "bob".parse().unwrap(), on: false };
+    rig.request("acme", asked).unwrap();
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    take(&mut rig, &bob);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.advance_ms(3000);
+    rig.finish();
+}
+
+#[test]
+fn a_direct_call_that_nobody_takes_comes_back_to_the_one_who_sent_it_on_and_left() {
+    let dave: std::net::SocketAddr = "127.0.0.14:5060".parse().unwrap();
+    let provisioning = DEMO
+        .replace("agents = [\n", "agents = [\n{ id = \"dave\", password = \"dave-secret\" },\n");
+    let mut rig = Rig::with(&provisioning);
+    rig.register_both();
+    let mut first = rig.agent_dials(dave, "dave", "alice", "");
+    let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    take(&mut rig, &alice);
+    let ok = rig.expect_final(dave);
+    rig.agent_acks(&mut first, &ok);
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    let bye = alice.next("BYE", None);
+    rig.send(ALICE, &bye);
+    rig.expect(ALICE, "SIP/2.0 200");
+    rig.send(BOB, &bob.respond("486 Busy Here", None));
+    rig.expect(BOB, "ACK");
+    // Alice's phone rings again, and shows who it is.
+    let back = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    assert!(back.invite.header(sip::Name::FROM).unwrap().contains("dave"));
+    take(&mut rig, &back);
+    rig.expect_silence(dave);
+    rig.agent_hangs_up(&mut first, "");
+    rig.confirm_bye(ALICE);
+    rig.advance_ms(3000);
+    assert_eq!(rig.record().cause, Cause::Normal);
+    rig.finish();
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_the_new_one_rings_ends_the_transfer_and_the_ringing() {
+    let (mut rig, mut call, mut alice) = connected();
+    refer(&mut rig, &mut alice, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 202");
+    notified(&mut rig, &alice);
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(BOB, &bob.respond("180 Ringing", None));
+    rig.caller_hangs_up(&mut call);
+    let (line, state) = notified(&mut rig, &alice);
+    assert_eq!(line, "SIP/2.0 487 Request Terminated");
+    assert!(state.starts_with("terminated"), "{state}");
+    rig.confirm_bye(ALICE);
+    rig.confirm_cancel(&bob);
+    rig.advance_ms(3000);
+    assert_eq!(rig.events_of("call.transfer_failed").len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_call_is_sent_on_32_times_and_not_once_more() {
+    let (mut rig, mut call, mut phone) = connected();
+    for n in 0..32 {
+        let (from, to, name) = if n % 2 == 0 { (ALICE, BOB, "bob") } else { (BOB, ALICE, "alice") };
+        refer(&mut rig, &mut phone, &format!("<sip:{name}@acme.example>"));
+        rig.expect(from, "SIP/2.0 202");
+        notified(&mut rig, &phone);
+        let mut next = Phone::new(to, rig.expect(to, "INVITE"));
+        next.cseq += 10 * (n + 1);
+        take(&mut rig, &next);
+        notified(&mut rig, &phone);
+        rig.confirm_bye(from);
+        phone = next;
+    }
+    refer(&mut rig, &mut phone, "<sip:bob@acme.example>");
+    rig.expect(ALICE, "SIP/2.0 482");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.advance_ms(3000);
+    assert_eq!(rig.record().recordings.len(), 33, "one for each conversation");
+    rig.finish();
+}
+
+#[test]
+fn a_phone_that_wants_no_notify_gets_none() {
+    let (mut rig, mut call, mut alice) = connected();
+    let text = alice.next("REFER", None).replace(
+        "Content-Length: 0",
+        "Refer-To: <sip:bob@acme.example>\r\nRefer-Sub: false\r\nContent-Length: 0",
+    );
+    rig.send(ALICE, &text);
+    let taken = rig.expect(ALICE, "SIP/2.0 202");
+    assert_eq!(taken.header(sip::Name::new("Refer-Sub")), Some("false"));
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    take(&mut rig, &bob);
+    rig.confirm_bye(ALICE);
+    assert_eq!(rig.count(ALICE, "NOTIFY"), 0);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.finish();
 }

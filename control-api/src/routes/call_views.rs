@@ -68,8 +68,10 @@ pub(crate) struct CallView {
     pub(crate) ended_by: Option<String>,
     /// What the far end said of why, as in its `Reason` header field.
     pub(crate) reason: Option<String>,
-    /// Its (last) recording.
+    /// Its last recording.
     pub(crate) recording_id: Option<String>,
+    /// All of its recordings, first to last: a transfer begins another one.
+    pub(crate) recording_ids: Vec<String>,
     /// Its legs with codec and quality, once it is over.
     #[schema(value_type = Vec<Object>)]
     pub(crate) legs: Box<RawValue>,
@@ -106,6 +108,7 @@ impl From<CallRow> for CallView {
             ended_by: row.ended_by,
             reason: row.reason,
             recording_id: row.recording.map(|recording| recording.to_string()),
+            recording_ids: row.recordings.iter().map(ToString::to_string).collect(),
             legs: RawValue::from_string(row.legs).unwrap_or_default(),
         }
     }

@@ -51,6 +51,7 @@ async fn a_call_that_is_over_shows_its_record() {
         ("cause", json!("normal")),
         ("started_at", json!("2026-11-20T10:00:01.000000Z")),
         ("recording_id", json!(crate::sample::recording(77))),
+        ("recording_ids", json!([crate::sample::recording(77)])),
         ("legs", json!([{"kind": "caller", "codec": "PCMU", "mos": 4.4}])),
     ] {
         assert_eq!(row[field], expected, "{field}");

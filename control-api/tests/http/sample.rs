@@ -141,6 +141,7 @@ pub(crate) fn ending(owner: &str, sequence: u64, of: CallId) -> Vec<Append> {
         attestation: None,
         diversions: "[]".to_owned(),
         reason: None,
+        recordings: vec![recording(77)],
         legs: json!([{"kind": "caller", "codec": "PCMU", "mos": 4.4}]).to_string(),
     };
     let decision = json!({"decided": "agent", "agent": "alice",

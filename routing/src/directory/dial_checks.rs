@@ -14,6 +14,7 @@ pub(super) fn dialling(directory: &Directory, found: &mut Findings) {
         checked.routes(found);
         checked.shown(&checked.at("caller_id"), tenant.caller_id.as_deref(), found);
         checked.emergency_numbers(found);
+        checked.pickup_code(found);
         checked.extensions(found);
         for agent in &tenant.agents {
             checked.agent(agent, found);
@@ -92,6 +93,19 @@ impl Checked<'_> {
                     "write 2 to 6 digits, such as \"112\"",
                 );
             }
+        }
+    }
+
+    fn pickup_code(&self, found: &mut Findings) {
+        let Some(code) = self.tenant.pickup_code.as_deref() else { return };
+        let marked = code.starts_with(['*', '#']);
+        let dialable = code.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+        if !marked || !dialable || !(2..=4).contains(&code.len()) {
+            found.add(
+                self.at("pickup_code"),
+                format_args!("{code:?} is no code that a keypad dials and no number begins with"),
+                "write \"*\" or \"#\" and one to three digits, such as \"*8\"",
+            );
         }
     }
 

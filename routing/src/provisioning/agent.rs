@@ -45,6 +45,9 @@ pub struct Agent {
     /// Whom they may dial, within the tenant's limits. Emergency numbers always.
     #[serde(default, skip_serializing_if = "DialPolicy::is_everything")]
     pub may_dial: DialPolicy,
+    /// The groups of whose agents each may pick up the calls that ring another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pickup_groups: Vec<String>,
 }
 
 impl Agent {
@@ -64,6 +67,7 @@ impl Agent {
             call_waiting: false,
             caller_id: None,
             may_dial: DialPolicy::default(),
+            pickup_groups: Vec::new(),
         }
     }
 }

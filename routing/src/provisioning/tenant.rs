@@ -66,6 +66,10 @@ pub struct Tenant {
     /// Emergency numbers besides 112, 911 and its country's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emergency_numbers: Vec<String>,
+    /// What its agents dial to pick a colleague's ringing call up: alone, or before the colleague's
+    /// name or extension. Two to four characters that begin with `*` or `#`; no code if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pickup_code: Option<String>,
 }
 
 impl Tenant {
@@ -91,6 +95,7 @@ impl Tenant {
             caller_id: None,
             hold_music: None,
             emergency_numbers: Vec::new(),
+            pickup_code: None,
         }
     }
 }

@@ -75,9 +75,13 @@ pub struct Trunk {
     /// How it is told who sent a call on. See [`Trunk::tells_diversions_by`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diversion: Option<DiversionHeader>,
-    /// Whether transfers (REFER) go out to it; otherwise they end here.
+    /// Whether transfers (REFER) of its callers to numbers outside go out to it; otherwise they end
+    /// here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub passes_refer: bool,
+    /// Whether its own REFERs are obeyed, within the tenant; otherwise they are refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub takes_refer: bool,
     /// Whether what it plays before the answer (183 with SDP) is heard.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub early_media: bool,
@@ -118,6 +122,7 @@ impl Trunk {
             shows_caller: false,
             diversion: None,
             passes_refer: false,
+            takes_refer: false,
             early_media: true,
             emergency: false,
             stir: None,

@@ -65,6 +65,9 @@ impl Router {
             Input::AttemptAccepted { tenant, work, agent } => {
                 self.on(now, &tenant, |floor, turn| floor.accepted(turn, work, &agent));
             }
+            Input::PickedUp { tenant, work } => {
+                self.on(now, &tenant, |floor, turn| floor.picked_up(turn, work));
+            }
             Input::AttemptFailed { tenant, work, agent, why } => {
                 self.on(now, &tenant, |floor, turn| floor.reported(turn, work, &agent, why));
             }

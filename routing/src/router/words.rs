@@ -181,6 +181,14 @@ pub enum Input {
         /// Who.
         agent: AgentId,
     },
+    /// Somebody whom the queue did not choose took the work, while it waited or rang an agent: it
+    /// counts as answered, and is here no more.
+    PickedUp {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        work: WorkId,
+    },
     /// The agent being rung did not take the work. Not the answer to a `CancelAttempt`: that
     /// attempt is over already.
     AttemptFailed {

@@ -200,6 +200,20 @@ impl Floor {
         }
     }
 
+    /// Somebody whom the queue did not choose took the work.
+    pub(super) fn picked_up(&mut self, turn: &mut Turn, id: WorkId) {
+        if !self.work.get(&id).is_some_and(|work| !matches!(work.stage, Stage::Talking(_))) {
+            return;
+        }
+        let Some(work) = self.forget(turn, id) else { return };
+        if let Some(line) = self.lines.get_mut(&work.queue) {
+            line.count_answered(turn.now.since(work.enqueued_at));
+        }
+        if let Stage::Ringing(agent) = work.stage {
+            self.let_go(turn, id, &agent);
+        }
+    }
+
     /// The work that rings the agent is gone: no fault of theirs, so they keep their place among
     /// the idle ones.
     fn let_go(&mut self, turn: &mut Turn, id: WorkId, agent: &AgentId) {

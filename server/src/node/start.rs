@@ -339,12 +339,13 @@ fn switch_config(
             .collect(),
     };
     let address = config.rtp.shown(config.sip.advertised);
+    let bound = config.rtp.address;
     SwitchConfig {
         advertised,
         media: split(&addresses.rtp, workers)
             .into_iter()
             .zip(0_u16..)
-            .map(|(ports, worker)| WorkerPorts { worker: WorkerId(worker), ports, address })
+            .map(|(ports, worker)| WorkerPorts { worker: WorkerId(worker), ports, address, bound })
             .collect(),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),

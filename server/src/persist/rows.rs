@@ -88,6 +88,7 @@ fn final_record(record: CallRecord) -> FinalRecord {
         ended_by: Some(record.ended_by.as_str().to_owned()),
         reason: record.reason,
         recording: record.recording,
+        recordings: record.recordings,
         legs: json_text(&legs),
     };
     FinalRecord {

@@ -109,6 +109,7 @@ impl Town {
             worker: WorkerId(number),
             ports: 20_000..=20_199,
             address: Some(SocketAddr::from(SWITCH).ip()),
+            bound: SocketAddr::from(SWITCH).ip(),
         };
         let config = SwitchConfig {
             advertised: Vec::new(),

@@ -92,6 +92,21 @@ on_both! {
         assert_eq!(shown(&store).await, over);
     }
 
+    async fn a_call_names_all_of_its_recordings_and_the_last_one_by_itself(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        let again = json!({"recording": recording(78)});
+        store.append(&[event("acme", 7, call(1), "recording.started", again)]).await.unwrap();
+        let row = shown(&store).await;
+        assert_eq!((row.recording, row.recordings.len()), (Some(recording(78)), 2));
+        assert_eq!(row.recordings, [recording(77), recording(78)]);
+        // The record, which only names the last, takes none away.
+        let record = CallRow { recordings: Vec::new(), ..ended(row) };
+        store.append(&[record_of(record)]).await.unwrap();
+        let listed = store.calls(&tenant("acme"), &CallFilter::default(), ALL).await.unwrap();
+        assert_eq!(listed.rows[0].recordings, [recording(77), recording(78)]);
+    }
+
     async fn a_batch_leaves_the_same_row_as_its_events_one_by_one(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();

@@ -11,7 +11,7 @@ use super::Call;
 use super::model::{Goal, Inviter, Party};
 use super::refusal::Refusal;
 use super::setup::{Destination, Invitation};
-use crate::Cause;
+use super::takeover::Target;
 use crate::node::Node;
 
 /// An INVITE of an agent's phone that begins a call. That it is the agent's has been proven.
@@ -22,6 +22,8 @@ pub(crate) struct AgentInvitation {
     pub(crate) tenant: TenantId,
     pub(crate) agent: AgentId,
     pub(crate) directory: Arc<Directory>,
+    /// The leg whose place it takes, or why it may not, if that is what it is for.
+    pub(crate) pickup: Option<Result<Target, Refusal>>,
 }
 
 impl Call {
@@ -31,18 +33,19 @@ impl Call {
         now: Instant,
         invitation: AgentInvitation,
     ) -> Self {
-        let AgentInvitation { tx, flow, invite, tenant, agent, directory } = invitation;
+        let AgentInvitation { tx, flow, invite, tenant, agent, directory, pickup } = invitation;
         let known = directory.agent(&tenant, &agent);
         let display = known.map(|agent| agent.name.clone()).unwrap_or_default();
         let from = Party { number: agent.to_string(), display };
         let dialled = dialled_text(&invite);
-        let destination = match routing::dial(&directory, &tenant, Some(&agent), invite.uri_text())
-        {
-            Ok(dialled) => destination(&directory, &tenant, dialled),
-            Err(refused) => {
-                let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
-                Destination::Nowhere(Refusal::new(cause, refused.to_string()))
-            }
+        let dial = || routing::dial(&directory, &tenant, Some(&agent), invite.uri_text());
+        let destination = match pickup {
+            Some(Ok(target)) => Destination::Pickup(target),
+            Some(Err(refusal)) => Destination::Nowhere(refusal),
+            None => match dial() {
+                Ok(dialled) => destination(&directory, &tenant, dialled),
+                Err(refused) => Destination::Nowhere(Refusal::of_dial(&refused)),
+            },
         };
         let inviter = Inviter::Agent(agent);
         let (from, verdict) = (Some(from), None);

@@ -27,7 +27,7 @@ impl Call {
                 self.stage = Stage::BetweenSteps;
                 self.go_to_step(node, now, 0, Cause::Normal);
             }
-            Ok(false) => self.stage = Stage::AwaitingMedia,
+            Ok(false) => self.stage = Stage::AwaitingMedia { pickup: None },
             Err(cause) => self.end(node, now, cause, EndedBy::Engine),
         }
     }

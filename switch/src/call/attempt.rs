@@ -51,7 +51,8 @@ impl Call {
         let targets = self.targets(node, now, &agent);
         let signalling = Signalling::Preparing { targets };
         let role = Role::Agent(agent.clone());
-        let leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
+        let mut leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
+        leg.called = true;
         let id = leg.id;
         let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
             if targets.is_empty());

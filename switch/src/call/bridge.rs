@@ -1,6 +1,6 @@
 //! Joining caller and called: the 200 of the called, the bridge, the recording.
 
-use base::{Instant, LegId, RecordingId};
+use base::{AgentId, Instant, LegId, QueueId, RecordingId};
 use media::{Channel, Command};
 use routing::{AttemptFailure, Input};
 use sip::{ClientTx, Message};
@@ -97,12 +97,24 @@ impl Call {
         let (tenant, work) = (self.tenant.clone(), self.work());
         let accepted = Input::AttemptAccepted { tenant, work, agent: agent.clone() };
         node.router.handle_input(now, accepted);
-        self.narrative.connected = Some(now);
-        self.narrative.agent = Some(agent.clone());
         let outcome = AttemptOutcome::Accepted;
         self.narrative.decide(node, now, Decided::Attempt { agent: agent.clone(), outcome });
+        self.meet(node, now, (leg, agent), queue, true);
+    }
+
+    /// A caller who waited in a queue and an agent hear each other.
+    pub(super) fn meet(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        (leg, agent): (LegId, AgentId),
+        queue: QueueId,
+        of_queue: bool,
+    ) {
+        self.narrative.connected = Some(now);
+        self.narrative.agent = Some(agent.clone());
         self.stop_playing(node);
-        self.bridge(node, leg);
+        self.bridge(node, now, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let connected = EventKind::CallConnected {
             queue: Some(queue.clone()),
@@ -111,11 +123,11 @@ impl Call {
         };
         self.tell(node, now, connected);
         let is_recorded = self.directory.records(&self.tenant, &queue);
-        self.talk(node, now, (leg, Role::Agent(agent)), true, is_recorded);
+        self.talk(node, now, (leg, Role::Agent(agent)), of_queue, is_recorded);
     }
 
     /// Whoever was called directly has answered: they hear each other from here on.
-    fn join(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+    pub(super) fn join(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         if self.is_unanswered() {
             if let Err(cause) = self.answer_caller(node, now) {
                 return self.end(node, now, cause, EndedBy::Engine);
@@ -138,7 +150,7 @@ impl Call {
             Role::Trunk(trunk) | Role::Caller(trunk) => trunk.to_string(),
         };
         self.narrative.decide(node, now, Decided::Answered { to });
-        self.bridge(node, leg);
+        self.bridge(node, now, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let (queue, agent) = (None, self.narrative.agent.clone());
         self.tell(node, now, EventKind::CallConnected { queue, agent, wait_ms });
@@ -157,6 +169,7 @@ impl Call {
     ) {
         let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
+        self.review_relay(node, leg);
         let held = Held::default(); // what it really is comes next
         // Whoever did not take the call before has nothing to do with its end.
         self.narrative.far = None;
@@ -183,7 +196,7 @@ impl Call {
         for (stream, channel) in [(caller, Channel::Left), (called, Channel::Right)] {
             node.media(worker, Command::Tap { stream, tap, channel });
         }
-        self.narrative.recording = Some(recording);
+        self.narrative.recordings.push(recording);
         self.tell(node, now, EventKind::RecordingStarted { recording });
         Recording::On { recording, tap }
     }
@@ -199,26 +212,26 @@ impl Call {
     }
 
     /// The caller and that leg hear each other, while both have a stream.
-    pub(super) fn bridge(&mut self, node: &mut Node, leg: LegId) {
-        if let Some((a, b, worker)) = self.streams_with(leg) {
+    pub(super) fn bridge(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        self.span(node, now, leg);
+        for (a, b, worker) in self.pairs_with(leg).into_iter().flatten() {
             node.media(worker, Command::Bridge { a, b });
         }
     }
 
     /// They no longer do.
     pub(super) fn unbridge(&mut self, node: &mut Node, leg: LegId) {
-        if let Some((a, b, worker)) = self.streams_with(leg) {
+        for (a, b, worker) in self.pairs_with(leg).into_iter().flatten() {
             node.media(worker, Command::Unbridge { a, b });
         }
     }
 
-    /// The caller's stream, another leg's, and the worker both live on.
+    /// The caller's stream, what brings another leg's audio to it, and the worker both live on.
     pub(super) fn streams_with(
-        &mut self,
+        &self,
         leg: LegId,
     ) -> Option<(media::StreamId, media::StreamId, media::WorkerId)> {
-        let (a, place) = self.caller.stream.open()?;
-        let (b, _) = self.far_mut(leg)?.stream.open()?;
-        Some((a, b, place.worker))
+        let [beside_the_caller, _] = self.pairs_with(leg);
+        beside_the_caller
     }
 }

@@ -186,7 +186,7 @@ impl Call {
     ) -> Option<LegId> {
         let is_first = self.is_dialling_first();
         let origin = u64::from(node.rng.next_u32());
-        let leg = Leg::new(node.next_leg(), role, signalling, origin);
+        let mut leg = Leg::new(node.next_leg(), role, signalling, origin);
         let id = leg.id;
         let worker = if is_first {
             let before = std::mem::replace(&mut self.caller, leg);
@@ -196,6 +196,8 @@ impl Call {
             }
             self.home(node)
         } else {
+            leg.called = true;
+            leg.number = self.dialling.as_ref().map(|dial| dial.goal.to_string());
             self.far.push(leg);
             self.worker()
         };
@@ -395,6 +397,9 @@ impl Call {
 
     /// It has rung long enough.
     pub(super) fn on_rang_out(&mut self, node: &mut Node, now: Instant) {
+        if self.on_passing_timeout(node, now) {
+            return;
+        }
         let Some(dial) = &mut self.dialling else { return };
         dial.until = None;
         // Other trunks would ring the same phone.

@@ -116,7 +116,8 @@ impl Call {
             duration_ms: millis(duration),
             talk_ms: talk.map(millis),
             agent: told.agent.clone(),
-            recording: told.recording,
+            recording: told.recordings.last().copied(),
+            recordings: told.recordings.clone(),
             reason: told.reason.clone(),
         };
         let record = CallRecord {
@@ -149,7 +150,8 @@ impl Call {
             q850: far.q850().unwrap_or_else(|| cause.q850()),
             ended_by: by,
             reason: told.reason.take(),
-            recording: told.recording,
+            recording: told.recordings.last().copied(),
+            recordings: std::mem::take(&mut told.recordings),
             legs,
             ladder,
             ladder_cut,

@@ -28,7 +28,7 @@ impl Call {
         node.reply(now, tx, StatusCode::OK);
         let by = self.side_of(leg);
         self.forget_dialog(node, leg);
-        if self.transferor_left(node, now, leg) {
+        if self.transferor_left(node, now, leg) || self.is_taken_along(node, now, leg) {
             return;
         }
         let is_talking = matches!(&self.stage, Stage::Connected { talk }
@@ -78,7 +78,9 @@ impl Call {
     /// The same, when the caller's INVITE has had its final response.
     pub(super) fn finish(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
         let ending = Ending { at: now, cause, by };
+        self.abandon_transfer(node, now, cause);
         self.stop_dialling(node);
+        self.close_relay(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
             Stage::Queued { .. } => {
@@ -97,7 +99,7 @@ impl Call {
                 }
             }
             Stage::Opening(_)
-            | Stage::AwaitingMedia
+            | Stage::AwaitingMedia { .. }
             | Stage::BetweenSteps
             | Stage::Prompt { .. }
             | Stage::Dialling
@@ -185,14 +187,14 @@ impl Call {
         let Some(known) = self.leg_mut(leg) else { return };
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {
             Signalling::Up(Established { dialog, flow, ack }) => {
-                node.index.dialogs.remove(&dialog.id());
+                node.index.end_dialog(&self.tenant, dialog.id());
                 node.index.unbind_connection(&flow, owner);
                 if let Ack::Awaited { tx, .. } = ack {
                     node.index.servers.remove(&tx);
                 }
             }
             Signalling::Leaving { bye, dialog, flow } => {
-                node.index.dialogs.remove(&dialog.id());
+                node.index.end_dialog(&self.tenant, dialog.id());
                 node.index.unbind_connection(&flow, owner);
                 node.index.clients.remove(&bye);
             }

@@ -87,7 +87,7 @@ impl Call {
         if holds {
             self.unbridge(node, far);
         } else {
-            self.bridge(node, far);
+            self.bridge(node, now, far);
         }
         if let Some(customer) = customer {
             self.update_music(node, customer);
@@ -133,6 +133,17 @@ impl Call {
         if let Some((stream, place)) = self.leg_mut(leg).and_then(|leg| leg.stream.open()) {
             node.media(place.worker, Command::StopPlaying { stream });
         }
+    }
+
+    /// The two who were parted by a transfer are as they were before.
+    pub(super) fn take_back(&mut self, node: &mut Node, now: Instant) {
+        let Stage::Connected { talk } = &self.stage else { return };
+        let (caller, far, is_apart) = (self.caller.id, talk.leg, talk.held.by_api);
+        if !is_apart {
+            self.bridge(node, now, far);
+        }
+        self.update_music(node, caller);
+        self.update_music(node, far);
     }
 
     fn tell_held(&self, node: &mut Node, now: Instant, by: HoldSide, holds: bool) {

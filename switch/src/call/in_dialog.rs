@@ -43,6 +43,7 @@ impl Call {
             Method::Invite => self.on_reinvite(node, now, leg, tx, request),
             Method::Update => self.on_update(node, now, leg, tx, request),
             Method::Refer => self.on_refer(node, now, leg, tx, request),
+            Method::Notify => self.on_refer_notify(node, now, leg, tx, request),
             Method::Info => self.on_info(node, now, leg, tx, request),
             Method::Options => {
                 node.endpoint.respond(now, tx, with_capabilities(Response::new(StatusCode::OK)));

@@ -25,6 +25,10 @@ pub(super) struct Leg {
     pub(super) role: Role,
     pub(super) signalling: Signalling,
     pub(super) stream: Stream,
+    /// Whether we called it.
+    pub(super) called: bool,
+    /// Its number, when the call does not say: that of a leg that came from another one.
+    pub(super) number: Option<String>,
     /// What our SDP says of itself (RFC 8866 §5.2); the version counts our descriptions.
     pub(super) origin_id: u64,
     pub(super) version: u64,
@@ -179,6 +183,8 @@ impl Leg {
             role,
             signalling,
             stream: Stream::None,
+            called: false,
+            number: None,
             origin_id,
             version: 0,
             remote: None,

@@ -25,14 +25,17 @@ mod model;
 mod narrative;
 mod negotiation;
 mod next_hop;
+mod onward;
 mod originate;
 mod outgoing;
 mod outside;
+mod passing;
 mod peer;
 mod presence;
 mod progress;
 mod refresh;
 mod refusal;
+mod relay;
 mod reliable;
 mod sent_on;
 mod setup;
@@ -40,6 +43,7 @@ mod sign;
 mod signature;
 mod steps;
 mod stream;
+mod takeover;
 mod timeouts;
 mod transfer;
 mod trunk_invite;
@@ -54,15 +58,17 @@ use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
-pub(crate) use self::join::Join;
+pub(crate) use self::join::{Join, Refer};
 use self::leg::{Leg, Role};
 pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
 pub(crate) use self::refusal::Refusal;
+use self::relay::Relay;
 use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
+pub(crate) use self::takeover::{Named, Target};
 use self::transfer::Transfer;
 use crate::config::Prompts;
 use crate::event::EventKind;
@@ -110,8 +116,12 @@ pub(crate) struct Call {
     stage: Stage,
     /// Who is being called directly, if somebody is.
     dialling: Option<Box<Dial>>,
+    /// What carries audio between the media workers of those who talk, if they have two.
+    relay: Option<Relay>,
     /// The transfer under way, if one is.
     transfer: Option<Transfer>,
+    /// How often it has been sent on.
+    transfers: u8,
     /// Whether it counts towards its tenant's calls.
     admitted: bool,
     /// Whether it counts towards its tenant's calls to outside.
@@ -241,6 +251,19 @@ impl Call {
             return Some(&mut self.caller);
         }
         self.far_mut(leg)
+    }
+
+    fn leg(&self, leg: base::LegId) -> Option<&Leg> {
+        std::iter::once(&self.caller).chain(&self.far).find(|known| known.id == leg)
+    }
+
+    /// Who talks with whoever is on that leg.
+    fn opposite(&self, leg: base::LegId) -> Option<base::LegId> {
+        match &self.stage {
+            Stage::Connected { talk } if self.is_caller(leg) => Some(talk.leg),
+            Stage::Connected { talk } if talk.leg == leg => Some(self.caller.id),
+            _ => None,
+        }
     }
 
     fn far_mut(&mut self, leg: base::LegId) -> Option<&mut Leg> {

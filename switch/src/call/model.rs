@@ -9,6 +9,7 @@ use routing::{Destination, Dialled};
 
 use super::hold::Held;
 use super::leg::Role;
+use super::takeover::Target;
 use super::{ending, setup};
 use crate::paths::PathId;
 use crate::record::CallDirection;
@@ -105,7 +106,7 @@ pub(super) enum Stage {
     /// The caller's media port is being opened; nothing has been answered.
     Opening(setup::Opening),
     /// Answered without knowing the caller's media: the ACK brings it.
-    AwaitingMedia,
+    AwaitingMedia { pickup: Option<Target> },
     /// Answered, and on its way to a step of the flow; never for longer than one input.
     BetweenSteps,
     /// The caller hears a prompt of the flow.

@@ -18,7 +18,8 @@ pub(crate) struct Narrative {
     pub(super) connected: Option<Instant>,
     pub(super) queue: Option<QueueId>,
     pub(super) agent: Option<AgentId>,
-    pub(super) recording: Option<RecordingId>,
+    /// Its recordings, first to last: each transfer begins another one.
+    pub(super) recordings: Vec<RecordingId>,
     /// What the far end said of why it does not take the call, or hangs up.
     pub(super) far: Option<FarEnd>,
     /// The same as it stood in its Reason, if it hung up or gave up.
@@ -40,7 +41,7 @@ impl Narrative {
             connected: None,
             queue: None,
             agent: None,
-            recording: None,
+            recordings: Vec::new(),
             far: None,
             reason: None,
             legs: Vec::new(),

@@ -265,11 +265,7 @@ impl Call {
     ) -> bool {
         let Some(dial) = &self.dialling else { return false };
         let trunk = dial.trunk.as_ref().and_then(|trunk| self.directory.trunk(trunk));
-        let Some(known) = trunk.and_then(|trunk| trunk.authenticate.as_ref()) else { return false };
-        let mut credentials = digest::Credentials::new(&known.user, known.password.as_str());
-        if let Some(realm) = &known.realm {
-            credentials = credentials.for_realm(realm);
-        }
+        let Some(credentials) = trunk.and_then(credentials_of) else { return false };
         let Fork { flow, mut invite, offer, .. } = fork;
         if digest::authorize(&mut invite, response, &credentials, &mut node.rng).is_err() {
             return false;
@@ -348,6 +344,16 @@ impl Call {
             known.strays.push(tx);
         }
     }
+}
+
+/// What a trunk's challenges are answered with.
+pub(super) fn credentials_of(trunk: &Trunk) -> Option<digest::Credentials> {
+    let known = trunk.authenticate.as_ref()?;
+    let credentials = digest::Credentials::new(&known.user, known.password.as_str());
+    Some(match &known.realm {
+        Some(realm) => credentials.for_realm(realm),
+        None => credentials,
+    })
 }
 
 /// The codecs that a trunk gets; all of ours if it says nothing.

@@ -80,7 +80,7 @@ impl Call {
         dial.trunks.clear();
         if !std::mem::replace(&mut dial.heard, true) {
             self.stop_playing(node);
-            self.bridge(node, leg);
+            self.bridge(node, now, leg);
         }
     }
 

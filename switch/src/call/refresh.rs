@@ -30,6 +30,10 @@ pub(super) struct Refreshing {
 }
 
 impl Refreshing {
+    pub(super) fn tx(&self) -> ClientTx {
+        self.tx
+    }
+
     /// Whether it is an offer, beside which no other one may stand.
     pub(super) fn is_offer(&self) -> bool {
         self.invite.is_some()
@@ -80,13 +84,19 @@ impl Call {
         }
     }
 
-    /// The leg's dialog is over: its timer is too.
-    pub(super) fn drop_timer(&mut self, node: &mut Node, leg: LegId) {
+    /// The leg is another call's from here on, and its timer too.
+    pub(super) fn disarm_timer(&mut self, node: &mut Node, leg: LegId) {
         let alarm = Alarm::Timer(self.id, leg);
         let Some(known) = self.leg_mut(leg) else { return };
         if let Some(due) = known.timer_due.take() {
             node.alarms.remove(&(due, alarm));
         }
+    }
+
+    /// The leg's dialog is over: its timer is too.
+    pub(super) fn drop_timer(&mut self, node: &mut Node, leg: LegId) {
+        self.disarm_timer(node, leg);
+        let Some(known) = self.leg_mut(leg) else { return };
         if let Some(refreshing) = known.refreshing.take() {
             node.index.clients.remove(&refreshing.tx);
         }
@@ -215,6 +225,9 @@ impl Call {
 
     /// The peer of a leg is gone.
     fn dialog_lost(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        if self.transferor_left(node, now, leg) {
+            return self.hang_up(node, now, leg, Cause::Timeout);
+        }
         let talks = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
         if talks || self.is_caller(leg) {
             self.end(node, now, Cause::Timeout, EndedBy::Engine);

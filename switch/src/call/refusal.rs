@@ -36,6 +36,17 @@ impl Refusal {
         Self { cause, status: cause.sip_status(), reason: reason.into(), field: None, q850: None }
     }
 
+    /// What was dialled is nothing, or not allowed.
+    pub(super) fn of_dial(refused: &routing::DialRefused) -> Self {
+        let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
+        Self::new(cause, refused.to_string())
+    }
+
+    /// The same, with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     fn retry(mut self, seconds: u32) -> Self {
         self.field = Some((Name::RETRY_AFTER, seconds.to_string()));
         self
@@ -253,6 +264,13 @@ impl Call {
         }
         self.admitted_outbound = true;
         Ok(())
+    }
+
+    /// What was counted in for another call of the tenant's counts for this one, once.
+    pub(super) fn count_outbound(&mut self, node: &mut Node, counted: bool) {
+        if counted && std::mem::replace(&mut self.admitted_outbound, true) {
+            node.tenants.release(&self.directory, &self.tenant, Calls::Outbound);
+        }
     }
 
     /// Counts it out on one trunk, which did not take it.

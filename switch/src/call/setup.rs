@@ -16,7 +16,8 @@ use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
 use super::outside::codecs_of;
 use super::refusal::Refusal;
-use super::{Call, Inviter, Party, Stage};
+use super::takeover::Target;
+use super::{Call, Inviter, Join, Party, Stage};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
 use crate::node::{EXTENSIONS, Node};
@@ -46,6 +47,8 @@ pub(crate) enum Destination {
     Steps(Vec<Step>),
     /// To an agent or a number outside.
     Direct(Goal),
+    /// To the place of a leg of another call.
+    Pickup(Target),
     /// Nowhere.
     Nowhere(Refusal),
 }
@@ -69,6 +72,8 @@ impl Destination {
 pub(super) struct Opening {
     /// Who is called then; `None` if the flow's steps follow.
     pub(super) goal: Option<Goal>,
+    /// Whose place its caller takes then, if that is what it is for.
+    pub(super) pickup: Option<Target>,
 }
 
 impl Call {
@@ -87,8 +92,8 @@ impl Call {
         let Caller { party, who, sent_on, passed_on } = caller(&directory, &origin, &invite, from);
         let (direction, hops) = (destination.direction(&origin), hops_of(&invite));
         let origin_id = u64::from(node.rng.next_u32());
-        let sip_call = invite.call_id().to_owned();
         let pending = Box::new(Pending::new(node.rng.hex::<8>()));
+        let sip_call = invite.call_id().to_owned();
         let signalling = Signalling::Invited { tx, flow, invite, pending };
         let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
         caller.name(node, id, &sip_call);
@@ -97,7 +102,6 @@ impl Call {
             Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
         let mut call =
             Self { who, sent_on, passed_on, verdict, hops, ..Self::new(node, now, id, beginning) };
-        let short_timer = call.short_timer();
         call.wish_reliably(node);
         let owner = call.leg_ref(call.caller.id);
         node.index.servers.insert(tx, owner);
@@ -113,7 +117,7 @@ impl Call {
         let opened = call
             .take_destination(node, now, destination)
             .and_then(|()| unsupported.map_or(Ok(()), |all| Err(Refusal::bad_extension(all))))
-            .and_then(|()| short_timer.map_or(Ok(()), |least| Err(Refusal::short_timer(least))))
+            .and_then(|()| call.short_timer().map_or(Ok(()), |s| Err(Refusal::short_timer(s))))
             .and_then(|()| call.open(node, now, offer, is_emergency));
         if let Err(refusal) = opened {
             call.refuse(node, now, refusal);
@@ -135,7 +139,11 @@ impl Call {
                 return Ok(());
             }
             Destination::Direct(goal) => {
-                self.stage = Stage::Opening(Opening { goal: Some(goal) });
+                self.stage = Stage::Opening(Opening { goal: Some(goal), pickup: None });
+                return Ok(());
+            }
+            Destination::Pickup(target) => {
+                self.stage = Stage::Opening(Opening { goal: None, pickup: Some(target) });
                 return Ok(());
             }
             Destination::Nowhere(refusal) => return Err(refusal),
@@ -163,11 +171,15 @@ impl Call {
             Media::Encoded => return Err(Refusal::encoding()),
             Media::Unreadable => return Err(Refusal::unreadable_media()),
         };
-        self.admit(node, now, is_emergency)?;
+        let pickup = self.pickup();
+        // What takes a call's leg over is no call more.
+        if pickup.is_none() {
+            self.admit(node, now, is_emergency)?;
+        }
         if let Some(agent) = self.origin.agent().cloned() {
             self.engage(node, now, &agent);
         }
-        let home = self.home(node);
+        let home = pickup.map_or_else(|| self.home(node), |target| target.worker);
         if !self.open_stream(node, now, self.caller.id, home) {
             return Err(Refusal::no_port());
         }
@@ -190,6 +202,9 @@ impl Call {
     /// The caller's port is open: on to the flow, or to whom was dialled.
     pub(super) fn go(&mut self, node: &mut Node, now: Instant) {
         let Stage::Opening(opening) = &mut self.stage else { return };
+        if let Some(Target { leg, .. }) = opening.pickup {
+            return node.joins.push(Join::Pickup { by: self.id, of: leg });
+        }
         match opening.goal.take() {
             Some(goal) => self.dial(node, now, goal, Then::Join),
             None => self.answer(node, now),

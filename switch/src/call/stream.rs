@@ -66,6 +66,9 @@ impl Call {
 
     pub(super) fn on_media(&mut self, node: &mut Node, now: Instant, leg: LegId, event: Event) {
         let stream = crate::ports::stream_of(&event);
+        if self.on_relay_media(node, now, &event) {
+            return;
+        }
         let is_dialling = matches!(self.stage, Stage::Dialling);
         let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == Some(stream))
         else {

@@ -4,7 +4,8 @@ use base::{Instant, LegId};
 use sip::{ClientTx, Message, ServerTx};
 
 use super::leg::{Ack, Established, Leg, Signalling};
-use super::{Call, Stage};
+use super::takeover::Target;
+use super::{Call, Join, Stage};
 use crate::node::Node;
 use crate::{Cause, EndedBy};
 
@@ -26,6 +27,8 @@ impl Call {
             if response.status().is_some_and(sip::StatusCode::is_final) {
                 self.on_stray_over(tx);
             }
+        } else if self.is_passed(tx) {
+            self.on_refer_response(node, now, Some(response));
         } else if self.is_refresh(leg, tx) {
             self.on_refreshed(node, now, leg, Some(response));
         } else {
@@ -39,6 +42,8 @@ impl Call {
             self.on_gone(node, leg);
         } else if self.is_stray(leg, tx) {
             self.on_stray_over(tx);
+        } else if self.is_passed(tx) {
+            self.on_refer_response(node, now, None);
         } else if self.is_refresh(leg, tx) {
             self.on_refreshed(node, now, leg, None);
         } else {
@@ -100,6 +105,9 @@ impl Call {
         let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
         let is_needed = is_talking || self.is_caller(leg);
         self.on_gone(node, leg);
+        if self.transferor_left(node, now, leg) {
+            return;
+        }
         if is_needed {
             self.end(node, now, Cause::TransportFailed, EndedBy::Engine);
         }
@@ -143,10 +151,15 @@ impl Call {
         }
         let Some(offer) = offer else { return };
         match known.accept_answer(node, &offer, ack) {
-            Ok(()) if matches!(self.stage, Stage::AwaitingMedia) => {
-                self.go_to_step(node, now, 0, Cause::Normal)
-            }
-            Ok(()) => {}
+            Ok(()) => match self.stage {
+                Stage::AwaitingMedia { pickup: None } => {
+                    self.go_to_step(node, now, 0, Cause::Normal);
+                }
+                Stage::AwaitingMedia { pickup: Some(Target { leg, .. }) } => {
+                    node.joins.push(Join::Pickup { by: self.id, of: leg });
+                }
+                _ => {}
+            },
             Err(cause) => self.end(node, now, cause, EndedBy::Engine),
         }
     }

@@ -2,16 +2,17 @@
 //! 3515, RFC 5589) or through the API. Who is sent on stays on our leg and hears music, then the
 //! ringing; nobody outside ever sees the REFER.
 
-use base::{AgentId, Instant, LegId};
+use base::{AgentId, Instant, LegId, TrunkId};
 use bytes::Bytes;
 use routing::{Dialled, Input, Step};
 use sip::header::{OptionTags, ReferTo};
 use sip::{Message, Method, Name, Response, ServerTx, StatusCode, Uri, sipfrag};
 
 use super::dial::Failure;
-use super::join::Join;
+use super::join::{Join, Refer};
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Party};
+use super::passing::Passed;
 use super::{Call, Recording, Stage, Talk, stream};
 use crate::api::ApiError;
 use crate::event::EventKind;
@@ -23,16 +24,30 @@ use crate::{Cause, EndedBy};
 /// Seconds that the subscription a REFER makes lasts at most: longer than anything rings.
 const NOTIFY_FOR_S: u32 = 240;
 
+/// A call is sent on at most so often: each time adds to its record, and two phones that send each
+/// other everything would never end.
+const MOST: u8 = 32;
+
 /// A transfer under way, while the conversation that it ends still stands.
 pub(super) struct Transfer {
     /// Who asked for it, while its leg is up.
-    by: Option<LegId>,
+    pub(super) by: Option<LegId>,
+    /// The agent who did, who is called back if nobody takes the call.
+    agent: Option<AgentId>,
     /// Whether the conversation was recorded.
     was_recorded: bool,
     /// Whether who asked is to be told how it goes (a REFER without `Refer-Sub: false`, RFC 4488).
-    notify: bool,
+    pub(super) notify: bool,
     /// Where to, for events and reasons.
-    to: String,
+    pub(super) to: String,
+    /// Our REFER to the customer's carrier, if that is to do it.
+    pub(super) passed: Option<Box<Passed>>,
+}
+
+impl Transfer {
+    pub(super) fn new(by: Option<LegId>, agent: Option<AgentId>, notify: bool, to: String) -> Self {
+        Self { by, agent, was_recorded: false, notify, to, passed: None }
+    }
 }
 
 impl Call {
@@ -46,10 +61,11 @@ impl Call {
         request: &Message,
     ) {
         let notify = wants_notify(request);
-        if let Ok(ReferTo { replaces: Some(replaces), .. }) = ReferTo::of(request) {
-            let by = self.leg_ref(leg);
+        if let Ok(ReferTo { replaces: Some(replaces), target, .. }) = ReferTo::of(request) {
+            let (by, to) = (self.leg_ref(leg), user_of(&target.uri.as_uri()));
             // The other call is the switch's to find.
-            return node.joins.push(Join { by, tx, replaces, notify });
+            let refer = Refer { by, tx: Some(tx), replaces, notify, to, other: None };
+            return node.joins.push(Join::Refer(refer));
         }
         let (to, text) = match self.refer_target(leg, request) {
             Ok(target) => target,
@@ -68,17 +84,20 @@ impl Call {
 
     /// Where a REFER leads, if its sender may send a call there.
     fn refer_target(&self, leg: LegId, request: &Message) -> Result<(Dialled, String), StatusCode> {
-        let Stage::Connected { talk } = &self.stage else {
+        if self.opposite(leg).is_none() {
             return Err(StatusCode::DECLINE);
-        };
-        if self.transfer.is_some() {
+        }
+        if self.transfers >= MOST {
+            return Err(StatusCode::LOOP_DETECTED);
+        }
+        if !self.may_be_sent_on() {
             return Err(StatusCode::REQUEST_PENDING);
         }
-        let role = if self.is_caller(leg) { &self.caller.role } else { &talk.with };
-        // A carrier does not decide where our tenants' calls go.
-        let Role::Agent(agent) = role else { return Err(StatusCode::FORBIDDEN) };
-        if !self.is_caller(leg) && talk.leg != leg {
-            return Err(StatusCode::DECLINE);
+        let role = &self.leg(leg).ok_or(StatusCode::DECLINE)?.role;
+        // A carrier does not decide where our tenants' calls go, unless its provisioning says so.
+        let agent = role.agent();
+        if !role.trunk().is_none_or(|trunk| self.takes_refer(trunk)) {
+            return Err(StatusCode::FORBIDDEN);
         }
         let refer = ReferTo::of(request).map_err(|_| StatusCode::BAD_REQUEST)?;
         if refer.method != Method::Invite {
@@ -88,12 +107,26 @@ impl Call {
         if !self.is_own_host(&uri) {
             return Err(StatusCode::FORBIDDEN);
         }
-        let text = uri.user_unescaped().map_or_else(|| uri.host().to_owned(), |u| u.into_owned());
-        match routing::dial(&self.directory, &self.tenant, Some(agent), uri.as_str()) {
+        let text = user_of(&uri);
+        match routing::dial(&self.directory, &self.tenant, agent, uri.as_str()) {
+            // Nobody outside has us call outside: toll fraud begins so.
+            Ok(Dialled::Outside(_)) if agent.is_none() => Err(StatusCode::FORBIDDEN),
             Ok(to) => Ok((to, text)),
             Err(refused) if refused.is_forbidden() => Err(StatusCode::FORBIDDEN),
             Err(_) => Err(StatusCode::NOT_FOUND),
         }
+    }
+
+    fn takes_refer(&self, trunk: &TrunkId) -> bool {
+        self.directory.trunk(trunk).is_some_and(|trunk| trunk.takes_refer)
+    }
+
+    /// Whether those who talk may be parted by a transfer now.
+    pub(crate) fn may_be_sent_on(&self) -> bool {
+        matches!(self.stage, Stage::Connected { .. })
+            && self.transfer.is_none()
+            && self.dialling.is_none()
+            && self.transfers < MOST
     }
 
     /// Whether a URI is one of the tenant's, as a phone writes it that knows nothing else: the
@@ -125,6 +158,9 @@ impl Call {
         if self.transfer.is_some() {
             return Err(ApiError::Conflict("it is being transferred already".to_owned()));
         }
+        if self.transfers >= MOST {
+            return Err(ApiError::Conflict("it has been transferred too often".to_owned()));
+        }
         let far_is_agent = talk.with.agent().is_some();
         let by = if far_is_agent || self.caller.role.agent().is_none() {
             talk.leg
@@ -142,7 +178,7 @@ impl Call {
     }
 
     /// Parts the two who talk, and calls the new one.
-    fn begin_transfer(
+    pub(super) fn begin_transfer(
         &mut self,
         node: &mut Node,
         now: Instant,
@@ -151,23 +187,7 @@ impl Call {
         text: String,
         notify: bool,
     ) {
-        let from = if self.is_caller(by) {
-            Party { number: self.to.clone(), display: String::new() }
-        } else {
-            self.from.clone()
-        };
-        let Some(talk) = self.part_talk(node, by) else { return };
-        let was_recorded = matches!(talk.recording, Recording::On { .. });
-        let asked = talk.with.agent().cloned();
-        let talk = Talk { recording: Recording::Off, ..talk };
-        self.stage = Stage::Connected { talk };
-        self.play_music(node, self.caller.id);
-        self.narrative.decide(node, now, Decided::Transfer { by: asked.clone(), to: text.clone() });
-        self.tell(node, now, EventKind::TransferStarted { by: asked, to: text.clone() });
-        if let Some(agent) = self.transferor() {
-            self.sent_on.add_transfer(agent);
-        }
-        self.transfer = Some(Transfer { by: Some(by), was_recorded, notify, to: text });
+        let Some(from) = self.part_for(node, now, by, text, notify) else { return };
         let goal = match to {
             Dialled::Agent(agent) => Goal::Agent(agent),
             Dialled::Outside(to) => Goal::Outside(to),
@@ -175,9 +195,55 @@ impl Call {
                 return self.transfer_inside(node, now, inside);
             }
         };
+        if self.pass_to_number(node, now, &goal, &from) {
+            return;
+        }
+        self.call_next(node, now, goal, from);
+    }
+
+    /// Calls the one who is to talk next.
+    pub(super) fn call_next(&mut self, node: &mut Node, now: Instant, goal: Goal, from: Party) {
         if !self.dial_beside(node, now, goal, from) {
             let failure = Failure::new(Cause::Busy, "somebody is being called already");
             self.beside_failed(node, now, &failure);
+        }
+    }
+
+    /// Parts the two who talk for a transfer; the one who stays hears music. Gives who the one who
+    /// is called is shown.
+    pub(super) fn part_for(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        by: LegId,
+        text: String,
+        notify: bool,
+    ) -> Option<Party> {
+        let from = self.shown_to_next(by);
+        let talk = self.part_talk(node, by)?;
+        self.transfers = self.transfers.saturating_add(1);
+        let was_recorded = matches!(talk.recording, Recording::On { .. });
+        let asked = talk.with.agent().cloned();
+        let talk = Talk { recording: Recording::Off, ..talk };
+        self.stage = Stage::Connected { talk };
+        self.play_music(node, self.caller.id);
+        self.narrative.decide(node, now, Decided::Transfer { by: asked.clone(), to: text.clone() });
+        self.tell(node, now, EventKind::TransferStarted { by: asked.clone(), to: text.clone() });
+        if let Some(agent) = self.transferor() {
+            self.sent_on.add_transfer(agent);
+        }
+        let transfer = Transfer::new(Some(by), asked, notify, text);
+        self.transfer = Some(Transfer { was_recorded, ..transfer });
+        Some(from)
+    }
+
+    /// Whom somebody sees calling who is to talk in place of that leg: who stays.
+    fn shown_to_next(&self, goes: LegId) -> Party {
+        match self.opposite(goes) {
+            // Who called is known by name, too.
+            Some(stays) if self.number_of(stays) == self.from.number => self.from.clone(),
+            Some(stays) => Party { number: self.number_of(stays), display: String::new() },
+            None => self.from.clone(),
         }
     }
 
@@ -232,7 +298,10 @@ impl Call {
             self.engage(node, now, agent);
             self.narrative.agent = Some(agent.clone());
         }
-        self.bridge(node, leg);
+        if !self.span(node, now, leg) {
+            return self.end(node, now, Cause::MediaFailed, EndedBy::Engine);
+        }
+        self.bridge(node, now, leg);
         let wait_ms = crate::record::millis(now.since(self.narrative.started));
         let agent = role.agent().cloned();
         self.tell(node, now, EventKind::CallConnected { queue: None, agent, wait_ms });
@@ -242,7 +311,8 @@ impl Call {
     /// The new one (or a queue) has the call: who sent it on leaves. Says whether the conversation
     /// before was recorded.
     fn transfer_done(&mut self, node: &mut Node, now: Instant) -> bool {
-        let Some(Transfer { by, was_recorded, notify, to }) = self.transfer.take() else {
+        self.drop_passed(node);
+        let Some(Transfer { by, was_recorded, notify, to, .. }) = self.transfer.take() else {
             return false;
         };
         if let Some(by) = by {
@@ -261,22 +331,21 @@ impl Call {
     /// Nobody takes the call. Back to who sent it on; if that one has left, to the queue it came
     /// from, else it is over.
     pub(super) fn beside_failed(&mut self, node: &mut Node, now: Instant, failure: &Failure) {
-        let Some(Transfer { by, was_recorded, notify, to }) = self.transfer.take() else { return };
+        self.drop_passed(node);
+        let Some(Transfer { by, agent, was_recorded, notify, to, .. }) = self.transfer.take()
+        else {
+            return;
+        };
         let cause = failure.cause;
         self.sent_on.take_transfer_back();
         let asked = self.transferor();
         self.tell(node, now, EventKind::TransferFailed { by: asked, to, cause });
-        let Some(by) = by else {
-            self.stop_music(node, self.caller.id);
-            return self.go_on_alone(node, now, cause);
-        };
-        // Who sent the call on may still hold; then the music goes on.
-        self.update_music(node, self.caller.id);
+        let Some(by) = by else { return self.go_on_alone(node, now, cause, agent, was_recorded) };
         if notify {
             let status = failure.far.status.unwrap_or_else(|| cause.sip_status());
             self.notify(node, now, by, status);
         }
-        self.bridge(node, by);
+        self.take_back(node, now);
         if was_recorded {
             let recording = self.start_recording(node, now, by);
             if let Stage::Connected { talk } = &mut self.stage {
@@ -285,16 +354,43 @@ impl Call {
         }
     }
 
-    /// Neither the one who sent the call on nor anybody else is left to talk with.
-    fn go_on_alone(&mut self, node: &mut Node, now: Instant, cause: Cause) {
-        match self.narrative.queue.clone() {
-            Some(queue) => {
+    /// Neither the one who sent the call on nor anybody else is there to talk with: back to the
+    /// queue it came from, else the one who sent it on is called, once.
+    fn go_on_alone(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        cause: Cause,
+        agent: Option<AgentId>,
+        was_recorded: bool,
+    ) {
+        match (self.narrative.queue.clone(), agent) {
+            (Some(queue), _) => {
+                self.stop_music(node, self.caller.id);
                 self.steps = vec![Step::Queue { queue }];
                 self.stage = Stage::BetweenSteps;
                 self.go_to_step(node, now, 0, cause);
             }
-            None => self.end(node, now, cause, EndedBy::Engine),
+            (None, Some(agent)) => {
+                let Stage::Connected { talk } = &self.stage else { return };
+                let (from, to) = (self.shown_to_next(talk.leg), agent.to_string());
+                self.tell(node, now, EventKind::TransferStarted { by: None, to: to.clone() });
+                let recall = Transfer::new(None, None, false, to);
+                self.transfer = Some(Transfer { was_recorded, ..recall });
+                self.dial_beside(node, now, Goal::Agent(agent), from);
+            }
+            (None, None) => self.end(node, now, cause, EndedBy::Engine),
         }
+    }
+
+    /// The call ends, and with it a transfer that is under way.
+    pub(super) fn abandon_transfer(&mut self, node: &mut Node, now: Instant, cause: Cause) {
+        self.drop_passed(node);
+        let Some(Transfer { by, agent, notify, to, .. }) = self.transfer.take() else { return };
+        if let (true, Some(by)) = (notify, by) {
+            self.notify(node, now, by, StatusCode::REQUEST_TERMINATED);
+        }
+        self.tell(node, now, EventKind::TransferFailed { by: agent, to, cause });
     }
 
     /// Who asked for a transfer has hung up before it is done, as many phones do. Says whether that
@@ -352,7 +448,7 @@ impl Call {
     }
 
     /// Tells who sent a REFER how it goes (RFC 3515 §2.4.4); a final status ends the subscription.
-    pub(super) fn notify(&mut self, node: &mut Node, now: Instant, leg: LegId, status: StatusCode) {
+    pub(crate) fn notify(&mut self, node: &mut Node, now: Instant, leg: LegId, status: StatusCode) {
         let LegRef { call, .. } = self.leg_ref(leg);
         let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
         let flow = up.flow;
@@ -373,6 +469,11 @@ impl Call {
         let tx = node.endpoint.request(now, flow, notify);
         node.index.clients.insert(tx, LegRef { call, leg });
     }
+}
+
+/// The user of a URI, or its host if it has none.
+fn user_of(uri: &Uri<'_>) -> String {
+    uri.user_unescaped().map_or_else(|| uri.host().to_owned(), |user| user.into_owned())
 }
 
 /// Whether the sender of a REFER asks for the subscription that goes with it (RFC 4488 §4).

@@ -79,7 +79,7 @@ impl Call {
 }
 
 /// The target with the number as its user.
-fn request_uri(target: &UriBuf, called: &str) -> Option<UriBuf> {
+pub(super) fn request_uri(target: &UriBuf, called: &str) -> Option<UriBuf> {
     let at = target.as_uri();
     let host = match at.port() {
         Some(port) => format!("{}:{port}", at.host()),

@@ -10,7 +10,7 @@ use crate::record::millis;
 impl Call {
     pub(crate) fn live(&self, node: &Node, now: Instant) -> LiveCall {
         let (state, agent) = match &self.stage {
-            Stage::Opening(_) | Stage::AwaitingMedia => (LiveState::Setup, None),
+            Stage::Opening(_) | Stage::AwaitingMedia { .. } => (LiveState::Setup, None),
             Stage::BetweenSteps | Stage::Prompt { .. } => (LiveState::Flow, None),
             Stage::Queued { .. } => (LiveState::Queued, None),
             Stage::Ringing { ring, .. } => (LiveState::Ringing, Some(ring.agent.clone())),

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use base::AgentId;
+use sip::DialogId;
 
-/// A dialog of an agent's, as colleagues may see it: neither Call-ID nor tags, with which it could
-/// be taken over.
+/// A dialog of an agent's, as colleagues may see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct AgentDialog {
     pub(crate) agent: AgentId,
@@ -16,6 +16,9 @@ pub(crate) struct AgentDialog {
     pub(crate) state: AgentDialogState,
     /// The number or name of whoever is at the other end.
     pub(crate) remote: String,
+    /// What it is called on the wire, while it rings: for those who may pick it up, and nobody
+    /// else, since it could be taken over with it.
+    pub(crate) dialog: Option<DialogId>,
 }
 
 /// Where a dialog stands (RFC 4235 §3.7.1).
@@ -45,6 +48,7 @@ pub(super) fn document(
     domain: &str,
     version: u32,
     dialogs: &[AgentDialog],
+    may_pick_up: bool,
 ) -> String {
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
@@ -54,9 +58,10 @@ pub(super) fn document(
     );
     for dialog in dialogs {
         let direction = if dialog.initiator { "initiator" } else { "recipient" };
+        let named = dialog.dialog.as_ref().filter(|_| may_pick_up).map(names).unwrap_or_default();
         _ = write!(
             xml,
-            "<dialog id=\"{}\" direction=\"{direction}\">\r\n<state>{}</state>\r\n\
+            "<dialog id=\"{}\"{named} direction=\"{direction}\">\r\n<state>{}</state>\r\n\
              <remote><identity>sip:{}@{}</identity></remote>\r\n</dialog>\r\n",
             escaped(&dialog.id),
             dialog.state.as_str(),
@@ -66,6 +71,16 @@ pub(super) fn document(
     }
     xml.push_str("</dialog-info>\r\n");
     xml
+}
+
+/// The dialog's names as the agent's phone knows them (RFC 4235 §4.1.2).
+fn names(ours: &DialogId) -> String {
+    format!(
+        " call-id=\"{}\" local-tag=\"{}\" remote-tag=\"{}\"",
+        escaped(&ours.call_id),
+        escaped(&ours.remote_tag),
+        escaped(&ours.local_tag)
+    )
 }
 
 /// Text as it may stand in XML 1.0; what no document may hold becomes a space.
@@ -94,8 +109,15 @@ mod tests {
         let remote = "\"><dialog id='x'>&\u{1}\r\n".to_owned();
         let agent = AgentId::new("alice").unwrap();
         let state = AgentDialogState::Early;
-        let dialog = AgentDialog { agent, id: "1".to_owned(), initiator: false, state, remote };
-        let xml = document("sip:alice@acme.example", "acme.example", 3, &[dialog]);
+        let dialog = AgentDialog {
+            agent,
+            id: "1".to_owned(),
+            initiator: false,
+            state,
+            remote,
+            dialog: None,
+        };
+        let xml = document("sip:alice@acme.example", "acme.example", 3, &[dialog], true);
         assert!(xml.contains("version=\"3\" state=\"full\" entity=\"sip:alice@acme.example\""));
         assert!(xml.contains("sip:&quot;&gt;&lt;dialog id=&apos;x&apos;&gt;&amp;   @acme.example"));
         assert_eq!(xml.matches("<dialog ").count(), 1);

@@ -2,7 +2,7 @@
 //! one at a time, so that a slow phone gets the newest state and no queue.
 
 use base::{AgentId, Duration, Instant, TenantId};
-use routing::{Directory, Tenant};
+use routing::{Directory, Tenant, picks_up};
 use sip::header::{Event, SubscriptionState, Substate};
 use sip::{
     ClientTx, Dialog, DialogId, Flow, Message, Method, Name, Response, ServerTx, StatusCode,
@@ -198,10 +198,15 @@ impl Switch {
         let known = subscriptions.all.get_mut(&id)?;
         let is_gone = |old: &&AgentDialog| !now_up.iter().any(|dialog| dialog.id == old.id);
         let over = known.shown.iter().filter(is_gone).cloned();
-        let over = over.map(|old| AgentDialog { state: AgentDialogState::Terminated, ..old });
+        let over = over.map(|old| AgentDialog {
+            state: AgentDialogState::Terminated,
+            dialog: None,
+            ..old
+        });
         let all: Vec<AgentDialog> = now_up.iter().cloned().chain(over).collect();
         known.shown = now_up;
-        Some(dialog_info::document(&entity, domain, known.version, &all))
+        let may_pick_up = picks_up(&directory, &tenant, &known.watcher, &target);
+        Some(dialog_info::document(&entity, domain, known.version, &all, may_pick_up))
     }
 
     /// A NOTIFY has been answered, or will not be. True if it was one of ours.

@@ -55,6 +55,8 @@ pub struct Rig {
     pub settings: Vec<AgentSettings>,
     pub records: Vec<CallRecord>,
     pub commands: Vec<Command>,
+    /// The worker that each of them went to.
+    pub workers: Vec<WorkerId>,
     pub recordings: Vec<RecordCommand>,
     pub security: Vec<SecurityEvent>,
     /// Flows over which nothing but a keep-alive was sent.
@@ -95,9 +97,14 @@ impl Rig {
         limits: Limits,
         ports: std::ops::RangeInclusive<u16>,
     ) -> Self {
+        Self::with_workers(provisioning, limits, vec![worker(0, ports)])
+    }
+
+    /// The same with several media workers.
+    pub fn with_workers(provisioning: &str, limits: Limits, media: Vec<WorkerPorts>) -> Self {
         let config = SwitchConfig {
             advertised: Vec::new(),
-            media: vec![WorkerPorts { worker: WorkerId(0), ports, address: None }],
+            media,
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),
             limits,
@@ -111,6 +118,7 @@ impl Rig {
             settings: Vec::new(),
             records: Vec::new(),
             commands: Vec::new(),
+            workers: Vec::new(),
             recordings: Vec::new(),
             security: Vec::new(),
             keep_alives: Vec::new(),
@@ -171,7 +179,10 @@ impl Rig {
                     self.sent.push((flow.remote, message.clone()));
                     self.wire.push_back((flow, message));
                 }
-                Output::Media { command, .. } => self.obey(command),
+                Output::Media { worker, command } => {
+                    self.workers.push(worker);
+                    self.obey(command);
+                }
                 Output::Record(command) => self.recordings.push(command),
                 Output::Settings(settings) => self.settings.push(*settings),
                 Output::Event(event) => self.events.push(event),
@@ -344,6 +355,12 @@ impl Rig {
             assert_eq!(event.sequence, before + 1, "a gap in the log of {}", event.tenant);
         }
     }
+}
+
+/// A media worker that binds the loopback address.
+pub fn worker(id: u16, ports: std::ops::RangeInclusive<u16>) -> WorkerPorts {
+    let bound = Ipv4Addr::LOCALHOST.into();
+    WorkerPorts { worker: WorkerId(id), ports, address: None, bound }
 }
 
 pub fn stats() -> StreamStats {

@@ -1,0 +1,178 @@
+//! A relay between two media workers. A worker joins its own streams only; when a call has been
+//! made of two whose legs live on different workers, a stream more on each of them carries the
+//! audio across, each being the other's far end. Nobody outside sees anything of it.
+
+use std::net::SocketAddr;
+
+use base::{CallId, Duration, Instant, LegId};
+use media::{Codec, Command, Direction, Event, RemoteMedia, StreamId, WorkerId};
+
+use super::Call;
+use super::leg::Leg;
+use crate::node::Node;
+use crate::ports::Place;
+use crate::{Cause, EndedBy};
+
+/// Ports tried for one end.
+const TRIES: u8 = 3;
+/// The payload type of keys pressed (RFC 4733) between the two.
+const TELEPHONE_EVENT: u8 = 101;
+const PTIME: Duration = Duration::from_millis(20);
+
+/// The streams between the workers of two legs.
+pub(super) struct Relay {
+    legs: [LegId; 2],
+    codec: Codec,
+    ends: [End; 2],
+}
+
+/// One of them.
+#[derive(Clone, Copy)]
+struct End {
+    stream: StreamId,
+    place: Place,
+    tries: u8,
+}
+
+impl Relay {
+    fn at(&self, worker: WorkerId) -> Option<StreamId> {
+        self.ends.iter().find(|end| end.place.worker == worker).map(|end| end.stream)
+    }
+
+    fn joins(&self, a: LegId, b: LegId) -> bool {
+        self.legs == [a, b] || self.legs == [b, a]
+    }
+
+    /// Each end is told where the other one is.
+    fn introduce(&self, node: &mut Node) {
+        let [one, other] = self.ends;
+        for (end, peer) in [(one, other), (other, one)] {
+            let host = node.ports.inside(peer.place.worker);
+            let at = |above: u16| SocketAddr::new(host, peer.place.port.saturating_add(above));
+            let remote = RemoteMedia {
+                rtp: at(0),
+                rtcp: at(1),
+                codec: self.codec,
+                payload_type: self.codec.static_payload_type(),
+                telephone_event: Some(TELEPHONE_EVENT),
+                ptime: PTIME,
+                direction: Direction::SendRecv,
+            };
+            node.media(end.place.worker, Command::SetRemote { stream: end.stream, remote });
+        }
+    }
+}
+
+impl Call {
+    /// Sees to it that the caller and a leg can be joined, wherever they live. `false` if there is
+    /// no port for that.
+    pub(super) fn span(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
+        let caller = self.caller.id;
+        let Some((near, far)) = self.workers_of(leg).filter(|(near, far)| near != far) else {
+            return true;
+        };
+        if self.relay.as_ref().is_some_and(|relay| relay.joins(caller, leg)) {
+            return true;
+        }
+        self.close_relay(node);
+        let codec = self.caller.codec().unwrap_or(Codec::Pcmu);
+        let one = open(node, now, near, (self.id, caller), 1);
+        let other = open(node, now, far, (self.id, leg), 1);
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                let relay = Relay { legs: [caller, leg], codec, ends: [one, other] };
+                relay.introduce(node);
+                self.relay = Some(relay);
+                true
+            }
+            (one, other) => {
+                one.into_iter().chain(other).for_each(|end| close(node, end));
+                false
+            }
+        }
+    }
+
+    fn workers_of(&self, leg: LegId) -> Option<(WorkerId, WorkerId)> {
+        let worker = |leg: &Leg| leg.stream.open().map(|(_, place)| place.worker);
+        let far = self.far.iter().find(|far| far.id == leg)?;
+        Some((worker(&self.caller)?, worker(far)?))
+    }
+
+    /// The pairs of streams that are to be joined for the caller and a leg to hear each other: one
+    /// on each worker that takes part, the caller's first.
+    pub(super) fn pairs_with(&self, leg: LegId) -> [Option<(StreamId, StreamId, WorkerId)>; 2] {
+        let far = self.far.iter().find(|far| far.id == leg).and_then(|far| far.stream.open());
+        let (Some((a, near)), Some((b, there))) = (self.caller.stream.open(), far) else {
+            return [None, None];
+        };
+        if near.worker == there.worker {
+            return [Some((a, b, near.worker)), None];
+        }
+        let relay = self.relay.as_ref().filter(|relay| relay.joins(self.caller.id, leg));
+        let end = |worker| relay.and_then(|relay| relay.at(worker));
+        [
+            end(near.worker).map(|end| (a, end, near.worker)),
+            end(there.worker).map(|end| (end, b, there.worker)),
+        ]
+    }
+
+    /// A relay for other legs than these is no longer needed.
+    pub(super) fn review_relay(&mut self, node: &mut Node, leg: LegId) {
+        let caller = self.caller.id;
+        if self.relay.as_ref().is_some_and(|relay| !relay.joins(caller, leg)) {
+            self.close_relay(node);
+        }
+    }
+
+    pub(super) fn close_relay(&mut self, node: &mut Node) {
+        for end in self.relay.take().into_iter().flat_map(|relay| relay.ends) {
+            close(node, end);
+        }
+    }
+
+    /// What a worker says of one of the relay's streams. `false` if it is not about one.
+    pub(super) fn on_relay_media(&mut self, node: &mut Node, now: Instant, event: &Event) -> bool {
+        let stream = crate::ports::stream_of(event);
+        let Some(relay) = &mut self.relay else { return false };
+        let Some(at) = relay.ends.iter().position(|end| end.stream == stream) else { return false };
+        if !matches!(event, Event::OpenFailed { .. }) {
+            return true;
+        }
+        let Some(end) = relay.ends.get_mut(at) else { return true };
+        let (legs, old) = (relay.legs, *end);
+        let owner = (self.id, old.place.leg);
+        let again = if old.tries < TRIES {
+            open(node, now, old.place.worker, owner, old.tries + 1)
+        } else {
+            None
+        };
+        match again {
+            Some(new) => {
+                *end = new;
+                relay.introduce(node);
+                let leg = legs.into_iter().find(|leg| *leg != self.caller.id);
+                leg.into_iter().for_each(|leg| self.bridge(node, now, leg));
+            }
+            None => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
+        }
+        true
+    }
+}
+
+/// Opens one end.
+fn open(
+    node: &mut Node,
+    now: Instant,
+    worker: WorkerId,
+    (call, leg): (CallId, LegId),
+    tries: u8,
+) -> Option<End> {
+    let (stream, place) = node.ports.take(now, Some(worker), call, leg)?;
+    let (ssrc, cname) = (node.rng.next_u32(), node.rng.hex::<8>().into());
+    node.media(worker, Command::Open { stream, port: place.port, ssrc, cname });
+    Some(End { stream, place, tries })
+}
+
+fn close(node: &mut Node, end: End) {
+    node.media(end.place.worker, Command::Close { stream: end.stream });
+}
