@@ -124,6 +124,7 @@ mod tests {
             ended_by: EndedBy::Caller,
             reason: None,
             recording: None,
+            recordings: Vec::new(),
             legs: Vec::new(),
             ladder: Vec::new(),
             ladder_cut: 0,

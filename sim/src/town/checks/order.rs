@@ -156,6 +156,7 @@ mod tests {
             talk_ms: None,
             agent: None,
             recording: None,
+            recordings: Vec::new(),
             reason: None,
         }
     }
