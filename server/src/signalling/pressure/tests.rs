@@ -112,7 +112,12 @@ impl Model {
         "#;
         let provisioning: routing::Provisioning = toml::from_str(text).unwrap();
         let directory = Arc::new(routing::Directory::build(provisioning).unwrap());
-        let media = WorkerPorts { worker: WorkerId(0), ports: 2000..=65_000, address: None };
+        let media = WorkerPorts {
+            worker: WorkerId(0),
+            ports: 2000..=65_000,
+            address: None,
+            bound: std::net::Ipv4Addr::LOCALHOST.into(),
+        };
         let config = SwitchConfig {
             advertised: Vec::new(),
             media: vec![media],
