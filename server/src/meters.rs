@@ -39,6 +39,7 @@ pub(crate) async fn watch(signalling: Handle, intake: Intake, media: Depths) {
     let live = metrics::gauge!("strowger_calls_live");
     let cpu = metrics::counter!("process_cpu_milliseconds_total");
     let memory = metrics::gauge!("process_resident_memory_bytes");
+    let overflows = metrics::counter!("strowger_udp_overflows_total");
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
@@ -50,6 +51,7 @@ pub(crate) async fn watch(signalling: Handle, intake: Intake, media: Depths) {
         let own = own_figures().await;
         cpu.absolute(own.cpu_ms);
         memory.set(own.resident_bytes as f64);
+        overflows.absolute(udp_overflows().await);
         if let Ok(handle) = registry() {
             handle.run_upkeep();
         }
@@ -78,4 +80,35 @@ async fn own_figures() -> OwnFigures {
         figures.cpu_ms = ticks * 10;
     }
     figures
+}
+
+/// Datagrams of this machine that the kernel dropped because the socket's buffer was full.
+async fn udp_overflows() -> u64 {
+    let v4 = tokio::fs::read_to_string("/proc/net/snmp").await.unwrap_or_default();
+    let v6 = tokio::fs::read_to_string("/proc/net/snmp6").await.unwrap_or_default();
+    overflows_in(&v4, &v6)
+}
+
+fn overflows_in(v4: &str, v6: &str) -> u64 {
+    // IPv4: a line of names, then one of values; IPv6: a line each.
+    let mut lines = v4.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+    let v4 = pairs.find(|(name, _)| *name == "RcvbufErrors").map(|(_, value)| value);
+    let v6 = v6.lines().find_map(|line| line.strip_prefix("Udp6RcvbufErrors"));
+    let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u64>().ok());
+    number(v4).unwrap_or(0) + number(v6).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_overflows_of_both_families_are_added_up() {
+        let v4 = "Tcp: A B\nTcp: 1 2\nUdp: InDatagrams RcvbufErrors SndbufErrors\nUdp: 9 4 1\n";
+        let v6 = "Udp6InDatagrams                 \t7\nUdp6RcvbufErrors                \t3\n";
+        assert_eq!(overflows_in(v4, v6), 7);
+        assert_eq!(overflows_in("", ""), 0);
+    }
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use media::Prompt;
-use routing::{Directory, Provisioning};
+use routing::{Directory, Provisioning, Secret};
+use sip::digest;
 use store::{PromptRow, Store};
 use switch::Prompts;
 use tokio::sync::{Mutex, oneshot, watch};
@@ -109,12 +110,15 @@ impl Bundle {
         }
     }
 
-    /// Checks the content and decodes the prompts (milliseconds of work a prompt).
+    /// Checks the content, decodes the prompts (milliseconds of work a prompt), and forgets the
+    /// agents' passwords: what goes live and into the store is what is kept of them.
     ///
     /// # Errors
     /// Every fault at once.
-    pub fn check(self) -> Result<Checked, ProvisionFault> {
+    pub fn check(mut self) -> Result<Checked, ProvisionFault> {
         let origin = Path::new("provisioning");
+        check_content(origin, "", &self.provisioning)?;
+        keep_passwords(&mut self.provisioning);
         let directory = Directory::build(self.provisioning.clone())
             .map_err(|errors| content_faults(origin, "", &errors))?;
         let mut prompts = Prompts::new();
@@ -135,6 +139,17 @@ impl Bundle {
             return Err(ProvisionFault::Content(faults));
         }
         Ok(Checked { bundle: self, directory: Arc::new(directory), prompts: Arc::new(prompts) })
+    }
+}
+
+/// Of each agent's password only what proves it in the tenant's domain.
+fn keep_passwords(provisioning: &mut Provisioning) {
+    for tenant in &mut provisioning.tenants {
+        let realm = tenant.domain.to_ascii_lowercase();
+        for agent in &mut tenant.agents {
+            let kept = digest::keep(agent.id.as_str(), &realm, &agent.password);
+            agent.password = Secret::new(kept);
+        }
     }
 }
 
@@ -243,5 +258,24 @@ impl Provisioner {
         live.await.map_err(|_| ProvisionFault::Stopping)?;
         self.directory.send_replace(directory);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checked_provisioning_holds_no_password_and_stays_as_it_is_when_it_is_checked_again() {
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/demo.toml");
+        let once = Bundle::read(&demo).unwrap().check().unwrap().bundle;
+        let agents = |bundle: &Bundle| {
+            let tenants = bundle.provisioning.tenants.iter();
+            let agents = tenants.flat_map(|tenant| tenant.agents.clone());
+            agents.map(|agent| agent.password).collect::<Vec<Secret>>()
+        };
+        let kept = agents(&once);
+        assert!(kept.len() >= 3 && kept.iter().all(|password| digest::is_kept(password)));
+        assert_eq!(agents(&once.check().unwrap().bundle), kept);
     }
 }

@@ -1,7 +1,5 @@
 //! Streams of events: every event once and in order, from any point, at any pace.
 
-use std::time::Duration;
-
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -96,7 +94,7 @@ async fn streams_end_when_the_engine_does() {
     let mut stand = Stand::new().await;
     let sse = stand.ask("GET", "/api/v1/events").key(ACME).sse().await;
     stand.ready.as_ref().unwrap().send_replace(false);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    while stand.ask("GET", "/readyz").answer().await.status != 503 {}
     drop(stand.ready.take());
     assert!(sse.ends().await);
 }

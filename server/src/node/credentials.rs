@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use routing::{Agent, ApiKey, Provisioning, Secret};
+use sip::digest;
 use store::{key_digest, provisioned_key_digest};
 
 /// Why these credentials must not be reachable where the node listens.
@@ -62,14 +63,15 @@ impl Reach {
 
     fn check_passwords(&self, provisioning: &Provisioning) -> Result<(), CredentialFault> {
         let Some(sip) = self.sip else { return Ok(()) };
-        let is_open = |agent: &&Agent| {
-            !agent.loopback_only && PUBLISHED_PASSWORDS.contains(&agent.password.as_str())
-        };
-        let mut agents = provisioning.tenants.iter().flat_map(|tenant| &tenant.agents);
-        match agents.find(is_open) {
-            Some(agent) => Err(CredentialFault::PublishedPassword(sip, agent.id.to_string())),
-            None => Ok(()),
+        for tenant in &provisioning.tenants {
+            let realm = tenant.domain.to_ascii_lowercase();
+            let is_open =
+                |agent: &&Agent| !agent.loopback_only && is_published_password(agent, &realm);
+            if let Some(agent) = tenant.agents.iter().find(is_open) {
+                return Err(CredentialFault::PublishedPassword(sip, agent.id.to_string()));
+            }
         }
+        Ok(())
     }
 
     fn check_keys(&self, provisioning: &Provisioning) -> Result<(), CredentialFault> {
@@ -92,6 +94,14 @@ impl Reach {
         }
         Ok(())
     }
+}
+
+/// By itself, or by what is kept of it.
+fn is_published_password(agent: &Agent, realm: &str) -> bool {
+    let known = agent.password.as_str();
+    PUBLISHED_PASSWORDS.iter().any(|published| {
+        known == *published || known == digest::keep(agent.id.as_str(), realm, published)
+    })
 }
 
 fn is_published(key: &Secret) -> bool {
@@ -170,5 +180,9 @@ mod tests {
             Err(CredentialFault::PublishedPassword(OUTSIDE, "alice".into()))
         );
         assert_eq!(Reach::of(INSIDE, INSIDE).check(&open), Ok(()));
+        let mut kept = open;
+        let alice = &mut kept.tenants[0].agents[0];
+        alice.password = Secret::new(digest::keep("alice", "acme.example", "alice-secret"));
+        assert!(reach.check(&kept).is_err(), "what is kept of it shows it too");
     }
 }

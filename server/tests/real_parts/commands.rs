@@ -1,11 +1,13 @@
 //! The commands as a person types them: the demo, checking, applying, and what a mistake gets.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::net::http;
+use crate::net::{free_port, http, register};
+use crate::parts::AGENTS;
 use crate::strowger::{ACME, Folder, PLATFORM, Strowger, repository};
 
 fn strowger(arguments: &[&str]) -> Output {
@@ -112,4 +114,20 @@ fn an_agent_state_set_by_the_api_is_an_event_and_a_bad_one_names_the_field() {
     let told = wrong.json();
     assert!(told["error"].as_str().is_some_and(|text| text.contains("state")), "{told}");
     assert!(told["code"].is_string(), "{told}");
+}
+
+#[test]
+fn no_password_of_an_agent_is_in_the_data_folder_and_each_opens() {
+    let folder = Folder::new("kept");
+    let server = Strowger::start(folder.path());
+    let phone = SocketAddr::new(AGENTS, free_port(AGENTS));
+    assert_eq!(register(server.sip, phone, "bob", "acme.example", "bob-secre"), [401, 403]);
+    assert_eq!(register(server.sip, phone, "bob", "acme.example", "bob-secret"), [401, 200]);
+    assert_eq!(server.stop(), 0);
+    for file in fs::read_dir(folder.path().join("data")).expect("the data folder") {
+        let path = file.expect("an entry").path();
+        let bytes = if path.is_file() { fs::read(&path).expect("a file") } else { continue };
+        let found = bytes.windows(10).any(|window| window == b"bob-secret");
+        assert!(!found, "in {}", path.display());
+    }
 }

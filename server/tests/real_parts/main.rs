@@ -9,6 +9,7 @@ mod baresip;
 mod canary;
 mod certificates;
 mod commands;
+mod database_tls;
 mod hep;
 mod kamailio;
 mod lateness;

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::certificates::Files;
 use crate::postgres_programs::{is_root, programs, unprivileged};
 
 /// Runs until our end of its standard input closes, also when this process is killed.
 const RUN: &str = r#"
-"$1/postgres" -D "$2/db" -k "$2" -c listen_addresses= -c fsync=off >>"$2/log" 2>&1 &
+"$1/postgres" -D "$2/db" -k "$2" -c listen_addresses="$3" -c fsync=off >>"$2/log" 2>&1 &
 pid=$!
 cat >/dev/null
 kill -INT $pid; wait $pid
@@ -18,6 +19,8 @@ kill -INT $pid; wait $pid
 pub(crate) struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
+    /// Where it listens besides its socket; empty: nowhere.
+    listen: &'static str,
     shell: Option<Child>,
 }
 
@@ -35,7 +38,7 @@ impl Postgres {
             let nobody = Some(65_534);
             std::os::unix::fs::chown(&folder, nobody, nobody).expect("to give it away");
         }
-        let mut server = Self { programs, folder, shell: None };
+        let mut server = Self { programs, folder, listen: "", shell: None };
         server.make();
         server.resume();
         server.sql("CREATE ROLE strowger LOGIN");
@@ -46,6 +49,29 @@ impl Postgres {
     /// What goes into `database.url`.
     pub(crate) fn url(&self) -> String {
         format!("postgres://strowger@localhost/calls?host={}", self.folder.display())
+    }
+
+    /// Begins anew with TLS at that address, and takes nobody there without.
+    pub(crate) fn serve_tls(&mut self, address: &'static str, own: &Files) {
+        self.stop();
+        let put = |name: &str, bytes: &[u8]| {
+            use std::os::unix::fs::{PermissionsExt, chown};
+            let path = self.folder.join("db").join(name);
+            std::fs::write(&path, bytes).expect("its file");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .expect("a mode");
+            if is_root() {
+                chown(&path, Some(65_534), Some(65_534)).expect("to give it away");
+            }
+        };
+        put("server.crt", &std::fs::read(&own.chain).expect("a certificate"));
+        put("server.key", &std::fs::read(&own.key).expect("a key"));
+        put("pg_hba.conf", b"local all all trust\nhostssl all all all trust\n");
+        let config = self.folder.join("db/postgresql.conf");
+        let config = std::fs::read_to_string(config).expect("its configuration") + "\nssl = on\n";
+        put("postgresql.conf", config.as_bytes());
+        self.listen = address;
+        self.resume();
     }
 
     /// Takes it away: connections are cut, new ones refused.
@@ -60,7 +86,7 @@ impl Postgres {
     pub(crate) fn resume(&mut self) {
         let shell = unprivileged(Path::new("/bin/sh"))
             .args(["-c", RUN, "sh"])
-            .args([&self.programs, &self.folder])
+            .args([&self.programs, &self.folder, Path::new(self.listen)])
             .current_dir(&self.folder)
             .stdin(Stdio::piped())
             .spawn()

@@ -8,7 +8,7 @@ use crate::postgres::Postgres;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 
 /// On ports of its own: only the folder and the database are the same.
-fn second(folder: &Path, data: &str, database: &str) -> Output {
+pub(crate) fn second(folder: &Path, data: &str, database: &str) -> Output {
     let config = folder.join("second.toml");
     let text = format!(
         "data_dir = \"{}\"\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = []\n\

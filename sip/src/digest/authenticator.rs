@@ -103,7 +103,8 @@ impl Authenticator {
         ours.find_map(|params| params.get("username").map(std::borrow::Cow::into_owned))
     }
 
-    /// Checks a request's credentials for the realm against the user's password; `None` for a user
+    /// Checks a request's credentials for the realm against the user's password, or what is
+    /// [kept](super::keep) of it; `None` for a user
     /// that does not exist takes the same work and gets the same verdict as a wrong password. An
     /// algorithm or qop that the realm does not take is challenged again: nothing weaker than what
     /// was asked for gets in.

@@ -3,6 +3,8 @@
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512_256};
 
+use super::kept::kept_for;
+
 /// A digest algorithm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Algorithm {
@@ -108,8 +110,12 @@ pub(super) struct Qop<'a> {
 }
 
 impl Terms<'_> {
+    /// `password` is one, or what is [kept](super::keep) of one. Either takes the same work.
     pub(super) fn response(&self, algorithm: Algorithm, password: &str) -> String {
         let mut a1 = algorithm.hash_parts(&[self.user, self.realm, password]);
+        if let Some(kept) = kept_for(password, algorithm) {
+            kept.clone_into(&mut a1);
+        }
         let Some(Qop { nc, cnonce, body }) = &self.qop else {
             let a2 = algorithm.hash_parts(&[self.method, self.uri]);
             return algorithm.hash_parts(&[&a1, self.nonce, &a2]);
@@ -159,6 +165,18 @@ mod tests {
             terms.response(Algorithm::Sha256, "Circle of Life"),
             "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
         );
+    }
+
+    #[test]
+    fn what_is_kept_of_a_password_answers_as_it_does() {
+        for user in ["Mufasa", "Scar"] {
+            let terms = rfc_7616(user, Some(b"v=0"));
+            let kept = super::super::keep(user, terms.realm, "Circle of Life");
+            for algorithm in Algorithm::ALL {
+                let expected = terms.response(algorithm, "Circle of Life");
+                assert_eq!(terms.response(algorithm, &kept), expected, "{algorithm:?}");
+            }
+        }
     }
 
     /// Computed with Python's hashlib from the formulas of RFC 7616 §3.4.

@@ -6,6 +6,7 @@ mod authenticator;
 mod authorizer;
 mod client;
 mod hash;
+mod kept;
 mod nonce;
 mod params;
 mod policy;
@@ -14,6 +15,7 @@ pub use authenticator::{Authenticator, Verdict};
 pub use authorizer::{Authorizer, Credentials, authorize};
 pub use client::{Answer, ChallengeError, answer, choose};
 pub use hash::Algorithm;
+pub use kept::{is_kept, keep};
 pub use policy::{Accepted, Integrity, Policy};
 
 pub(crate) use authorizer::Answered;
