@@ -333,7 +333,7 @@ impl Drive {
                 self.switch.handle_timeout(now);
                 self.links.drain(now, &mut self.switch);
             }
-            self.pressure.turn(began, woke, self.clock.now());
+            self.pressure.turn(woke.since(began), pressure::processor_time());
             if let Some(percent) = self.pressure.due(now, self.links.intake()) {
                 self.feed(switch::Input::Load { percent });
             }

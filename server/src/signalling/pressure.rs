@@ -3,8 +3,8 @@
 //!
 //! A slow turn or a machine that was away for a while is no overload; not having been idle for one
 //! moment in a long time is. So what counts is how long the thread has worked since it last had
-//! nothing to do, and of each turn only so much (in the spirit of CoDel, RFC 8289: not the worst
-//! wait, but the least).
+//! nothing to do, by the processor's time and not the wall's (in the spirit of CoDel, RFC 8289: not
+//! the worst wait, but the least).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,8 +18,6 @@ use crate::persist::Intake;
 const EVERY: Duration = Duration::from_millis(100);
 /// A wait of less was none: the sockets were ready.
 const NAP: Duration = Duration::from_micros(10);
-/// What one turn counts at most: the rest of a longer one is the machine's.
-const TURN: Duration = Duration::from_millis(50);
 /// So much work without a moment's rest is ordinary.
 const ORDINARY: Duration = Duration::from_millis(100);
 /// With so much the thread is far behind: whoever waits has sent everything twice by then.
@@ -46,12 +44,20 @@ impl Idleness {
     }
 }
 
+/// The processor's time that this thread has had.
+pub(super) fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// What has been seen since the last report, and what is known of other threads.
 pub(super) struct Pressure {
     since: Instant,
     idle: Duration,
     /// Work since the thread last had nothing to do.
     behind: Duration,
+    spent: Duration,
     workers: Workers,
     gauge: Gauge,
 }
@@ -59,18 +65,19 @@ pub(super) struct Pressure {
 impl Pressure {
     pub(super) fn new(now: Instant, workers: Vec<Idleness>) -> Self {
         let gauge = metrics::gauge!("strowger_signalling_load_percent");
-        let (idle, behind) = (Duration::ZERO, Duration::ZERO);
-        Self { since: now, idle, behind, workers: Workers::new(now, workers), gauge }
+        let (idle, behind, spent) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        Self { since: now, idle, behind, spent, workers: Workers::new(now, workers), gauge }
     }
 
-    /// A turn of the loop: when it began to wait, when it woke up, when its work was done.
-    pub(super) fn turn(&mut self, began: Instant, woke: Instant, done: Instant) {
-        let waited = woke.since(began);
+    /// A turn of the loop is done: how long it waited for work, and `spent`, the processor's time
+    /// that this thread has had in all.
+    pub(super) fn turn(&mut self, waited: Duration, spent: Duration) {
+        let worked = spent.saturating_sub(std::mem::replace(&mut self.spent, spent));
         if waited >= NAP {
             self.idle += waited;
             self.behind = Duration::ZERO;
         }
-        self.behind += done.since(woke).min(TURN);
+        self.behind += worked;
     }
 
     /// What the switch is to be told, if it is time.

@@ -1,6 +1,6 @@
 //! A password as it is kept: not itself, but what each algorithm makes of it with the user's name
-//! and the realm (the first hash of RFC 7616 §3.4.2). Whoever reads that can answer challenges of the
-//! realm, but learns no password that may be in use elsewhere.
+//! and the realm (the first hash of RFC 7616 §3.4.2). Whoever reads that can answer challenges of
+//! the realm, but learns no password that may be in use elsewhere.
 
 use super::hash::Algorithm;
 

@@ -19,7 +19,7 @@ fn at(ms: u64) -> Instant {
 fn second(pressure: &mut Pressure, from: u64, rest: u64, work: u64) -> u32 {
     let (mut now, mut last) = (from, 0);
     while now < from + 1000 {
-        pressure.turn(at(now), at(now + rest), at(now + rest + work));
+        pressure.turn(Duration::from_millis(rest), pressure.spent + Duration::from_millis(work));
         now += rest + work;
         last = pressure.report(at(now), || 0).unwrap_or(last);
     }
@@ -46,22 +46,22 @@ fn without_a_moments_rest_it_is_overloaded_the_longer_the_more_and_at_rest_no_mo
 #[test]
 fn a_machine_that_was_away_for_a_while_is_not_overloaded_by_that() {
     let mut pressure = Pressure::new(at(0), Vec::new());
-    // Three seconds without a processor, then what has piled up meanwhile.
-    pressure.turn(at(1000), at(1005), at(4000));
-    pressure.turn(at(4000), at(4000), at(4030));
-    assert!(pressure.report(at(4030), || 0).unwrap() < 100);
+    // Three seconds without a processor in a turn's midst, then what has piled up meanwhile.
+    pressure.turn(Duration::from_millis(5), Duration::from_millis(2));
+    pressure.turn(Duration::ZERO, Duration::from_millis(60));
+    assert!(pressure.report(at(4060), || 0).unwrap() < 100);
 }
 
 #[test]
 fn a_store_that_is_half_full_and_a_worker_that_never_rests_count_too() {
     let worker = Idleness::default();
     let mut pressure = Pressure::new(at(0), vec![worker.clone()]);
-    pressure.turn(at(0), at(100), at(100));
+    pressure.turn(Duration::from_millis(100), Duration::ZERO);
     assert_eq!(pressure.report(at(100), || 60), Some(120));
     let mut told = Vec::new();
     for second in 1..7 {
-        let began = if second == 1 { 100 } else { second * 1000 - 1000 };
-        pressure.turn(at(began), at(second * 1000), at(second * 1000));
+        let waited = if second == 1 { 900 } else { 1000 };
+        pressure.turn(Duration::from_millis(waited), Duration::ZERO);
         if second > 5 {
             worker.add(Duration::from_millis(300));
         }
@@ -221,11 +221,11 @@ impl Model {
         let mut now = at(begin);
         let ms = |now: Instant| now.as_nanos() / 1_000_000;
         while now < at(end) {
-            let began = now;
+            let (began, worked) = (now, model.pressure.spent);
             model.happen(ms(now), &mut calls);
             if model.queue.is_empty() {
                 now += Duration::from_millis(1);
-                model.pressure.turn(began, now, now);
+                model.pressure.turn(now.since(began), worked);
                 continue;
             }
             for _ in 0..BATCH {
@@ -233,7 +233,7 @@ impl Model {
                 let spent = model.work(work, now, ms(now));
                 now += spent;
             }
-            model.pressure.turn(began, began, now);
+            model.pressure.turn(Duration::ZERO, worked + now.since(began));
             if let Some(percent) = model.pressure.report(now, || 0).filter(|_| tells) {
                 model.switch.handle_input(now, Input::Load { percent });
             }
