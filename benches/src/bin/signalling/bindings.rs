@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clock::SECOND;
 use crate::http;
+use crate::messages::Audio;
 use crate::phones::Registered;
 use crate::stage::Stage;
 use crate::target::{Kind, Provision};
@@ -30,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     let (agents, tenants) = (args.bindings, args.tenants.max(1));
     let provision = Provision { agents, tenants, record: false, workers: 0 };
-    let mut stage = Stage::set(Kind::Strowger, strowger, &provision)?;
+    let mut stage = Stage::set(Kind::Strowger, strowger, &provision, Audio::OnHold)?;
     let (before, own) = (stage.target.usage(), Usage::own());
     let first = stage.phones.register(&mut stage.wire, 0, agents, f64::INFINITY);
     let full = stage.target.usage();

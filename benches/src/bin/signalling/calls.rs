@@ -3,13 +3,15 @@
 //! All delays are the same for every call, so each kind waits in a queue in the order of its time:
 //! there is nothing to scan and nothing to sort.
 
+mod ends;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use crate::clock::{self, MILLISECOND, Nanos, SECOND};
-use crate::messages::{self, Answered, CALLEE_TAG, CALLER_TAG, CALLERS};
-use crate::text::{Start, Text, number_after};
-use crate::wire::{Queue, Wire};
+use crate::messages::{self, Answered, Audio};
+use crate::text::Text;
+use crate::wire::Wire;
 
 /// The socket of all callers; callees have those after it.
 pub(crate) const CALLER: usize = 0;
@@ -28,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) numbers: Vec<String>,
     /// Whether the callees are ours; else the server itself answers.
     pub(crate) own_callees: bool,
+    pub(crate) audio: Audio,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -206,8 +209,10 @@ impl Calls {
     }
 
     fn send_invite(&self, wire: &mut Wire, call: usize) {
-        let (server, number) = (self.plan.server, self.number(call));
-        wire.queue().send(CALLER, |own, out| messages::invite(own, server, number, call, out));
+        let (server, number, audio) = (self.plan.server, self.number(call), self.plan.audio);
+        wire.queue().send(CALLER, |own, out| {
+            messages::invite(own, server, number, call, audio, out);
+        });
     }
 
     fn send_bye(&self, wire: &mut Wire, call: usize) {
@@ -255,176 +260,5 @@ impl Calls {
         }
         self.outcome.resent += 1;
         self.resends.push_back((now + RESEND, call, what));
-    }
-
-    /// One message came.
-    fn take(&mut self, queue: &mut Queue<'_>, end: usize, stamp: Nanos, text: &Text<'_>) {
-        match text.start() {
-            Some(Start::Response(status)) if end == CALLER => {
-                self.take_response(queue, status, text);
-            }
-            Some(Start::Request(method)) => self.take_request(queue, end, stamp, method, text),
-            _ => {}
-        }
-    }
-
-    fn take_response(&mut self, queue: &mut Queue<'_>, status: u16, text: &Text<'_>) {
-        let number = text.value("From").and_then(|from| number_after(from, CALLER_TAG));
-        let Some(call) = number.filter(|call| *call < self.calls.len()) else { return };
-        if text.answers("BYE") {
-            if status >= 200 && self.calls[call].caller == Caller::Leaving {
-                self.calls[call].caller = Caller::Gone;
-                self.completes(call);
-            }
-            return;
-        }
-        if !text.answers("INVITE") {
-            return;
-        }
-        self.calls[call].heard = true;
-        match status {
-            ..200 => {}
-            200..300 => self.answered(queue, call, text),
-            _ => {
-                let (server, number) = (self.plan.server, self.number(call));
-                queue.send(CALLER, |own, out| {
-                    messages::ack_refusal(own, server, number, call, text, out);
-                });
-                self.fail(call, &status.to_string());
-            }
-        }
-    }
-
-    /// The 200, first or again.
-    fn answered(&mut self, queue: &mut Queue<'_>, call: usize, ok: &Text<'_>) {
-        let at = &mut self.calls[call];
-        if at.caller == Caller::Inviting {
-            at.caller = Caller::Up;
-            at.answered = Answered::read(ok);
-        }
-        if let Some(answered) = &at.answered {
-            queue.send(CALLER, |own, out| messages::ack(own, call, answered, out));
-        }
-        self.connects(call);
-    }
-
-    fn take_request(
-        &mut self,
-        queue: &mut Queue<'_>,
-        end: usize,
-        stamp: Nanos,
-        method: &[u8],
-        text: &Text<'_>,
-    ) {
-        let mark = if end == CALLER { CALLER_TAG } else { CALLEE_TAG };
-        let known = text.value("To").and_then(|to| number_after(to, mark));
-        let from = || text.value("From").and_then(|from| number_after(from, CALLERS));
-        let is_new = known.is_none();
-        let Some(call) = known.or_else(from).filter(|call| *call < self.calls.len()) else {
-            let tag = is_new.then_some(0);
-            queue.send(end, |own, out| messages::response(own, text, "200 OK", tag, false, out));
-            return;
-        };
-        match method {
-            b"ACK" => {
-                if end != CALLER && self.calls[call].callee == Callee::Answering {
-                    self.calls[call].callee = Callee::Up;
-                    self.calls[call].ok = Box::default();
-                    self.connects(call);
-                }
-            }
-            b"INVITE" if is_new && end != CALLER => self.offered(queue, end, stamp, call, text),
-            b"INVITE" => {
-                queue
-                    .send(end, |own, out| messages::response(own, text, "200 OK", None, true, out));
-            }
-            b"BYE" => {
-                queue.send(end, |own, out| {
-                    messages::response(own, text, "200 OK", None, false, out)
-                });
-                self.left(end, call);
-            }
-            _ => {
-                queue.send(end, |own, out| {
-                    messages::response(own, text, "200 OK", None, false, out)
-                });
-            }
-        }
-    }
-
-    /// A callee's phone rings, and is answered at once.
-    fn offered(
-        &mut self,
-        queue: &mut Queue<'_>,
-        end: usize,
-        stamp: Nanos,
-        call: usize,
-        invite: &Text<'_>,
-    ) {
-        let at = &mut self.calls[call];
-        if at.offered.is_none() {
-            at.offered = Some(stamp);
-            self.outcome.setups.push(stamp.saturating_sub(at.invited));
-        }
-        let tag = Some(call);
-        queue.send(end, |own, out| {
-            messages::response(own, invite, "180 Ringing", tag, false, out);
-        });
-        queue.send(end, |own, out| {
-            let from = out.len();
-            messages::response(own, invite, "200 OK", tag, true, out);
-            at.ok = out[from..].into();
-        });
-        (at.callee, at.callee_end) = (Callee::Answering, end);
-        self.resends.push_back((clock::now() + RESEND, call, Resent::Ok));
-    }
-
-    /// The server says that it is over.
-    fn left(&mut self, end: usize, call: usize) {
-        let at = &mut self.calls[call];
-        let was_up = at.caller == Caller::Up;
-        if end == CALLER {
-            at.caller = Caller::Gone;
-        } else {
-            at.callee = Callee::Gone;
-        }
-        if was_up {
-            self.fail(call, "ended by the server");
-        } else {
-            self.completes(call);
-        }
-    }
-
-    fn connects(&mut self, call: usize) {
-        let own_callees = self.plan.own_callees;
-        let at = &mut self.calls[call];
-        let callee_is_up = at.callee == Callee::Up || !own_callees;
-        if at.caller == Caller::Up && callee_is_up && !at.connected {
-            at.connected = true;
-            self.outcome.connected += 1;
-            if let Some(talk) = self.talk {
-                self.hangups.push_back((clock::now() + talk, call));
-            }
-        }
-    }
-
-    fn completes(&mut self, call: usize) {
-        let at = &mut self.calls[call];
-        let callee_is_gone = at.callee == Callee::Gone || !self.plan.own_callees;
-        if at.caller == Caller::Gone && callee_is_gone && !at.settled {
-            at.settled = true;
-            at.answered = None;
-            self.open -= 1;
-            self.outcome.completed += 1;
-        }
-    }
-
-    fn fail(&mut self, call: usize, why: &str) {
-        let at = &mut self.calls[call];
-        if !at.settled {
-            at.settled = true;
-            self.open -= 1;
-            *self.outcome.failures.entry(why.to_owned()).or_default() += 1;
-        }
     }
 }

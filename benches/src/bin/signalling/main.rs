@@ -45,6 +45,9 @@ enum Part {
     Table {
         /// Lines of JSON
         results: PathBuf,
+        /// Where criterion keeps its estimates: for the time that parsing takes
+        #[arg(long)]
+        criterion: Option<PathBuf>,
     },
 }
 
@@ -54,7 +57,9 @@ fn main() -> ExitCode {
         Part::Calls(part) => rates::run(&args.strowger, part),
         Part::Held(part) => held::run(&args.strowger, part),
         Part::Bindings(part) => bindings::run(&args.strowger, part),
-        Part::Table { results } => table::print(results).map(|()| true),
+        Part::Table { results, criterion } => {
+            table::print(results, criterion.as_deref()).map(|()| true)
+        }
     };
     match is_well {
         Ok(true) => ExitCode::SUCCESS,

@@ -12,6 +12,15 @@ pub(crate) const CALLERS: &str = "+1212";
 pub(crate) const CALLER_TAG: &str = ";tag=c";
 pub(crate) const CALLEE_TAG: &str = ";tag=a";
 
+/// What the session descriptions say of the audio; none is ever sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audio {
+    /// Both ends will send; who never does is hung up in time.
+    Expected,
+    /// Neither end sends, and nobody waits for it.
+    OnHold,
+}
+
 /// The number that reaches a tenant.
 pub(crate) fn tenant_number(tenant: usize) -> String {
     format!("+1555010{tenant:04}")
@@ -55,6 +64,7 @@ pub(crate) fn invite(
     server: SocketAddr,
     number: &str,
     call: usize,
+    audio: Audio,
     out: &mut Vec<u8>,
 ) {
     put!(
@@ -67,7 +77,7 @@ pub(crate) fn invite(
          Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE\r\n",
         ip = own.ip()
     );
-    offer(own, out);
+    offer(own, audio, out);
 }
 
 /// The ACK of the 200 (its branch is new) or of a refusal (its branch is the INVITE's).
@@ -126,13 +136,13 @@ pub(crate) fn ack_refusal(
     );
 }
 
-/// A response. `tag` is given where the request has none yet; with `sdp` there is an answer in it.
+/// A response. `tag` is given where the request has none yet; `audio` where there is an answer in it.
 pub(crate) fn response(
     own: SocketAddr,
     request: &Text<'_>,
     status: &str,
     tag: Option<usize>,
-    sdp: bool,
+    audio: Option<Audio>,
     out: &mut Vec<u8>,
 ) {
     put!(out, "SIP/2.0 {status}\r\n");
@@ -150,8 +160,8 @@ pub(crate) fn response(
         out.extend_from_slice(b"\r\n");
     }
     put!(out, "Contact: <sip:phone@{own}>\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE\r\n");
-    if sdp {
-        offer(own, out);
+    if let Some(audio) = audio {
+        offer(own, audio, out);
     } else {
         out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
     }
@@ -186,12 +196,16 @@ pub(crate) struct Agent<'a> {
 }
 
 /// What carriers and phones offer, and its length.
-fn offer(own: SocketAddr, out: &mut Vec<u8>) {
+fn offer(own: SocketAddr, audio: Audio, out: &mut Vec<u8>) {
     let ip = own.ip();
+    let direction = match audio {
+        Audio::Expected => "sendrecv",
+        Audio::OnHold => "inactive",
+    };
     let sdp = format!(
         "v=0\r\no=- 3848 3848 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
          m=audio {AUDIO} RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
-         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
+         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na={direction}\r\n"
     );
     put!(out, "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
 }
@@ -208,9 +222,9 @@ mod tests {
     #[test]
     fn an_answer_carries_what_the_request_had_and_our_tag() {
         let mut request = Vec::new();
-        invite(at(1), at(2), &tenant_number(3), 17, &mut request);
+        invite(at(1), at(2), &tenant_number(3), 17, Audio::Expected, &mut request);
         let mut answer = Vec::new();
-        response(at(3), &Text(&request), "200 OK", Some(17), true, &mut answer);
+        response(at(3), &Text(&request), "200 OK", Some(17), Some(Audio::OnHold), &mut answer);
         let text = Text(&answer);
         assert_eq!(text.start(), Some(Start::Response(200)));
         assert_eq!(text.value("Via"), Text(&request).value("Via"));

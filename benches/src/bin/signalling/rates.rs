@@ -6,15 +6,13 @@ use serde_json::{Value, json};
 
 use crate::calls::Outcome;
 use crate::clock::{self, MILLISECOND, Nanos, SECOND};
+use crate::messages::Audio;
 use crate::stage::Stage;
 use crate::target::{Kind, Provision};
 use crate::usage::Usage;
 
 /// Long enough for records to be written and transactions to end.
 const SETTLES: Nanos = 3 * SECOND;
-/// Calls before anything is counted: pools, caches and pages are filled.
-const WARM: usize = 200;
-
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What the calls go through
@@ -29,6 +27,9 @@ pub(crate) struct Args {
     /// How long a call stays up, seconds
     #[arg(long, default_value_t = 1.0)]
     talk: f64,
+    /// Calls before anything is counted: pools, caches and pages are filled
+    #[arg(long, default_value_t = 200)]
+    warm: usize,
     /// Tenants that the calls are spread over
     #[arg(long, default_value_t = 10)]
     tenants: usize,
@@ -46,16 +47,16 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     let agents = (highest * (args.talk + 0.5) * 2.0) as usize + args.tenants;
     let tenants = args.tenants.max(1);
     let provision = Provision { agents, tenants, record: args.record, workers: 0 };
-    let mut stage = Stage::set(args.target, strowger, &provision)?;
+    let mut stage = Stage::set(args.target, strowger, &provision, Audio::Expected)?;
     if args.target == Kind::Strowger {
         stage.register_all(agents)?;
     }
     let talk = Some(clock::seconds(args.talk));
-    stage.calls.start(&mut stage.wire, WARM, 100.0, talk);
+    stage.calls.start(&mut stage.wire, args.warm, 100.0, talk);
     stage.calls.live(&mut stage.wire, SETTLES);
     let warm = stage.calls.take_outcome();
     if warm.failed() > 0 {
-        return Err(format!("of the first {WARM} calls failed: {:?}", warm.failures));
+        return Err(format!("calls failed before anything was counted: {:?}", warm.failures));
     }
     let mut is_well = true;
     for rate in &args.rates {

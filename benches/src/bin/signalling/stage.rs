@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use crate::calls::{CALLER, Calls, Plan};
-use crate::messages::tenant_number;
+use crate::messages::{Audio, tenant_number};
 use crate::phones::Phones;
 use crate::target::{Kind, Provision, Target};
 use crate::wire::Wire;
@@ -24,7 +24,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts a target; agents are not registered yet.
-    pub(crate) fn set(kind: Kind, strowger: &Path, provision: &Provision) -> Result<Self, String> {
+    pub(crate) fn set(
+        kind: Kind,
+        strowger: &Path,
+        provision: &Provision,
+        audio: Audio,
+    ) -> Result<Self, String> {
         let mut wire = Wire::new();
         wire.add(CARRIER)?;
         let offices = if kind == Kind::Strowger { OFFICES } else { 1 };
@@ -41,6 +46,7 @@ impl Stage {
             server: target.sip,
             numbers: (0..provision.tenants).map(tenant_number).collect(),
             own_callees: kind != Kind::Sipp,
+            audio,
         };
         let phones = Phones::new(provision.agents, provision.tenants, &offices);
         Ok(Self { target, wire, calls: Calls::new(plan), phones })

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Prints the table of a file of results.
-pub(crate) fn print(results: &Path) -> Result<(), String> {
+pub(crate) fn print(results: &Path, criterion: Option<&Path>) -> Result<(), String> {
     let text = fs::read_to_string(results);
     let text = text.map_err(|error| format!("{}: {error}", results.display()))?;
     let lines = text.lines().filter(|line| line.starts_with('{'));
@@ -20,14 +20,19 @@ pub(crate) fn print(results: &Path) -> Result<(), String> {
     }
     of("held").into_iter().for_each(print_held);
     of("bindings").into_iter().for_each(print_bindings);
-    for row in of("parse") {
-        println!(
-            "\nparsing a 1.3 kB INVITE: {} (rsip: {})",
-            text_of(&row["sip"]),
-            text_of(&row["rsip"])
-        );
+    if let Some(criterion) = criterion {
+        let [own, other] = ["sip", "rsip"].map(|name| shown(parsing_us(criterion, name), 2));
+        println!("\nparsing a 1.3 kB INVITE: {own} µs (rsip: {other} µs)");
     }
     Ok(())
+}
+
+/// What criterion found, the mean in microseconds.
+fn parsing_us(criterion: &Path, name: &str) -> f64 {
+    let folder = criterion.join("parse a 1.3 kB INVITE").join(name);
+    let text = fs::read_to_string(folder.join("new/estimates.json")).unwrap_or_default();
+    let estimates: Value = serde_json::from_str(&text).unwrap_or_default();
+    number(&estimates["mean"]["point_estimate"]) / 1000.0
 }
 
 fn print_calls(rows: &[&Value]) {
@@ -67,13 +72,12 @@ fn print_calls(rows: &[&Value]) {
 
 fn print_held(row: &Value) {
     println!(
-        "\nidle calls held: {} of {}, {} KiB each ({} KiB of it allocated), {} MiB in all, {} descriptors",
+        "\nidle calls held: {} of {}, {} KiB each ({} KiB of it allocated), {} MiB in all",
         row["held"],
         row["asked"],
         shown(number(&row["kib_each"]), 1),
         shown(number(&row["allocated_kib_each"]), 1),
         row["resident_mib"],
-        row["descriptors"],
     );
     println!(
         "  meanwhile: {} CPU ms a second; {} of {} new calls failed, setup added p99 {} ms; API: \
@@ -128,8 +132,4 @@ fn number(value: &Value) -> f64 {
 /// A number, or a dash where there is none.
 fn shown(number: f64, places: usize) -> String {
     if number.is_finite() { format!("{number:.places$}") } else { "-".to_owned() }
-}
-
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or("-")
 }

@@ -11,7 +11,6 @@ pub(crate) struct Usage {
     pub(crate) resident_kib: u64,
     /// What the allocator holds: resident memory that is no file's.
     pub(crate) anonymous_kib: u64,
-    pub(crate) descriptors: usize,
 }
 
 impl Usage {
@@ -47,7 +46,6 @@ impl Usage {
             };
             usage.resident_kib += kib("VmRSS:").unwrap_or(0);
             usage.anonymous_kib += kib("RssAnon:").unwrap_or(0);
-            usage.descriptors += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
         }
         usage
     }
