@@ -3,6 +3,7 @@
 //! Plain level-triggered epoll, one receive and one send a packet on the leg's own ports: of the
 //! portable designs the cheapest. On the way of a packet nothing is allocated, locked or logged.
 
+mod files;
 mod sockets;
 
 use base::{Duration, Instant, Rng};
@@ -11,6 +12,7 @@ use metrics::Counter;
 use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
 
+pub(crate) use self::files::raise_limit;
 use self::sockets::{Sockets, TOKEN_BELL, Token};
 use crate::clock::Clock;
 use crate::poller::Poller;
@@ -95,12 +97,20 @@ impl Worker {
     ) -> std::io::Result<Running> {
         let Self { id, bell, commands, queue, idleness } = self;
         drop(queue);
-        let poller = Poller::new()?;
-        poller.add(&bell, TOKEN_BELL)?;
         let running_bell = bell.clone();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name(format!("media-{}", id.0));
         let thread = thread.spawn(move || {
             pin(id);
+            files::part();
+            let poller = match watching(&bell) {
+                Ok(poller) => poller,
+                Err(error) => {
+                    let _ = tell.send(Err(error));
+                    return;
+                }
+            };
+            let _ = tell.send(Ok(()));
             let plane = Plane::new(id, taps, rng, clock.wall_at_zero());
             let sockets = Sockets::new(address);
             let meters = Meters::new(id);
@@ -122,8 +132,16 @@ impl Worker {
             };
             drive.run();
         })?;
+        told.recv().unwrap_or_else(|_| Err(std::io::Error::other("a media worker ended")))?;
         Ok(Running { bell: running_bell, thread })
     }
+}
+
+/// A poller in this thread's own table of files.
+fn watching(bell: &Bell) -> std::io::Result<Poller> {
+    let poller = Poller::new()?;
+    poller.add(bell, TOKEN_BELL)?;
+    Ok(poller)
 }
 
 /// Registered once; an increment is one atomic addition.

@@ -19,7 +19,7 @@ use super::{Addresses, Node, Reach, StartFault};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
-use crate::media_io::{Depths, Worker};
+use crate::media_io::{self, Depths, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
@@ -58,6 +58,7 @@ impl Node {
         let (intake, writer) =
             persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
         let (workers, media, media_idleness) = make_workers(&config)?;
+        media_io::raise_limit(addresses.rtp.len() / workers.len().max(1));
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
@@ -279,7 +280,7 @@ fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues, Vec<Idlene
     Ok((workers, queues, idleness))
 }
 
-type Started = (Vec<crate::media_io::Running>, Vec<media::TapReceiver>);
+type Started = (Vec<media_io::Running>, Vec<media::TapReceiver>);
 
 fn start_workers(
     workers: Vec<Worker>,
