@@ -29,11 +29,11 @@ part() {
   printf '\n== %s\n' "$*" >&2
   "$target/release/signalling" --strowger "$strowger" "$@" >>"$results" || failed+=("$*")
 }
-part calls --target direct --rates 1000 --seconds 5
-part calls --target sipp --rates 100,1000
-part calls --target kamailio --rates 100,300,500,1000 --rest 3
 part calls --target strowger --rates 100,300,500 --rest 3
 part calls --target strowger --rates 1000 --seconds 30
+part calls --target kamailio --rates 100,300,500,1000 --rest 3
+part calls --target sipp --rates 100,1000
+part calls --target direct --rates 1000 --seconds 5
 part held --calls 10000
 part bindings --bindings 50000
 printf '\n== parsing\n' >&2
@@ -42,7 +42,7 @@ cargo bench --quiet --locked -p benches --bench sip -- 'parse a 1.3 kB INVITE' >
 printf '\n%s\n%s cores of %s; %s; SIPp %s\n\n' "$(uname -sr)" "$(nproc)" \
   "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
   "$(PATH=$PATH:/usr/sbin kamailio -v | sed -n 's/^version: //p')" \
-  "$(sipp -v 2>&1 | sed -n 's/^ *SIPp \([^ ]*\).*/\1/p')"
+  "$(sipp -v 2>&1 | sed -n 's/^ *SIPp v*\([^ ]*[0-9A-Z]\).*/\1/p')"
 "$target/release/signalling" table "$results" --criterion "$target/criterion"
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\nfailed: %s\n' "${failed[@]}"

@@ -14,7 +14,8 @@ pub(crate) fn print(results: &Path, criterion: Option<&Path>) -> Result<(), Stri
         .map(|line| serde_json::from_str(line).map_err(|error| format!("{line}: {error}")))
         .collect::<Result<_, _>>()?;
     let of = |part: &str| rows.iter().filter(move |row| row["part"] == part).collect::<Vec<_>>();
-    let calls = of("calls");
+    let mut calls = of("calls");
+    calls.sort_by(|a, b| number(&a["rate"]).total_cmp(&number(&b["rate"])));
     if !calls.is_empty() {
         print_calls(&calls);
     }
@@ -55,8 +56,8 @@ fn print_calls(rows: &[&Value]) {
         println!(
             "{name:21} {:5} {:8} {:7} {:>14} {:>12} {:>13} {:>23} {:>6} {:>6}",
             number(&row["rate"]),
-            row["started"],
-            row["failed"],
+            number(&row["started"]),
+            number(&row["failed"]),
             shown(number(&row["cpu_ms"]), 3),
             shown(number(&row["cpu_ms"]) / kamailio, 2),
             shown(number(&row["generator_ms"]), 3),
