@@ -1,9 +1,14 @@
-//! Towns in rough weather under the checkers. `STROWGER_SEEDS` says how many, `STROWGER_SEED`
-//! picks one and prints its story.
+//! Towns in rough weather under the checkers. `STROWGER_SEEDS` says how many, `STROWGER_FROM` from
+//! which on; `STROWGER_SEED` picks one. The first that fails is told with every message of it.
+
+use std::collections::BTreeMap;
 
 use sim::{Fault, calls_that_came_about, town_run, town_story};
 
 const DEEDS: u32 = 40;
+
+/// What must have crossed the wire at least once: `<` to the switch, `>` from it.
+const EXERCISED: [&str; 60] = [];
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -12,18 +17,23 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
     let picked = std::env::var("STROWGER_SEED").is_ok();
-    let first = number("STROWGER_SEED", 1);
+    let first = number("STROWGER_SEED", number("STROWGER_FROM", 1));
     let count = if picked { 1 } else { number("STROWGER_SEEDS", 150) };
     let (mut calls, mut connected) = (0, 0);
+    let mut crossed: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in first..first + count {
         let run = town_run(seed, DEEDS, None);
         calls += run.calls;
         connected += run.connected;
+        for (what, times) in &run.crossed {
+            *crossed.entry(what.clone()).or_default() += times;
+        }
         if !run.complaints.is_empty() {
             failed.push(run);
         }
     }
+    println!("{crossed:?}");
     println!("{count} seeds, {calls} calls, {connected} connected, {} failed", failed.len());
     if let Some(run) = failed.first() {
         println!("{}", town_story(run.seed, DEEDS));
@@ -34,6 +44,8 @@ fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
         .flat_map(|run| run.complaints.iter().map(|one| format!("{}: {one}", run.seed)))
         .collect();
     assert!(failed.is_empty(), "{} of {count} seeds: {complaints:#?}", failed.len());
+    let missing: Vec<_> = EXERCISED.iter().filter(|what| !crossed.contains_key(**what)).collect();
+    assert!(picked || missing.is_empty(), "never on the wire: {missing:?}");
     assert!(picked || calls as u64 > 8 * count, "only {calls} calls in {count} runs");
     assert!(picked || connected as u64 > 3 * count, "only {connected} talked in {count} runs");
 }

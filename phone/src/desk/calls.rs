@@ -15,8 +15,16 @@ impl Desk {
         match &mut line.state {
             State::Dialling(dialling) => {
                 dialling.is_cancelled = true;
-                let tx = dialling.tx;
-                self.endpoint.cancel(now, tx);
+                let (tx, flow) = (dialling.tx, line.flow);
+                // A caller may also say BYE in an early dialog (RFC 3261 §15).
+                let early = dialling.forks.ids().next().filter(|_| self.rng.below(4) == 0);
+                match early.and_then(|id| dialling.forks.get_mut(&id)) {
+                    Some(dialog) => {
+                        let bye = dialog.request(Method::Bye);
+                        self.send(now, flow, bye, What::Other(None));
+                    }
+                    None => self.endpoint.cancel(now, tx),
+                }
             }
             State::Ringing(_) => self.refuse(now, id, Self::DECLINED),
             // Not before the ACK (RFC 3261 §15).
@@ -35,7 +43,12 @@ impl Desk {
     }
 
     pub(super) fn offer(&mut self, now: Instant, id: LineId, holds: bool) {
-        let by_update = self.rng.below(4) == 0;
+        // By UPDATE, by re-INVITE, or by one that leaves the offer to the far end.
+        let (by_update, is_late) = match self.rng.below(8) {
+            0 | 1 => (true, false),
+            2 => (false, true),
+            _ => (false, false),
+        };
         let Some(line) = self.lines.get_mut(&id) else { return };
         if !matches!(line.state, State::Up) || line.offer.is_some() || line.offered.is_some() {
             return;
@@ -47,7 +60,10 @@ impl Desk {
         line.holds = before;
         let Some(dialog) = &mut line.dialog else { return };
         let method = if by_update { Method::Update } else { Method::Invite };
-        let mut request = dialog.request(method).body("application/sdp", body);
+        let mut request = dialog.request(method);
+        if !is_late {
+            request = request.body("application/sdp", body);
+        }
         if let Some(timer) = &line.timer {
             request = timer.put(request);
         }

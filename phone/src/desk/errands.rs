@@ -82,12 +82,15 @@ impl Desk {
         if is_challenge && self.answer_challenge(now, tx, response) {
             return;
         }
-        self.errands.remove(&tx);
+        let sent = self.errands.remove(&tx);
+        let is_late = sent.is_some_and(|errand| errand.request.content().is_empty());
         match what {
             What::Register => self.on_registered(now, status, response),
             What::Invite(line) => self.on_invited(now, tx, line, response),
             What::Bye(line) => self.end(line, 200),
-            What::Offer(line, holds) => self.on_answer(now, tx, line, holds, response),
+            What::Offer(line, holds) => {
+                self.on_answer(now, (tx, line), holds, is_late, response);
+            }
             What::Refresh(line) => self.on_refreshed(now, line, response),
             What::Subscribe(call_id) => self.on_subscribed(now, &call_id, response),
             What::Other(line) => {

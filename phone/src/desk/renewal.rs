@@ -10,13 +10,13 @@ use super::line::{Line, State};
 use super::{Desk, LineId};
 
 impl Desk {
-    /// The final response to a re-INVITE or UPDATE of ours.
+    /// The final response to a re-INVITE or UPDATE of ours; a late one left the offer to them.
     pub(super) fn on_answer(
         &mut self,
         now: Instant,
-        tx: ClientTx,
-        id: LineId,
+        (tx, id): (ClientTx, LineId),
         holds: bool,
+        is_late: bool,
         response: &Message,
     ) {
         let Some(status) = response.status() else { return };
@@ -29,7 +29,12 @@ impl Desk {
             && let Some(dialog) = &line.dialog
         {
             // A 200 wants its ACK, whatever has become of the call meanwhile.
-            let (ack, flow) = (dialog.ack(cseq), line.flow);
+            let (mut ack, flow) = (dialog.ack(cseq), line.flow);
+            line.holds = holds;
+            if is_late {
+                let theirs = self.read("late offer", &response.body());
+                ack = ack.body("application/sdp", self.description(id, theirs));
+            }
             self.endpoint.acknowledge(now, tx, flow, ack);
         }
         let Some(line) = self.lines.get_mut(&id) else { return };
@@ -45,7 +50,9 @@ impl Desk {
                 // A broken Contact leaves the target as it was.
                 let _ = dialog.refresh(response);
             }
-            self.read("answer", &response.body());
+            if !is_late {
+                self.read("answer", &response.body());
+            }
         } else if status == StatusCode::REQUEST_PENDING {
             line.again = Some((now + glare_pause(line.calls, &mut self.rng), holds));
         } else if is_lost(status) {

@@ -145,6 +145,7 @@ fn pickup(rng: &mut Rng) -> Pickup {
         StatusCode::TEMPORARILY_UNAVAILABLE,
         StatusCode::NOT_FOUND,
         StatusCode::SERVER_INTERNAL_ERROR,
+        StatusCode::MOVED_TEMPORARILY,
     ];
     let then = match rng.below(10) {
         0 => Then::Never,

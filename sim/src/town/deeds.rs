@@ -329,6 +329,7 @@ fn forward(rng: &mut Rng, is_acme: bool) -> Forward {
     }
 }
 
-fn is_up(state: LineState) -> bool {
+/// Whether a call stands.
+pub(super) fn is_up(state: LineState) -> bool {
     matches!(state, LineState::Up | LineState::Holding)
 }

@@ -74,6 +74,7 @@ impl Town {
         match arrival {
             Arrival::ToSwitch(flow, bytes) => {
                 self.story.message(self.now, &format!("{flow}"), true, &bytes);
+                self.count('<', &bytes);
                 self.tell_switch(Input::Received { flow, bytes });
             }
             Arrival::ToDesk(id, flow, bytes) => {
@@ -151,6 +152,7 @@ impl Town {
         match output {
             Output::Transmit { flow, bytes } => {
                 self.story.message(self.now, &format!("{flow}"), false, &bytes);
+                self.count('>', &bytes);
                 self.check_leak(flow, &bytes);
                 self.wire.take_from_switch(self.now, flow, &bytes);
             }

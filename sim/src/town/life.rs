@@ -1,11 +1,14 @@
 //! A run of a town, from the first registration until nothing is left, and the weather in it.
 
+use std::collections::BTreeMap;
+
 use base::{Duration, Rng};
-use phone::{Desk, Pickup};
+use phone::{Desk, Dial, Pickup};
 use sip::StatusCode;
 use switch::Input;
 
 use super::crowd::{pick, pickups};
+use super::deeds::is_up;
 use super::{DeskId, Fault, Role, Town, up_to};
 use crate::checks::Complaint;
 use crate::network::Conditions;
@@ -19,6 +22,8 @@ pub struct TownRun {
     pub calls: usize,
     /// Calls in which two people talked.
     pub connected: usize,
+    /// How often each method and status crossed the wire: `<` to the switch, `>` from it.
+    pub crossed: BTreeMap<String, usize>,
     /// What must not have been.
     pub complaints: Vec<Complaint>,
 }
@@ -41,7 +46,8 @@ enum Mood {
 pub fn town_run(seed: u64, deeds: u32, fault: Option<Fault>) -> TownRun {
     let town = live(seed, deeds, fault, false);
     let connected = town.records.iter().filter(|record| record.connected_at.is_some()).count();
-    TownRun { seed, calls: town.records.len(), connected, complaints: town.complaints }
+    let (calls, crossed) = (town.records.len(), town.crossed);
+    TownRun { seed, calls, connected, crossed, complaints: town.complaints }
 }
 
 /// The story of such a run, with every SIP message of it: what everybody did, and when.
@@ -69,7 +75,7 @@ fn live(seed: u64, deeds: u32, fault: Option<Fault>, tells: bool) -> Town {
     for deed in 0..deeds {
         if drains && deed == deeds / 3 * 2 {
             town.tell("the drain begins");
-            town.tell_switch(Input::Drain);
+            town.drain();
         }
         town.deed();
         if mood != Mood::Calm && town.rng.below(4) == 0 {
@@ -84,6 +90,11 @@ fn live(seed: u64, deeds: u32, fault: Option<Fault>, tells: bool) -> Town {
 }
 
 impl Town {
+    fn drain(&mut self) {
+        self.drains = true;
+        self.tell_switch(Input::Drain);
+    }
+
     /// The ways of a desk become better or worse.
     fn weather(&mut self, mood: Mood) {
         let all = self.crowd.all();
@@ -144,7 +155,7 @@ impl Town {
         if self.rng.below(2) == 0 {
             self.tell("the switch ends all calls");
             self.all_ended = true;
-            self.tell_switch(Input::Drain);
+            self.drain();
             self.tell_switch(Input::EndCalls);
             self.run_for(Duration::from_secs(75));
             self.check_agreement();
@@ -165,6 +176,31 @@ impl Town {
         self.run_for(Duration::from_secs(260));
         self.go_quiet();
         self.check_quiet();
+        self.check_room();
+    }
+
+    /// No limit is used up by calls that are over: as many as one tenant may have come about.
+    /// While it drains none does, and nothing is left to be drained.
+    fn check_room(&mut self) {
+        let callers = self.crowd.callers.clone();
+        for caller in &callers {
+            self.at(*caller, |desk, now| desk.dial(now, "+15550200", &Dial::default()).ok());
+        }
+        self.run_for(Duration::from_secs(2));
+        let up = callers.iter().flat_map(|caller| self.lines_of(*caller, is_up)).count();
+        let expected = if self.drains { 0 } else { callers.len() };
+        if up != expected {
+            self.complain(format!("{up} calls of {expected} came about when all was over"));
+        }
+        for caller in callers {
+            for (desk, line) in self.lines_of(caller, |_| true) {
+                self.hangs_up(desk, line);
+            }
+        }
+        self.run_for(Duration::from_secs(50));
+        if self.drains && !self.switch.is_drained() {
+            self.complain("all is over, and it is not drained");
+        }
     }
 
     /// Trunks are probed and registered with for as long as there are any: what is under way at

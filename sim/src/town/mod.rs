@@ -87,12 +87,16 @@ pub struct Town {
     ended_by_api: BTreeSet<CallId>,
     /// Whether the switch was told to end all calls.
     all_ended: bool,
+    /// Whether it takes no new calls.
+    drains: bool,
     /// Whether some way was so bad that calls may break off.
     is_troubled: bool,
     /// Whether media ports were not to be had.
     has_bad_ports: bool,
     /// What happened, for who has to understand it.
     story: Story,
+    /// How often each method and status crossed the wire: `<` to the switch, `>` from it.
+    crossed: BTreeMap<String, usize>,
     /// What must not be.
     complaints: Vec<Complaint>,
     events: Vec<Event>,
@@ -135,9 +139,11 @@ impl Town {
             fault,
             ended_by_api: BTreeSet::new(),
             all_ended: false,
+            drains: false,
             is_troubled: false,
             has_bad_ports: false,
             story: Story::default(),
+            crossed: BTreeMap::new(),
             complaints: Vec::new(),
             events: Vec::new(),
             records: Vec::new(),
@@ -185,6 +191,19 @@ impl Town {
     fn tell_switch(&mut self, input: Input) {
         self.switch.handle_input(self.now, input);
         self.drain_switch();
+    }
+
+    /// Counts a message.
+    fn count(&mut self, arrow: char, bytes: &[u8]) {
+        let start = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(start);
+        let mut words = text.split(' ');
+        let what = match (words.next(), words.next()) {
+            (Some("SIP/2.0"), Some(status)) => status,
+            (Some(method), Some(_)) => method,
+            _ => "keep-alive",
+        };
+        *self.crossed.entry(format!("{arrow}{what}")).or_default() += 1;
     }
 
     fn name(&self, desk: DeskId) -> &str {

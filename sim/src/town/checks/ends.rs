@@ -38,7 +38,9 @@ pub(in crate::town) fn explain(record: &CallRecord, why: Circumstances) -> Vec<C
     let (cause, by) = (record.cause, record.ended_by);
     let explained = match cause {
         Cause::InternalError | Cause::EngineRestart => false,
-        Cause::TenantLimit | Cause::RateLimit => false,
+        Cause::RateLimit => false,
+        // Only one of the tenants has a limit that the town reaches.
+        Cause::TenantLimit => record.tenant.as_str() == "globex",
         Cause::ApiRequest => why.api,
         Cause::Drained => why.drained,
         Cause::MediaFailed => why.media,
