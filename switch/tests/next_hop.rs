@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use sip::Transport;
 use switch::Input;
 
-use crate::rig::{Call, Rig, SDP_PCMU, TRUNK, answer};
+use crate::rig::{BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, answer};
 
 /// Another server of the carrier.
 const ELSEWHERE: SocketAddr =
@@ -141,6 +141,30 @@ fn a_bye_that_no_connection_takes_ends_with_the_call() {
     rig.input(Input::FlowClosed { flow });
     rig.advance_ms(3000);
     assert_eq!(rig.records.len(), 1);
+    rig.finish();
+}
+
+#[test]
+fn a_caller_who_vanished_before_the_ack_leaves_nothing_when_no_connection_takes_the_bye() {
+    let mut rig = Rig::new();
+    rig.register(BOB, "bob");
+    rig.tcp.push((TRUNK, 7));
+    let call = Call::new(&mut rig, TRUNK, "+15550103");
+    let old = format!("Contact: <sip:carrier@{TRUNK}>");
+    let own = format!("Contact: <sip:c@{TRUNK};transport=tcp>");
+    rig.send(TRUNK, &call.invite().replace(&old, &own));
+    rig.expect(TRUNK, "SIP/2.0 200");
+    let flow = rig.flow(TRUNK);
+    rig.input(Input::FlowClosed { flow });
+    let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    let bye = bob.next("BYE", None);
+    rig.send(BOB, &bye);
+    // Our BYE waits for the ACK, for 32 s: longer than the record does.
+    rig.advance_ms(33_000);
+    assert_eq!(rig.count(TRUNK, "BYE"), 1);
+    rig.input(Input::FlowClosed { flow });
     rig.finish();
 }
 

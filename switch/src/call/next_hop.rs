@@ -72,7 +72,9 @@ impl Call {
         event: PathEvent,
     ) {
         let owner = self.leg_ref(leg);
-        let PathEvent::Ready { flow, .. } = event else { return };
+        let PathEvent::Ready { flow, .. } = event else {
+            return self.give_bye_up(node, leg);
+        };
         let cause = match &self.stage {
             Stage::Ending(ending) => ending.cause,
             _ => Cause::Normal,
@@ -96,6 +98,17 @@ impl Call {
                 *old = flow;
             }
             _ => {}
+        }
+    }
+
+    /// No other connection is to be had: a BYE that was lost with its own stays lost, and nothing
+    /// more is to come on its leg.
+    fn give_bye_up(&mut self, node: &mut Node, leg: LegId) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let is_lost = matches!(&known.signalling, Signalling::Leaving { bye, .. }
+            if !node.index.clients.contains_key(bye));
+        if is_lost {
+            self.forget_dialog(node, leg);
         }
     }
 }
