@@ -80,7 +80,6 @@ impl Call {
         let ending = Ending { at: now, cause, by };
         self.abandon_transfer(node, now, cause);
         self.stop_dialling(node);
-        self.close_relay(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
             Stage::Queued { .. } => {
@@ -105,6 +104,7 @@ impl Call {
             | Stage::Dialling
             | Stage::Ending(_) => {}
         }
+        self.close_relay(node);
         self.narrative.decide(node, now, Decided::End { cause, ended_by: by });
         let legs: Vec<LegId> =
             std::iter::once(self.caller.id).chain(self.far.iter().map(|leg| leg.id)).collect();
