@@ -173,6 +173,25 @@ fn an_agents_phone_sees_who_sent_the_call_on_but_for_those_who_hide() {
 }
 
 #[test]
+fn who_sent_a_call_on_is_read_as_one_carrier_writes_numbers_and_told_as_the_other_does() {
+    let national = provisioning(
+        "diversion = \"both\"\nformat = \"international00\"",
+        "always = \"+12125550123\"",
+    )
+    .replace("trusts_identity = true", "trusts_identity = true\ncountry = \"DE\"");
+    let mut rig = Rig::with(&national);
+    let story = "Diversion: <sip:030111;npdi@pbx.example>;reason=away\r\n";
+    let call = call_in(&mut rig, story);
+    let out = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    let diversions = all(&out.invite, Name::DIVERSION);
+    assert!(diversions[0].starts_with("<sip:0015550101@127.0.0.1>;reason=unconditional"));
+    assert!(diversions[1].starts_with("<sip:004930111@127.0.0.1>;reason=away"), "{diversions:?}");
+    refuse_and_end(&mut rig, call, &out);
+    assert_eq!(rig.record().diversions[0], diverter("+4930111", "away"));
+    rig.finish();
+}
+
+#[test]
 fn history_info_alone_tells_the_same() {
     let mut rig = rig("trusts_identity = true", "always = \"+12125550123\"");
     let history = "History-Info: <sip:+4930111@pbx.example?Reason=SIP%3Bcause%3D486>;index=1,\

@@ -25,6 +25,11 @@ fn rules(direction: &str, fields: &[(&str, &str)]) -> String {
 
 /// The carrier's fields go on to agents; those of a call that leaves again, two of three.
 fn rig() -> Rig {
+    rig_with(&rules("outbound", &FIELDS[..2]), "")
+}
+
+/// The carrier that calls leave over has these rules, and those other keys.
+fn rig_with(outbound: &str, more: &str) -> Rig {
     let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
     let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
     let flow = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
@@ -35,8 +40,7 @@ fn rig() -> Rig {
         .replacen("id = \"carrier-a\"", &inbound, 1);
     let out = format!(
         "[[trunks]]\nid = \"out\"\ntargets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n\
-         sources = [\"127.0.0.51\"]\nheaders = [{}]\n",
-        rules("outbound", &FIELDS[..2])
+         sources = [\"127.0.0.51\"]\nheaders = [{outbound}]\n{more}\n"
     );
     let mut rig = Rig::with(&format!("{out}{demo}"));
     rig.register_both();
@@ -81,4 +85,26 @@ fn a_call_that_leaves_again_takes_along_what_both_trunks_pass() {
     rig.caller_hangs_up(&mut call);
     rig.confirm_cancel(&out);
     rig.finish();
+}
+
+#[test]
+fn a_rule_about_a_field_stands_instead_of_what_we_say_in_it() {
+    for (rule, told) in [
+        ("{ direction = \"outbound\", action = \"remove\", name = \"Diversion\" }", None),
+        (
+            "{ direction = \"outbound\", action = \"set\", name = \"Diversion\", \
+             value = \"<sip:+15550199@pbx.example>\" }",
+            Some("<sip:+15550199@pbx.example>"),
+        ),
+    ] {
+        let mut rig = rig_with(rule, "diversion = \"diversion\"");
+        let mut call = call_in(&mut rig, "+15550102");
+        let out = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+        let all: Vec<_> = out.invite.headers(Name::DIVERSION).collect();
+        assert_eq!(all, told.into_iter().collect::<Vec<_>>());
+        rig.send(OUT, &out.respond("180 Ringing", None));
+        rig.caller_hangs_up(&mut call);
+        rig.confirm_cancel(&out);
+        rig.finish();
+    }
 }

@@ -12,6 +12,7 @@ use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
 use super::refresh::timed;
 use super::reliable::Early;
+use super::trunk_invite::with_fields;
 use super::{Call, Party, Ring, Stage};
 use crate::Cause;
 use crate::event::EventKind;
@@ -155,15 +156,8 @@ impl Call {
             Some(path) => invite.header(Name::ROUTE, path),
             None => invite,
         };
-        let mut invite = invite.refused().is_none().then_some(invite)?;
-        for (name, value) in &self.passed_on {
-            // What came from outside and is no header value is left out.
-            let with = invite.clone().header(Name::new(name), value);
-            if with.refused().is_none() {
-                invite = with;
-            }
-        }
-        Some(invite)
+        let invite = invite.refused().is_none().then_some(invite)?;
+        Some(with_fields(invite, &self.passed_on))
     }
 
     /// A response to an INVITE of ours.

@@ -66,7 +66,9 @@ pub(super) fn caller(
     Caller {
         party: known.unwrap_or_else(|| caller_of(&identity, trunk)),
         who,
-        sent_on: SentOn::before(identity.diversions, identity.history),
+        sent_on: SentOn::before(identity.diversions, identity.history, &|user| {
+            number(user_part(user), trunk)
+        }),
         passed_on: trunk.map_or_else(Vec::new, |trunk| passed_on(invite, trunk)),
     }
 }

@@ -110,7 +110,9 @@ impl Call {
         let named = |by: &By| {
             let number = match by {
                 By::Agent(agent) => self.directory.caller_number(&self.tenant, Some(agent)),
-                By::Number(number) => E164::normalise(number).ok(),
+                By::Number(number) => {
+                    number.starts_with('+').then(|| E164::normalise(number).ok()).flatten()
+                }
             };
             number.as_ref().map(written)
         };

@@ -5,6 +5,7 @@ use base::AgentId;
 use sip::header::{Diversion, HistoryInfo, NameAddr, Reason};
 use sip::{StatusCode, UriBuf};
 
+use super::caller::display_name;
 use crate::record::Diverter;
 
 /// All of a call's story.
@@ -37,8 +38,20 @@ const ENTRY: usize = 100;
 const AFTER_ANSWER: &str = "deflection";
 
 impl SentOn {
-    /// What a trusted peer tells.
-    pub(super) fn before(diversions: Vec<Diversion>, history: HistoryInfo) -> Self {
+    /// What a trusted peer tells; `read` takes numbers as that peer writes them.
+    pub(super) fn before(
+        mut diversions: Vec<Diversion>,
+        mut history: HistoryInfo,
+        read: &dyn Fn(&str) -> String,
+    ) -> Self {
+        let said = diversions.iter_mut().map(|diversion| &mut diversion.from);
+        for address in said.chain(history.0.iter_mut().map(|entry| &mut entry.target)) {
+            let user = address.user().filter(|user| !user.is_empty());
+            let host = address.uri.as_uri().host().to_owned();
+            let uri = user.and_then(|user| UriBuf::sip(Some(&read(&user)), &host).ok());
+            address.uri = uri.unwrap_or_else(|| address.uri.clone());
+            address.name = address.name.take().map(|name| display_name(&name));
+        }
         Self { before: diversions, history, here: Vec::new() }
     }
 
@@ -108,8 +121,11 @@ impl SentOn {
         let at = |user: &str| UriBuf::sip(Some(user), host).ok().map(NameAddr::new);
         let here: Vec<(NameAddr, &'static str)> =
             (self.here.iter()).filter_map(|(by, why)| Some((at(&user(by)?)?, *why))).collect();
-        let moved = |from: &NameAddr| match from.user().filter(|user| !user.is_empty()) {
-            Some(user) => at(&user).map(|at| NameAddr { name: from.name.clone(), ..at }),
+        let moved = |from: &NameAddr| match from.user().filter(|known| !known.is_empty()) {
+            Some(number) => {
+                let written = user(&By::Number(number.clone())).unwrap_or(number);
+                at(&written).map(|at| NameAddr { name: from.name.clone(), ..at })
+            }
             None => None,
         };
         let before = self
@@ -156,7 +172,7 @@ mod tests {
             "\"Carla\" <sip:+4930111@pbx.example>;reason=user-busy;counter=2",
         ];
         let before = texts.map(|text| Diversion::parse(text).unwrap()).to_vec();
-        let mut story = SentOn::before(before, HistoryInfo::default());
+        let mut story = SentOn::before(before, HistoryInfo::default(), &str::to_owned);
         story.add(By::Number("+15550100".to_owned()), "unconditional");
         story.add(By::Agent("alice".parse().unwrap()), "no-answer");
         story

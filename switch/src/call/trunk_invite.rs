@@ -67,15 +67,23 @@ impl Call {
         for name in &changes.remove {
             invite.remove(Name::new(name));
         }
-        for (name, value) in &changes.set {
-            // What came from outside and is no header value is left out.
-            let with = invite.clone().header(Name::new(name), value);
-            if with.refused().is_none() {
-                invite = with;
-            }
-        }
-        invite
+        with_fields(invite, &changes.set)
     }
+}
+
+/// An INVITE with these fields, which stand instead of any of their names. What came from outside
+/// and is no header value is left out.
+pub(super) fn with_fields(mut invite: Request, fields: &[(String, String)]) -> Request {
+    for (name, _) in fields {
+        invite.remove(Name::new(name));
+    }
+    for (name, value) in fields {
+        let with = invite.clone().header(Name::new(name), value);
+        if with.refused().is_none() {
+            invite = with;
+        }
+    }
+    invite
 }
 
 /// The target with the number as its user.
