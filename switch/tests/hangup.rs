@@ -211,3 +211,29 @@ fn the_connection_of_one_of_two_phones_closes_and_the_other_one_rings_on() {
     assert_eq!(rig.record().cause, Cause::Normal);
     rig.finish();
 }
+
+#[test]
+fn a_caller_whose_connection_closes_before_the_ack_and_who_cannot_be_reached_leaves_no_call() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    rig.tcp.push((TRUNK, 7));
+    let call = Call::new(&mut rig, TRUNK, "+15550100");
+    let invite =
+        call.invite().replace("carrier@127.0.0.2:5060", "carrier@127.0.0.2:5060;transport=tcp");
+    rig.send(TRUNK, &invite);
+    rig.expect(TRUNK, "SIP/2.0 200");
+    rig.finish_prompt();
+    let flow = rig.flow(TRUNK);
+    rig.input(Input::FlowClosed { flow });
+    let mut phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    rig.send(ALICE, &phone.next("BYE", None));
+    rig.expect(ALICE, "SIP/2.0 200");
+    // The ACK is waited for, then nobody can be told.
+    rig.advance(base::Duration::from_secs(33));
+    rig.input(Input::FlowClosed { flow });
+    rig.advance(base::Duration::from_secs(5));
+    assert_eq!(rig.record().ended_by, EndedBy::Agent);
+    rig.finish();
+}

@@ -93,3 +93,24 @@ fn a_caller_who_held_in_the_queue_holds_when_the_agent_comes() {
     rig.confirm_bye(ALICE);
     rig.finish();
 }
+
+#[test]
+fn an_answer_to_our_offer_that_only_sends_holds_as_an_offer_does() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    for (direction, expected) in [("sendonly", true), ("sendrecv", false)] {
+        // A re-INVITE without an offer: ours is in the 200, the answer in the ACK.
+        let reinvite = call.next("INVITE", None);
+        rig.send(TRUNK, &reinvite);
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        let ack = call.ack(&ok, Some(&sdp(direction, call.cseq)));
+        rig.send(TRUNK, &ack);
+        assert_eq!(music(&rig), [false, expected], "{direction}");
+    }
+    assert_eq!(rig.events_of("call.held").len(), 1);
+    assert_eq!(rig.events_of("call.resumed").len(), 1);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}

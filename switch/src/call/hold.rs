@@ -48,7 +48,7 @@ impl Call {
     }
 
     /// A leg's new offer holds the other leg, or takes it back.
-    pub(super) fn on_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
+    fn on_hold(&mut self, node: &mut Node, now: Instant, leg: LegId, holds: bool) {
         let is_caller = self.is_caller(leg);
         let Stage::Connected { talk } = &mut self.stage else { return };
         if !is_caller && talk.leg != leg {
@@ -63,6 +63,14 @@ impl Call {
         };
         self.update_music(node, waiting);
         self.tell_held(node, now, side, holds);
+    }
+
+    /// A leg's description has changed, by an offer or by an answer.
+    pub(super) fn on_described(&mut self, node: &mut Node, now: Instant, leg: LegId, held: bool) {
+        let holds = self.leg_mut(leg).is_some_and(|leg| leg.holds());
+        if held != holds {
+            self.on_hold(node, now, leg, holds);
+        }
     }
 
     /// The API holds the customer, or takes the customer back.

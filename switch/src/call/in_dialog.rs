@@ -146,14 +146,10 @@ impl Call {
         let offer = described_in(offered)?;
         let gone = || Box::new(Response::new(StatusCode::CALL_DOES_NOT_EXIST));
         let known = self.leg_mut(leg).ok_or_else(gone)?;
-        let before = known.remote.map(|remote| remote.direction);
+        let held = known.holds();
         let Answer { body, remote } = known.answer_to(&offer).map_err(not_answered)?;
         known.set_remote(node, remote);
-        let (held, holds) =
-            (before.is_some_and(|before| !before.receives()), !remote.direction.receives());
-        if held != holds {
-            self.on_hold(node, now, leg, holds);
-        }
+        self.on_described(node, now, leg, held);
         Ok(body)
     }
 }

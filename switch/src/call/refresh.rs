@@ -219,8 +219,10 @@ impl Call {
         let Some((cseq, offer)) = refreshing.invite else { return };
         let (flow, ack) = (*flow, dialog.ack(cseq));
         node.endpoint.acknowledge(now, refreshing.tx, flow, ack);
+        let held = known.holds();
         // An answer that we cannot take leaves the media as they were.
         let _ = known.accept_answer(node, &offer, response);
+        self.on_described(node, now, leg, held);
     }
 
     /// The peer of a leg is gone.

@@ -150,6 +150,7 @@ impl Call {
             return self.hang_up(node, now, leg, Cause::Normal);
         }
         let Some(offer) = offer else { return };
+        let held = known.holds();
         match known.accept_answer(node, &offer, ack) {
             Ok(()) => match self.stage {
                 Stage::AwaitingMedia { pickup: None } => {
@@ -158,7 +159,7 @@ impl Call {
                 Stage::AwaitingMedia { pickup: Some(Target { leg, .. }) } => {
                     node.joins.push(Join::Pickup { by: self.id, of: leg });
                 }
-                _ => {}
+                _ => self.on_described(node, now, leg, held),
             },
             Err(cause) => self.end(node, now, cause, EndedBy::Engine),
         }
