@@ -196,6 +196,9 @@ impl Town {
     }
 
     fn order(&mut self, worker: WorkerId, command: &media::Command) {
+        if !matches!(command, media::Command::Play { .. }) {
+            self.story.tell(self.now, format!("        worker {}: {command:?}", worker.0));
+        }
         self.studio.obey(self.now, worker, command);
         for complaint in std::mem::take(&mut self.studio.complaints) {
             self.complain(complaint.0);
