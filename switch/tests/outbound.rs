@@ -353,6 +353,23 @@ fn a_carrier_that_sends_its_call_on_for_ever_is_given_up() {
 }
 
 #[test]
+fn a_redirection_to_another_server_of_the_trunk_goes_there() {
+    let mut rig = rig();
+    let (alice, carrier) = dial(&mut rig);
+    let moved = carrier.respond("302 Moved Temporarily", None);
+    let there = "Contact: <sip:+12125550123@127.0.0.52>";
+    rig.send(ONE, &moved.replace("Contact: <sip:phone@127.0.0.51:5060>", there));
+    rig.expect(ONE, "ACK");
+    let again = Phone::new(ONE_B, rig.expect(ONE_B, "INVITE sip:+12125550123@127.0.0.52"));
+    assert_eq!(rig.count(ONE, "INVITE"), 1, "the first is not asked again");
+    rig.send(ONE_B, &again.respond("486 Busy Here", None));
+    rig.expect(ONE_B, "ACK");
+    let refused = rig.expect(ALICE, "SIP/2.0 486");
+    rig.send(ALICE, &alice.ack(&refused));
+    rig.finish();
+}
+
+#[test]
 fn a_hidden_caller_is_anonymous_to_the_callee_and_asserted_to_a_trusted_trunk() {
     let mut rig = rig();
     let alice = rig.agent_dials(ALICE, "alice", "+12125550123", "Privacy: id\r\n");

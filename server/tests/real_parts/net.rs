@@ -136,6 +136,17 @@ fn ask(socket: &UdpSocket, server: SocketAddr, request: &str, with: &str) -> Str
 
 /// RFC 2617 §3.2.2 with qop=auth, written apart from the product so that they check each other.
 pub(crate) fn digest(challenge: &str, user: &str, password: &str, domain: &str) -> String {
+    digest_of(challenge, user, password, "REGISTER", &format!("sip:{domain}"))
+}
+
+/// The same for any request.
+pub(crate) fn digest_of(
+    challenge: &str,
+    user: &str,
+    password: &str,
+    method: &str,
+    uri: &str,
+) -> String {
     let field = |name: &str| {
         let start = challenge.find(&format!("{name}=\"")).expect("a field") + name.len() + 2;
         challenge[start..].split('"').next().unwrap_or("").to_owned()
@@ -145,9 +156,8 @@ pub(crate) fn digest(challenge: &str, user: &str, password: &str, domain: &str) 
         md5::Md5::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect::<String>()
     };
     let (realm, nonce) = (field("realm"), field("nonce"));
-    let uri = format!("sip:{domain}");
     let ha1 = md5(format!("{user}:{realm}:{password}"));
-    let ha2 = md5(format!("REGISTER:{uri}"));
+    let ha2 = md5(format!("{method}:{uri}"));
     let response = md5(format!("{ha1}:{nonce}:00000001:c0ffee:auth:{ha2}"));
     format!(
         "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \

@@ -179,6 +179,8 @@ pub(super) struct Dial {
     pub(super) trunks: VecDeque<TrunkId>,
     /// The way to the trunk that is looked for or used.
     pub(super) path: Option<PathId>,
+    /// Host and port of the trunk's server that a redirection named: it is asked first.
+    pub(super) server: Option<(String, Option<u16>)>,
     /// Whether the far end has said that it rings, or has been heard.
     pub(super) alerting: bool,
     /// Whether the caller hears it already.
@@ -203,6 +205,7 @@ impl Dial {
             trunk: None,
             trunks: VecDeque::new(),
             path: None,
+            server: None,
             alerting: false,
             heard: false,
             tone: false,

@@ -84,7 +84,10 @@ impl Call {
         let owner = self.leg_ref(leg);
         let Some(dial) = &self.dialling else { return };
         let Some(trunk) = dial.trunk.clone().filter(|_| dial.leg == Some(leg)) else { return };
-        let uris = node.trunk_states.in_order(&trunk);
+        let mut uris = node.trunk_states.in_order(&trunk);
+        if let Some(server) = &dial.server {
+            uris.sort_by_key(|uri| !is_at(&uri.as_uri(), server));
+        }
         let urgent = matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency());
         let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size)
             + self.sent_on.size()
@@ -92,6 +95,7 @@ impl Call {
         let identity = Some(trunk);
         let ask = Ask { identity, size, urgent, ..Ask::new(PathFor::Leg(owner), uris) };
         let Some(dial) = &mut self.dialling else { return };
+        dial.server = None;
         dial.path = Some(node.paths.ask(now, ask));
     }
 
@@ -287,24 +291,31 @@ impl Call {
         let own =
             |uri: &sip::Uri<'_>| hosts.iter().any(|host| host.eq_ignore_ascii_case(uri.host()));
         let contacts = response.contacts().filter_map(Result::ok);
-        let users = contacts.map(|contact| contact.uri()).filter(own);
-        let dialled = users.filter_map(|uri| {
+        let next = contacts.map(|contact| contact.uri()).filter(own).find_map(|uri| {
             let user = uri.user_unescaped()?.into_owned();
-            routing::dial(&self.directory, &self.tenant, self.origin.agent(), &user).ok()
+            match routing::dial(&self.directory, &self.tenant, self.origin.agent(), &user) {
+                Ok(routing::Dialled::Outside(to @ Destination::Number(_))) => {
+                    Some((to, (uri.host().to_owned(), uri.port())))
+                }
+                _ => None,
+            }
         });
-        let next = dialled.into_iter().find_map(|dialled| match dialled {
-            routing::Dialled::Outside(to @ Destination::Number(_)) => Some(to),
-            _ => None,
-        });
-        let Some(to) = next else { return false };
-        self.again_over_trunk(node, now, to);
+        let Some((to, server)) = next else { return false };
+        self.again_over_trunk(node, now, to, server);
         true
     }
 
-    /// Calls another number over the trunk that named it.
-    fn again_over_trunk(&mut self, node: &mut Node, now: Instant, to: Destination) {
+    /// Calls another number, or another of its servers, over the trunk that named it.
+    fn again_over_trunk(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        to: Destination,
+        server: (String, Option<u16>),
+    ) {
         let Some(dial) = &mut self.dialling else { return };
         dial.forwards += 1;
+        dial.server = Some(server);
         let (leg, trunk, path) = (dial.leg.take(), dial.trunk.take(), dial.path.take());
         dial.goal = super::model::Goal::Outside(to.clone());
         dial.trunks.extend(trunk.clone());
@@ -361,6 +372,12 @@ pub(super) fn codecs_of(trunk: &Trunk) -> Vec<Codec> {
     let all = [Codec::Pcmu, Codec::Pcma];
     let known = |name: &String| all.into_iter().find(|c| c.name().eq_ignore_ascii_case(name));
     trunk.codecs.iter().filter_map(known).collect()
+}
+
+/// Whether a URI leads to that host, and to that port if it names one.
+fn is_at(uri: &sip::Uri<'_>, (host, port): &(String, Option<u16>)) -> bool {
+    let same_port = port.is_none_or(|port| uri.port().unwrap_or(5060) == port);
+    uri.host().eq_ignore_ascii_case(host) && same_port
 }
 
 fn host_of(target: &routing::TrunkTarget) -> Option<String> {

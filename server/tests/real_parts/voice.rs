@@ -1,0 +1,135 @@
+//! An end of RTP (RFC 3550) that speaks a tone in PCMU and keeps what it hears.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use media::G711;
+
+use crate::audio::Sound;
+use crate::baresip::AMPLITUDE;
+use crate::net::free_port;
+use crate::parts::LIMIT;
+
+/// Samples in a packet of 20 ms.
+const PACKET: usize = 160;
+/// A minute is more than any test listens for.
+const KEPT: usize = 8000 * 60;
+
+/// A mouth and an ear; silent until it is told whom to talk to.
+pub(crate) struct Voice {
+    pub(crate) at: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: Mutex<Option<SocketAddr>>,
+    heard: Mutex<Vec<i16>>,
+    over: AtomicBool,
+}
+
+impl Voice {
+    pub(crate) fn new(address: IpAddr, hertz: f64) -> Self {
+        let at = SocketAddr::new(address, free_port(address));
+        let socket = UdpSocket::bind(at).expect("a port for RTP");
+        socket.set_read_timeout(Some(Duration::from_millis(5))).expect("a limit");
+        let shared = Arc::new(Shared {
+            target: Mutex::new(None),
+            heard: Mutex::new(Vec::new()),
+            over: AtomicBool::new(false),
+        });
+        let own = Arc::clone(&shared);
+        std::thread::spawn(move || own.live(&socket, hertz));
+        Self { at, shared }
+    }
+
+    /// Speaks to the address that a description names.
+    pub(crate) fn talks_to(&self, sdp: &str) {
+        *self.shared.target.lock().expect("the target") = Some(media_address(sdp));
+    }
+
+    /// Waits until it has heard that tone for so many seconds, from now on.
+    #[track_caller]
+    pub(crate) fn hears(&self, hertz: f64, seconds: f64) {
+        self.shared.heard.lock().expect("what it heard").clear();
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let samples = self.shared.heard.lock().expect("what it heard").clone();
+            let sound = Sound { samples, rate: 8000.0 };
+            let heard = sound.seconds_with_tone(hertz, AMPLITUDE);
+            if heard >= seconds {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{heard} s of {hertz} Hz at {}", self.at);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Shared {
+    fn live(&self, socket: &UdpSocket, hertz: f64) {
+        let (mut spoken, mut since) = (0_usize, Instant::now());
+        let mut buffer = [0; 2048];
+        while !self.over.load(Ordering::Relaxed) {
+            while let Ok(length) = socket.recv(&mut buffer) {
+                self.hear(&buffer[..length]);
+            }
+            let Some(target) = *self.target.lock().expect("the target") else {
+                since = Instant::now();
+                spoken = 0;
+                continue;
+            };
+            let due = (since.elapsed().as_millis() / 20) as usize;
+            // After a long sleep what should have been said is left out, as a sound card does.
+            if due > spoken + 8 {
+                spoken = due - 2;
+            }
+            while spoken < due {
+                let _ = socket.send_to(&packet(spoken, hertz), target);
+                spoken += 1;
+            }
+        }
+    }
+
+    fn hear(&self, packet: &[u8]) {
+        // PCMU without extensions or sources: what an engine sends that was offered nothing else.
+        let is_voice = packet.len() > 12 && packet[0] == 0x80 && packet[1] & 0x7f == 0;
+        if !is_voice {
+            return;
+        }
+        let mut heard = self.heard.lock().expect("what it heard");
+        if heard.len() < KEPT {
+            heard.extend(packet[12..].iter().map(|code| G711::Pcmu.decode(*code)));
+        }
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+    }
+}
+
+fn packet(number: usize, hertz: f64) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend((number as u16).to_be_bytes());
+    packet.extend(((number * PACKET) as u32).to_be_bytes());
+    packet.extend(0x5eed_0001_u32.to_be_bytes());
+    packet.extend((number * PACKET..(number + 1) * PACKET).map(|n| {
+        let phase = 2.0 * std::f64::consts::PI * hertz * n as f64 / 8000.0;
+        G711::Pcmu.encode((phase.sin() * AMPLITUDE * 32767.0) as i16)
+    }));
+    packet
+}
+
+/// Where a description (with one medium) wants to be sent to.
+pub(crate) fn media_address(sdp: &str) -> SocketAddr {
+    let value = |start: &str| {
+        let line = sdp.lines().find_map(|line| line.strip_prefix(start));
+        let word = line.and_then(|line| line.split_whitespace().next());
+        word.unwrap_or_else(|| panic!("no {start} in\n{sdp}")).to_owned()
+    };
+    let ip: IpAddr = value("c=IN IP4 ").parse().expect("an address");
+    SocketAddr::new(ip, value("m=audio ").parse().expect("a port"))
+}
