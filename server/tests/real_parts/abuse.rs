@@ -16,17 +16,17 @@ use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::wire::connect;
 
 /// Resident memory in KiB.
-fn memory(server: &Strowger) -> u64 {
+pub(crate) fn memory(server: &Strowger) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
     line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("KiB")
 }
 
-fn descriptors(server: &Strowger) -> usize {
+pub(crate) fn descriptors(server: &Strowger) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("its descriptors").count()
 }
 
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !so() {
         assert!(Instant::now() < deadline, "never: {what}");
@@ -150,7 +150,7 @@ fn a_crowd_of_idle_connections_costs_little_and_goes_without_a_trace() {
 }
 
 /// Bytes that mean nothing, the same in each run.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut byte = || {
         state ^= state << 13;

@@ -1,8 +1,8 @@
 //! baresip, a foreign SIP phone, as carrier or agent: it speaks a tone and keeps what it hears.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,8 @@ pub(crate) struct Baresip {
     child: Child,
     dir: PathBuf,
     output: Arc<Mutex<String>>,
+    /// Where it takes commands.
+    control: SocketAddr,
 }
 
 pub(crate) const AMPLITUDE: f64 = 0.3;
@@ -43,6 +45,7 @@ impl Baresip {
         let tone = dir.join("tone.wav");
         audio::write_tone(&tone, phone.tone, AMPLITUDE, 120);
         let sip = SocketAddr::new(phone.address, free_port(phone.address));
+        let control = SocketAddr::new(phone.address, free_port(phone.address));
         let rtp = 40_000 + (sip.port() % 900) * 10;
         let dir_text = dir.display();
         let config = format!(
@@ -51,7 +54,7 @@ impl Baresip {
              audio_alert aufile,{dir_text}/none.wav\nrtp_ports {rtp}-{rtp_end}\nrtp_timeout 0\n\
              module_path /usr/lib/baresip/modules\nmodule stdio.so\nmodule g711.so\n\
              module aufile.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             snd_path {dir_text}\ncall_max_calls 4\n{more}",
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\nsnd_path {dir_text}\ncall_max_calls 4\n{more}",
             ip = phone.address,
             tone = tone.display(),
             rtp_end = rtp + 9,
@@ -86,11 +89,28 @@ impl Baresip {
                 }
             });
         }
-        Self { child, dir: dir.to_path_buf(), output }
+        Self { child, dir: dir.to_path_buf(), output, control }
     }
 
     pub(crate) fn output(&self) -> String {
         self.output.lock().expect("output").clone()
+    }
+
+    /// A command of its menu, such as `dial` with an address: one netstring that holds JSON.
+    pub(crate) fn tell(&self, command: &str, parameter: &str) {
+        let order = serde_json::json!({"command": command, "params": parameter, "token": command});
+        let order = order.to_string();
+        let mut stream = TcpStream::connect(self.control).expect("where it takes commands");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        write!(stream, "{}:{order},", order.len()).expect("to tell it");
+        // Events may come before its answer.
+        let (mut said, mut buffer) = (String::new(), [0; 4096]);
+        while !said.contains("\"response\":true") {
+            let length = stream.read(&mut buffer).expect("its answer");
+            assert!(length > 0, "{command} was not answered: {said}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        assert!(said.contains("\"ok\":true"), "{command} {parameter}: {said}");
     }
 
     /// Waits until the phone has printed the words.
@@ -110,24 +130,29 @@ impl Baresip {
     /// heard during the call.
     pub(crate) fn hang_up_and_listen(mut self) -> audio::Sound {
         self.quit();
-        let heard = self.heard_file();
+        let heard = self.heard_files().pop();
         let heard =
             heard.unwrap_or_else(|| panic!("the phone heard nothing; it said:\n{}", self.output()));
         audio::Sound::from_wav_file(&heard, 0)
     }
 
-    fn heard_file(&self) -> Option<PathBuf> {
+    /// One file for each call, in their order.
+    fn heard_files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.dir).expect("the phone's folder");
-        let mut files = entries.map(|entry| entry.expect("an entry").path());
-        files.find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        let is_heard = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let mut files: Vec<PathBuf> = files.filter(is_heard).collect();
+        files.sort();
+        files
     }
 
-    /// For how many seconds the phone has heard a tone so far, as far as its file tells.
+    /// For how many seconds the phone has heard a tone so far, in all its calls, as far as its
+    /// files tell.
     pub(crate) fn seconds_heard(&self, hertz: f64) -> f64 {
-        let file = self.heard_file();
-        let file = file.filter(|path| path.metadata().is_ok_and(|file| file.len() > 10_000));
-        let sound = file.map(|path| audio::Sound::from_wav_file(&path, 0));
-        sound.map_or(0.0, |sound| sound.seconds_with_tone(hertz, AMPLITUDE))
+        let files = self.heard_files().into_iter();
+        let files = files.filter(|path| path.metadata().is_ok_and(|file| file.len() > 10_000));
+        let sounds = files.map(|path| audio::Sound::from_wav_file(&path, 0));
+        sounds.map(|sound| sound.seconds_with_tone(hertz, AMPLITUDE)).sum()
     }
 
     /// Waits until the phone has heard the tone for so many seconds.

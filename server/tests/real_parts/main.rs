@@ -1,4 +1,4 @@
-//! The whole product against foreign parts: SIPp and baresip as carrier and agents, a real S3
+//! The whole product against foreign parts: SIPp, baresip and linphone as carrier and agents, a real S3
 //! server, Google's Tink. Every test starts its own server on free ports and stops it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
@@ -10,15 +10,18 @@ mod canary;
 mod certificates;
 mod commands;
 mod database_tls;
+mod garbage;
 mod hep;
 mod kamailio;
 mod lateness;
+mod linphone;
 #[allow(clippy::cast_possible_truncation, dead_code)]
 mod name_server;
 mod net;
 mod outage;
 mod overload;
 mod parts;
+mod phones;
 mod postgres;
 #[path = "../../../store/tests/repository/postgres_programs.rs"]
 mod postgres_programs;
@@ -31,6 +34,7 @@ mod scenario;
 mod second_server;
 mod sip_client;
 mod sipp;
+mod stir;
 mod stopping;
 mod strowger;
 mod subscribers;

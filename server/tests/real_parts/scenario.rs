@@ -7,6 +7,8 @@ use std::fmt::Write;
 pub(crate) enum Step {
     /// The carrier invites, with an offer of PCMU and telephone events.
     Invite,
+    /// The same with more header fields, each with its end.
+    InviteWith(&'static str),
     /// This answer must come next.
     Expect(u16),
     /// This answer may come before the next one.
@@ -72,7 +74,8 @@ pub(crate) fn xml(name: &str, steps: &[Step]) -> String {
 
 fn step_xml(step: Step, lost: &str) -> String {
     match step {
-        Step::Invite => send(&invite(), " retrans=\"500\"", lost),
+        Step::Invite => send(&invite(""), " retrans=\"500\"", lost),
+        Step::InviteWith(fields) => send(&invite(fields), " retrans=\"500\"", lost),
         Step::Expect(status) => recv(&format!("response=\"{status}\" rrs=\"true\""), lost),
         Step::MayCome(status) => recv(&format!("response=\"{status}\" optional=\"true\""), lost),
         Step::Ack => send(&in_dialog("ACK", 1, "[next_url]"), "", lost),
@@ -127,7 +130,7 @@ fn recv(what: &str, lost: &str) -> String {
     format!("<recv {what}{lost}></recv>\n")
 }
 
-fn invite() -> String {
+fn invite(fields: &str) -> String {
     format!(
         "INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -137,7 +140,7 @@ Call-ID: [call_id]
 CSeq: 1 INVITE
 Contact: <sip:carrier@[local_ip]:[local_port]>
 Max-Forwards: 70
-Content-Type: application/sdp
+{fields}Content-Type: application/sdp
 Content-Length: [len]
 
 {OFFER}"

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -103,8 +104,18 @@ pub(crate) fn tls(
     authority: &Authority,
     own: Option<&Files>,
 ) -> io::Result<Tls> {
+    tls_by(server, name, &authority.file, own)
+}
+
+/// The same with the authority's file.
+pub(crate) fn tls_by(
+    server: SocketAddr,
+    name: &str,
+    authority: &Path,
+    own: Option<&Files>,
+) -> io::Result<Tls> {
     let mut roots = RootCertStore::empty();
-    let root = CertificateDer::from_pem_file(&authority.file).expect("an authority");
+    let root = CertificateDer::from_pem_file(authority).expect("an authority");
     roots.add(root).expect("an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::net::{Answer, http};
+use crate::certificates::Authority;
+use crate::net::{Answer, http, http_over};
 use crate::parts::LIMIT;
+use crate::sip_client::tls_by;
 
 pub(crate) const ACME: &str = "demo-acme-admin";
 pub(crate) const PLATFORM: &str = "demo-platform";
@@ -101,6 +103,8 @@ pub(crate) struct Strowger {
     /// All SIP addresses over UDP, as they were bound.
     pub(crate) sip_udp: Vec<SocketAddr>,
     log: Arc<Mutex<String>>,
+    /// The name and the authority of its certificate, where the API is asked over HTTPS.
+    secure: Option<(String, PathBuf)>,
 }
 
 pub(crate) fn repository() -> PathBuf {
@@ -110,6 +114,18 @@ pub(crate) fn repository() -> PathBuf {
 impl Strowger {
     pub(crate) fn start(folder: &Path) -> Self {
         Self::start_with(folder, &Setup::default())
+    }
+
+    /// A server whose API is asked over HTTPS.
+    pub(crate) fn start_trusted(
+        folder: &Path,
+        setup: &Setup,
+        name: &str,
+        authority: &Authority,
+    ) -> Self {
+        let mut server = Self::start_with(folder, setup);
+        server.secure = Some((name.to_owned(), authority.file.clone()));
+        server
     }
 
     pub(crate) fn start_with(folder: &Path, setup: &Setup) -> Self {
@@ -177,6 +193,7 @@ impl Strowger {
             sip_tcp: address("sip_tcp"),
             child,
             log,
+            secure: None,
         }
     }
 
@@ -185,7 +202,13 @@ impl Strowger {
     }
 
     pub(crate) fn get(&self, path: &str, key: &str) -> Answer {
-        http(self.http, "GET", path, key, None)
+        match &self.secure {
+            Some((name, authority)) => {
+                let stream = tls_by(self.http, name, authority, None).expect("the API");
+                http_over(stream, self.http, "GET", path, key, None)
+            }
+            None => http(self.http, "GET", path, key, None),
+        }
     }
 
     /// The `data` of an answer that must be 200; one that is too busy just now is asked again.

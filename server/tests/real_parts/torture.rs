@@ -152,15 +152,25 @@ fn sender(number: u8) -> IpAddr {
 
 /// Sends them all, each over a way of its own, beside a call that goes on.
 fn every_message(name: &str, is_stream: bool, open: impl Fn(&Strowger, &Authority) -> Way) {
+    let (folder, setup, authority) = stage(name);
+    let server = Strowger::start_with(folder.path(), &setup);
+    send_every_message(&folder, &server, is_stream, &|| open(&server, &authority));
+    assert_eq!(server.stop(), 0);
+}
+
+/// What they need: a carrier that they come from, and certificates.
+fn stage(name: &str) -> (Folder, Setup, Authority) {
     let folder = Folder::new(name);
     let authority = Authority::new(folder.path(), "authority");
     let own = authority.certify(folder.path(), "own", &["pbx.example"]);
     let (provisioning, config) = (Some(provisioning(&folder)), own.table());
-    let setup = Setup { provisioning, config, tls: true, ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
-    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
+    (folder, Setup { provisioning, config, tls: true, ..Setup::default() }, authority)
+}
+
+fn send_every_message(folder: &Folder, server: &Strowger, is_stream: bool, open: &dyn Fn() -> Way) {
+    let phone = agent(folder.path(), server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    let caller = carrier(folder.path(), server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     server.agent_is(ACME, "alice", "busy");
 
     let mut wrong = Vec::new();
@@ -174,7 +184,7 @@ fn every_message(name: &str, is_stream: bool, open: impl Fn(&Strowger, &Authorit
             Framed(statuses, _) | EndlessOverStreams(statuses) => Some(statuses),
             Silence => None,
         };
-        let heard = open(&server, &authority).ask(&bytes, &call_id, due.is_some());
+        let heard = open().ask(&bytes, &call_id, due.is_some());
         let is_right = match (due, heard) {
             (Some(due), Heard::Status(status)) => due.contains(&status),
             (None, Heard::Nothing) => true,
@@ -193,7 +203,6 @@ fn every_message(name: &str, is_stream: bool, open: impl Fn(&Strowger, &Authorit
     let calls = server.data("/api/v1/calls?per_page=200", ACME);
     let calls = calls.as_array().expect("calls");
     assert!(calls.iter().any(|call| call["agent"] == "alice"), "{calls:#?}");
-    assert_eq!(server.stop(), 0);
 }
 
 #[test]
@@ -221,4 +230,18 @@ fn rfc_4475_and_rfc_5118_over_websocket() {
         let socket = websocket(stream as Box<dyn Stream>, &url, &[SIP]).expect("a socket");
         Way::Socket(Box::new(socket))
     });
+}
+
+#[test]
+fn rfc_4475_and_rfc_5118_over_secure_websocket() {
+    let (folder, setup, authority) = stage("torture-wss");
+    let setup = Setup { https: true, ..setup };
+    let server = Strowger::start_trusted(folder.path(), &setup, "pbx.example", &authority);
+    send_every_message(&folder, &server, false, &|| {
+        let stream = tls(server.http, "pbx.example", &authority, None).expect("TLS");
+        let socket =
+            websocket(Box::new(stream) as Box<dyn Stream>, "wss://pbx.example/sip", &[SIP]);
+        Way::Socket(Box::new(socket.expect("a socket")))
+    });
+    assert_eq!(server.stop(), 0);
 }

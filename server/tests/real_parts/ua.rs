@@ -182,12 +182,6 @@ impl Ua {
         true
     }
 
-    /// Whether a message that begins like this has come by now.
-    pub(crate) fn has(&mut self, start: &str) -> bool {
-        self.listen();
-        self.seen.iter().any(|message| message.starts_with(start))
-    }
-
     /// Answers a request; more header fields end in CR LF each.
     pub(crate) fn respond(&mut self, request: &str, status: &str, extra: &str, sdp: &str) {
         let contact = format!("sip:ua@{}", self.at);
