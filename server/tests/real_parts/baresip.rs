@@ -54,7 +54,8 @@ impl Baresip {
              audio_alert aufile,{dir_text}/none.wav\nrtp_ports {rtp}-{rtp_end}\nrtp_timeout 0\n\
              module_path /usr/lib/baresip/modules\nmodule stdio.so\nmodule g711.so\n\
              module aufile.so\nmodule sndfile.so\nmodule_tmp account.so\nmodule_app menu.so\n\
-             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\nsnd_path {dir_text}\ncall_max_calls 4\n{more}",
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\n\
+             snd_path {dir_text}\ncall_max_calls 4\n{more}",
             ip = phone.address,
             tone = tone.display(),
             rtp_end = rtp + 9,

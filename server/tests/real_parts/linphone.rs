@@ -117,7 +117,8 @@ fn configuration(phone: &Phone<'_>) -> String {
     // Its TLS does not compare addresses with certificates; names need a name server.
     let trust = authority.map(|file| format!("root_ca={}\nverify_server_cn=0\n", file.display()));
     format!(
-        "[sip]\nbind_address=127.0.0.1\nsip_port={sip}\nsip_tcp_port={sip}\nsip_tls_port={tls}\ndefault_proxy=0\n\
+        "[sip]\nbind_address=127.0.0.1\nsip_port={sip}\nsip_tcp_port={sip}\nsip_tls_port={tls}\n\
+         default_proxy=0\n\
          media_encryption=none\nuse_ipv6=0\nguess_hostname=0\n\
          contact=\"{agent}\" <sip:{agent}@127.0.0.1>\n{trust}\
          [auth_info_0]\nusername={agent}\npasswd={agent}-secret\nrealm=acme.example\n\

@@ -1,5 +1,5 @@
-//! The whole product against foreign parts: SIPp, baresip and linphone as carrier and agents, a real S3
-//! server, Google's Tink. Every test starts its own server on free ports and stops it.
+//! The whole product against foreign parts: SIPp, baresip and linphone as carrier and agents, a
+//! real S3 server, Google's Tink. Every test starts its own server on free ports and stops it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
