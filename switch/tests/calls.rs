@@ -42,6 +42,7 @@ mod settings;
 mod setup;
 mod signalling_abuse;
 mod signatures;
+mod silent_trunks;
 mod steps;
 mod storm;
 mod subscriptions;

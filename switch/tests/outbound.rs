@@ -10,9 +10,9 @@ use switch::{CallDirection, Cause, EndedBy, LegKind};
 use crate::rig::{ALICE, Asked, BOB, DEMO, Phone, Rig, SDP_PCMU, answer, header, sdp};
 
 /// The carriers' servers.
-const ONE: SocketAddr = SocketAddr::new(ip(51), 5060);
+pub(crate) const ONE: SocketAddr = SocketAddr::new(ip(51), 5060);
 const ONE_B: SocketAddr = SocketAddr::new(ip(52), 5060);
-const TWO: SocketAddr = SocketAddr::new(ip(53), 5070);
+pub(crate) const TWO: SocketAddr = SocketAddr::new(ip(53), 5070);
 
 const fn ip(last: u8) -> std::net::IpAddr {
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, last))
@@ -55,14 +55,14 @@ fn provisioning() -> String {
     format!("{TRUNKS}{tenant}")
 }
 
-fn rig() -> Rig {
+pub(crate) fn rig() -> Rig {
     let mut rig = Rig::with(&provisioning());
     rig.register_both();
     rig
 }
 
 /// Alice dials and the first carrier gets the INVITE.
-fn dial(rig: &mut Rig) -> (Asked, Phone) {
+pub(crate) fn dial(rig: &mut Rig) -> (Asked, Phone) {
     let alice =
         rig.agent_dials(ALICE, "alice", "+12125550123", "X-Ticket: 99\r\nX-Pbx: secret\r\n");
     let invite = rig.expect(ONE, "INVITE");

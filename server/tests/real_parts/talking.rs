@@ -59,17 +59,22 @@ fn caller_and_agent_hear_each_other_and_the_recording_holds_both() {
     assert!(types.contains(&"recording.completed".to_owned()), "{types:?}");
 }
 
-/// The recording of a call as the API gives it.
+/// The recording of a call of acme's as the API gives it.
 pub(crate) fn recorded(server: &Strowger, call: &str) -> Vec<u8> {
+    recorded_of(server, ACME, call)
+}
+
+/// The same of whoever's call.
+pub(crate) fn recorded_of(server: &Strowger, key: &str, call: &str) -> Vec<u8> {
     let path = format!("/api/v1/calls/{call}");
-    let recording = server.eventually("a recording", &path, ACME, LIMIT, |row| {
+    let recording = server.eventually("a recording", &path, key, LIMIT, |row| {
         row["recording_id"].as_str().map(str::to_owned)
     });
     let path = format!("/api/v1/recordings/{recording}");
-    server.eventually("a completed recording", &path, ACME, LIMIT, |row| {
+    server.eventually("a completed recording", &path, key, LIMIT, |row| {
         (row["state"] == "completed").then_some(())
     });
-    let answer = server.get(&format!("{path}/audio"), ACME);
+    let answer = server.get(&format!("{path}/audio"), key);
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     answer.body
 }

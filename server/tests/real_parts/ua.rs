@@ -254,8 +254,13 @@ impl Ua {
 
     /// Registers as an agent of acme; what it said and heard is not part of the flow.
     pub(crate) fn registers(&mut self, user: &str) {
-        let mut dialog = self.calls(&format!("sip:{user}@acme.example"), "sip:acme.example");
-        dialog.remote = format!("<sip:{user}@acme.example>");
+        self.registers_in(user, "acme.example");
+    }
+
+    /// The same in another tenant's domain.
+    pub(crate) fn registers_in(&mut self, user: &str, domain: &str) {
+        let mut dialog = self.calls(&format!("sip:{user}@{domain}"), &format!("sip:{domain}"));
+        dialog.remote = format!("<sip:{user}@{domain}>");
         self.ask(&mut dialog, "REGISTER", "", "");
         let challenged = self.expect("SIP/2.0 401");
         let password = format!("{user}-secret");
