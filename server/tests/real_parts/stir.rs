@@ -205,7 +205,10 @@ fn told(stage: &Stage, calls: &mut usize, identity: Option<String>) -> Value {
     let events = stage.server.data(&path, ACME);
     let mut events = events.as_array().expect("events").iter();
     let told = events.find(|event| event["type"] == "call.caller_verified");
-    told.map_or(Value::Null, |event| event["data"].clone())
+    let told = told.map_or(Value::Null, |event| event["data"].clone());
+    assert_eq!(newest["verstat"], told["verdict"], "the record says the same: {newest}");
+    assert_eq!(newest["attestation"], told["attestation"], "{newest}");
+    told
 }
 
 #[test]
