@@ -136,7 +136,7 @@ pub(crate) fn ack_refusal(
     );
 }
 
-/// A response. `tag` is given where the request has none yet; `audio` where there is an answer in it.
+/// A response. `tag` is given where the request has none yet; `audio` where an answer is in it.
 pub(crate) fn response(
     own: SocketAddr,
     request: &Text<'_>,
