@@ -1,7 +1,9 @@
-//! A SIP phone, sans-IO: registers, dials or is called, talks, hangs up. One call at a time.
+//! Two SIP phones, sans-IO. A [`Phone`] registers, dials or is called, talks, hangs up: one call at
+//! a time, with its audio. A [`Desk`] has many calls at once, and all that SIP lets one do with
+//! them, without audio.
 //!
-//! The caller and the agent of the demo, the simulation and the load harness. It is one of our own
-//! parts, so it shares our own misreadings; the tests with foreign phones stand beside it.
+//! The callers and agents of the demo, the simulation and the load harness. They are our own parts,
+//! so they share our own misreadings; the tests with foreign phones stand beside them.
 
 mod desk;
 mod signals;
