@@ -11,8 +11,9 @@ use super::{DeskId, Role, Town};
 /// What callers dial.
 const NUMBERS: [&str; 6] =
     ["+15550100", "+15550100", "+15550101", "+15550102", "+15550200", "+15559999"];
-/// What agents of acme dial: each other, queues, numbers of their own, outside, nonsense.
-const DIALLED: [&str; 14] = [
+/// What agents of acme dial: each other, queues, numbers of their own, outside, nonsense, the code
+/// that picks up a colleague's ringing call.
+const DIALLED: [&str; 16] = [
     "alice",
     "bobby",
     "tomas",
@@ -27,6 +28,8 @@ const DIALLED: [&str; 14] = [
     "+13135550123",
     "911",
     "nobody",
+    "*8",
+    "*8",
 ];
 /// What agents of globex dial.
 const DIALLED_THERE: [&str; 5] = ["georgina", "hubert", "sales", "+12125550123", "+15550200"];
