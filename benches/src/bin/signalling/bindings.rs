@@ -9,7 +9,7 @@ use crate::http;
 use crate::messages::Audio;
 use crate::phones::Registered;
 use crate::stage::Stage;
-use crate::target::{Kind, Provision};
+use crate::targets::{Kind, Provision};
 use crate::usage::Usage;
 
 #[derive(clap::Args)]

@@ -11,7 +11,7 @@ use crate::http;
 use crate::messages::Audio;
 use crate::rates::row;
 use crate::stage::Stage;
-use crate::target::{Kind, Provision};
+use crate::targets::{Kind, Provision};
 
 /// Files that a worker has open besides its sockets, and room for uneven shares.
 const OTHERS: usize = 500;

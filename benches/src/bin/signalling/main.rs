@@ -13,7 +13,7 @@ mod phones;
 mod rates;
 mod stage;
 mod table;
-mod target;
+mod targets;
 mod text;
 mod usage;
 mod wire;

@@ -8,7 +8,7 @@ use crate::calls::Outcome;
 use crate::clock::{self, MILLISECOND, Nanos, SECOND};
 use crate::messages::Audio;
 use crate::stage::Stage;
-use crate::target::{Kind, Provision};
+use crate::targets::{Kind, Provision};
 use crate::usage::Usage;
 
 /// Long enough for records to be written and transactions to end.

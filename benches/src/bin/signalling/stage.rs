@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::calls::{CALLER, Calls, Plan};
 use crate::messages::{Audio, tenant_number};
 use crate::phones::Phones;
-use crate::target::{Kind, Provision, Target};
+use crate::targets::{Kind, Provision, Target};
 use crate::wire::Wire;
 
 /// Where all calls come from: the trunk.
