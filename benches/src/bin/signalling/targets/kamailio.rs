@@ -1,4 +1,4 @@
-//! Kamailio as a plain stateful proxy: `tm` and `rr`, no database, no registrar, one static next hop.
+//! Kamailio as a plain stateful proxy: `tm` and `rr`, no database, no registrar; one next hop.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub(super) fn start(
 ) -> Result<(Child, SocketAddr, Option<SocketAddr>), String> {
     let sip = SocketAddr::new(ADDRESS, free_port(ADDRESS)?);
     let config = format!(
-        "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nchildren=4\nmaxbuffer=4194304\ndisable_tcp=yes\ndns=no\n\
-         rev_dns=no\nauto_aliases=no\nlisten=udp:{sip}\n{}",
+        "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nchildren=4\nmaxbuffer=4194304\n\
+         disable_tcp=yes\ndns=no\nrev_dns=no\nauto_aliases=no\nlisten=udp:{sip}\n{}",
         ROUTES.replace("CALLEE", &callee.to_string())
     );
     write(folder, "kamailio.cfg", config.as_bytes())?;
