@@ -153,10 +153,8 @@ impl Framer {
     fn cut_ping(&mut self) -> bool {
         let (length, frame) = match &self.buffer[..] {
             [b'\r', b'\n', b'\r', b'\n', ..] => (4, Frame::Ping),
-            // A pong can only be told from half a ping when something else follows, or nothing.
-            [b'\r', b'\n'] | [b'\r', b'\n', _, ..] if self.buffer.get(2) != Some(&b'\r') => {
-                (2, Frame::Pong)
-            }
+            [b'\r', b'\n', b'\r'] => return false, // a ping but for its end, or a pong
+            [b'\r', b'\n', ..] => (2, Frame::Pong),
             _ => return false,
         };
         self.buffer.advance(length);
@@ -279,7 +277,8 @@ mod tests {
             for _ in 0..MAX_HEAD / 8 {
                 framer.push(b"AAAAAAAA");
             }
-            assert_eq!(all(&mut framer), [Err(FrameProblem::HeadTooLong)], "{start:?}");
+            let last = all(&mut framer).pop();
+            assert_eq!(last, Some(Err(FrameProblem::HeadTooLong)), "{start:?}");
             assert_eq!(framer.buffer.capacity(), 0);
         }
     }
