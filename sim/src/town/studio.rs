@@ -135,10 +135,7 @@ impl Studio {
             self.complain(format!("port {port} is opened twice"));
         }
         let soon = now + Duration::from_micros(100 + self.rng.below(3000));
-        if self.rng.below(1000) < self.failing {
-            let reason = "address in use".to_owned();
-            return self.tell(soon, worker, Event::OpenFailed { stream, reason });
-        }
+        let fails = self.rng.below(1000) < self.failing;
         let opened = Stream {
             worker,
             port,
@@ -150,7 +147,9 @@ impl Studio {
             is_told: false,
         };
         self.streams.insert(stream, opened);
-        self.tell(soon, worker, Event::Opened { stream });
+        let reason = "address in use".to_owned();
+        let failed = Event::OpenFailed { stream, reason };
+        self.tell(soon, worker, if fails { failed } else { Event::Opened { stream } });
     }
 
     fn join(&mut self, worker: WorkerId, a: StreamId, b: StreamId) {
@@ -218,6 +217,11 @@ impl Studio {
                 return None;
             }
             let (worker, event) = entry.remove();
+            if let Event::OpenFailed { stream, .. } = &event {
+                // Until now nobody knew, and it could be joined.
+                self.part(*stream);
+                self.streams.remove(stream);
+            }
             if let Event::PlayFinished { stream, play } = &event {
                 let plays = self.streams.get_mut(stream).map(|one| &mut one.plays);
                 match plays {
