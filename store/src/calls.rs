@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use base::{CallId, TenantId};
 
-use crate::db::{Row, Scope, Step, Tx, Value, damaged, values};
-use crate::rows::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed, Page};
+use crate::bulk::Bulk;
+use crate::db::{Row, Scope, Tx, Value, damaged, values};
+use crate::rows::{
+    CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Listed, Page,
+};
 use crate::{Result, Store, ladder};
 
 pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
@@ -68,18 +71,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn decisions(&self, tenant: &TenantId, call: CallId) -> Result<Vec<DecisionRow>> {
-        let sql = "SELECT at, summary, detail FROM decisions WHERE tenant_id = $1 \
-                   AND call_id = $2 ORDER BY position LIMIT 10000";
+        let sql = "SELECT decisions FROM calls WHERE tenant_id = $1 AND call_id = $2";
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        let rows = tx.rows(sql, &values![tenant, call]).await?;
-        let decision = |row: &Row| {
-            Ok(DecisionRow {
-                at: row.time("at")?,
-                summary: row.get("summary")?,
-                detail: row.get("detail")?,
-            })
-        };
-        rows.iter().map(decision).collect()
+        let Some(row) = tx.row(sql, &values![tenant, call]).await? else { return Ok(Vec::new()) };
+        let text: String = row.get("decisions")?;
+        serde_json::from_str(&text).map_err(|_| damaged("decisions", &text))
     }
 }
 
@@ -195,25 +191,38 @@ fn call_row(row: &Row) -> Result<CallRow> {
     })
 }
 
-/// The call's record: all of it replaces what the events had projected.
-pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
-    let sql = format!(
-        "INSERT INTO calls ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) \
-         ON CONFLICT (tenant_id, call_id) DO UPDATE SET state = excluded.state, \
-         direction = excluded.direction, trunk_id = excluded.trunk_id, caller = excluded.caller, \
-         dialled = excluded.dialled, queue_id = excluded.queue_id, agent_id = excluded.agent_id, \
-         started_at = excluded.started_at, answered_at = excluded.answered_at, \
-         connected_at = excluded.connected_at, ended_at = excluded.ended_at, \
-         duration_ms = excluded.duration_ms, wait_ms = excluded.wait_ms, \
-         talk_ms = excluded.talk_ms, cause = excluded.cause, sip_status = excluded.sip_status, \
-         q850 = excluded.q850, ended_by = excluded.ended_by, \
-         recording_id = excluded.recording_id, legs = excluded.legs, \
-         caller_name = excluded.caller_name, verstat = excluded.verstat, \
-         attestation = excluded.attestation, diversions = excluded.diversions, \
-         reason = excluded.reason"
-    );
-    let row = values![
+const RECORD_COLUMNS: usize = 28;
+static RECORDS: Bulk = Bulk::new(
+    "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, dialled, \
+     queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, wait_ms, \
+     talk_ms, cause, sip_status, q850, ended_by, recording_id, legs, caller_name, verstat, \
+     attestation, diversions, reason, decisions)",
+    RECORD_COLUMNS,
+    " ON CONFLICT (tenant_id, call_id) DO UPDATE SET state = excluded.state, \
+     direction = excluded.direction, trunk_id = excluded.trunk_id, caller = excluded.caller, \
+     dialled = excluded.dialled, queue_id = excluded.queue_id, agent_id = excluded.agent_id, \
+     started_at = excluded.started_at, answered_at = excluded.answered_at, \
+     connected_at = excluded.connected_at, ended_at = excluded.ended_at, \
+     duration_ms = excluded.duration_ms, wait_ms = excluded.wait_ms, \
+     talk_ms = excluded.talk_ms, cause = excluded.cause, sip_status = excluded.sip_status, \
+     q850 = excluded.q850, ended_by = excluded.ended_by, \
+     recording_id = excluded.recording_id, legs = excluded.legs, \
+     caller_name = excluded.caller_name, verstat = excluded.verstat, \
+     attestation = excluded.attestation, diversions = excluded.diversions, \
+     reason = excluded.reason, decisions = excluded.decisions",
+);
+
+/// The records of calls, each of another: all of a record replaces what the events had projected.
+pub(crate) async fn put_records(tx: &mut Tx, records: &[&FinalRecord]) -> Result<()> {
+    let rows: Vec<Value<'_>> = records.iter().flat_map(|record| row_of(record)).collect();
+    RECORDS.run(tx, &rows).await
+}
+
+fn row_of(record: &FinalRecord) -> [Value<'_>; RECORD_COLUMNS] {
+    let call = &record.call;
+    // Serialising our own plain types into memory cannot fail.
+    let decisions = serde_json::to_string(&record.decisions).unwrap_or_else(|_| "[]".to_owned());
+    values![
         &call.tenant,
         call.id,
         call.state.as_str(),
@@ -241,6 +250,6 @@ pub(crate) fn upsert(call: &CallRow) -> Step<'_> {
         call.attestation.as_deref(),
         &call.diversions,
         call.reason.as_deref(),
-    ];
-    Step::new(sql, row.to_vec())
+        decisions,
+    ]
 }

@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use base::{CallId, RecordingId, TenantId, UnixTime};
-use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
-    AssertSqlSafe, Decode, Executor as _, PgPool, PgTransaction, Postgres, Row as _, Sqlite,
-    SqlitePool, SqliteTransaction, Type,
+    AssertSqlSafe, Decode, PgPool, PgTransaction, Postgres, Row as _, Sqlite, SqlitePool,
+    SqliteTransaction, Type,
 };
 
 use crate::{Result, StoreError};
@@ -116,36 +115,13 @@ impl Tx {
         })
     }
 
-    /// Runs statements in their order; false when a guard among them did not hold, and nothing of
-    /// the transaction may be kept. SQLite gets them in one go: each crossing to its thread and
-    /// back costs more than most statements.
-    pub(crate) async fn run_all(&mut self, steps: &[Step<'_>]) -> Result<bool> {
-        let Self::Sqlite(tx) = self else {
-            for step in steps {
-                let touched = self.run(step.sql.clone(), &step.values).await?;
-                if step.guard && touched != 1 {
-                    return Ok(false);
-                }
-            }
-            return Ok(true);
-        };
-        if steps.is_empty() {
-            return Ok(true);
+    /// How a statement names the places of its values, best for this database: SQLite looks a
+    /// numbered place up among all others.
+    pub(crate) fn places(&self) -> Places {
+        match self {
+            Self::Sqlite(_) => Places::Marks,
+            Self::Postgres(_) => Places::Numbered,
         }
-        let (mut sql, mut arguments) = (String::new(), Vec::new());
-        for step in steps {
-            step.put_in_line(&mut sql, &mut arguments);
-        }
-        let query = arguments.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), bind_sqlite);
-        let mut results = (&mut **tx).fetch_many(query);
-        let mut steps = steps.iter();
-        while let Some(result) = results.try_next().await? {
-            let Some(done) = result.left() else { continue };
-            if steps.next().is_some_and(|step| step.guard) && done.rows_affected() != 1 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Runs one query and takes all its rows; every caller bounds them.
@@ -185,38 +161,13 @@ impl Tx {
     }
 }
 
-/// A statement with its values, to be run among others.
-pub(crate) struct Step<'a> {
-    sql: Cow<'static, str>,
-    values: Vec<Value<'a>>,
-    guard: bool,
-}
-
-impl<'a> Step<'a> {
-    pub(crate) fn new(sql: impl Into<Cow<'static, str>>, values: Vec<Value<'a>>) -> Self {
-        Self { sql: sql.into(), values, guard: false }
-    }
-
-    /// A statement that must touch exactly one row.
-    pub(crate) fn guard(sql: impl Into<Cow<'static, str>>, values: Vec<Value<'a>>) -> Self {
-        Self { guard: true, ..Self::new(sql, values) }
-    }
-
-    /// Adds it to a text of many statements, whose values are counted through: `$2` becomes the
-    /// next `?`, and the second value the next argument.
-    fn put_in_line<'v>(&'v self, sql: &mut String, arguments: &mut Vec<&'v Value<'a>>) {
-        let mut parts = self.sql.split('$');
-        sql.push_str(parts.next().unwrap_or_default());
-        for part in parts {
-            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = part.split_at(digits);
-            let value = number.parse().ok().and_then(|n: usize| self.values.get(n.wrapping_sub(1)));
-            arguments.extend(value);
-            sql.push('?');
-            sql.push_str(rest);
-        }
-        sql.push(';');
-    }
+/// The places of values in a statement's text.
+#[derive(Clone, Copy)]
+pub(crate) enum Places {
+    /// `?`, in their order.
+    Marks,
+    /// `$1`, `$2`, ...
+    Numbered,
 }
 
 /// A value on its way in, of a type that both databases have. Null keeps its type, which
@@ -417,24 +368,4 @@ impl Row {
 /// A column that holds what it cannot hold. The text is not shown: it may be personal.
 pub(crate) fn damaged(column: &str, text: &str) -> StoreError {
     StoreError::Damaged(format!("column {column} ({} bytes)", text.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_in_line_take_their_values_in_the_order_of_their_places() {
-        let first = Step::new("UPDATE a SET b = $2 WHERE c = $1", values!["c", 2_u64].to_vec());
-        let second = Step::new("DELETE FROM d WHERE e = $1", values!["e"].to_vec());
-        let (mut sql, mut arguments) = (String::new(), Vec::new());
-        first.put_in_line(&mut sql, &mut arguments);
-        second.put_in_line(&mut sql, &mut arguments);
-        assert_eq!(sql, "UPDATE a SET b = ? WHERE c = ?;DELETE FROM d WHERE e = ?;");
-        assert!(matches!(
-            arguments[..],
-            [Value::Int(Some(2)), Value::Text(Some(c)), Value::Text(Some(e))]
-                if c == "c" && e == "e"
-        ));
-    }
 }

@@ -6,6 +6,7 @@
 //! visible at once and a crash leaves an open row that [`Store::recover_open_calls`] closes.
 
 mod append;
+mod bulk;
 mod calls;
 mod claim;
 mod db;

@@ -22,6 +22,9 @@ const POSTGRES_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a statement waits for another process's lock, and a caller for a free connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Statements that stay prepared on a connection: those of one batch come in many lengths.
+const STATEMENTS: usize = 256;
+
 pub(crate) async fn open(url: &str) -> Result<Db> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         sqlite(path.trim_start_matches("//")).await
@@ -50,6 +53,7 @@ async fn sqlite(path: &str) -> Result<Db> {
         // batches, so there is one sync for many.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
@@ -68,6 +72,7 @@ async fn sqlite(path: &str) -> Result<Db> {
     migrator(&[
         (1, "the first rooms", include_str!("../migrations/sqlite/0001_first.sql")),
         (2, "identity", include_str!("../migrations/sqlite/0002_identity.sql")),
+        (3, "decisions with their call", include_str!("../migrations/sqlite/0003_decisions.sql")),
     ])
     .run(&writer)
     .await?;
@@ -106,6 +111,7 @@ async fn postgres(url: &str) -> Result<Db> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| StoreError::Address(kind_of(url).to_owned()))?
         .application_name("strowger")
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
@@ -115,6 +121,7 @@ async fn postgres(url: &str) -> Result<Db> {
     migrator(&[
         (1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql")),
         (2, "identity", include_str!("../migrations/postgres/0002_identity.sql")),
+        (3, "decisions with their call", include_str!("../migrations/postgres/0003_decisions.sql")),
     ])
     .run(&pool)
     .await?;

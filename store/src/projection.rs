@@ -1,13 +1,15 @@
 //! What an event changes in the rows of its call and its recording. The events of a batch are
-//! folded first, so that a call is written once a batch.
+//! folded first, so that a call is written once a batch, and all calls of a batch together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{CallId, TenantId, UnixTime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::db::{Step, values};
+use crate::Result;
+use crate::bulk::{Bulk, without_repeats};
+use crate::db::{Tx, Value, values};
 use crate::rows::{CallState, EventRow, RecordingState};
 
 /// The fields of event payloads that the rows follow; an event has those that fit it.
@@ -152,52 +154,50 @@ impl Change {
         }
     }
 
-    /// What writes the change. With the call's record in the same batch (`finished`) its row needs
-    /// no change from here.
-    pub(crate) fn steps<'a>(
+    /// The call's row as a first event makes it.
+    fn begun<'a>(
         &'a self,
         tenant: &'a TenantId,
         call: CallId,
-        finished: bool,
-    ) -> Vec<Step<'a>> {
-        let mut steps = Vec::with_capacity(4);
-        if !finished {
-            steps.extend(self.started.as_ref().map(|started| started.insert(tenant, call)));
-            steps.push(self.update_call(tenant, call));
-        }
-        for change in &self.recordings {
-            steps.push(change.insert(tenant, call));
-            steps.extend(change.update(tenant));
-        }
-        steps
-    }
-
-    fn update_call<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
-        let sql = "UPDATE calls SET \
-                   state = CASE WHEN state = 'ended' THEN state ELSE COALESCE($3, state) END, \
-                   queue_id = COALESCE($4, queue_id), \
-                   agent_id = CASE WHEN $5 THEN $6 ELSE agent_id END, \
-                   answered_at = COALESCE(answered_at, $7), \
-                   connected_at = COALESCE(connected_at, $8), \
-                   ended_at = COALESCE(ended_at, $9), \
-                   duration_ms = COALESCE(duration_ms, $10), \
-                   wait_ms = COALESCE(wait_ms, $11), \
-                   talk_ms = COALESCE(talk_ms, $12), \
-                   cause = COALESCE(cause, $13), \
-                   ended_by = COALESCE(ended_by, $14), \
-                   recording_id = COALESCE($15, recording_id), \
-                   verstat = COALESCE($16, verstat), \
-                   attestation = COALESCE($17, attestation) \
-                   WHERE tenant_id = $1 AND call_id = $2";
-        let state = self.state.map(CallState::as_str);
-        let agent = self.agent.as_ref().and_then(Option::as_deref);
-        let row = values![
+    ) -> Option<[Value<'a>; STARTED_COLUMNS]> {
+        let started = self.started.as_ref()?;
+        Some(values![
             tenant,
             call,
-            state,
+            self.state.unwrap_or(CallState::Setup).as_str(),
+            &started.direction,
+            started.trunk.as_deref(),
+            &started.from,
+            &started.to,
+            self.queue.as_deref(),
+            self.agent.as_ref().and_then(Option::as_deref),
+            started.at,
+            self.answered_at,
+            self.connected_at,
+            self.ended_at,
+            self.duration_ms,
+            self.wait_ms,
+            self.talk_ms,
+            self.cause.as_deref(),
+            self.ended_by.as_deref(),
+            self.recording.as_deref(),
+            "[]",
+            started.from_name.as_deref(),
+            self.verstat.as_deref(),
+            self.attestation.as_deref(),
+            started.diversions.as_ref().map_or("[]", |all| all.get()),
+        ])
+    }
+
+    /// What moves a row along that is there.
+    fn moved<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> [Value<'a>; CHANGE_COLUMNS] {
+        values![
+            tenant,
+            call,
+            self.state.map(CallState::as_str),
             self.queue.as_deref(),
             self.agent.is_some(),
-            agent,
+            self.agent.as_ref().and_then(Option::as_deref),
             self.answered_at,
             self.connected_at,
             self.ended_at,
@@ -209,58 +209,128 @@ impl Change {
             self.recording.as_deref(),
             self.verstat.as_deref(),
             self.attestation.as_deref(),
-        ];
-        Step::new(sql, row.to_vec())
+        ]
     }
 }
 
-impl Started {
-    fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
-        let sql = "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, \
-                   dialled, started_at, legs, caller_name, diversions) \
-                   VALUES ($1, $2, 'setup', $3, $4, $5, $6, $7, '[]', $8, $9) \
-                   ON CONFLICT (tenant_id, call_id) DO NOTHING";
-        let trunk = self.trunk.as_deref();
-        let (name, to) = (self.from_name.as_deref(), &self.to);
-        let diversions = self.diversions.as_ref().map_or("[]", |all| all.get());
-        let row = values![
-            tenant,
-            call,
-            &self.direction,
-            trunk,
-            &self.from,
-            to,
-            self.at,
-            name,
-            diversions
-        ];
-        Step::new(sql, row.to_vec())
+const STARTED_COLUMNS: usize = 24;
+/// A row that is there already is a record, which knows more.
+static STARTED: Bulk = Bulk::new(
+    "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, dialled, \
+     queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, wait_ms, \
+     talk_ms, cause, ended_by, recording_id, legs, caller_name, verstat, attestation, \
+     diversions)",
+    STARTED_COLUMNS,
+    " ON CONFLICT (tenant_id, call_id) DO NOTHING",
+);
+
+const CHANGE_COLUMNS: usize = 17;
+static CHANGES: Bulk = Bulk::new(
+    "WITH change (tenant_id, call_id, state, queue_id, is_about_agent, agent_id, answered_at, \
+     connected_at, ended_at, duration_ms, wait_ms, talk_ms, cause, ended_by, recording_id, \
+     verstat, attestation) AS (",
+    CHANGE_COLUMNS,
+    ") UPDATE calls SET \
+     state = CASE WHEN calls.state = 'ended' THEN calls.state \
+             ELSE COALESCE(change.state, calls.state) END, \
+     queue_id = COALESCE(change.queue_id, calls.queue_id), \
+     agent_id = CASE WHEN change.is_about_agent THEN change.agent_id ELSE calls.agent_id END, \
+     answered_at = COALESCE(calls.answered_at, change.answered_at), \
+     connected_at = COALESCE(calls.connected_at, change.connected_at), \
+     ended_at = COALESCE(calls.ended_at, change.ended_at), \
+     duration_ms = COALESCE(calls.duration_ms, change.duration_ms), \
+     wait_ms = COALESCE(calls.wait_ms, change.wait_ms), \
+     talk_ms = COALESCE(calls.talk_ms, change.talk_ms), \
+     cause = COALESCE(calls.cause, change.cause), \
+     ended_by = COALESCE(calls.ended_by, change.ended_by), \
+     recording_id = COALESCE(change.recording_id, calls.recording_id), \
+     verstat = COALESCE(change.verstat, calls.verstat), \
+     attestation = COALESCE(change.attestation, calls.attestation) \
+     FROM change WHERE calls.tenant_id = change.tenant_id AND calls.call_id = change.call_id",
+);
+
+const RECORDING_STARTED_COLUMNS: usize = 5;
+static RECORDINGS_STARTED: Bulk = Bulk::new(
+    "INSERT INTO recordings (tenant_id, recording_id, call_id, started_at, state)",
+    RECORDING_STARTED_COLUMNS,
+    " ON CONFLICT (tenant_id, recording_id) DO NOTHING",
+);
+
+const RECORDING_CHANGE_COLUMNS: usize = 9;
+static RECORDING_CHANGES: Bulk = Bulk::new(
+    "WITH change (tenant_id, recording_id, state, completed_at, location, duration_ms, bytes, \
+     gaps_ms, failure) AS (",
+    RECORDING_CHANGE_COLUMNS,
+    ") UPDATE recordings SET state = change.state, completed_at = change.completed_at, \
+     location = COALESCE(change.location, recordings.location), \
+     duration_ms = COALESCE(change.duration_ms, recordings.duration_ms), \
+     bytes = COALESCE(change.bytes, recordings.bytes), \
+     gaps_ms = COALESCE(change.gaps_ms, recordings.gaps_ms), \
+     failure = COALESCE(change.failure, recordings.failure) \
+     FROM change WHERE recordings.tenant_id = change.tenant_id \
+     AND recordings.recording_id = change.recording_id",
+);
+
+/// Writes the changes of a tenant's calls and recordings. A call whose record is in the same batch
+/// (`finished`) needs no change of its row from here.
+pub(crate) async fn put_changes(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    changes: &BTreeMap<CallId, Change>,
+    finished: &BTreeSet<CallId>,
+) -> Result<()> {
+    let (mut started, mut moved) = (Vec::new(), Vec::new());
+    for (call, change) in changes.iter().filter(|(call, _)| !finished.contains(call)) {
+        match change.begun(tenant, *call) {
+            Some(row) => started.extend(row),
+            None => moved.extend(change.moved(tenant, *call)),
+        }
     }
+    STARTED.run(tx, &started).await?;
+    CHANGES.run(tx, &moved).await?;
+    let recordings: Vec<(CallId, &RecordingChange)> = changes
+        .iter()
+        .flat_map(|(call, change)| change.recordings.iter().map(|recording| (*call, recording)))
+        .collect();
+    put_recording_changes(tx, tenant, &recordings).await
+}
+
+async fn put_recording_changes(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    changes: &[(CallId, &RecordingChange)],
+) -> Result<()> {
+    let mut started = Vec::new();
+    for (call, change) in changes {
+        started.extend(change.begun(tenant, *call));
+    }
+    RECORDINGS_STARTED.run(tx, &started).await?;
+    let over: Vec<&RecordingChange> =
+        changes.iter().map(|(_, change)| *change).filter(|change| change.is_over()).collect();
+    for part in without_repeats(&over, |change| change.payload.recording.as_deref()) {
+        let rows: Vec<Value<'_>> = part.iter().flat_map(|change| change.moved(tenant)).collect();
+        RECORDING_CHANGES.run(tx, &rows).await?;
+    }
+    Ok(())
 }
 
 impl RecordingChange {
-    fn insert<'a>(&'a self, tenant: &'a TenantId, call: CallId) -> Step<'a> {
-        let sql = "INSERT INTO recordings (tenant_id, recording_id, call_id, state, started_at) \
-                   VALUES ($1, $2, $3, 'recording', $4) \
-                   ON CONFLICT (tenant_id, recording_id) DO NOTHING";
-        let recording = self.payload.recording.as_deref();
-        Step::new(sql, values![tenant, recording, call, self.at].to_vec())
+    fn is_over(&self) -> bool {
+        self.state != RecordingState::Recording
     }
 
-    /// Nothing when it only began.
-    fn update<'a>(&'a self, tenant: &'a TenantId) -> Option<Step<'a>> {
-        if self.state == RecordingState::Recording {
-            return None;
-        }
+    fn begun<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        call: CallId,
+    ) -> [Value<'a>; RECORDING_STARTED_COLUMNS] {
+        let recording = self.payload.recording.as_deref();
+        values![tenant, recording, call, self.at, RecordingState::Recording.as_str()]
+    }
+
+    fn moved<'a>(&'a self, tenant: &'a TenantId) -> [Value<'a>; RECORDING_CHANGE_COLUMNS] {
         let payload = &self.payload;
-        let sql = "UPDATE recordings SET state = $3, completed_at = $4, \
-                   location = COALESCE($5, location), \
-                   duration_ms = COALESCE($6, duration_ms), \
-                   bytes = COALESCE($7, bytes), \
-                   gaps_ms = COALESCE($8, gaps_ms), \
-                   failure = COALESCE($9, failure) \
-                   WHERE tenant_id = $1 AND recording_id = $2";
-        let row = values![
+        values![
             tenant,
             payload.recording.as_deref(),
             self.state.as_str(),
@@ -270,7 +340,6 @@ impl RecordingChange {
             payload.bytes,
             payload.gaps_ms,
             payload.why.as_deref(),
-        ];
-        Some(Step::new(sql, row.to_vec()))
+        ]
     }
 }

@@ -2,8 +2,9 @@
 
 use base::{RecordingId, TenantId};
 
+use crate::bulk::Bulk;
 use crate::calls::Conditions;
-use crate::db::{Row, Scope, Tx, damaged, values};
+use crate::db::{Row, Scope, Tx, Value, damaged, values};
 use crate::rows::{Listed, Page, RecordingFilter, RecordingRow, RecordingState};
 use crate::{Result, Store};
 
@@ -66,37 +67,41 @@ pub(crate) fn recording_row(row: &Row) -> Result<RecordingRow> {
     })
 }
 
-/// Takes what the row knows and keeps what it does not; a finished recording never becomes a
+static RECORDINGS: Bulk = Bulk::new(
+    "INSERT INTO recordings (tenant_id, recording_id, call_id, state, started_at, completed_at, \
+     location, wrapped_key, duration_ms, bytes, gaps_ms, failure)",
+    12,
+    " ON CONFLICT (tenant_id, recording_id) DO UPDATE SET \
+     state = CASE WHEN excluded.state = 'recording' OR recordings.state = 'deleted' \
+             THEN recordings.state ELSE excluded.state END, \
+     completed_at = COALESCE(excluded.completed_at, recordings.completed_at), \
+     location = COALESCE(excluded.location, recordings.location), \
+     wrapped_key = COALESCE(excluded.wrapped_key, recordings.wrapped_key), \
+     duration_ms = COALESCE(excluded.duration_ms, recordings.duration_ms), \
+     bytes = COALESCE(excluded.bytes, recordings.bytes), \
+     gaps_ms = COALESCE(excluded.gaps_ms, recordings.gaps_ms), \
+     failure = COALESCE(excluded.failure, recordings.failure)",
+);
+
+/// Takes what each row knows and keeps what it does not; a finished recording never becomes a
 /// running one again, and a deleted one stays deleted, whatever order reports and events come in.
-pub(crate) async fn upsert(tx: &mut Tx, recording: &RecordingRow) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO recordings ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         ON CONFLICT (tenant_id, recording_id) DO UPDATE SET \
-         state = CASE WHEN excluded.state = 'recording' OR recordings.state = 'deleted' \
-                 THEN recordings.state ELSE excluded.state END, \
-         completed_at = COALESCE(excluded.completed_at, recordings.completed_at), \
-         location = COALESCE(excluded.location, recordings.location), \
-         wrapped_key = COALESCE(excluded.wrapped_key, recordings.wrapped_key), \
-         duration_ms = COALESCE(excluded.duration_ms, recordings.duration_ms), \
-         bytes = COALESCE(excluded.bytes, recordings.bytes), \
-         gaps_ms = COALESCE(excluded.gaps_ms, recordings.gaps_ms), \
-         failure = COALESCE(excluded.failure, recordings.failure)"
-    );
-    let row = values![
-        &recording.tenant,
-        recording.id,
-        recording.call,
-        recording.state.as_str(),
-        recording.started_at,
-        recording.completed_at,
-        recording.location.as_deref(),
-        recording.wrapped_key.as_deref(),
-        recording.duration_ms,
-        recording.bytes,
-        recording.gaps_ms,
-        recording.failure.as_deref(),
-    ];
-    tx.run(sql, &row).await?;
-    Ok(())
+pub(crate) async fn put_recordings(tx: &mut Tx, recordings: &[&RecordingRow]) -> Result<()> {
+    let mut rows: Vec<Value<'_>> = Vec::with_capacity(recordings.len() * 12);
+    for recording in recordings {
+        rows.extend(values![
+            &recording.tenant,
+            recording.id,
+            recording.call,
+            recording.state.as_str(),
+            recording.started_at,
+            recording.completed_at,
+            recording.location.as_deref(),
+            recording.wrapped_key.as_deref(),
+            recording.duration_ms,
+            recording.bytes,
+            recording.gaps_ms,
+            recording.failure.as_deref(),
+        ]);
+    }
+    RECORDINGS.run(tx, &rows).await
 }

@@ -1,12 +1,13 @@
 //! The start after a crash: calls that were up get their end.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use base::{CallId, TenantId, UnixTime};
 
 use crate::append::append_events;
 use crate::db::{Row, Scope, values};
-use crate::projection::Change;
+use crate::projection::{Change, put_changes};
 use crate::rows::EventRow;
 use crate::{Result, Store};
 
@@ -61,8 +62,9 @@ impl Store {
         let appended: Vec<&EventRow> = events.iter().collect();
         let numbers = (last + 1, last + events.len() as u64);
         append_events(&mut tx, tenant, numbers, &appended).await?;
-        for (call, change) in Change::fold(&appended) {
-            tx.run_all(&change.steps(tenant, call, false)).await?;
+        let changes = Change::fold(&appended);
+        put_changes(&mut tx, tenant, &changes, &BTreeSet::new()).await?;
+        for call in changes.into_keys() {
             let sql = "UPDATE calls SET sip_status = $3, q850 = $4, \
                        wait_ms = COALESCE(wait_ms, duration_ms) \
                        WHERE tenant_id = $1 AND call_id = $2";

@@ -2,7 +2,8 @@
 
 use base::TenantId;
 
-use crate::db::{Row, Scope, Step, damaged, values};
+use crate::bulk::Bulk;
+use crate::db::{Row, Scope, Tx, Value, damaged, values};
 use crate::rows::AgentSettingsRow;
 use crate::{Result, Store};
 
@@ -35,21 +36,27 @@ fn settings_row(row: &Row) -> Result<AgentSettingsRow> {
     })
 }
 
-/// The last ones hold.
-pub(crate) fn upsert(settings: &AgentSettingsRow) -> Step<'_> {
-    let sql = "INSERT INTO agent_settings \
-               (tenant_id, agent_id, do_not_disturb, forward, waiting_new, waiting_old) \
-               VALUES ($1, $2, $3, $4, $5, $6) \
-               ON CONFLICT (tenant_id, agent_id) DO UPDATE SET \
-               do_not_disturb = excluded.do_not_disturb, forward = excluded.forward, \
-               waiting_new = excluded.waiting_new, waiting_old = excluded.waiting_old";
-    let row = values![
-        &settings.tenant,
-        settings.agent.as_str(),
-        settings.do_not_disturb,
-        settings.forward.as_deref(),
-        u64::from(settings.waiting_new),
-        u64::from(settings.waiting_old),
-    ];
-    Step::new(sql, row.to_vec())
+static SETTINGS: Bulk = Bulk::new(
+    "INSERT INTO agent_settings (tenant_id, agent_id, do_not_disturb, forward, waiting_new, \
+     waiting_old)",
+    6,
+    " ON CONFLICT (tenant_id, agent_id) DO UPDATE SET \
+     do_not_disturb = excluded.do_not_disturb, forward = excluded.forward, \
+     waiting_new = excluded.waiting_new, waiting_old = excluded.waiting_old",
+);
+
+/// The settings of agents, each of another: the last ones hold.
+pub(crate) async fn put_settings(tx: &mut Tx, all: &[&AgentSettingsRow]) -> Result<()> {
+    let mut rows: Vec<Value<'_>> = Vec::with_capacity(all.len() * 6);
+    for settings in all {
+        rows.extend(values![
+            &settings.tenant,
+            settings.agent.as_str(),
+            settings.do_not_disturb,
+            settings.forward.as_deref(),
+            u64::from(settings.waiting_new),
+            u64::from(settings.waiting_old),
+        ]);
+    }
+    SETTINGS.run(tx, &rows).await
 }

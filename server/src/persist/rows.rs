@@ -1,13 +1,16 @@
 //! The switch's values as the store's rows.
 
-use base::Duration;
-use serde_json::json;
+use base::{AgentId, Duration, LegId, TrunkId};
+use serde::Serialize;
 use store::{
     AgentSettingsRow, Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow,
 };
 use switch::{CallRecord, DecisionEntry, LadderEntry, LegRecord};
 
 use super::Item;
+
+/// Bytes that most JSON texts of ours fit into.
+const ROOM: usize = 512;
 
 /// What the store is to append for an item.
 pub(super) fn append(item: Item) -> Append {
@@ -99,32 +102,53 @@ fn final_record(record: CallRecord) -> FinalRecord {
 }
 
 /// A leg as the API and the demo show it.
-fn leg(leg: &LegRecord) -> serde_json::Value {
-    let mut row = json!({
-        "leg": leg.leg,
-        "kind": leg.kind.as_str(),
-        "agent": leg.agent,
-        "trunk": leg.trunk,
-        "codec": leg.codec.map(|codec| codec.name()),
+#[derive(Serialize)]
+struct Leg<'a> {
+    leg: LegId,
+    kind: &'static str,
+    agent: Option<&'a AgentId>,
+    trunk: Option<&'a TrunkId>,
+    codec: Option<&'static str>,
+    #[serde(flatten)]
+    figures: Option<Figures>,
+}
+
+/// What a leg's stream saw.
+#[derive(Serialize)]
+struct Figures {
+    packets_sent: u64,
+    packets_received: u64,
+    packets_lost: u64,
+    bytes_sent: u64,
+    bytes_received: u64,
+    jitter_ms: f64,
+    round_trip_ms: Option<f64>,
+    mos: Option<f64>,
+    refused_packets: u64,
+    tap_dropped: u64,
+}
+
+fn leg(leg: &LegRecord) -> Leg<'_> {
+    let figures = leg.stats.as_ref().map(|stats| Figures {
+        packets_sent: stats.packets_sent,
+        packets_received: stats.packets_received,
+        packets_lost: stats.packets_lost,
+        bytes_sent: stats.bytes_sent,
+        bytes_received: stats.bytes_received,
+        jitter_ms: f64::from(stats.jitter_us) / 1000.0,
+        round_trip_ms: stats.round_trip_us.map(|us| f64::from(us) / 1000.0),
+        mos: (stats.mos_centi > 0).then(|| f64::from(stats.mos_centi) / 100.0),
+        refused_packets: stats.refused_packets,
+        tap_dropped: stats.tap_dropped,
     });
-    if let (Some(stats), Some(row)) = (&leg.stats, row.as_object_mut()) {
-        let figures = json!({
-            "packets_sent": stats.packets_sent,
-            "packets_received": stats.packets_received,
-            "packets_lost": stats.packets_lost,
-            "bytes_sent": stats.bytes_sent,
-            "bytes_received": stats.bytes_received,
-            "jitter_ms": f64::from(stats.jitter_us) / 1000.0,
-            "round_trip_ms": stats.round_trip_us.map(|us| f64::from(us) / 1000.0),
-            "mos": (stats.mos_centi > 0).then(|| f64::from(stats.mos_centi) / 100.0),
-            "refused_packets": stats.refused_packets,
-            "tap_dropped": stats.tap_dropped,
-        });
-        if let serde_json::Value::Object(figures) = figures {
-            row.extend(figures);
-        }
+    Leg {
+        leg: leg.leg,
+        kind: leg.kind.as_str(),
+        agent: leg.agent.as_ref(),
+        trunk: leg.trunk.as_ref(),
+        codec: leg.codec.map(|codec| codec.name()),
+        figures,
     }
-    row
 }
 
 fn ladder_row(entry: LadderEntry) -> LadderRow {
@@ -146,9 +170,13 @@ fn decision_row(entry: DecisionEntry) -> DecisionRow {
     }
 }
 
-fn json_text(value: &impl serde::Serialize) -> String {
-    // Serialising our own plain types into memory cannot fail.
-    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
+fn json_text(value: &impl Serialize) -> String {
+    let mut text = Vec::with_capacity(ROOM);
+    // Serialising our own plain types into memory cannot fail, and what it writes is UTF-8.
+    match serde_json::to_writer(&mut text, value) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(_) => "{}".to_owned(),
+    }
 }
 
 fn millis(length: Duration) -> u64 {

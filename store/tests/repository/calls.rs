@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use store::{
-    Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Page, Store,
+    Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow, Page,
+    Store,
 };
 
 use crate::on_both;
@@ -166,6 +167,54 @@ on_both! {
         // The same record again, as after a commit whose answer was lost.
         store.append(&last[..1]).await.unwrap();
         assert_eq!(store.decisions(&tenant("acme"), call(1)).await.unwrap(), decisions);
+    }
+
+    async fn a_hundred_calls_in_one_batch_fare_as_each_alone(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let acme = tenant("acme");
+        let (mut alone, mut together) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+        for number in 1..=100 {
+            let first = u64::try_from(number).unwrap() * 6 - 5;
+            let events = conversation("acme", first, call(number));
+            // Every third call begins in an earlier batch; every fifth one ends in this one.
+            let (earlier, now) = events.split_at(if number % 3 == 0 { 3 } else { 0 });
+            for event in conversation("globex", first, call(number)) {
+                store.append(&[event]).await.unwrap();
+            }
+            let mut row = store.call(&tenant("globex"), call(number)).await.unwrap().unwrap();
+            row.tenant = acme.clone();
+            if number % 5 == 0 {
+                row = ended(row);
+                together[2].push(record_of(row.clone()));
+            }
+            alone.push(row);
+            together[0].extend_from_slice(earlier);
+            together[1].extend_from_slice(now);
+        }
+        let sequence = |row: &Append| match row {
+            Append::Event(event) => event.sequence,
+            other => panic!("{other:?}"),
+        };
+        let [earlier, now, records] = together;
+        // The same numbers in the order of the batches.
+        let mut numbers: Vec<u64> = earlier.iter().chain(&now).map(sequence).collect();
+        numbers.sort_unstable();
+        let renumbered: Vec<Append> = earlier.into_iter().chain(now).zip(numbers)
+            .map(|(row, number)| match row {
+                Append::Event(event) => Append::Event(EventRow { sequence: number, ..event }),
+                other => other,
+            })
+            .collect();
+        let (first, second) = renumbered.split_at(99);
+        store.append(first).await.unwrap();
+        store.append(&[second, &records].concat()).await.unwrap();
+        for row in alone {
+            assert_eq!(store.call(&acme, row.id).await.unwrap().unwrap(), row);
+            let decisions = store.decisions(&acme, row.id).await.unwrap();
+            let ladder = store.ladder(&acme, row.id).await.unwrap();
+            let is_over = row.state == CallState::Ended;
+            assert_eq!((decisions.len(), ladder.is_some()), (if is_over { 2 } else { 0 }, is_over));
+        }
     }
 
     async fn an_event_after_the_end_does_not_bring_a_call_back(backend: &Backend) {

@@ -6,6 +6,7 @@ mod backend;
 mod calls;
 mod isolation;
 mod log;
+mod migrations;
 mod postgres_programs;
 mod postgres_server;
 mod provisioning;

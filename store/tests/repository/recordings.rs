@@ -66,6 +66,21 @@ on_both! {
         assert_eq!(row.state, RecordingState::Deleted);
     }
 
+    async fn a_recording_may_begin_and_complete_in_one_batch(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let completed = json!({"recording": recording(77), "duration_ms": 50_000,
+            "bytes": 1_600_300, "location": "acme/2026/11/77.wav.enc", "gaps_ms": 20});
+        let mut batch = conversation("acme", 1, call(1));
+        batch.push(event("acme", 7, call(1), "recording.completed", completed));
+        for state in [RecordingState::Recording, RecordingState::Completed] {
+            batch.push(Append::Recording(Box::new(report(state))));
+        }
+        store.append(&batch).await.unwrap();
+        let row = store.recording(&tenant("acme"), recording(77)).await.unwrap().unwrap();
+        let expected = RecordingRow { started_at: at(6), ..report(RecordingState::Completed) };
+        assert_eq!(row, RecordingRow { completed_at: row.completed_at, ..expected });
+    }
+
     async fn a_failed_recording_says_why(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&conversation("acme", 1, call(1))).await.unwrap();
