@@ -38,6 +38,13 @@ struct Payload {
     why: Option<String>,
 }
 
+impl Payload {
+    /// A payload without the fields we follow changes nothing; the log has it anyway.
+    fn of(event: &EventRow) -> Self {
+        serde_json::from_str(&event.data).unwrap_or_default()
+    }
+}
+
 /// All that a batch's events change about one call.
 #[derive(Default)]
 pub(crate) struct Change {
@@ -82,16 +89,15 @@ impl Change {
         let mut changes: BTreeMap<CallId, Self> = BTreeMap::new();
         for event in events {
             let Some(call) = event.call else { continue };
-            // A payload without the fields we follow changes nothing; the log has it anyway.
-            let payload: Payload = serde_json::from_str(&event.data).unwrap_or_default();
-            changes.entry(call).or_default().add(event, payload);
+            changes.entry(call).or_default().add(event);
         }
         changes
     }
 
-    fn add(&mut self, event: &EventRow, payload: Payload) {
+    fn add(&mut self, event: &EventRow) {
         match event.kind.as_ref() {
             "call.started" => {
+                let payload = Payload::of(event);
                 self.state = Some(CallState::Setup);
                 self.agent = payload.agent.map(Some);
                 self.started = Some(Started {
@@ -105,6 +111,7 @@ impl Change {
                 });
             }
             "call.caller_verified" => {
+                let payload = Payload::of(event);
                 (self.verstat, self.attestation) = (payload.verdict, payload.attestation);
             }
             "call.answered" => {
@@ -113,11 +120,11 @@ impl Change {
             }
             "call.queued" => {
                 self.state = Some(CallState::Queued);
-                self.queue = payload.queue.or(self.queue.take());
+                self.queue = Payload::of(event).queue.or(self.queue.take());
             }
             "call.offered" => {
                 self.state = Some(CallState::Ringing);
-                self.agent = Some(payload.agent);
+                self.agent = Some(Payload::of(event).agent);
             }
             "call.attempt_failed" => {
                 self.state = Some(CallState::Queued);
@@ -125,14 +132,15 @@ impl Change {
             }
             "call.connected" => {
                 self.state = Some(CallState::Connected);
+                let payload = Payload::of(event);
                 self.connected_at = Some(event.at);
                 self.agent = Some(payload.agent);
                 self.wait_ms = payload.wait_ms;
             }
-            "call.ended" => self.end(event.at, payload),
-            "recording.started" => self.record(event.at, RecordingState::Recording, payload),
-            "recording.completed" => self.record(event.at, RecordingState::Completed, payload),
-            "recording.failed" => self.record(event.at, RecordingState::Failed, payload),
+            "call.ended" => self.end(event.at, Payload::of(event)),
+            "recording.started" => self.record(event, RecordingState::Recording),
+            "recording.completed" => self.record(event, RecordingState::Completed),
+            "recording.failed" => self.record(event, RecordingState::Failed),
             _ => {}
         }
     }
@@ -147,10 +155,11 @@ impl Change {
         self.ended_by = payload.ended_by;
     }
 
-    fn record(&mut self, at: UnixTime, state: RecordingState, payload: Payload) {
+    fn record(&mut self, event: &EventRow, state: RecordingState) {
+        let payload = Payload::of(event);
         if payload.recording.is_some() {
             self.recording.clone_from(&payload.recording);
-            self.recordings.push(RecordingChange { at, state, payload });
+            self.recordings.push(RecordingChange { at: event.at, state, payload });
         }
     }
 

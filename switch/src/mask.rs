@@ -24,8 +24,7 @@ struct Secrets {
 /// it was on the wire.
 #[must_use]
 pub fn masked(message: Bytes) -> Bytes {
-    let head = head_length(&message);
-    let secrets = secrets(&message[..head], &message[head..]);
+    let (head, secrets) = look_through(&message);
     if secrets == Secrets::default() {
         return message;
     }
@@ -46,36 +45,35 @@ pub fn masked(message: Bytes) -> Bytes {
     Bytes::from(text)
 }
 
-/// Up to and with the empty line.
-fn head_length(message: &[u8]) -> usize {
-    let mut start = 0;
-    for end in memchr_iter(b'\n', message) {
-        if message[start..end].trim_ascii_end().is_empty() {
-            return end + 1;
-        }
-        start = end + 1;
-    }
-    message.len()
-}
-
-fn secrets(head: &[u8], body: &[u8]) -> Secrets {
+/// The length of the head, with the empty line at its end, and what the message has to hide.
+fn look_through(message: &[u8]) -> (usize, Secrets) {
     let mut secrets = Secrets::default();
-    let mut start = 0;
-    for end in memchr_iter(b'\n', head) {
-        let line = &head[start..end];
+    // A head without an end is all of the message.
+    let (mut start, mut head) = (0, message.len());
+    for end in memchr_iter(b'\n', message) {
+        let line = &message[start..end];
         start = end + 1;
         match line.first() {
             Some(b'a' | b'A' | b'p' | b'P') => secrets.answer |= is_answer(line),
-            Some(b'c' | b'C') if !body.is_empty() => {
-                let kind = value_of(line, b"content-type").or_else(|| value_of(line, b"c"));
-                secrets.digits |=
-                    kind.is_some_and(|kind| find_ignoring_case(kind, b"dtmf").is_some());
+            Some(b'c' | b'C') => secrets.digits |= is_of_digits(line),
+            Some(byte) if !byte.is_ascii_whitespace() => {}
+            _ if line.trim_ascii_end().is_empty() => {
+                head = start;
+                break;
             }
             _ => {}
         }
     }
-    secrets.keys = BODY_SECRETS.iter().any(|mark| memmem::find(body, mark).is_some());
-    secrets
+    let body = &message[head..];
+    secrets.digits &= !body.is_empty();
+    secrets.keys =
+        !body.is_empty() && BODY_SECRETS.iter().any(|mark| memmem::find(body, mark).is_some());
+    (head, secrets)
+}
+
+fn is_of_digits(line: &[u8]) -> bool {
+    let kind = value_of(line, b"content-type").or_else(|| value_of(line, b"c"));
+    kind.is_some_and(|kind| find_ignoring_case(kind, b"dtmf").is_some())
 }
 
 fn is_answer(line: &[u8]) -> bool {

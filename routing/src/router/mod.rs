@@ -125,7 +125,7 @@ impl Router {
 
     /// The next deadline, and whose it is.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+    pub fn poll_timeout(&self) -> Option<(Instant, &Timer)> {
         self.timers.next()
     }
 

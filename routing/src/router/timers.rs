@@ -55,8 +55,8 @@ impl Timers {
         Some(timer)
     }
 
-    pub(super) fn next(&self) -> Option<(Instant, Timer)> {
-        self.by_time.first().cloned()
+    pub(super) fn next(&self) -> Option<(Instant, &Timer)> {
+        self.by_time.first().map(|(at, timer)| (*at, timer))
     }
 
     pub(super) fn is_set(&self, timer: &Timer) -> bool {

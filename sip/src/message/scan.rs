@@ -216,26 +216,15 @@ pub(crate) fn quoted_end(text: &str) -> Option<usize> {
 
 /// Where that comma or semicolon is first, outside quoted strings and angle brackets.
 fn find_outside(text: &str, stop: u8) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let found = first_of(bytes, [stop, b'"', b'<'])?;
-    if bytes[found] == stop {
-        return Some(found);
+    let mut from = 0;
+    loop {
+        let at = from + first_of(&text.as_bytes()[from..], [stop, b'"', b'<'])?;
+        from = match text.as_bytes()[at] {
+            b'"' => at + quoted_end(&text[at..])?,
+            b'<' => at + position(&text.as_bytes()[at..], b'>')? + 1,
+            _ => return Some(at),
+        };
     }
-    let (mut at, mut bracketed) = (found, false);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' if !bracketed => {
-                at += quoted_end(&text[at..])?;
-                continue;
-            }
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            b if b == stop && !bracketed => return Some(at),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 /// The elements of a comma-separated list, trimmed; commas in quotes or brackets do not count.
