@@ -70,13 +70,14 @@ impl Call {
         }
     }
 
-    /// It has waited long enough, but for a caller whose ACK is missing: it must still be hung up,
+    /// It has waited long enough, but for one whose ACK is missing: they must still be hung up,
     /// and the transaction layer bounds that wait.
     pub(super) fn on_settle_timeout(&mut self, node: &mut Node) {
-        let unconfirmed = matches!(
-            self.caller.signalling,
-            Signalling::Up(Established { ack: Ack::Awaited { .. }, .. })
-        );
+        let waits = |leg: &Leg| {
+            matches!(leg.signalling, Signalling::Up(Established { ack: Ack::Awaited { .. }, .. }))
+        };
+        // A transfer may have made a far leg of it.
+        let unconfirmed = std::iter::once(&self.caller).chain(&self.far).any(waits);
         if matches!(self.stage, Stage::Ending(_)) && !unconfirmed {
             node.over.push(self.id);
         }
