@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::{Duration, Instant, Rng, UnixTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media::rtp::Header;
+use media::srtp::{MASTER_BYTES, MasterKey, Opener, Profile, Sealer};
 use media::tap::{self, Channel, TapId};
 use media::{
     Batch, Codec, Command, Direction, Plane, PlaneOutput, PlayId, Port, Prompt, RemoteMedia, Slot,
@@ -52,7 +53,7 @@ impl Bench {
                 ptime: Duration::from_millis(20),
                 direction: Direction::SendRecv,
             };
-            plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote });
+            plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });
             if id % 2 == 1 {
                 let bridge = Command::Bridge { a: StreamId(id - 1), b: stream };
                 plane.handle_command(Instant::ZERO, bridge);
@@ -134,5 +135,31 @@ fn ticks(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, relay, ticks);
+/// Sealing and opening a packet of 20 ms of G.711, one number after the other.
+fn srtp(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("srtp");
+    group.throughput(Throughput::Elements(1));
+    for profile in [Profile::AesCm128HmacSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm] {
+        let bytes = &[7; MASTER_BYTES][..profile.key_bytes() + profile.salt_bytes()];
+        let Some(key) = MasterKey::new(profile, bytes) else { return };
+        let (mut sealer, mut opener) = (Sealer::new(&key), Opener::new(&key));
+        let (mut packet, mut n) = (Vec::with_capacity(256), 0_u16);
+        group.bench_function(format!("sealed and opened, {}", profile.name()), |bencher| {
+            bencher.iter(|| {
+                n = n.wrapping_add(1);
+                let (payload_type, timestamp) = (0, u32::from(n) * 160);
+                let header =
+                    Header { payload_type, marker: false, sequence: n, timestamp, ssrc: 5 };
+                packet.clear();
+                packet.extend_from_slice(&header.to_bytes());
+                packet.extend_from_slice(&[0x55; 160]);
+                let sealed = sealer.seal_rtp(&mut packet, 0);
+                black_box((sealed, opener.open_rtp(&mut packet)))
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, relay, ticks, srtp);
 criterion_main!(benches);

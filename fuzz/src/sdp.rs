@@ -1,17 +1,25 @@
 //! What must hold of `media::sdp` whatever comes in: no panic; an offer that is answered has an
-//! answer that parses and that its own offerer can accept.
+//! answer that parses, and that is encrypted if it must be.
 
-use media::sdp::{self, Capabilities, Local};
+use base::Rng;
+use media::sdp::{self, Capabilities, Encryption, Local, LocalKeys};
 
 /// One body, as an offer and as an answer.
 pub fn sdp(data: &[u8]) {
     let Ok(description) = sdp::parse(data) else { return };
-    let local = Local { address: [192, 0, 2, 1].into(), port: 20_000, origin_id: 1, version: 1 };
-    let capabilities = Capabilities::default();
-    if let Ok(answer) = sdp::answer(&description, &local, &capabilities, None) {
-        let Ok(parsed) = sdp::parse(&answer.body) else { panic!("our own answer is no SDP") };
-        assert_eq!(parsed.media.len(), description.media.len());
+    let keys = LocalKeys::draw(&mut Rng::from_seed(1));
+    let address = [192, 0, 2, 1].into();
+    let local = Local { address, port: 20_000, origin_id: 1, version: 1, keys };
+    for encryption in [Encryption::Off, Encryption::Preferred, Encryption::Required] {
+        let capabilities = Capabilities { encryption, ..Capabilities::default() };
+        if let Ok(answer) = sdp::answer(&description, &local, &capabilities, None) {
+            let Ok(parsed) = sdp::parse(&answer.body) else { panic!("our own answer is no SDP") };
+            assert_eq!(parsed.media.len(), description.media.len());
+            assert!(answer.settled.srtp.is_some() || encryption != Encryption::Required);
+        }
+        let offer = sdp::offer(&local, &capabilities, None);
+        if let Ok(settled) = sdp::accept(&offer, &description) {
+            assert!(settled.srtp.is_some() || encryption != Encryption::Required);
+        }
     }
-    let offer = sdp::offer(&local, &capabilities, None);
-    _ = sdp::accept(&offer, &description);
 }

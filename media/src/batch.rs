@@ -40,7 +40,8 @@ impl Batch {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(8);
-        let bytes = Vec::with_capacity(capacity * MAX_DATAGRAM);
+        // What is written too long is only found out afterwards.
+        let bytes = Vec::with_capacity((capacity + 1) * MAX_DATAGRAM);
         Self { entries: Vec::with_capacity(capacity), bytes, capacity }
     }
 
@@ -80,24 +81,28 @@ impl Batch {
 
     /// Copies a datagram in. False when it is full or the datagram longer than [`MAX_DATAGRAM`].
     pub fn push(&mut self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        self.push_with(slot, port, to, |into| into.extend_from_slice(bytes))
+        self.push_with(slot, port, to, |into| {
+            into.extend_from_slice(bytes);
+            true
+        })
     }
 
-    /// Lets `write` append a datagram of at most [`MAX_DATAGRAM`] bytes in place.
+    /// Lets `write` append a datagram of at most [`MAX_DATAGRAM`] bytes in place, or say that there
+    /// is none after all.
     pub(crate) fn push_with(
         &mut self,
         slot: Slot,
         port: Port,
         to: SocketAddr,
-        write: impl FnOnce(&mut Vec<u8>),
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
     ) -> bool {
         if self.room() == 0 {
             return false;
         }
         let start = self.bytes.len();
-        write(&mut self.bytes);
+        let written = write(&mut self.bytes);
         let end = self.bytes.len();
-        if end - start > MAX_DATAGRAM {
+        if !written || end - start > MAX_DATAGRAM {
             self.bytes.truncate(start);
             return false;
         }

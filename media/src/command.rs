@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::srtp::SrtpKeys;
 use crate::{Channel, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId};
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
@@ -25,6 +26,9 @@ pub enum Command {
         stream: StreamId,
         /// Its far end.
         remote: RemoteMedia,
+        /// The keys both agreed on; without them all is in the clear. Keys that stay the same go
+        /// on counting.
+        srtp: Option<Box<SrtpKeys>>,
     },
     /// Plays to the far end, in place of what plays now. It goes before the bridge.
     Play {

@@ -24,6 +24,19 @@ const RUN_TIME: Duration = Duration::from_millis(50);
 /// A run that pauses this long has ended.
 const RUN_PAUSE: Duration = Duration::from_millis(400);
 
+/// With a key, a source that others than the far end can claim no more: it has moved when it was
+/// quiet for this long elsewhere. A copy that somebody sends from elsewhere is never first twice.
+const MOVED: Duration = Duration::from_millis(200);
+
+/// What says that a packet is the far end's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Proof {
+    /// Where it comes from, and nothing else.
+    Address,
+    /// It was authenticated by the key that was agreed on.
+    Key,
+}
+
 /// What to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
@@ -81,6 +94,7 @@ impl Latch {
         now: Instant,
         from: SocketAddr,
         header: &Header,
+        proof: Proof,
     ) -> Verdict {
         let from_signalled = self.signalled == Some(from);
         let same_host = self.signalled.is_some_and(|signalled| signalled.ip() == from.ip());
@@ -90,6 +104,8 @@ impl Latch {
                 (*ssrc, *last) = (header.ssrc, now);
                 return Verdict::Accept;
             }
+            State::Waiting { .. } if proof == Proof::Key => true,
+            State::Known { last, .. } if proof == Proof::Key => now.since(*last) >= MOVED,
             State::Waiting { since, run } => {
                 let allowed = same_host || now.since(*since) <= NAT_WINDOW;
                 from_signalled || (allowed && Run::advance(run, now, from, header))
@@ -173,7 +189,7 @@ mod tests {
         for n in 0..count {
             let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
             let now = Instant::from_millis(ms + 20 * u64::from(n));
-            verdict = latch.handle_packet(now, address(from), &header);
+            verdict = latch.handle_packet(now, address(from), &header, Proof::Address);
         }
         verdict
     }
@@ -209,13 +225,19 @@ mod tests {
             let header =
                 Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc: 1 };
             let now = Instant::from_nanos(u64::from(n) * 1000);
-            assert_eq!(latch.handle_packet(now, address(STRANGER), &header), Verdict::Refuse);
+            assert_eq!(
+                latch.handle_packet(now, address(STRANGER), &header, Proof::Address),
+                Verdict::Refuse
+            );
         }
         for n in 0..100_u16 {
             let ssrc = u32::from(n);
             let header = Header { payload_type: 0, marker: false, sequence: n, timestamp: 0, ssrc };
             let now = Instant::from_millis(1000 + 20 * u64::from(n));
-            assert_eq!(latch.handle_packet(now, address(STRANGER), &header), Verdict::Refuse);
+            assert_eq!(
+                latch.handle_packet(now, address(STRANGER), &header, Proof::Address),
+                Verdict::Refuse
+            );
         }
     }
 
@@ -251,6 +273,20 @@ mod tests {
         assert_eq!(send(&mut latch, STRANGER, 8, 6000, 50), Verdict::Refuse);
         assert_eq!(send(&mut latch, NAT, 7, 8000, 4), Verdict::Latched);
         assert_eq!(latch.target(), Some(address(NAT)));
+    }
+
+    #[test]
+    fn with_a_key_the_far_end_is_believed_at_once_and_may_move_when_it_is_quiet() {
+        let mut latch = signalled();
+        let mut packet = |ms: u64, from: &str| {
+            let header =
+                Header { payload_type: 0, marker: false, sequence: 1, timestamp: 0, ssrc: 1 };
+            latch.handle_packet(Instant::from_millis(ms), address(from), &header, Proof::Key)
+        };
+        assert_eq!(packet(9000, NAT), Verdict::Latched, "also after the window");
+        assert_eq!(packet(9020, STRANGER), Verdict::Refuse, "a copy");
+        assert_eq!(packet(9040, NAT), Verdict::Accept);
+        assert_eq!(packet(9240, SIGNALLED), Verdict::Latched, "it has moved");
     }
 
     #[test]

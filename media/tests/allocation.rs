@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use base::{Duration, Instant, Rng, UnixTime};
+use media::srtp::{MASTER_BYTES, MasterKey, Profile, Sealer, SrtpKeys};
 use media::tap::{Channel, TapId};
 use media::{
     Batch, Codec, Command, Plane, PlaneOutput, PlayId, Port, Slot, StreamId, WorkerId, tap,
@@ -50,7 +51,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.with(Cell::get) - before
 }
 
-fn plane(streams: u64) -> (Plane, tap::TapReceiver, Vec<Slot>) {
+fn plane(streams: u64, srtp: Option<SrtpKeys>) -> (Plane, tap::TapReceiver, Vec<Slot>) {
     let (sender, receiver) = tap::ring(128);
     let mut plane = Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0));
     let mut slots = Vec::new();
@@ -64,7 +65,8 @@ fn plane(streams: u64) -> (Plane, tap::TapReceiver, Vec<Slot>) {
         // One leg in each law: every packet is transcoded as well.
         let codec = if id % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
         let remote = remote(stream, codec);
-        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote });
+        let srtp = srtp.map(Box::new);
+        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp });
         slots.push(slot);
     }
     (plane, receiver, slots)
@@ -72,7 +74,7 @@ fn plane(streams: u64) -> (Plane, tap::TapReceiver, Vec<Slot>) {
 
 #[test]
 fn a_relayed_transcoded_tapped_packet_allocates_nothing() {
-    let (mut plane, mut taps, slots) = plane(2);
+    let (mut plane, mut taps, slots) = plane(2, None);
     plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
     for (stream, channel) in [(A, Channel::Left), (B, Channel::Right)] {
         plane.handle_command(Instant::ZERO, Command::Tap { stream, tap: TapId(1), channel });
@@ -103,7 +105,7 @@ fn a_relayed_transcoded_tapped_packet_allocates_nothing() {
 
 #[test]
 fn a_tick_of_a_hundred_playing_streams_allocates_nothing() {
-    let (mut plane, _taps, _) = plane(100);
+    let (mut plane, _taps, _) = plane(100, None);
     let music = ramp(12_345);
     for id in 1..=100 {
         let prompt = Arc::clone(&music);
@@ -122,4 +124,36 @@ fn a_tick_of_a_hundred_playing_streams_allocates_nothing() {
     });
     assert!(sent > 100 * 1000, "{sent}");
     assert_eq!(count, 0);
+}
+
+#[test]
+fn a_packet_opened_relayed_and_sealed_allocates_nothing() {
+    for profile in Profile::ALL {
+        let master = MasterKey::new(
+            profile,
+            &[7; MASTER_BYTES][..profile.key_bytes() + profile.salt_bytes()],
+        );
+        let master = master.unwrap();
+        let keys = SrtpKeys { ours: master, theirs: master };
+        let (mut plane, _taps, slots) = plane(2, Some(keys));
+        plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
+        let (mut sealer, mut out) = (Sealer::new(&master), Batch::new(64));
+        let (mut buffer, mut relayed) = (Vec::with_capacity(400), 0);
+        while plane.poll_event().is_some() {}
+        let count = allocations(|| {
+            for n in 0..1000_u32 {
+                let now = Instant::from_millis(u64::from(n) * 20);
+                buffer.clear();
+                buffer.extend_from_slice(&audio((n & 0xffff) as u16, n * 160).to_bytes());
+                buffer.extend_from_slice(&[0x55; 160]);
+                sealer.seal_rtp(&mut buffer, 0).unwrap();
+                plane.handle_packet(now, slots[0], Port::Rtp, far(A), &mut buffer, &mut out);
+                plane.handle_timeout(now, &mut out);
+                relayed += out.iter().filter(|datagram| datagram.port == Port::Rtp).count();
+                out.clear();
+                while plane.poll_event().is_some() {}
+            }
+        });
+        assert_eq!((relayed, count), (1000, 0), "{profile:?}");
+    }
 }

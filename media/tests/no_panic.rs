@@ -30,7 +30,7 @@ fn plane() -> (Plane, SocketAddr) {
             ptime: Duration::from_millis(20),
             direction: Direction::SendRecv,
         };
-        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote });
+        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });
     }
     plane.handle_command(Instant::ZERO, Command::Bridge { a: StreamId(1), b: StreamId(2) });
     let tap = Command::Tap { stream: StreamId(1), tap: tap::TapId(1), channel: tap::Channel::Left };
@@ -105,7 +105,7 @@ proptest! {
         let body = format!("{head}{}\r\n", lines.join("\r\n"));
         if let Ok(offer) = sdp::parse(body.as_bytes()) {
             let address = [127, 0, 0, 1].into();
-            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1 };
+            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys: sdp::LocalKeys::draw(&mut base::Rng::from_seed(1)) };
             if let Ok(answer) = sdp::answer(&offer, &local, &sdp::Capabilities::default(), None) {
                 prop_assert!(sdp::parse(&answer.body).is_ok());
             }

@@ -103,12 +103,12 @@ fn prompt_music_bridge_and_music_again_are_one_stream_to_the_far_end() {
 fn a_far_end_that_holds_us_hears_nothing_and_the_prompt_still_ends_in_time() {
     let mut rig = Rig::pair(Codec::Pcmu);
     let held = RemoteMedia { direction: Direction::SendOnly, ..remote(A, Codec::Pcmu) };
-    rig.order(Command::SetRemote { stream: A, remote: held });
+    rig.order(Command::SetRemote { stream: A, remote: held, srtp: None });
     rig.play(A, 9, &ramp(1600), false);
     assert!(rig.rtp_of(300).is_empty());
     assert_eq!(rig.take_events(), [Event::PlayFinished { stream: A, play: PlayId(9) }]);
     let zero = RemoteMedia { rtp: "0.0.0.0:4000".parse().unwrap(), ..remote(A, Codec::Pcmu) };
-    rig.order(Command::SetRemote { stream: A, remote: zero });
+    rig.order(Command::SetRemote { stream: A, remote: zero, srtp: None });
     rig.play(A, 10, &ramp(1600), false);
     assert!(rig.rtp_of(300).is_empty());
 }

@@ -104,7 +104,7 @@ fn keys_pass_with_their_payload_type_mapped() {
     let mut rig = Rig::pair(Codec::Pcma);
     let mut remote = rig::remote(B, Codec::Pcma);
     remote.telephone_event = Some(96);
-    rig.order(Command::SetRemote { stream: B, remote });
+    rig.order(Command::SetRemote { stream: B, remote, srtp: None });
     rig.bridge();
     let base = rig.rtp(A, audio(1, 160), &[0; 160])[0].header();
     for n in 0..5_u16 {
@@ -145,7 +145,7 @@ fn a_far_end_without_keys_gets_none_and_sees_no_loss() {
     let mut rig = Rig::pair(Codec::Pcmu);
     let mut remote = rig::remote(B, Codec::Pcmu);
     remote.telephone_event = None;
-    rig.order(Command::SetRemote { stream: B, remote });
+    rig.order(Command::SetRemote { stream: B, remote, srtp: None });
     rig.bridge();
     let before = rig.rtp(A, audio(1, 160), &[0; 160])[0].header();
     assert!(rig.rtp(A, event(2, 320, true), &[5, 10, 0, 160]).is_empty());

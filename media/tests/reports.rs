@@ -120,7 +120,7 @@ fn a_report_that_names_none_of_ours_or_comes_from_a_stranger_measures_nothing() 
 fn a_minute_of_silence_is_told_once_and_not_of_one_who_need_not_send() {
     let mut rig = Rig::pair(Codec::Pcmu);
     let listener = RemoteMedia { direction: Direction::RecvOnly, ..remote(B, Codec::Pcmu) };
-    rig.order(Command::SetRemote { stream: B, remote: listener });
+    rig.order(Command::SetRemote { stream: B, remote: listener, srtp: None });
     rig.rtp(A, audio(0, 0), &[0; 160]);
     rig.take_events();
     rig.millis(30_000);

@@ -17,8 +17,8 @@ use bytes::Bytes;
 pub use desk::{
     Desk, DeskConfig, DeskEvent, DeskOutput, Dial, LineId, LineState, Pickup, Rings, Then,
 };
-use media::RemoteMedia;
-use media::sdp::{self, Capabilities};
+
+use media::sdp::{self, Capabilities, Encryption, LocalKeys, Settled};
 use media::softphone::{Softphone, Transmit};
 
 use sip::{
@@ -52,6 +52,8 @@ pub struct PhoneConfig {
     pub manner: Manner,
     /// Whether it keeps what it hears.
     pub listens: bool,
+    /// Whether its audio is encrypted.
+    pub encryption: Encryption,
 }
 
 /// What a phone does when it is called.
@@ -157,6 +159,7 @@ pub struct Phone {
     config: PhoneConfig,
     endpoint: Endpoint,
     rng: Rng,
+    keys: LocalKeys,
     flow: Flow,
     call: Call,
     /// The REGISTER on its way, and whether it carries credentials already.
@@ -188,6 +191,7 @@ impl Phone {
         Self {
             config,
             endpoint,
+            keys: LocalKeys::draw(&mut rng),
             rng,
             flow,
             call: Call::None,
@@ -227,7 +231,7 @@ impl Phone {
     pub fn dial(&mut self, now: Instant, number: &str) -> Result<(), HeaderError> {
         let (server, own) = (self.config.server, self.config.sip);
         let local = self.local();
-        let offer = sdp::offer(&local, &Capabilities::default(), None);
+        let offer = sdp::offer(&local, &self.capabilities(), None);
         let (tag, call_id) = (self.rng.hex::<6>(), self.rng.hex::<12>());
         // An agent calls in the domain it registers in, a carrier from its own address.
         let (host, home) = match self.config.password {
@@ -383,9 +387,14 @@ impl Phone {
     }
 
     /// The audio of a call that begins.
-    fn talk(&mut self, now: Instant, remote: RemoteMedia) -> Box<Softphone> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { encryption: self.config.encryption, ..Capabilities::default() }
+    }
+
+    fn talk(&mut self, now: Instant, settled: &Settled) -> Box<Softphone> {
         let ssrc = self.rng.next_u32();
-        let mut softphone = Softphone::new(ssrc, remote, PLAYOUT, self.config.listens);
+        let mut softphone = Softphone::new(ssrc, settled.remote, PLAYOUT, self.config.listens);
+        softphone.set_keys(settled.srtp.as_deref());
         if !self.config.speech.is_empty() {
             softphone.speak(self.config.speech.clone(), true);
         }

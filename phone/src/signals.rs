@@ -1,7 +1,7 @@
 //! What a phone does when the transaction layer tells it something.
 
 use base::{Duration, Instant};
-use media::sdp::{self, Capabilities, Local};
+use media::sdp::{self, Local};
 use media::softphone::Softphone;
 use sip::{
     ClientTx, Dialog, Event, HeaderError, Message, Method, Name, Request, Response, ServerTx,
@@ -134,7 +134,7 @@ impl Phone {
         invite: &Message,
     ) -> Option<(Response, String, Box<Dialog>, Audio)> {
         let offer = sdp::parse(&invite.body()).ok()?;
-        let answer = sdp::answer(&offer, &self.local(), &Capabilities::default(), None).ok()?;
+        let answer = sdp::answer(&offer, &self.local(), &self.capabilities(), None).ok()?;
         let tag = self.rng.hex::<6>();
         let contact = self.contact();
         let own = UriBuf::parse(contact.trim_matches(['<', '>'])).ok()?;
@@ -143,7 +143,7 @@ impl Phone {
             .to_tag(&tag)
             .header(Name::CONTACT, contact)
             .body("application/sdp", answer.body.clone());
-        let softphone = Some(self.talk(now, answer.remote));
+        let softphone = Some(self.talk(now, &answer.settled));
         Some((response, tag, Box::new(dialog), Audio { offer: answer.body, softphone }))
     }
 
@@ -191,16 +191,16 @@ impl Phone {
         let Ok(dialog) = Dialog::uac(&invite, response) else {
             return self.over(PhoneEvent::Refused(0));
         };
-        let remote = sdp::parse(&response.body())
+        let settled = sdp::parse(&response.body())
             .ok()
             .and_then(|answer| sdp::accept(&audio.offer, &answer).ok());
         let cseq = response.cseq().unwrap_or(1);
         self.endpoint.acknowledge(now, tx, self.flow, dialog.ack(cseq));
         let dialog = Box::new(dialog);
-        match remote {
-            Some(remote) => {
+        match settled {
+            Some(settled) => {
                 if audio.softphone.is_none() {
-                    audio.softphone = Some(self.talk(now, remote));
+                    audio.softphone = Some(self.talk(now, &settled));
                 }
                 self.call = Call::Talking { dialog, audio };
                 self.tell(PhoneEvent::Connected);
@@ -216,9 +216,9 @@ impl Phone {
     fn hear_early(&mut self, now: Instant, response: &Message) {
         let Call::Dialling { audio, .. } = &self.call else { return };
         let answer = sdp::parse(&response.body()).ok();
-        let remote = answer.and_then(|answer| sdp::accept(&audio.offer, &answer).ok());
-        let Some(remote) = remote.filter(|_| audio.softphone.is_none()) else { return };
-        let talking = self.talk(now, remote);
+        let settled = answer.and_then(|answer| sdp::accept(&audio.offer, &answer).ok());
+        let Some(settled) = settled.filter(|_| audio.softphone.is_none()) else { return };
+        let talking = self.talk(now, &settled);
         if let Call::Dialling { audio, .. } = &mut self.call {
             audio.softphone = Some(talking);
         }
@@ -326,6 +326,7 @@ impl Phone {
             port: self.config.rtp.port(),
             origin_id: u64::from(self.rng.next_u32()),
             version: 1,
+            keys: self.keys,
         }
     }
 }

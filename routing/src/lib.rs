@@ -34,10 +34,10 @@ pub use number::{Country, E164, NumberError, called_for, caller_for, read_called
 pub use outbound::{Health, HealthState, Outbound, OutboundRefused, TrunkChoice, outbound};
 pub use pickup::{Pickup, picks_up, pickup};
 pub use provisioning::{
-    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Flow, Forward,
-    HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace, NumberRule,
-    OutboundRoute, PromptFile, Provisioning, Queue, Role, Signature, Skill, Step, StirKey, Tenant,
-    Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
+    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Encryption, Flow,
+    Forward, HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace,
+    NumberRule, OutboundRoute, PromptFile, Provisioning, Queue, Role, Signature, Skill, Step,
+    StirKey, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{

@@ -187,6 +187,7 @@ impl World {
             speech: Arc::from([]),
             manner,
             listens: false,
+            encryption: media::sdp::Encryption::Off,
         };
         let rng = self.rng.fork();
         self.phones.push(Phone::new(config, rng));

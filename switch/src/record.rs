@@ -7,6 +7,7 @@ use base::{
     AgentId, CallId, Duration, FlowId, LegId, QueueId, RecordingId, TenantId, TrunkId, UnixTime,
 };
 use bytes::Bytes;
+use media::srtp::Profile;
 use media::{Codec, StreamStats};
 use routing::{AttemptFailure, CancelReason, Decision};
 use serde::Serialize;
@@ -107,6 +108,8 @@ pub struct LegRecord {
     pub trunk: Option<TrunkId>,
     /// The codec it spoke, if it got that far.
     pub codec: Option<Codec>,
+    /// What its audio was encrypted with; `None` is in the clear.
+    pub srtp: Option<Profile>,
     /// What its stream saw; `None` if the media worker did not say so in time.
     pub stats: Option<StreamStats>,
 }

@@ -14,6 +14,7 @@ mod direct;
 mod diversion;
 mod early;
 mod emergency;
+mod encryption;
 mod guessing;
 mod hangup;
 mod help;

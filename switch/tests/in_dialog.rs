@@ -8,7 +8,7 @@ use crate::rig::{ALICE, Call, Phone, Rig, SDP_PCMU, SDP_VIDEO, TRUNK, header, sd
 fn remote_of(rig: &Rig, side: usize) -> RemoteMedia {
     let wanted = rig.streams()[side];
     let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::SetRemote { stream, remote } if *stream == wanted => Some(*remote),
+        Command::SetRemote { stream, remote, .. } if *stream == wanted => Some(*remote),
         _ => None,
     });
     told.unwrap()

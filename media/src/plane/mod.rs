@@ -105,7 +105,9 @@ impl Plane {
             Command::Open { stream, port, ssrc, cname } => {
                 self.open(now, stream, port, (ssrc, cname));
             }
-            Command::SetRemote { stream, remote } => self.set_remote(now, stream, remote),
+            Command::SetRemote { stream, remote, srtp } => {
+                self.set_remote(now, stream, remote, srtp.as_deref());
+            }
             Command::Play { stream, play, prompt, looped } => {
                 self.play(now, stream, (play, prompt, looped));
             }

@@ -7,8 +7,9 @@ use base::Instant;
 use super::deadlines::Kind;
 use super::stream::{Stream, Tapping};
 use super::{Place, Plane, report};
+use crate::srtp::SrtpKeys;
 use crate::tap::{Frame, FrameKind};
-use crate::{Channel, Event, PlaneOutput, Port, RemoteMedia, Slot, StreamId, TapId, rtcp};
+use crate::{Channel, Event, PlaneOutput, Port, RemoteMedia, Slot, StreamId, TapId, rtcp, secure};
 
 impl Plane {
     pub(super) fn open(
@@ -34,8 +35,15 @@ impl Plane {
         self.outputs.push_back(PlaneOutput::OpenPort { slot, stream: id, port });
     }
 
-    pub(super) fn set_remote(&mut self, now: Instant, id: StreamId, remote: RemoteMedia) {
+    pub(super) fn set_remote(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        remote: RemoteMedia,
+        keys: Option<&SrtpKeys>,
+    ) {
         let Some(stream) = self.by_id_mut(id) else { return };
+        secure::agree(&mut stream.secure, keys);
         stream.latch.set_remote(now, remote.rtp);
         let moved = stream.remote.is_some_and(|old| old.rtcp != remote.rtcp);
         if moved {
@@ -116,8 +124,10 @@ impl Plane {
             rtcp::write_receiver_report(&mut bytes, ssrc, None);
             rtcp::write_cname(&mut bytes, ssrc, &stream.rare.cname);
             rtcp::write_bye(&mut bytes, ssrc);
-            let bytes = bytes.into_boxed_slice();
-            self.outputs.push_back(PlaneOutput::Send { slot, port: Port::Rtcp, to, bytes });
+            if secure::seal_rtcp(stream.secure.as_deref_mut(), &mut bytes, 0) {
+                let bytes = bytes.into_boxed_slice();
+                self.outputs.push_back(PlaneOutput::Send { slot, port: Port::Rtcp, to, bytes });
+            }
         }
         self.remove(slot);
         self.outputs.push_back(PlaneOutput::ClosePort { slot });

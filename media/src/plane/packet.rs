@@ -7,11 +7,11 @@ use base::{Duration, Instant};
 use super::Plane;
 use super::stream::{Payload, Stream};
 use crate::egress::Incoming;
-use crate::latch::Verdict;
+use crate::latch::{Proof, Verdict};
 use crate::reception::Arrival;
 use crate::rtp::{self, Header, Parsed};
 use crate::tap::{FRAME_BYTES, Frame, FrameKind};
-use crate::{Batch, Codec, Event, Port, Slot};
+use crate::{Batch, Codec, Event, Port, Slot, secure};
 
 /// While this many events wait to be fetched, strangers are counted and not told of.
 const MAX_WAITING: usize = 4096;
@@ -28,6 +28,10 @@ impl Plane {
         out: &mut Batch,
     ) {
         let Some(stream) = self.stream_mut(slot) else { return };
+        let is_secure = stream.secure.is_some();
+        let Some(packet) = secure::open_rtp(stream.secure.as_deref_mut(), packet) else {
+            return self.refuse(now, slot, source);
+        };
         let parsed = rtp::parse(packet);
         let known = parsed.map(|parsed| (parsed, stream.payload(parsed.header.payload_type)));
         // What we cannot read proves nothing about its source, but is no stranger's from the known.
@@ -36,7 +40,8 @@ impl Plane {
         else {
             return self.refuse(now, slot, source);
         };
-        match stream.latch.handle_packet(now, source, &parsed.header) {
+        let proof = if is_secure { Proof::Key } else { Proof::Address };
+        match stream.latch.handle_packet(now, source, &parsed.header, proof) {
             Verdict::Refuse => return self.refuse(now, slot, source),
             Verdict::Accept => {}
             Verdict::Latched => {
@@ -113,9 +118,12 @@ impl Plane {
             peer.egress.stamp_relay(now, &incoming)
         };
         let Some(header) = stamped else { return };
+        let secure = peer.secure.as_deref_mut();
         let sent = out.push_with(to, Port::Rtp, target, |into| {
+            let start = into.len();
             into.extend_from_slice(&header.to_bytes());
             into.extend_from_slice(payload);
+            secure::seal_rtp(secure, into, start)
         });
         if sent {
             peer.egress.count(payload.len());

@@ -7,7 +7,7 @@ use base::{Duration, Instant};
 use super::stream::Playing;
 use super::ticks::TICK;
 use super::{Plane, ROOM};
-use crate::{Batch, Event, PlayId, Port, Prompt, Slot, StreamId};
+use crate::{Batch, Event, PlayId, Port, Prompt, Slot, StreamId, secure};
 
 /// Samples of a packet.
 const SAMPLES: usize = 160;
@@ -138,9 +138,12 @@ impl Plane {
         let after =
             if playing.looped { After::Again } else { After::Fill(remote.codec.law().silence()) };
         let header = stream.egress.stamp_prompt(due, SAMPLES as u32, remote.payload_type);
+        let secure = stream.secure.as_deref_mut();
         let sent = out.push_with(stream.slot, Port::Rtp, target, |into| {
+            let start = into.len();
             into.extend_from_slice(&header.to_bytes());
             write_codes(into, codes, from, after);
+            secure::seal_rtp(secure, into, start)
         });
         if sent {
             stream.egress.count(SAMPLES);

@@ -8,7 +8,7 @@ use super::Plane;
 use super::deadlines::Kind;
 use super::stream::Stream;
 use crate::rtcp::{self, ReceiverReport, ReportBlock, SenderReport, packet_type};
-use crate::{Batch, Event, Port, Slot};
+use crate::{Batch, Event, Port, Slot, secure};
 
 /// Nothing from the far end for this long is told.
 pub(super) const SILENCE: Duration = Duration::from_secs(60);
@@ -32,7 +32,11 @@ impl Plane {
         let next = now + interval(&mut self.rng);
         let Some(stream) = self.stream_mut(slot) else { return };
         if let Some(to) = stream.rtcp_target() {
-            out.push_with(slot, Port::Rtcp, to, |into| write_report(stream, now, ntp, into));
+            out.push_with(slot, Port::Rtcp, to, |into| {
+                let start = into.len();
+                write_report(stream, now, ntp, into);
+                secure::seal_rtcp(stream.secure.as_deref_mut(), into, start)
+            });
         }
         self.deadlines.set(next, slot, Kind::Report);
     }
@@ -58,13 +62,15 @@ impl Plane {
         now: Instant,
         slot: Slot,
         source: SocketAddr,
-        compound: &[u8],
+        compound: &mut [u8],
     ) {
         let ntp_now = ntp_middle(ntp(self.wall, now));
         let Some(stream) = self.stream_mut(slot) else { return };
-        if !rtcp_plausible(compound) || !stream.is_rtcp_source(source) {
+        let known = stream.is_rtcp_source(source);
+        let opened = known.then(|| secure::open_rtcp(stream.secure.as_deref_mut(), compound));
+        let Some(compound) = opened.flatten().filter(|compound| rtcp_plausible(compound)) else {
             return self.refuse(now, slot, source);
-        }
+        };
         if stream.latch.source().is_some() {
             stream.rare.rtcp_source = Some(source);
         }

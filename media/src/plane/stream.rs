@@ -10,6 +10,7 @@ use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::sdp::TELEPHONE_EVENT_PAYLOAD_TYPE;
+use crate::secure::Secure;
 use crate::{
     Channel, Codec, PlayId, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality,
 };
@@ -20,6 +21,8 @@ pub(super) struct Stream {
     /// The ports are bound.
     pub(super) open: bool,
     pub(super) remote: Option<RemoteMedia>,
+    /// The keys; without, all is in the clear.
+    pub(super) secure: Option<Box<Secure>>,
     /// The stream it is bridged with.
     pub(super) peer: Option<Slot>,
     pub(super) tapping: Option<Tapping>,
@@ -91,6 +94,7 @@ impl Stream {
             slot,
             open: false,
             remote: None,
+            secure: None,
             peer: None,
             tapping: None,
             playing: None,

@@ -5,14 +5,16 @@ use std::fmt::Write;
 use bytes::Bytes;
 
 use super::{
-    Answer, Capabilities, Description, Format, Local, MediaDescription, NegotiationError, Payload,
-    offer, parse,
+    Answer, Capabilities, Crypto, Description, Encryption, Format, Local, MediaDescription,
+    NegotiationError, Payload, Settled, offer, parse,
 };
-use crate::{Codec, RemoteMedia};
+use crate::Codec;
+use crate::srtp::SrtpKeys;
 
 /// Answers an offer: the first audio section we can take is taken with one codec, every other
 /// section is refused with port 0. Among the offer's codecs `prefer` goes first if it is there
-/// (so that two legs of a call need no transcoding), then the offerer's own order.
+/// (so that two legs of a call need no transcoding), then the offerer's own order; among its keys
+/// its order holds (RFC 4568 §5.1.2), and a section with keys goes before one without.
 ///
 /// # Errors
 /// When no audio section can be taken: 488.
@@ -22,87 +24,171 @@ pub fn answer(
     caps: &Capabilities,
     prefer: Option<Codec>,
 ) -> Result<Answer, NegotiationError> {
-    let (place, audio, codec) = choose(offer, &caps.codecs, prefer)?;
-    let taken = offer.media.get(place).ok_or(NegotiationError::NoAudio)?;
-    let mut remote = taken.remote(audio, codec).ok_or(NegotiationError::NoAddress)?;
+    let chosen = choose(offer, caps, prefer)?;
+    let taken = offer.media.get(chosen.place).ok_or(NegotiationError::NoAudio)?;
+    let mut remote = taken.remote(chosen.audio, chosen.codec).ok_or(NegotiationError::NoAddress)?;
     if !caps.telephone_event {
         remote.telephone_event = None;
     }
+    let theirs = chosen.crypto.map(|line| line.key);
+    let ours = theirs.and_then(|theirs| local.keys.key(theirs.profile()));
+    let mut payloads = vec![chosen.audio];
+    payloads.extend(
+        remote
+            .telephone_event
+            .map(|payload_type| Payload { payload_type, format: Format::TelephoneEvent }),
+    );
+    let crypto: Vec<Crypto> = chosen
+        .crypto
+        .zip(ours)
+        .map(|(line, key)| Crypto { tag: line.tag, key })
+        .into_iter()
+        .collect();
+    let direction = remote.direction.reversed();
+    let section = offer::Audio {
+        proto: &taken.proto,
+        payloads: &payloads,
+        ptime: caps.ptime,
+        direction,
+        crypto: &crypto,
+    };
     let mut body = offer::head(local);
-    for (at, section) in offer.media.iter().enumerate() {
-        if at == place {
-            let mut payloads = vec![audio];
-            payloads.extend(
-                remote
-                    .telephone_event
-                    .map(|payload_type| Payload { payload_type, format: Format::TelephoneEvent }),
-            );
-            let direction = remote.direction.reversed();
-            offer::audio(&mut body, local.port, &payloads, caps.ptime, direction);
+    for (at, other) in offer.media.iter().enumerate() {
+        if at == chosen.place {
+            section.write(&mut body, local.port);
         } else {
-            refuse(&mut body, section);
+            refuse(&mut body, other);
         }
     }
-    Ok(Answer { body: Bytes::from(body), remote })
+    let srtp = ours.zip(theirs).map(|(ours, theirs)| Box::new(SrtpKeys { ours, theirs }));
+    Ok(Answer { body: Bytes::from(body), settled: Settled { remote, srtp } })
 }
 
 /// What the answer to our own offer settled. The offer is the text we sent.
 ///
 /// # Errors
 /// When the answer refuses the audio, does not fit the offer, or takes what was not offered.
-pub fn accept(our_offer: &[u8], answer: &Description) -> Result<RemoteMedia, NegotiationError> {
+pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, NegotiationError> {
     let offered = parse(our_offer).map_err(|_| NegotiationError::Mismatch)?;
     if offered.media.len() != answer.media.len() {
         return Err(NegotiationError::Mismatch);
     }
-    let codecs: Vec<Codec> = offered
-        .media
-        .iter()
-        .flat_map(|section| section.payloads.iter().filter_map(codec))
-        .collect();
-    let (place, audio, chosen) = choose(answer, &codecs, None)?;
-    let ours = offered.media.get(place).ok_or(NegotiationError::Mismatch)?;
-    let theirs = answer.media.get(place).ok_or(NegotiationError::Mismatch)?;
-    if ours.kind != theirs.kind {
+    let caps = Capabilities {
+        codecs: offered
+            .media
+            .iter()
+            .flat_map(|section| section.payloads.iter().filter_map(codec))
+            .collect(),
+        encryption: policy_of(&offered),
+        ..Capabilities::default()
+    };
+    let chosen = choose(answer, &caps, None)?;
+    let ours = offered.media.get(chosen.place).ok_or(NegotiationError::Mismatch)?;
+    let theirs = answer.media.get(chosen.place).ok_or(NegotiationError::Mismatch)?;
+    if ours.kind != theirs.kind || is_secure(ours) != is_secure(theirs) {
         return Err(NegotiationError::Mismatch);
     }
-    let mut remote = theirs.remote(audio, chosen).ok_or(NegotiationError::NoAddress)?;
+    let mut remote =
+        theirs.remote(chosen.audio, chosen.codec).ok_or(NegotiationError::NoAddress)?;
     if !ours.payloads.iter().any(|known| known.format == Format::TelephoneEvent) {
         remote.telephone_event = None;
     }
-    Ok(remote)
+    let srtp = match chosen.crypto {
+        None => None,
+        Some(line) => Some(Box::new(keys_of(ours, &line)?)),
+    };
+    Ok(Settled { remote, srtp })
 }
 
-/// The section and the codec to use.
+/// What an offer of ours insisted on.
+fn policy_of(offer: &Description) -> Encryption {
+    let mut sections = offer.media.iter();
+    if sections.clone().any(is_secure) {
+        Encryption::Required
+    } else if sections.any(|section| !section.crypto.is_empty()) {
+        Encryption::Preferred
+    } else {
+        Encryption::Off
+    }
+}
+
+/// The keys of an answer that takes one of our lines: by its number, and with its profile.
+fn keys_of(ours: &MediaDescription, line: &Crypto) -> Result<SrtpKeys, NegotiationError> {
+    let offered = ours.crypto.iter().find(|offered| offered.tag == line.tag);
+    let offered = offered.filter(|offered| offered.key.profile() == line.key.profile());
+    let ours = offered.ok_or(NegotiationError::Mismatch)?.key;
+    Ok(SrtpKeys { ours, theirs: line.key })
+}
+
+/// Whether a section says that its audio is encrypted.
+fn is_secure(section: &MediaDescription) -> bool {
+    matches!(&*section.proto, "RTP/SAVP" | "RTP/SAVPF")
+}
+
+/// What is taken of a description.
+struct Chosen {
+    place: usize,
+    audio: Payload,
+    codec: Codec,
+    crypto: Option<Crypto>,
+}
+
+/// The section, the codec and the keys to use.
 fn choose(
     theirs: &Description,
-    codecs: &[Codec],
+    caps: &Capabilities,
     prefer: Option<Codec>,
-) -> Result<(usize, Payload, Codec), NegotiationError> {
+) -> Result<Chosen, NegotiationError> {
     let mut why_not = NegotiationError::NoAudio;
+    let mut plain = None;
     for (place, section) in theirs.media.iter().enumerate() {
-        if section.kind != "audio" || section.port == 0 {
-            continue;
-        }
-        if section.proto != "RTP/AVP" {
-            why_not = NegotiationError::Protocol;
-            continue;
-        }
-        if section.address.is_none() {
-            why_not = NegotiationError::NoAddress;
-            continue;
-        }
-        let common = || {
-            let both = section.payloads.iter().filter_map(|p| Some((*p, codec(p)?)));
-            both.filter(|(_, codec)| codecs.contains(codec))
-        };
-        let preferred = common().find(|(_, codec)| Some(*codec) == prefer);
-        match preferred.or_else(|| common().next()) {
-            Some((payload, codec)) => return Ok((place, payload, codec)),
-            None => why_not = NegotiationError::NoCommonCodec,
+        match choose_in(section, caps, prefer) {
+            Ok(None) => {}
+            Ok(Some((audio, codec, crypto))) => {
+                let chosen = Chosen { place, audio, codec, crypto };
+                if crypto.is_some() || caps.encryption == Encryption::Off {
+                    return Ok(chosen);
+                }
+                plain = plain.or(Some(chosen));
+            }
+            Err(error) => why_not = error,
         }
     }
-    Err(why_not)
+    plain.ok_or(why_not)
+}
+
+/// What can be taken of a section; nothing of one that is no audio or is refused already.
+fn choose_in(
+    section: &MediaDescription,
+    caps: &Capabilities,
+    prefer: Option<Codec>,
+) -> Result<Option<(Payload, Codec, Option<Crypto>)>, NegotiationError> {
+    if section.kind != "audio" || section.port == 0 {
+        return Ok(None);
+    }
+    let secure = is_secure(section);
+    if !secure && !matches!(&*section.proto, "RTP/AVP" | "RTP/AVPF") {
+        return Err(NegotiationError::Protocol);
+    }
+    if section.address.is_none() {
+        return Err(NegotiationError::NoAddress);
+    }
+    let crypto = match caps.encryption {
+        Encryption::Off if secure => return Err(NegotiationError::Encryption),
+        Encryption::Off => None,
+        _ => section.crypto.first().copied(),
+    };
+    if crypto.is_none() && (secure || caps.encryption == Encryption::Required) {
+        return Err(NegotiationError::Encryption);
+    }
+    let common = || {
+        let both = section.payloads.iter().filter_map(|p| Some((*p, codec(p)?)));
+        both.filter(|(_, codec)| caps.codecs.contains(codec))
+    };
+    let preferred = common().find(|(_, codec)| Some(*codec) == prefer);
+    let (payload, codec) =
+        preferred.or_else(|| common().next()).ok_or(NegotiationError::NoCommonCodec)?;
+    Ok(Some((payload, codec, crypto)))
 }
 
 fn codec(payload: &Payload) -> Option<Codec> {

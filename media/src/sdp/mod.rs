@@ -1,6 +1,7 @@
 //! SDP (RFC 8866) as far as audio needs it, and offer/answer (RFC 3264) on typed values.
 
 mod answer;
+mod crypto;
 mod offer;
 mod parse;
 
@@ -10,9 +11,11 @@ use base::Duration;
 use bytes::Bytes;
 
 pub use answer::{accept, answer};
+pub use crypto::{Crypto, Encryption, LocalKeys};
 pub use offer::offer;
 pub use parse::parse;
 
+use crate::srtp::SrtpKeys;
 use crate::{Codec, Direction, RemoteMedia};
 
 /// The longest description read, in bytes.
@@ -33,6 +36,8 @@ pub struct Capabilities {
     pub telephone_event: bool,
     /// How much audio we want in a packet.
     pub ptime: Duration,
+    /// Whether it is to be encrypted.
+    pub encryption: Encryption,
 }
 
 impl Default for Capabilities {
@@ -41,6 +46,7 @@ impl Default for Capabilities {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             telephone_event: true,
             ptime: Duration::from_millis(20),
+            encryption: Encryption::Off,
         }
     }
 }
@@ -56,6 +62,8 @@ pub struct Local {
     pub origin_id: u64,
     /// `sess-version`: one more for each changed description (RFC 3264 §8).
     pub version: u64,
+    /// What we would encrypt with.
+    pub keys: LocalKeys,
 }
 
 /// A description we have read: an offer or an answer.
@@ -88,6 +96,8 @@ pub struct MediaDescription {
     pub payloads: Vec<Payload>,
     /// Its own direction, or the one of the whole description.
     pub direction: Direction,
+    /// `a=crypto`, those lines that are understood.
+    pub crypto: Vec<Crypto>,
     /// `a=ptime`.
     pub ptime: Option<Duration>,
     /// `a=maxptime`.
@@ -112,13 +122,22 @@ pub enum Format {
     TelephoneEvent,
 }
 
+/// What an offer and its answer settle.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// The far end.
+    pub remote: RemoteMedia,
+    /// The keys of its encryption, if it is encrypted.
+    pub srtp: Option<Box<SrtpKeys>>,
+}
+
 /// What answering an offer gives.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// The answer's text.
     pub body: Bytes,
-    /// The far end.
-    pub remote: RemoteMedia,
+    /// What it settles.
+    pub settled: Settled,
 }
 
 /// Why a body is no description: the peer's mistake (488, or 400).
@@ -141,9 +160,12 @@ pub enum NegotiationError {
     /// Audio, but none of our codecs.
     #[error("no codec in common")]
     NoCommonCodec,
-    /// Audio over something else than plain RTP.
-    #[error("the transport protocol is not RTP/AVP")]
+    /// Audio over something else than RTP.
+    #[error("the transport protocol is not RTP/AVP or RTP/SAVP")]
     Protocol,
+    /// One end insists on encryption, and the other does none, or none that both know.
+    #[error("no encryption that both ends agree to")]
+    Encryption,
     /// No usable `c=` for the audio.
     #[error("no usable connection address")]
     NoAddress,

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use base::Duration;
 use bytes::Bytes;
 
-use super::{Capabilities, Format, Local, Payload, TELEPHONE_EVENT_PAYLOAD_TYPE};
+use super::{
+    Capabilities, Crypto, Encryption, Format, Local, Payload, TELEPHONE_EVENT_PAYLOAD_TYPE, crypto,
+};
 use crate::{CLOCK_RATE, Codec, Direction};
 
 /// An offer of one audio section, `sendrecv`, with `prefer` before our other codecs.
@@ -28,7 +30,15 @@ pub fn offer(local: &Local, caps: &Capabilities, prefer: Option<Codec>) -> Bytes
         });
     }
     let mut text = head(local);
-    audio(&mut text, local.port, &payloads, caps.ptime, Direction::SendRecv);
+    let (proto, crypto) = match caps.encryption {
+        Encryption::Off | Encryption::Accepted => ("RTP/AVP", Vec::new()),
+        Encryption::Preferred => ("RTP/AVP", local.keys.offered()),
+        Encryption::Required => ("RTP/SAVP", local.keys.offered()),
+    };
+    let direction = Direction::SendRecv;
+    let section =
+        Audio { proto, payloads: &payloads, ptime: caps.ptime, direction, crypto: &crypto };
+    section.write(&mut text, local.port);
     Bytes::from(text)
 }
 
@@ -45,29 +55,36 @@ pub(super) fn head(local: &Local) -> String {
     )
 }
 
-/// An audio section.
-pub(super) fn audio(
-    text: &mut String,
-    port: u16,
-    payloads: &[Payload],
-    ptime: Duration,
-    direction: Direction,
-) {
-    // Writing to a String cannot fail.
-    let _ = write!(text, "m=audio {port} RTP/AVP");
-    for payload in payloads {
-        let _ = write!(text, " {}", payload.payload_type);
-    }
-    text.push_str("\r\n");
-    for Payload { payload_type, format } in payloads {
-        let name = match format {
-            Format::Audio(codec) => codec.name(),
-            Format::TelephoneEvent => "telephone-event",
-        };
-        let _ = write!(text, "a=rtpmap:{payload_type} {name}/{CLOCK_RATE}\r\n");
-        if *format == Format::TelephoneEvent {
-            let _ = write!(text, "a=fmtp:{payload_type} 0-15\r\n");
+/// An audio section of ours.
+pub(super) struct Audio<'a> {
+    pub(super) proto: &'a str,
+    pub(super) payloads: &'a [Payload],
+    pub(super) ptime: Duration,
+    pub(super) direction: Direction,
+    pub(super) crypto: &'a [Crypto],
+}
+
+impl Audio<'_> {
+    /// Appends it.
+    pub(super) fn write(&self, text: &mut String, port: u16) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "m=audio {port} {}", self.proto);
+        for payload in self.payloads {
+            let _ = write!(text, " {}", payload.payload_type);
         }
+        text.push_str("\r\n");
+        for Payload { payload_type, format } in self.payloads {
+            let name = match format {
+                Format::Audio(codec) => codec.name(),
+                Format::TelephoneEvent => "telephone-event",
+            };
+            let _ = write!(text, "a=rtpmap:{payload_type} {name}/{CLOCK_RATE}\r\n");
+            if *format == Format::TelephoneEvent {
+                let _ = write!(text, "a=fmtp:{payload_type} 0-15\r\n");
+            }
+        }
+        self.crypto.iter().for_each(|line| crypto::write(text, line));
+        let (ptime, direction) = (self.ptime.as_millis(), self.direction.name());
+        let _ = write!(text, "a=ptime:{ptime}\r\na={direction}\r\n");
     }
-    let _ = write!(text, "a=ptime:{}\r\na={}\r\n", ptime.as_millis(), direction.name());
 }

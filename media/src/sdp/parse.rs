@@ -6,6 +6,7 @@ use base::Duration;
 
 use super::{
     Description, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA, MediaDescription, Payload, SdpError,
+    crypto,
 };
 use crate::{CLOCK_RATE, Codec, Direction};
 
@@ -55,6 +56,7 @@ fn section(
         rtcp: attribute(&media.attributes, "rtcp").and_then(|value| rtcp(value, address)),
         payloads: payloads(media),
         direction: direction_of(&media.attributes).or(outer_direction).unwrap_or_default(),
+        crypto: crypto::lines(values(&media.attributes, "crypto")),
         ptime: milliseconds("ptime"),
         maxptime: milliseconds("maxptime"),
     }
@@ -115,6 +117,11 @@ fn format_of(encoding: &str) -> Option<Format> {
         return Some(Format::TelephoneEvent);
     }
     Codec::from_name(name).map(Format::Audio)
+}
+
+/// The values of all attributes of a name.
+fn values<'a>(attributes: &'a [sdp_types::Attribute], name: &str) -> impl Iterator<Item = &'a str> {
+    attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value.as_deref())
 }
 
 fn attribute<'a>(attributes: &'a [sdp_types::Attribute], name: &str) -> Option<&'a str> {

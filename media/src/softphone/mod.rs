@@ -17,6 +17,8 @@ use bytes::Bytes;
 use crate::reception::{Arrival, Reception};
 use crate::rtcp::{self, SenderReport};
 use crate::rtp::{self, Header};
+use crate::secure::{self, Secure};
+use crate::srtp::SrtpKeys;
 use crate::{Codec, Port, RemoteMedia};
 use jitter::JitterBuffer;
 
@@ -61,6 +63,7 @@ pub struct SoftphoneStats {
 pub struct Softphone {
     ssrc: u32,
     remote: RemoteMedia,
+    secure: Option<Box<Secure>>,
     sequence: u16,
     timestamp: u32,
     next_tick: Option<Instant>,
@@ -103,6 +106,7 @@ impl Softphone {
         Self {
             ssrc,
             remote,
+            secure: None,
             sequence: (ssrc >> 17) as u16,
             timestamp: ssrc.rotate_left(7),
             next_tick: None,
@@ -124,6 +128,11 @@ impl Softphone {
     /// The far end moved or changed its codec.
     pub fn set_remote(&mut self, remote: RemoteMedia) {
         self.remote = remote;
+    }
+
+    /// What both ends agreed on; in the clear without.
+    pub fn set_keys(&mut self, keys: Option<&SrtpKeys>) {
+        secure::agree(&mut self.secure, keys);
     }
 
     /// Speaks 16-bit samples at 8 kHz, from the next packet on.
@@ -166,9 +175,16 @@ impl Softphone {
 
     /// A datagram came in.
     pub fn handle_packet(&mut self, now: Instant, port: Port, packet: &[u8]) {
-        if port == Port::Rtcp || rtp::is_rtcp(packet) {
-            return self.handle_rtcp(now, packet);
+        let mut packet = packet.to_vec();
+        if port == Port::Rtcp || rtp::is_rtcp(&packet) {
+            if let Some(compound) = secure::open_rtcp(self.secure.as_deref_mut(), &mut packet) {
+                self.handle_rtcp(now, compound);
+            }
+            return;
         }
+        let Some(packet) = secure::open_rtp(self.secure.as_deref_mut(), &mut packet) else {
+            return;
+        };
         let Some(parsed) = rtp::parse(packet) else { return };
         let payload = packet.get(parsed.payload_start..parsed.payload_end).unwrap_or_default();
         let header = parsed.header;
@@ -271,6 +287,9 @@ impl Softphone {
         self.sequence = sequence.wrapping_add(1);
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend_from_slice(payload);
+        if !secure::seal_rtp(self.secure.as_deref_mut(), &mut bytes, 0) {
+            return;
+        }
         self.stats.packets_sent += 1;
         self.bytes_sent += payload.len() as u64;
         let to = self.remote.rtp;
@@ -294,6 +313,9 @@ impl Softphone {
         let mut bytes = Vec::new();
         rtcp::write_sender_report(&mut bytes, &report, block.as_ref());
         rtcp::write_cname(&mut bytes, self.ssrc, "softphone");
+        if !secure::seal_rtcp(self.secure.as_deref_mut(), &mut bytes, 0) {
+            return;
+        }
         let to = self.remote.rtcp;
         self.outputs.push_back(Transmit { port: Port::Rtcp, to, bytes: bytes.into() });
     }

@@ -97,7 +97,7 @@ impl Rig {
         };
         self.plane.opened(slot, Ok(()));
         self.slots.push((stream, slot));
-        self.order(Command::SetRemote { stream, remote: remote(stream, codec) });
+        self.order(Command::SetRemote { stream, remote: remote(stream, codec), srtp: None });
         assert_eq!(self.events.pop(), Some(Event::Opened { stream }));
     }
 

@@ -17,7 +17,8 @@ use std::fmt;
 use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TenantId, TrunkId};
 
 use crate::{
-    Agent, ApiKey, E164, Flow, Limits, Number, PromptFile, Provisioning, Queue, Tenant, Trunk,
+    Agent, ApiKey, E164, Encryption, Flow, Limits, Number, PromptFile, Provisioning, Queue, Tenant,
+    Trunk,
 };
 
 /// One thing wrong with a provisioning file, and what to do about it.
@@ -128,6 +129,16 @@ impl Directory {
         let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
         let mut tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
         tenants.find_map(|tenant| tenant.hold_music.as_ref())
+    }
+
+    /// Whether the audio of an agent's phones is encrypted: as the agent says, else the tenant,
+    /// else the nearest parent.
+    #[must_use]
+    pub fn encryption(&self, tenant: &TenantId, agent: &AgentId) -> Encryption {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let mut tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        let own = self.agent(tenant, agent).and_then(|agent| agent.encryption);
+        own.or_else(|| tenants.find_map(|tenant| tenant.encryption)).unwrap_or_default()
     }
 
     /// An agent of a tenant.

@@ -3,7 +3,7 @@
 use base::{AgentId, SkillId};
 use serde::{Deserialize, Serialize};
 
-use super::is_false;
+use super::{Encryption, is_false};
 use crate::Secret;
 
 /// A person who takes calls.
@@ -42,6 +42,9 @@ pub struct Agent {
     /// The number that those they call are shown; the tenant's if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_id: Option<String>,
+    /// Whether the audio of their phones is encrypted; as the tenant says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Whom they may dial, within the tenant's limits. Emergency numbers always.
     #[serde(default, skip_serializing_if = "DialPolicy::is_everything")]
     pub may_dial: DialPolicy,
@@ -66,6 +69,7 @@ impl Agent {
             forward: Forward::default(),
             call_waiting: false,
             caller_id: None,
+            encryption: None,
             may_dial: DialPolicy::default(),
             pickup_groups: Vec::new(),
         }

@@ -36,6 +36,22 @@ pub struct Provisioning {
     pub tenants: Vec<Tenant>,
 }
 
+/// Whether audio is encrypted with keys in SDP (SRTP, RFC 4568). Keys in SDP are as secret as the
+/// SIP that carries them: with TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encryption {
+    /// Never; who insists on it is refused.
+    Off,
+    /// When the other end offers keys; none are offered to it.
+    #[default]
+    Accepted,
+    /// Keys are offered for plain RTP, and taken or not (RFC 8643).
+    Preferred,
+    /// Always; who cannot is refused.
+    Required,
+}
+
 /// A key to the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,4 +89,9 @@ pub enum Role {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+/// Whether a key is as if it were left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base::{FlowId, PromptId, SkillId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, ApiKey, Flow, Limits, Queue};
+use super::{Agent, ApiKey, Encryption, Flow, Limits, Queue};
 
 /// A tenant, or a subtenant when it has a parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub struct Tenant {
     /// parent's if absent; silence if none says one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_music: Option<PromptId>,
+    /// Whether the audio of its agents' phones is encrypted; as the nearest parent says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Emergency numbers besides 112, 911 and its country's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emergency_numbers: Vec<String>,
@@ -94,6 +97,7 @@ impl Tenant {
             routes: Vec::new(),
             caller_id: None,
             hold_music: None,
+            encryption: None,
             emergency_numbers: Vec::new(),
             pickup_code: None,
         }

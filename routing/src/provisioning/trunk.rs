@@ -4,7 +4,7 @@
 use base::{TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::is_false;
+use super::{Encryption, is_default, is_false};
 use crate::Secret;
 
 /// A carrier's trunk. A call is its own when everything holds that is listed of `sources`,
@@ -53,6 +53,9 @@ pub struct Trunk {
     /// The codecs it gets, best first: `PCMU`, `PCMA`. All of ours if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codecs: Vec<String>,
+    /// Whether its audio is encrypted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub encryption: Encryption,
     /// What is done to header fields, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
@@ -114,6 +117,7 @@ impl Trunk {
             register: None,
             probe_s: None,
             codecs: Vec::new(),
+            encryption: Encryption::default(),
             headers: Vec::new(),
             numbers: Vec::new(),
             country: None,

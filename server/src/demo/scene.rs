@@ -139,6 +139,7 @@ fn phones(node: &Node) -> std::io::Result<Bank> {
             speech: Arc::default(),
             manner: Manner::Answer(Duration::from_millis(1000)),
             listens: true,
+            encryption: media::sdp::Encryption::Off,
         };
         std::io::Result::Ok((config, sockets))
     };

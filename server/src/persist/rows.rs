@@ -109,6 +109,7 @@ struct Leg<'a> {
     agent: Option<&'a AgentId>,
     trunk: Option<&'a TrunkId>,
     codec: Option<&'static str>,
+    srtp: Option<&'static str>,
     #[serde(flatten)]
     figures: Option<Figures>,
 }
@@ -147,6 +148,7 @@ fn leg(leg: &LegRecord) -> Leg<'_> {
         agent: leg.agent.as_ref(),
         trunk: leg.trunk.as_ref(),
         codec: leg.codec.map(|codec| codec.name()),
+        srtp: leg.srtp.map(|profile| profile.name()),
         figures,
     }
 }

@@ -36,6 +36,7 @@ mod second_server;
 mod silent;
 mod sip_client;
 mod sipp;
+mod srtp;
 mod stir;
 mod stopping;
 mod strowger;

@@ -44,9 +44,9 @@ impl Call {
                 true
             }
             (None, Some(offer)) => {
-                let Answer { body, remote } = self.caller.answer_to(&offer)?;
+                let Answer { body, settled } = self.caller.answer_to(&offer)?;
                 self.accept_invite(node, now, body, None)?;
-                self.caller.set_remote(node, remote);
+                self.caller.settle(node, settled);
                 true
             }
             // The INVITE had no SDP: the offer is ours (RFC 3261 §13.2.1).
@@ -81,10 +81,10 @@ impl Call {
         // Without an offer of theirs there is nothing to answer yet.
         let Some(offer) = pending.offer.clone() else { return false };
         let (flow, tag) = (*flow, pending.tag.clone());
-        let Ok(Answer { body, remote }) = self.caller.answer_to(&offer) else { return false };
+        let Ok(Answer { body, settled }) = self.caller.answer_to(&offer) else { return false };
         let response = provisional(node, flow, StatusCode::SESSION_PROGRESS, &tag);
         self.provision(node, now, response.body(SDP, body.clone()));
-        self.caller.set_remote(node, remote);
+        self.caller.settle(node, settled);
         if let Signalling::Invited { pending, .. } = &mut self.caller.signalling {
             pending.early = Some(body);
         }

@@ -12,6 +12,7 @@ use super::leg::{Fork, Forks, Leg, Role, Signalling, Target};
 use super::negotiation::SDP;
 use super::refresh::timed;
 use super::reliable::Early;
+use super::terms::Terms;
 use super::trunk_invite::with_fields;
 use super::{Call, Party, Ring, Stage};
 use crate::Cause;
@@ -52,7 +53,8 @@ impl Call {
         let targets = self.targets(node, now, &agent);
         let signalling = Signalling::Preparing { targets };
         let role = Role::Agent(agent.clone());
-        let mut leg = Leg::new(node.next_leg(), role, signalling, u64::from(node.rng.next_u32()));
+        let terms = Terms::of(&self.directory, &self.tenant, &role);
+        let mut leg = Leg::new(node, role, terms, signalling);
         leg.called = true;
         let id = leg.id;
         let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }

@@ -11,6 +11,7 @@ use super::leg::{Leg, Role, Signalling};
 use super::model::{Dial, Goal, Party, Then};
 use super::refusal::Refusal;
 use super::sent_on::By;
+use super::terms::Terms;
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::{Alarm, Node};
@@ -185,8 +186,8 @@ impl Call {
         signalling: Signalling,
     ) -> Option<LegId> {
         let is_first = self.is_dialling_first();
-        let origin = u64::from(node.rng.next_u32());
-        let mut leg = Leg::new(node.next_leg(), role, signalling, origin);
+        let terms = Terms::of(&self.directory, &self.tenant, &role);
+        let mut leg = Leg::new(node, role, terms, signalling);
         let id = leg.id;
         let worker = if is_first {
             let before = std::mem::replace(&mut self.caller, leg);

@@ -69,11 +69,11 @@ impl Call {
         };
         let taken = described_in(offered)
             .and_then(|offer| self.caller.answer_over(flow, &offer).map_err(not_answered));
-        let Answer { body, remote } = match taken {
+        let Answer { body, settled } = match taken {
             Ok(answer) => answer,
             Err(refusal) => return *refusal,
         };
-        self.caller.set_remote(node, remote);
+        self.caller.settle(node, settled);
         if let Signalling::Invited { pending, .. } = &mut self.caller.signalling {
             // The 200 repeats what holds.
             pending.early = Some(body.clone());
@@ -136,8 +136,8 @@ impl Call {
         let taken = described_in(offered)
             .and_then(|offer| known.answer_over(flow, &offer).map_err(not_answered));
         match taken {
-            Ok(Answer { body, remote }) => {
-                known.set_remote(node, remote);
+            Ok(Answer { body, settled }) => {
+                known.settle(node, settled);
                 updated(node, flow, Some(body))
             }
             Err(refusal) => *refusal,

@@ -147,8 +147,8 @@ impl Call {
         let gone = || Box::new(Response::new(StatusCode::CALL_DOES_NOT_EXIST));
         let known = self.leg_mut(leg).ok_or_else(gone)?;
         let held = known.holds();
-        let Answer { body, remote } = known.answer_to(&offer).map_err(not_answered)?;
-        known.set_remote(node, remote);
+        let Answer { body, settled } = known.answer_to(&offer).map_err(not_answered)?;
+        known.settle(node, settled);
         self.on_described(node, now, leg, held);
         Ok(body)
     }

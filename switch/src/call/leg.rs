@@ -3,7 +3,8 @@
 
 use base::{AgentId, CallId, Instant, LegId, TrunkId};
 use bytes::Bytes;
-use media::sdp::Description;
+use media::sdp::{Description, LocalKeys};
+use media::srtp::SrtpKeys;
 use media::{Codec, RemoteMedia};
 use sip::{
     ClientTx, Dialog, DialogId, Flow, Message, Request, ServerTx, SessionTimer, SessionTimerConfig,
@@ -15,6 +16,7 @@ use super::far_end::FarEnd;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
 use super::stream::Stream;
+use super::terms::Terms;
 use crate::index::LegRef;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -34,8 +36,11 @@ pub(super) struct Leg {
     pub(super) version: u64,
     /// The far end's media, once negotiated.
     pub(super) remote: Option<RemoteMedia>,
-    /// The codecs it may have, best first; all of ours if empty.
-    pub(super) codecs: Vec<Codec>,
+    /// The keys of its encryption, if it is encrypted.
+    pub(super) srtp: Option<Box<SrtpKeys>>,
+    /// What may be negotiated, and what we would encrypt with.
+    pub(super) terms: Terms,
+    pub(super) keys: LocalKeys,
     /// The codec that its offer would give, before anything is negotiated.
     pub(super) prefers: Option<Codec>,
     /// Its Call-IDs: one, or one for each phone that was rung.
@@ -177,18 +182,20 @@ impl Signalling {
 }
 
 impl Leg {
-    pub(super) fn new(id: LegId, role: Role, signalling: Signalling, origin_id: u64) -> Self {
+    pub(super) fn new(node: &mut Node, role: Role, terms: Terms, signalling: Signalling) -> Self {
         Self {
-            id,
+            id: node.next_leg(),
             role,
             signalling,
             stream: Stream::None,
             called: false,
             number: None,
-            origin_id,
+            origin_id: u64::from(node.rng.next_u32()),
             version: 0,
             remote: None,
-            codecs: Vec::new(),
+            srtp: None,
+            terms,
+            keys: LocalKeys::draw(&mut node.rng),
             prefers: None,
             sip_calls: Vec::new(),
             strays: Vec::new(),
@@ -258,7 +265,8 @@ impl Leg {
             return None;
         }
         let stats = self.stream.stats();
-        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, stats })
+        let srtp = self.srtp.as_ref().map(|keys| keys.ours.profile());
+        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats })
     }
 }
 

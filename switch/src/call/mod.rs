@@ -44,6 +44,7 @@ mod signature;
 mod steps;
 mod stream;
 mod takeover;
+mod terms;
 mod timeouts;
 mod transfer;
 mod trunk_invite;

@@ -1,8 +1,8 @@
 //! What a leg's SDP says and settles (RFC 3264): offers, answers, and what the plane is told.
 
 use bytes::Bytes;
-use media::sdp::{self, Capabilities, Description, Local};
-use media::{Codec, Command, RemoteMedia};
+use media::sdp::{self, Description, Local, Settled};
+use media::{Codec, Command};
 use sip::{Body, Flow, Message, Part};
 
 use super::leg::Leg;
@@ -47,17 +47,13 @@ impl Leg {
         let (_, place) = self.stream.open()?;
         self.version += 1;
         let (address, port) = (place.address.unwrap_or(flow.local.ip()), place.port);
-        Some(Local { address, port, origin_id: self.origin_id, version: self.version })
-    }
-
-    /// What we can do, as far as the peer is to get it.
-    fn capabilities(&self) -> Capabilities {
-        let all = Capabilities::default();
-        if self.codecs.is_empty() {
-            all
-        } else {
-            Capabilities { codecs: self.codecs.clone(), ..all }
-        }
+        Some(Local {
+            address,
+            port,
+            origin_id: self.origin_id,
+            version: self.version,
+            keys: self.keys,
+        })
     }
 
     /// Our offer to the peer.
@@ -67,7 +63,7 @@ impl Leg {
 
     /// Our offer to whoever is at the other end of a flow.
     pub(super) fn offer_over(&mut self, flow: Flow, prefer: Option<Codec>) -> Option<Bytes> {
-        Some(sdp::offer(&self.local(flow)?, &self.capabilities(), prefer))
+        Some(sdp::offer(&self.local(flow)?, &self.terms.capabilities(), prefer))
     }
 
     /// Our answer, and what it settles; nothing is settled if it fails.
@@ -84,15 +80,16 @@ impl Leg {
     ) -> Result<sdp::Answer, Cause> {
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.remote.map(|remote| remote.codec);
-        sdp::answer(offer, &local, &self.capabilities(), prefer)
+        sdp::answer(offer, &local, &self.terms.capabilities(), prefer)
             .map_err(|_| Cause::IncompatibleMedia)
     }
 
     /// What was negotiated holds from now on.
-    pub(super) fn set_remote(&mut self, node: &mut Node, remote: RemoteMedia) {
+    pub(super) fn settle(&mut self, node: &mut Node, settled: Settled) {
         if let Some((stream, place)) = self.stream.open() {
-            node.media(place.worker, Command::SetRemote { stream, remote });
-            self.remote = Some(remote);
+            let Settled { remote, srtp } = settled;
+            (self.remote, self.srtp) = (Some(remote), srtp.clone());
+            node.media(place.worker, Command::SetRemote { stream, remote, srtp });
         }
     }
 
@@ -106,8 +103,8 @@ impl Leg {
         let Media::Described(answer) = media_of(message) else {
             return Err(Cause::IncompatibleMedia);
         };
-        let remote = sdp::accept(offer, &answer).map_err(|_| Cause::IncompatibleMedia)?;
-        self.set_remote(node, remote);
+        let settled = sdp::accept(offer, &answer).map_err(|_| Cause::IncompatibleMedia)?;
+        self.settle(node, settled);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use routing::{Dialled, Directory, E164};
 use super::beginning::Beginning;
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Origin, Party, Then};
+use super::terms::Terms;
 use super::{Call, Stage};
 use crate::Cause;
 use crate::api::{ApiError, First, Originate};
@@ -92,10 +93,9 @@ impl Call {
         let ladder = Ladder::new(limits.ladder_messages, limits.ladder_bytes);
         let Origination { tenant, agent, to, first, second, direction, directory, .. } = asked;
         let display = directory.agent(&tenant, &agent).map(|a| a.name.clone()).unwrap_or_default();
-        let origin_id = u64::from(node.rng.next_u32());
         // Whose the first leg is becomes certain when it is made.
         let role = Role::Agent(agent.clone());
-        let caller = Leg::new(node.next_leg(), role, Signalling::Gone, origin_id);
+        let caller = Leg::new(node, role, Terms::default(), Signalling::Gone);
         let (origin, from) = (Origin::Api, Party { number: agent.to_string(), display });
         let beginning =
             Beginning { tenant, directory, origin, direction, from, to, caller, ladder };

@@ -3,7 +3,6 @@
 //! §4.3). Nothing of the caller's side is shown to a trunk: the INVITE is all our own.
 
 use base::{Instant, LegId, TrunkId};
-use media::Codec;
 use routing::{Destination, OutboundRefused, Trunk};
 use sip::{ClientTx, Message, StatusCode, UriBuf, digest};
 
@@ -71,12 +70,8 @@ impl Call {
             EventKind::CallDialled { agent, trunk: Some(trunk.clone()), to: shown },
         );
         self.give_up_outside(node, now);
-        let codecs = self.directory.trunk(&trunk).map(codecs_of).unwrap_or_default();
         let signalling = Signalling::Preparing { targets: Vec::new() };
-        let leg = self.new_leg(node, now, Role::Trunk(trunk), signalling);
-        if let Some(leg) = leg.and_then(|leg| self.leg_mut(leg)) {
-            leg.codecs = codecs;
-        }
+        self.new_leg(node, now, Role::Trunk(trunk), signalling);
     }
 
     /// Our port for the trunk is open: which way is it?
@@ -365,13 +360,6 @@ pub(super) fn credentials_of(trunk: &Trunk) -> Option<digest::Credentials> {
         Some(realm) => credentials.for_realm(realm),
         None => credentials,
     })
-}
-
-/// The codecs that a trunk gets; all of ours if it says nothing.
-pub(super) fn codecs_of(trunk: &Trunk) -> Vec<Codec> {
-    let all = [Codec::Pcmu, Codec::Pcma];
-    let known = |name: &String| all.into_iter().find(|c| c.name().eq_ignore_ascii_case(name));
-    trunk.codecs.iter().filter_map(known).collect()
 }
 
 /// Whether a URI leads to that host, and to that port if it names one.

@@ -58,7 +58,10 @@ impl Relay {
                 ptime: PTIME,
                 direction: Direction::SendRecv,
             };
-            node.media(end.place.worker, Command::SetRemote { stream: end.stream, remote });
+            node.media(
+                end.place.worker,
+                Command::SetRemote { stream: end.stream, remote, srtp: None },
+            );
         }
     }
 }

@@ -14,9 +14,9 @@ use super::caller::{Caller, caller};
 use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
-use super::outside::codecs_of;
 use super::refusal::Refusal;
 use super::takeover::Target;
+use super::terms::Terms;
 use super::{Call, Inviter, Join, Party, Stage};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
@@ -91,11 +91,12 @@ impl Call {
         let origin = inviter.origin();
         let Caller { party, who, sent_on, passed_on } = caller(&directory, &origin, &invite, from);
         let (direction, hops) = (destination.direction(&origin), hops_of(&invite));
-        let origin_id = u64::from(node.rng.next_u32());
         let pending = Box::new(Pending::new(node.rng.hex::<8>()));
         let sip_call = invite.call_id().to_owned();
         let signalling = Signalling::Invited { tx, flow, invite, pending };
-        let mut caller = Leg::new(node.next_leg(), inviter.role(), signalling, origin_id);
+        let role = inviter.role();
+        let terms = Terms::of(&directory, &tenant, &role);
+        let mut caller = Leg::new(node, role, terms, signalling);
         caller.name(node, id, &sip_call);
         let (from, to) = (party, dialled);
         let beginning =
@@ -108,8 +109,6 @@ impl Call {
         if let Some(agent) = call.origin.agent().cloned() {
             node.index.bind_connection(&flow, owner);
             call.narrative.agent = Some(agent);
-        } else if let Some(trunk) = call.origin.trunk().and_then(|id| call.directory.trunk(id)) {
-            call.caller.codecs = codecs_of(trunk);
         }
         call.tell_started(node, now, call.origin.agent().cloned());
         call.tell_verdict(node, now);
@@ -188,7 +187,7 @@ impl Call {
         if let Some(offer) = &offer {
             let answer = self.caller.answer_to(offer);
             let answer = answer.map_err(|_| Refusal::incompatible_media())?;
-            self.caller.prefers = Some(answer.remote.codec);
+            self.caller.prefers = Some(answer.settled.remote.codec);
         }
         if let Some(Step::Hangup { cause }) = self.steps.first() {
             return Err(Refusal::by_flow(*cause));

@@ -13,6 +13,7 @@ use super::leg::{Leg, Role, Signalling};
 use super::model::Then;
 use super::refusal::Refusal;
 use super::setup::Opening;
+use super::terms::Terms;
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::index::LegRef;
@@ -141,7 +142,7 @@ impl Call {
     /// Gives the caller's leg away; nothing is left of it here.
     pub(crate) fn give_caller(&mut self, node: &mut Node) -> Parted {
         let role = self.caller.role.clone();
-        let rest = Leg::new(node.next_leg(), role, Signalling::Gone, 0);
+        let rest = Leg::new(node, role, Terms::default(), Signalling::Gone);
         let alarm_of = self.caller.id;
         self.disarm_timer(node, alarm_of);
         let mut leg = std::mem::replace(&mut self.caller, rest);

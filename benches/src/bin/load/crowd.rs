@@ -61,6 +61,7 @@ impl Crowd {
                 speech: Arc::default(),
                 manner: Manner::Answer(Duration::ZERO),
                 listens: false,
+                encryption: media::sdp::Encryption::Off,
             };
             std::io::Result::Ok((config, sockets))
         };

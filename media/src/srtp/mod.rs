@@ -1,0 +1,73 @@
+//! SRTP and SRTCP (RFC 3711), AES-256 (RFC 6188), AEAD AES-GCM (RFC 7714): packets sealed and
+//! opened in place, without an allocation.
+//!
+//! One [`Sealer`] and one [`Opener`] a stream: each direction has a key of its own, whoever agreed
+//! on it (SDES in SDP, or DTLS).
+
+mod cipher;
+mod keys;
+mod opener;
+mod sealer;
+mod window;
+
+pub use keys::{MASTER_BYTES, MasterKey, Profile, SrtpKeys};
+pub use opener::Opener;
+pub use sealer::Sealer;
+
+/// The most bytes that sealing adds to a packet: SRTCP with AES-GCM, its tag and its index.
+pub const MAX_OVERHEAD: usize = 20;
+
+/// Why a packet was not opened, or not sealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SrtpError {
+    /// Too short, or no RTP or RTCP of version 2.
+    #[error("no SRTP packet")]
+    Malformed,
+    /// The tag is wrong: another key, or a forged packet.
+    #[error("the authentication tag is wrong")]
+    Forged,
+    /// A packet of this number was there already, or it is too old to tell.
+    #[error("a packet of this number was there before")]
+    Replayed,
+    /// SRTCP in the clear, which nobody agreed on.
+    #[error("SRTCP that is not encrypted")]
+    Unencrypted,
+    /// 2^48 packets or 2^31 reports with one key (RFC 3711 §9.2).
+    #[error("the key has been used for as many packets as it may be")]
+    Exhausted,
+}
+
+/// The fixed part of RTCP that stays in the clear: the first header and the sender's SSRC.
+const RTCP_CLEAR: usize = 8;
+/// Bytes of the SRTCP index, with its E flag.
+const INDEX_BYTES: usize = 4;
+/// The flag that says that an SRTCP packet is encrypted.
+const ENCRYPTED: u32 = 1 << 31;
+
+/// How many bytes of an RTP packet stay in the clear: header, CSRCs, extension.
+fn clear_bytes(packet: &[u8]) -> Option<usize> {
+    let (fixed, rest) = packet.split_first_chunk::<{ crate::rtp::HEADER_BYTES }>()?;
+    let first = *fixed.first()?;
+    if first >> 6 != 2 {
+        return None;
+    }
+    let mut clear = fixed.len() + 4 * usize::from(first & 0x0f);
+    if first & 0x10 != 0 {
+        let extension = rest.get(clear - fixed.len()..)?;
+        let [_, _, high, low] = *extension.first_chunk::<4>()?;
+        clear += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
+    }
+    (clear <= packet.len()).then_some(clear)
+}
+
+/// Sequence number and SSRC of an RTP packet.
+fn identity(packet: &[u8]) -> Option<(u16, u32)> {
+    let [_, _, s0, s1, _, _, _, _, c0, c1, c2, c3] = *packet.first_chunk()?;
+    Some((u16::from_be_bytes([s0, s1]), u32::from_be_bytes([c0, c1, c2, c3])))
+}
+
+/// The SSRC of the first packet of an RTCP compound, if it is RTCP at all.
+fn rtcp_ssrc(packet: &[u8]) -> Option<u32> {
+    let [first, _, _, _, c0, c1, c2, c3] = *packet.first_chunk()?;
+    (first >> 6 == 2).then_some(u32::from_be_bytes([c0, c1, c2, c3]))
+}

@@ -1,0 +1,153 @@
+//! Streams with keys: what is heard, what is sent, and what strangers achieve.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod rig;
+
+use base::Duration;
+use media::rtp::Header;
+use media::srtp::{MasterKey, Opener, Profile, Sealer, SrtpKeys};
+use media::{Codec, Command, Event, Port, StreamId, rtcp};
+use rig::{A, B, Rig, Sent, audio, far, ramp, remote};
+
+const STRANGER: &str = "203.0.113.9:5000";
+
+fn key(profile: Profile, first: u8) -> MasterKey {
+    let bytes: Vec<u8> = (first..).take(profile.key_bytes() + profile.salt_bytes()).collect();
+    MasterKey::new(profile, &bytes).unwrap()
+}
+
+fn keys(profile: Profile) -> SrtpKeys {
+    SrtpKeys { ours: key(profile, 1), theirs: key(profile, 100) }
+}
+
+fn agree(rig: &mut Rig, stream: StreamId, codec: Codec, keys: SrtpKeys) {
+    let srtp = Some(Box::new(keys));
+    rig.order(Command::SetRemote { stream, remote: remote(stream, codec), srtp });
+}
+
+/// A far end with the other half of the keys.
+struct Far {
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl Far {
+    fn new(keys: SrtpKeys) -> Self {
+        Self { sealer: Sealer::new(&keys.theirs), opener: Opener::new(&keys.ours) }
+    }
+
+    fn sealed(&mut self, header: Header, payload: &[u8]) -> Vec<u8> {
+        let mut packet = [&header.to_bytes()[..], payload].concat();
+        self.sealer.seal_rtp(&mut packet, 0).unwrap();
+        packet
+    }
+
+    fn opened(&mut self, sent: &Sent) -> Vec<u8> {
+        let mut packet = sent.bytes.clone();
+        let length = self.opener.open_rtp(&mut packet).unwrap();
+        packet.truncate(length);
+        packet
+    }
+}
+
+/// A encrypted, B in the clear, bridged.
+fn half_secure(profile: Profile) -> (Rig, Far) {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    agree(&mut rig, A, Codec::Pcmu, keys(profile));
+    rig.bridge();
+    (rig, Far::new(keys(profile)))
+}
+
+#[test]
+fn an_encrypted_end_and_one_in_the_clear_hear_each_other() {
+    for profile in Profile::ALL {
+        let (mut rig, mut far_end) = half_secure(profile);
+        let packet = far_end.sealed(audio(1, 160), &[0x55; 160]);
+        assert!(!packet.windows(8).any(|bytes| bytes == [0x55; 8]), "it is encrypted");
+        let sent = rig.datagram(A, Port::Rtp, far(A), &packet);
+        assert_eq!(sent[0].payload(), [0x55; 160], "{profile:?}");
+
+        let sent = rig.rtp(B, audio(1, 160), &[0x33; 160]);
+        assert!(!sent[0].bytes.windows(8).any(|bytes| bytes == [0x33; 8]), "it is encrypted");
+        assert_eq!(far_end.opened(&sent[0])[12..], [0x33; 160]);
+    }
+}
+
+#[test]
+fn nothing_in_the_clear_and_nothing_forged_is_heard_or_latched() {
+    let (mut rig, mut far_end) = half_secure(Profile::AesCm128HmacSha1_80);
+    rig.take_events();
+    for n in 0..20 {
+        assert_eq!(rig.rtp(A, audio(n, 160 * u32::from(n)), &[0x55; 160]), [], "in the clear");
+        let mut forged = far_end.sealed(audio(n, 160 * u32::from(n)), &[0x55; 160]);
+        *forged.last_mut().unwrap() ^= 1;
+        assert_eq!(rig.datagram(A, Port::Rtp, STRANGER.parse().unwrap(), &forged), []);
+        rig.millis(20);
+    }
+    let events = rig.take_events();
+    assert!(events.iter().all(|event| matches!(event, Event::SourceRefused { .. })), "{events:?}");
+    assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 40);
+}
+
+#[test]
+fn behind_nat_the_first_packet_with_the_key_is_heard() {
+    let (mut rig, mut far_end) = half_secure(Profile::AeadAes128Gcm);
+    let nat = "198.51.100.7:61000".parse().unwrap();
+    rig.millis(20_000);
+    let packet = far_end.sealed(audio(1, 160), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, nat, &packet).len(), 1);
+    let sent = rig.rtp(B, audio(1, 160), &[0x33; 160]);
+    assert_eq!(sent[0].to, nat);
+    let replayed = rig.datagram(A, Port::Rtp, STRANGER.parse().unwrap(), &packet);
+    assert_eq!(replayed, [], "a copy moves nothing");
+}
+
+#[test]
+fn prompts_and_reports_are_sealed_and_theirs_are_read() {
+    let (mut rig, mut far_end) = half_secure(Profile::AeadAes256Gcm);
+    rig.play(A, 1, &ramp(8000), false);
+    let mut reports = 0;
+    for sent in rig.millis(10_000).iter().filter(|sent| sent.to.ip() == far(A).ip()) {
+        let mut packet = sent.bytes.clone();
+        if sent.port == Port::Rtcp {
+            let length = far_end.opener.open_rtcp(&mut packet).unwrap();
+            assert!(rtcp::packets(&packet[..length]).count() >= 2);
+            reports += 1;
+        } else {
+            assert_eq!(far_end.opened(sent).len(), 12 + 160);
+        }
+    }
+    assert!(reports > 0);
+}
+
+#[test]
+fn the_same_keys_agreed_on_again_go_on_and_new_ones_take_their_place() {
+    let profile = Profile::AesCm128HmacSha1_80;
+    let (mut rig, mut far_end) = half_secure(profile);
+    let first = far_end.sealed(audio(1, 160), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first).len(), 1);
+    agree(&mut rig, A, Codec::Pcmu, keys(profile));
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first), [], "it was there before");
+    let second = far_end.sealed(audio(2, 320), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &second).len(), 1);
+
+    let new = SrtpKeys { ours: key(profile, 50), theirs: key(profile, 150) };
+    agree(&mut rig, A, Codec::Pcmu, new);
+    let old = far_end.sealed(audio(3, 480), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &old), [], "the old key");
+    let mut far_end = Far::new(new);
+    let third = far_end.sealed(audio(4, 640), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &third).len(), 1);
+    let sent = rig.rtp(B, audio(9, 160), &[0x33; 160]);
+    assert_eq!(far_end.opened(&sent[0]).len(), 172);
+}
+
+#[test]
+fn a_sequence_number_is_never_sealed_twice() {
+    let (mut rig, mut far_end) = half_secure(Profile::AesCm128HmacSha1_80);
+    let one = rig.rtp(B, audio(1, 160), &[0x33; 160]);
+    assert_eq!(far_end.opened(&one[0]).len(), 172);
+    assert_eq!(rig.rtp(B, audio(1, 160), &[0x44; 160]), [], "another packet of that number");
+    rig.run(Duration::from_millis(20));
+    assert_eq!(rig.rtp(B, audio(2, 320), &[0x44; 160]).len(), 1);
+}

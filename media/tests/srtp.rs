@@ -1,0 +1,222 @@
+//! SRTP against packets that libsrtp made (its `srtp_driver.c`), and against forgery and replay.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use media::srtp::{MAX_OVERHEAD, MasterKey, Opener, Profile, Sealer, SrtpError};
+use proptest::prelude::*;
+
+const HEADER: &str = "800f1234decafbadcafebabe";
+const RTCP_HEADER: &str = "81c8000bcafebabe";
+const CM_128: &str = "e1f97a0d3e018be0d64fa32c06de4139 0ec675ad498afeebb6960b3aabe6";
+const CM_256: &str = "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6
+                      3b04803de51ee7c96423ab5b78d2";
+const GCM_128: &str = "000102030405060708090a0b0c0d0e0f a0a1a2a3a4a5a6a7a8a9aaab";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
+    digits.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
+fn key(profile: Profile) -> MasterKey {
+    let text: Vec<u8> = (0..46).collect();
+    MasterKey::new(profile, &text[..profile.key_bytes() + profile.salt_bytes()]).unwrap()
+}
+
+/// A packet of a header and sixteen bytes `ab`.
+fn plain(header: &str) -> Vec<u8> {
+    [bytes(header), vec![0xab; 16]].concat()
+}
+
+fn is_sealed_as(profile: Profile, master: &str, sealed: &str) {
+    let key = MasterKey::new(profile, &bytes(master)).unwrap();
+    let mut packet = plain(HEADER);
+    Sealer::new(&key).seal_rtp(&mut packet, 0).unwrap();
+    assert_eq!(packet, bytes(&format!("{HEADER}{sealed}")), "{}", profile.name());
+    let length = Opener::new(&key).open_rtp(&mut packet).unwrap();
+    assert_eq!(packet[..length], plain(HEADER)[..]);
+}
+
+fn report_is_opened(profile: Profile, master: &str, sealed: &str) {
+    let key = MasterKey::new(profile, &bytes(master)).unwrap();
+    let mut packet = bytes(&format!("{RTCP_HEADER}{sealed}"));
+    let length = Opener::new(&key).open_rtcp(&mut packet).unwrap();
+    assert_eq!(packet[..length], plain(RTCP_HEADER)[..]);
+}
+
+#[test]
+fn packets_are_sealed_to_the_byte_as_libsrtp_seals_them() {
+    is_sealed_as(
+        Profile::AesCm128HmacSha1_80,
+        CM_128,
+        "4e55dc4ce79978d88ca4d215949d2402 b78d6acc99ea179b8dbb",
+    );
+    is_sealed_as(
+        Profile::AesCm256HmacSha1_80,
+        CM_256,
+        "f1d9de17ff251ff1aa007774b0b4b40d a08d9d9a5b3a55d8873b",
+    );
+    is_sealed_as(
+        Profile::AeadAes128Gcm,
+        GCM_128,
+        "c5002ede04cfdd2eb91159e0880aa06e d2976826f796b201df3131a127e8a392",
+    );
+}
+
+#[test]
+fn reports_that_libsrtp_sealed_are_opened() {
+    report_is_opened(
+        Profile::AesCm128HmacSha1_80,
+        CM_128,
+        "7128035be487b9bdbef89041f977a5a8 80000001 993e08cd54d6c1230798",
+    );
+    report_is_opened(
+        Profile::AeadAes128Gcm,
+        GCM_128,
+        "c98b8b5df0392a55852b6c21ac8e7025 c52c6fbea2b3b446ea31123ba88ce61e 80000001",
+    );
+}
+
+#[test]
+fn short_tags_are_for_rtp_alone() {
+    let key = key(Profile::AesCm128HmacSha1_32);
+    let (mut rtp, mut rtcp) = (plain(HEADER), plain(RTCP_HEADER));
+    let mut sealer = Sealer::new(&key);
+    sealer.seal_rtp(&mut rtp, 0).unwrap();
+    sealer.seal_rtcp(&mut rtcp, 0).unwrap();
+    assert_eq!((rtp.len(), rtcp.len()), (12 + 16 + 4, 8 + 16 + 4 + 10));
+}
+
+/// The packet of a number, of one SSRC.
+fn numbered(sequence: u16) -> Vec<u8> {
+    let mut packet = plain(HEADER);
+    packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+    packet
+}
+
+#[test]
+fn a_stream_goes_on_over_rollovers_with_loss_and_reordering() {
+    for profile in Profile::ALL {
+        let key = key(profile);
+        let (mut sealer, mut opener) = (Sealer::new(&key), Opener::new(&key));
+        let mut late: Option<Vec<u8>> = None;
+        for n in 0_u32..200_000 {
+            let mut packet = numbered((n + 60_000) as u16);
+            sealer.seal_rtp(&mut packet, 0).unwrap();
+            match n % 10 {
+                3 => {}
+                5 => late = Some(packet),
+                _ => assert!(opener.open_rtp(&mut packet).is_ok(), "{profile:?} {n}"),
+            }
+            if n % 10 == 9
+                && let Some(mut packet) = late.take()
+            {
+                assert!(opener.open_rtp(&mut packet).is_ok(), "{profile:?} {n}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_packet_is_opened_once_and_a_number_sealed_once() {
+    for profile in Profile::ALL {
+        let key = key(profile);
+        let (mut sealer, mut opener) = (Sealer::new(&key), Opener::new(&key));
+        let mut packet = numbered(7);
+        sealer.seal_rtp(&mut packet, 0).unwrap();
+        let mut again = packet.clone();
+        assert!(opener.open_rtp(&mut packet).is_ok());
+        assert_eq!(opener.open_rtp(&mut again), Err(SrtpError::Replayed));
+        assert_eq!(sealer.seal_rtp(&mut numbered(7), 0), Err(SrtpError::Replayed));
+
+        let mut report = plain(RTCP_HEADER);
+        sealer.seal_rtcp(&mut report, 0).unwrap();
+        let mut again = report.clone();
+        assert!(opener.open_rtcp(&mut report).is_ok());
+        assert_eq!(opener.open_rtcp(&mut again), Err(SrtpError::Replayed));
+    }
+}
+
+#[test]
+fn a_forged_packet_changes_nothing_for_those_that_follow() {
+    let key = key(Profile::AesCm128HmacSha1_80);
+    let (mut sealer, mut opener) = (Sealer::new(&key), Opener::new(&key));
+    let mut first = numbered(1);
+    sealer.seal_rtp(&mut first, 0).unwrap();
+    opener.open_rtp(&mut first).unwrap();
+    for n in 2..30_000 {
+        assert_eq!(
+            opener.open_rtp(&mut [numbered(n), vec![0; 10]].concat()),
+            Err(SrtpError::Forged)
+        );
+    }
+    let mut second = numbered(2);
+    sealer.seal_rtp(&mut second, 0).unwrap();
+    assert!(opener.open_rtp(&mut second).is_ok());
+}
+
+#[test]
+fn sources_have_numbers_of_their_own_and_the_oldest_makes_room() {
+    let key = key(Profile::AeadAes256Gcm);
+    let mut opener = Opener::new(&key);
+    for ssrc in 0..20_u8 {
+        let mut sealer = Sealer::new(&key);
+        for n in [5_u16, 6] {
+            let mut packet = numbered(n);
+            packet[11] = ssrc;
+            sealer.seal_rtp(&mut packet, 0).unwrap();
+            assert!(opener.open_rtp(&mut packet).is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_report_in_the_clear_is_refused() {
+    let key = key(Profile::AesCm128HmacSha1_80);
+    let mut clear = [plain(RTCP_HEADER), bytes("00000001"), vec![0; 10]].concat();
+    assert_eq!(Opener::new(&key).open_rtcp(&mut clear), Err(SrtpError::Unencrypted));
+}
+
+proptest! {
+    #[test]
+    fn what_was_sealed_is_opened_and_with_any_bit_changed_it_is_not(
+        which in 0_usize..6,
+        payload in proptest::collection::vec(any::<u8>(), 0..1400),
+        csrcs in 0_u8..16,
+        extension in proptest::option::of(0_u8..4),
+        flipped in any::<proptest::sample::Index>(),
+        before in 0_usize..40,
+    ) {
+        let key = key(Profile::ALL[which]);
+        let mut packet = bytes(HEADER);
+        packet[0] |= csrcs;
+        packet.resize(12 + 4 * usize::from(csrcs), 1);
+        if let Some(words) = extension {
+            packet[0] |= 0x10;
+            packet.extend_from_slice(&[0xbe, 0xde, 0, words]);
+            packet.resize(packet.len() + 4 * usize::from(words), 2);
+        }
+        packet.extend_from_slice(&payload);
+        let mut sealed = [vec![9; before], packet.clone()].concat();
+        Sealer::new(&key).seal_rtp(&mut sealed, before).unwrap();
+        let mut sealed = sealed.split_off(before);
+        prop_assert!(sealed.len() <= packet.len() + MAX_OVERHEAD);
+
+        let mut changed = sealed.clone();
+        let bit = flipped.index(changed.len() * 8);
+        changed[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(Opener::new(&key).open_rtp(&mut changed).is_err());
+
+        let length = Opener::new(&key).open_rtp(&mut sealed).unwrap();
+        prop_assert_eq!(&sealed[..length], &packet[..]);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(which in 0_usize..6, mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let key = key(Profile::ALL[which]);
+        let (mut opener, mut sealer) = (Opener::new(&key), Sealer::new(&key));
+        let _ = opener.open_rtp(&mut bytes.clone());
+        let _ = opener.open_rtcp(&mut bytes.clone());
+        let _ = sealer.seal_rtp(&mut bytes.clone(), 0);
+        let _ = sealer.seal_rtcp(&mut bytes, 0);
+    }
+}
