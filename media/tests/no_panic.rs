@@ -105,7 +105,8 @@ proptest! {
         let body = format!("{head}{}\r\n", lines.join("\r\n"));
         if let Ok(offer) = sdp::parse(body.as_bytes()) {
             let address = [127, 0, 0, 1].into();
-            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys: sdp::LocalKeys::draw(&mut base::Rng::from_seed(1)) };
+            let keys = sdp::LocalKeys::draw(&mut base::Rng::from_seed(1));
+            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys };
             if let Ok(answer) = sdp::answer(&offer, &local, &sdp::Capabilities::default(), None) {
                 prop_assert!(sdp::parse(&answer.body).is_ok());
             }

@@ -211,7 +211,10 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(which in 0_usize..6, mut bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn no_bytes_make_it_panic(
+        which in 0_usize..6,
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
         let key = key(Profile::ALL[which]);
         let (mut opener, mut sealer) = (Opener::new(&key), Sealer::new(&key));
         let _ = opener.open_rtp(&mut bytes.clone());
