@@ -1,8 +1,9 @@
 //! Calls: live and over.
 
 use serde_json::json;
+use store::{Append, RecordingState};
 
-use crate::sample::{ACME, call, conversation, ending, event};
+use crate::sample::{ACME, call, conversation, ending, event, recording_row};
 use crate::stand::Stand;
 
 /// The call 1 is over, the call 2 is up, and newer.
@@ -10,6 +11,8 @@ async fn two_calls() -> Stand {
     let stand = Stand::new().await;
     stand.append(&conversation("acme", 1, call(1))).await;
     stand.append(&ending("acme", 6, call(1))).await;
+    let row = recording_row("acme", RecordingState::Completed);
+    stand.append(&[Append::Recording(Box::new(row))]).await;
     stand.append(&conversation("acme", 7, call(2))).await;
     stand
 }

@@ -105,9 +105,15 @@ pub(crate) fn write_tone(path: &Path, hertz: f64, amplitude: f64, seconds: u32) 
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).expect("a file to write");
-    for n in 0..8000 * seconds {
-        let phase = 2.0 * std::f64::consts::PI * hertz * f64::from(n) / 8000.0;
-        writer.write_sample((phase.sin() * amplitude * 32767.0) as i16).expect("a sample");
+    // Whole hertz: each second is like the first.
+    let second: Vec<i16> = (0..8000)
+        .map(|n| {
+            let phase = 2.0 * std::f64::consts::PI * hertz * f64::from(n) / 8000.0;
+            (phase.sin() * amplitude * 32767.0) as i16
+        })
+        .collect();
+    for sample in (0..seconds).flat_map(|_| &second) {
+        writer.write_sample(*sample).expect("a sample");
     }
     writer.finalize().expect("a whole file");
 }

@@ -43,7 +43,8 @@ impl Baresip {
     pub(crate) fn start_with(dir: &Path, phone: &Phone, more: &str) -> Self {
         fs::create_dir_all(dir).expect("a folder for the phone");
         let tone = dir.join("tone.wav");
-        audio::write_tone(&tone, phone.tone, AMPLITUDE, 120);
+        // When it is over the phone hangs up: longer than any test, on any machine.
+        audio::write_tone(&tone, phone.tone, AMPLITUDE, 600);
         let sip = SocketAddr::new(phone.address, free_port(phone.address));
         let control = SocketAddr::new(phone.address, free_port(phone.address));
         let rtp = 40_000 + (sip.port() % 900) * 10;
