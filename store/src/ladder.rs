@@ -190,7 +190,7 @@ mod tests {
             (noise >> 24) as u8
         };
         let random: Vec<u8> = (0..5000).map(|_| byte()).collect();
-        let ladder = vec![LadderRow { bytes: random.into(), ..short[0].clone() }];
+        let ladder = vec![LadderRow { bytes: random, ..short[0].clone() }];
         assert_eq!(encode(&ladder), plain(&ladder), "longer than before");
     }
 
