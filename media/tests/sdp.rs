@@ -266,11 +266,11 @@ fn of_several_keys_the_first_we_know_is_taken_by_its_number() {
     assert!(text(&answer).contains("a=crypto:9 AEAD_AES_128_GCM inline:"));
 }
 
+/// The keys of an end, if it has some.
+type Keys = Option<Box<SrtpKeys>>;
+
 /// Our offer, answered by an engine like ours.
-fn both_ways(
-    ours: Encryption,
-    theirs: Encryption,
-) -> Result<(Option<Box<SrtpKeys>>, Option<Box<SrtpKeys>>), NegotiationError> {
+fn both_ways(ours: Encryption, theirs: Encryption) -> Result<(Keys, Keys), NegotiationError> {
     let our_offer = sdp::offer(&local(), &caps(ours), None);
     let far = Local { keys: LocalKeys::draw(&mut Rng::from_seed(8)), ..local() };
     let answer = sdp::answer(&sdp::parse(&our_offer).unwrap(), &far, &caps(theirs), None)?;
