@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What calls, idle calls and registrations cost, beside Kamailio and SIPp: one run on one machine with
-# one generator, and one table. About seven minutes when everything is built.
+# one generator, and one table. About six minutes when everything is built.
 #   benches/signalling.sh            installs what is missing, builds, measures
 #   benches/signalling.sh --build    only builds, for a quiet machine later
 # STROWGER=FILE measures that binary; RESULTS=FILE keeps the lines that the table is made of.
