@@ -2,6 +2,7 @@
 //! the others hear so at once, and whoever talks notices nothing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::canary::Canary;
 use crate::net::free_port;
@@ -72,6 +73,8 @@ fn metric(server: &Strowger, name: &str) -> u64 {
     line.and_then(|value| value.parse::<f64>().ok()).map_or(0, |value| value as u64)
 }
 
+/// For how long a media port is left alone after a call (`media::PortPool`), and a little more.
+const PORTS_REST: Duration = Duration::from_secs(11);
 const TURNED_AWAY: &str = "strowger_security_events_total{kind=\"overload\"}";
 
 #[test]
@@ -108,6 +111,9 @@ fn more_calls_than_it_can_take_are_served_or_told_so_and_harm_none_that_is_up() 
     let served = metric(&server, "strowger_call_setup_seconds_count");
     println!("{sent} calls, up to {} a second: {served} served", rate / 2);
     assert!(served >= 100, "{served} of {sent} calls were served: that is a collapse");
+
+    // The ports of all those calls rest: no late packet of one is to be heard in another.
+    std::thread::sleep(PORTS_REST);
 
     // Who calls now is served again, and who talked all the while has heard everything.
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
