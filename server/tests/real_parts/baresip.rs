@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,9 @@ pub(crate) struct Baresip {
     control: SocketAddr,
 }
 
+/// Ten ports for each phone, below those that the system hands out.
+static NEXT_RTP: AtomicU16 = AtomicU16::new(0);
+
 pub(crate) const AMPLITUDE: f64 = 0.3;
 
 impl Baresip {
@@ -47,7 +51,7 @@ impl Baresip {
         audio::write_tone(&tone, phone.tone, AMPLITUDE, 600);
         let sip = SocketAddr::new(phone.address, free_port(phone.address));
         let control = SocketAddr::new(phone.address, free_port(phone.address));
-        let rtp = 40_000 + (sip.port() % 900) * 10;
+        let rtp = 10_000 + NEXT_RTP.fetch_add(1, Ordering::Relaxed) % 900 * 10;
         let dir_text = dir.display();
         let config = format!(
             "net_interface {ip}\nsip_listen {sip}\npoll_method epoll\n\
