@@ -41,20 +41,30 @@ impl Header {
     }
 }
 
-/// Takes a packet apart. `None` when it is no RTP of version 2, or cut short.
+/// Bytes before the payload: the fixed header, CSRCs, extension. `None` when it is no RTP of
+/// version 2, or cut short.
 #[must_use]
-pub fn parse(packet: &[u8]) -> Option<Parsed> {
+pub fn header_bytes(packet: &[u8]) -> Option<usize> {
     let (fixed, rest) = packet.split_first_chunk::<HEADER_BYTES>()?;
-    let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] = *fixed;
+    let [first, ..] = *fixed;
     if first >> 6 != 2 {
         return None;
     }
-    let mut start = HEADER_BYTES + 4 * usize::from(first & 0x0f);
+    let mut bytes = HEADER_BYTES + 4 * usize::from(first & 0x0f);
     if first & 0x10 != 0 {
-        let extension = rest.get(start - HEADER_BYTES..)?;
+        let extension = rest.get(bytes - HEADER_BYTES..)?;
         let [_, _, high, low] = *extension.first_chunk::<4>()?;
-        start += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
+        bytes += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
     }
+    (bytes <= packet.len()).then_some(bytes)
+}
+
+/// Takes a packet apart. `None` when it is no RTP of version 2, or cut short.
+#[must_use]
+pub fn parse(packet: &[u8]) -> Option<Parsed> {
+    let start = header_bytes(packet)?;
+    let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3] =
+        *packet.first_chunk::<HEADER_BYTES>()?;
     let mut end = packet.len();
     if first & 0x20 != 0 {
         let padding = usize::from(*packet.last()?);

@@ -7,6 +7,7 @@
 
 mod jitter;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -175,17 +176,12 @@ impl Softphone {
 
     /// A datagram came in.
     pub fn handle_packet(&mut self, now: Instant, port: Port, packet: &[u8]) {
-        let mut packet = packet.to_vec();
-        if port == Port::Rtcp || rtp::is_rtcp(&packet) {
-            if let Some(compound) = secure::open_rtcp(self.secure.as_deref_mut(), &mut packet) {
-                self.handle_rtcp(now, compound);
-            }
-            return;
+        let is_rtcp = port == Port::Rtcp || rtp::is_rtcp(packet);
+        let Some(packet) = self.opened(packet, is_rtcp) else { return };
+        if is_rtcp {
+            return self.handle_rtcp(now, &packet);
         }
-        let Some(packet) = secure::open_rtp(self.secure.as_deref_mut(), &mut packet) else {
-            return;
-        };
-        let Some(parsed) = rtp::parse(packet) else { return };
+        let Some(parsed) = rtp::parse(&packet) else { return };
         let payload = packet.get(parsed.payload_start..parsed.payload_end).unwrap_or_default();
         let header = parsed.header;
         let is_event = self.remote.telephone_event == Some(header.payload_type);
@@ -227,6 +223,19 @@ impl Softphone {
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
         self.next_tick.unwrap_or(Instant::ZERO)
+    }
+
+    /// A datagram in the clear, if it is the far end's: copied only if it was sealed.
+    fn opened<'a>(&mut self, packet: &'a [u8], is_rtcp: bool) -> Option<Cow<'a, [u8]>> {
+        let Some(secure) = self.secure.as_deref_mut() else { return Some(Cow::Borrowed(packet)) };
+        let mut copy = packet.to_vec();
+        let length = if is_rtcp {
+            secure::open_rtcp(Some(secure), &mut copy)?.len()
+        } else {
+            secure::open_rtp(Some(secure), &mut copy)?.len()
+        };
+        copy.truncate(length);
+        Some(Cow::Owned(copy))
     }
 
     fn codec_of(&self, payload_type: u8) -> Option<Codec> {

@@ -44,22 +44,6 @@ const INDEX_BYTES: usize = 4;
 /// The flag that says that an SRTCP packet is encrypted.
 const ENCRYPTED: u32 = 1 << 31;
 
-/// How many bytes of an RTP packet stay in the clear: header, CSRCs, extension.
-fn clear_bytes(packet: &[u8]) -> Option<usize> {
-    let (fixed, rest) = packet.split_first_chunk::<{ crate::rtp::HEADER_BYTES }>()?;
-    let first = *fixed.first()?;
-    if first >> 6 != 2 {
-        return None;
-    }
-    let mut clear = fixed.len() + 4 * usize::from(first & 0x0f);
-    if first & 0x10 != 0 {
-        let extension = rest.get(clear - fixed.len()..)?;
-        let [_, _, high, low] = *extension.first_chunk::<4>()?;
-        clear += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
-    }
-    (clear <= packet.len()).then_some(clear)
-}
-
 /// Sequence number and SSRC of an RTP packet.
 fn identity(packet: &[u8]) -> Option<(u16, u32)> {
     let [_, _, s0, s1, _, _, _, _, c0, c1, c2, c3] = *packet.first_chunk()?;

@@ -3,9 +3,8 @@
 use super::cipher::{PacketNumber, Transform};
 use super::sealer::{clear_rtcp, rollovers};
 use super::window::Window;
-use super::{
-    ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, clear_bytes, identity, rtcp_ssrc,
-};
+use super::{ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
+use crate::rtp;
 
 /// Sources of one far end that are remembered: it changes its SSRC now and then.
 const SOURCES: usize = 4;
@@ -46,7 +45,7 @@ impl Opener {
     /// What is wrong with it; then it is changed and not to be read.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let (sequence, ssrc) = identity(packet).ok_or(SrtpError::Malformed)?;
-        let clear = clear_bytes(packet).ok_or(SrtpError::Malformed)?;
+        let clear = rtp::header_bytes(packet).ok_or(SrtpError::Malformed)?;
         let tag = self.rtp.tag_bytes();
         let length = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
         if length < clear {

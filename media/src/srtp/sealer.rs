@@ -2,9 +2,8 @@
 
 use super::cipher::{PacketNumber, Transform};
 use super::window::Window;
-use super::{
-    ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, clear_bytes, identity, rtcp_ssrc,
-};
+use super::{ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
+use crate::rtp;
 
 /// The last index of an RTP packet and of an RTCP packet with one key (RFC 3711 §9.2).
 const LAST_RTP: u64 = (1 << 48) - 1;
@@ -38,7 +37,7 @@ impl Sealer {
     /// before, which is not to be sent; [`SrtpError::Exhausted`] is for another key.
     pub fn seal_rtp(&mut self, packet: &mut Vec<u8>, start: usize) -> Result<(), SrtpError> {
         let bytes = packet.get_mut(start..).ok_or(SrtpError::Malformed)?;
-        let clear = clear_bytes(bytes).ok_or(SrtpError::Malformed)?;
+        let clear = rtp::header_bytes(bytes).ok_or(SrtpError::Malformed)?;
         let (sequence, ssrc) = identity(bytes).ok_or(SrtpError::Malformed)?;
         let index = self.sent.index_of(sequence);
         if index > LAST_RTP {
