@@ -112,11 +112,7 @@ fn one_who_asks_for_ever_longer_intervals_is_given_up() {
 #[test]
 fn of_two_phones_only_the_one_that_asked_gets_it_again() {
     let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let contact = format!("Contact: <sip:alice@{SOFT}>;expires=3600\r\n");
-    rig.register_as(SOFT, ("alice", "alice-secret", "acme.example"), &contact);
-    let mut call = rig.dial_into_queue();
-    let [desk, soft] = [ALICE, SOFT].map(|at| Phone::new(at, rig.expect(at, "INVITE")));
+    let (mut call, desk, soft) = rig.ring_both_of_alice(SOFT);
     rig.send(ALICE, &desk.respond("180 Ringing", None));
     rig.send(SOFT, &too_small(&soft, 4000));
     rig.expect(SOFT, "ACK");

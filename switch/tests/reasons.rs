@@ -193,11 +193,7 @@ fn a_refusal_says_the_same_on_both_sides() {
 #[test]
 fn the_phones_of_one_who_has_answered_on_another_show_no_missed_call() {
     let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let contact = format!("Contact: <sip:alice@{SOFT}>;expires=3600\r\n");
-    rig.register_as(SOFT, ("alice", "alice-secret", "acme.example"), &contact);
-    let mut call = rig.dial_into_queue();
-    let [desk, soft] = [ALICE, SOFT].map(|at| Phone::new(at, rig.expect(at, "INVITE")));
+    let (mut call, desk, soft) = rig.ring_both_of_alice(SOFT);
     for phone in [&desk, &soft] {
         rig.send(phone.at, &phone.respond("180 Ringing", None));
     }
@@ -216,11 +212,7 @@ fn the_phones_of_one_who_has_answered_on_another_show_no_missed_call() {
 #[test]
 fn the_phones_of_one_who_has_declined_on_another_are_told_so() {
     let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let contact = format!("Contact: <sip:alice@{SOFT}>;expires=3600\r\n");
-    rig.register_as(SOFT, ("alice", "alice-secret", "acme.example"), &contact);
-    let mut call = rig.dial_into_queue();
-    let [desk, soft] = [ALICE, SOFT].map(|at| Phone::new(at, rig.expect(at, "INVITE")));
+    let (mut call, desk, soft) = rig.ring_both_of_alice(SOFT);
     rig.send(SOFT, &soft.respond("180 Ringing", None));
     rig.send(ALICE, &desk.respond("603 Decline", None));
     rig.expect(ALICE, "ACK");

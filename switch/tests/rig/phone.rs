@@ -277,6 +277,16 @@ impl Rig {
         call
     }
 
+    /// The caller waits, and Alice has two phones, which get an INVITE each.
+    pub fn ring_both_of_alice(&mut self, second: SocketAddr) -> (Call, Phone, Phone) {
+        self.register(ALICE, "alice");
+        let contact = format!("Contact: <sip:alice@{second}>;expires=3600\r\n");
+        self.register_as(second, ("alice", "alice-secret", "acme.example"), &contact);
+        let call = self.dial_into_queue();
+        let [first, second] = [ALICE, second].map(|at| Phone::new(at, self.expect(at, "INVITE")));
+        (call, first, second)
+    }
+
     /// The caller waits and Alice's phone rings.
     pub fn ring_alice(&mut self) -> (Call, Phone) {
         let call = self.dial_into_queue();
