@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::srtp::SrtpKeys;
-use crate::{Channel, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId};
+use crate::{
+    Channel, Member, MixId, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId,
+};
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
 #[derive(Clone, Debug)]
@@ -59,6 +61,30 @@ pub enum Command {
         a: StreamId,
         /// The other.
         b: StreamId,
+    },
+    /// Joins streams of this plane in a mix, which begins with this if it is new: exactly these
+    /// are its members from now on, in these roles, all at the same instant. They leave whatever
+    /// bridge or mix they were in; a stream that it lists no more is alone. Without members it ends.
+    Mix {
+        /// The mix.
+        mix: MixId,
+        /// Its members, at most [`crate::MAX_MEMBERS`]: with more nothing changes, and
+        /// [`Event::MixRefused`] says so. Of a stream that comes twice the first counts.
+        members: Vec<Member>,
+    },
+    /// Ends a mix: each of its streams is alone.
+    Unmix {
+        /// The mix.
+        mix: MixId,
+    },
+    /// What the far end of one stream says goes to the far end of another as well, whatever
+    /// bridge or mix the first is in. It takes the place of an earlier copy of the first, and of
+    /// what the second heard. The far end of `to` is heard by nobody.
+    Copy {
+        /// Who is copied.
+        from: StreamId,
+        /// To whom; to nobody any more with `None`.
+        to: Option<StreamId>,
     },
     /// Copies what the stream's far end says (and never what is played to it) to a recording.
     Tap {
@@ -123,6 +149,21 @@ pub enum Event {
     RtpTimeout {
         /// The stream.
         stream: StreamId,
+    },
+    /// A member of a mix begins or ceases to talk: at once when it begins, after a pause of 400 ms
+    /// when it ceases. Two plain parties have a bridge for a mix, which does not listen.
+    Talking {
+        /// The stream.
+        stream: StreamId,
+        /// Whether it talks now.
+        talking: bool,
+    },
+    /// A mix was ordered with more than [`crate::MAX_MEMBERS`] members: nothing has changed.
+    MixRefused {
+        /// The first of the members.
+        stream: StreamId,
+        /// The mix.
+        mix: MixId,
     },
     /// The stream is closed.
     Closed {

@@ -4,6 +4,7 @@
 //! allocate nothing, lock nothing and log nothing. Orders (`order.rs`) may allocate.
 
 mod deadlines;
+mod joining;
 mod order;
 mod packet;
 mod play;
@@ -114,6 +115,9 @@ impl Plane {
             Command::StopPlaying { stream } => self.stop_playing(stream),
             Command::Bridge { a, b } => self.bridge(a, b),
             Command::Unbridge { a, b } => self.unbridge(a, b),
+            Command::Mix { mix, members } => self.mix(now, mix, members),
+            Command::Unmix { mix } => self.unmix(now, mix),
+            Command::Copy { from, to } => self.copy(now, from, to),
             Command::Tap { stream, tap, channel } => self.tap(now, stream, tap, channel),
             Command::Untap { stream } => self.untap(now, stream),
             Command::Close { stream } => self.close(now, stream),

@@ -73,7 +73,17 @@ impl Studio {
 
     /// Does as it is told.
     pub(super) fn obey(&mut self, now: Instant, worker: WorkerId, command: &Command) {
-        let stream = stream_of(command);
+        let stream = match command {
+            Command::Mix { members, .. } => {
+                for member in members {
+                    self.enter_mix(worker, member.stream);
+                }
+                return;
+            }
+            // It ends for streams of which other orders tell.
+            Command::Unmix { .. } => return,
+            _ => stream_of(command),
+        };
         if let Command::Open { port, .. } = command {
             return self.open(now, worker, stream, *port);
         }
@@ -89,7 +99,12 @@ impl Studio {
             Some(_) => {}
         }
         match command {
-            Command::Open { .. } => {}
+            Command::Open { .. } | Command::Mix { .. } | Command::Unmix { .. } => {}
+            Command::Copy { to, .. } => {
+                if to.is_some_and(|to| !self.is_here(worker, to)) {
+                    self.complain(format!("{stream:?} is copied to {to:?}, which is not there"));
+                }
+            }
             Command::SetRemote { remote, .. } => self.change(stream, |one| {
                 one.remote = Some(*remote);
                 one.heard = now;
@@ -153,14 +168,27 @@ impl Studio {
     }
 
     fn join(&mut self, worker: WorkerId, a: StreamId, b: StreamId) {
-        let is_here = self.streams.get(&b).is_some_and(|one| one.worker == worker);
-        if a == b || !is_here {
+        if a == b || !self.is_here(worker, b) {
             return self.complain(format!("{a:?} is joined with {b:?}, which is not there"));
         }
         self.part(a);
         self.part(b);
         self.change(a, |one| one.joined = Some(b));
         self.change(b, |one| one.joined = Some(a));
+    }
+
+    /// Its bridge ends. (It may be gone already: the plane passes such a member over.)
+    fn enter_mix(&mut self, worker: WorkerId, stream: StreamId) {
+        if stream.0 > self.ever {
+            self.complain(format!("{stream:?} is mixed and never was"));
+        } else if self.streams.contains_key(&stream) && !self.is_here(worker, stream) {
+            self.complain(format!("{stream:?} is mixed and is not worker {worker:?}'s"));
+        }
+        self.part(stream);
+    }
+
+    fn is_here(&self, worker: WorkerId, stream: StreamId) -> bool {
+        self.streams.get(&stream).is_some_and(|one| one.worker == worker)
     }
 
     fn part(&mut self, stream: StreamId) {
@@ -244,7 +272,9 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::Untap { stream }
         | Command::Close { stream }
         | Command::Bridge { a: stream, .. }
-        | Command::Unbridge { a: stream, .. } => *stream,
+        | Command::Unbridge { a: stream, .. }
+        | Command::Copy { from: stream, .. } => *stream,
+        Command::Mix { mix, .. } | Command::Unmix { mix } => StreamId(mix.0),
     }
 }
 

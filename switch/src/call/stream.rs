@@ -96,7 +96,7 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
-            Event::Latched { .. } => {}
+            Event::Latched { .. } | Event::Talking { .. } | Event::MixRefused { .. } => {}
         }
     }
 
