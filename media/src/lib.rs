@@ -20,12 +20,14 @@ mod remote;
 mod resample;
 pub mod rtcp;
 pub mod rtp;
+pub mod say;
 pub mod sdp;
 mod secure;
 pub mod softphone;
 pub mod srtp;
 mod stats;
 pub mod tap;
+mod tones;
 pub mod wav;
 
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
@@ -39,6 +41,7 @@ pub use prompt::{Prompt, PromptError};
 pub use remote::{Direction, RemoteMedia};
 pub use stats::StreamStats;
 pub use tap::{Channel, TapId, TapReceiver, TapSender};
+pub use tones::Tone;
 
 /// Samples a second of everything here: narrow-band telephony.
 pub const CLOCK_RATE: u32 = 8000;
