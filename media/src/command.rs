@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base::Duration;
+
 use crate::srtp::SrtpKeys;
 use crate::{
-    Channel, Member, MixId, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId,
+    Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, PlayId, Port, Prompt,
+    RemoteMedia, Slot, StreamId, StreamStats, TapId,
 };
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
@@ -100,6 +103,34 @@ pub enum Command {
         /// The stream.
         stream: StreamId,
     },
+    /// How the far end and we tell each other of keys; without it, by events, or by tones if those
+    /// were not negotiated, and nobody listens for tones.
+    DigitWays {
+        /// The stream.
+        stream: StreamId,
+        /// How.
+        ways: DigitWays,
+    },
+    /// Presses keys towards the far end, one after the other, in place of speech. At most 64 wait;
+    /// what is beyond that is left out.
+    SendDigits {
+        /// The stream.
+        stream: StreamId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; `,` is a pause of a second. Others are left out.
+        digits: Arc<str>,
+        /// How long each is held: 40 ms to 5 s.
+        each: Duration,
+        /// The pause after each: 40 ms to 5 s.
+        gap: Duration,
+    },
+    /// What the far end says or presses is kept from everybody from now on: peer, mix, copies,
+    /// recording. Its keys are told by [`Event::Digit`] alone.
+    Mask {
+        /// The stream.
+        stream: StreamId,
+        /// What is kept.
+        masking: Masking,
+    },
     /// Closes the port pair. Answered by [`Event::Closed`].
     Close {
         /// The stream.
@@ -164,6 +195,24 @@ pub enum Event {
         stream: StreamId,
         /// The mix.
         mix: MixId,
+    },
+    /// The far end presses a key; [`Event::Digit`] follows when it is let go.
+    KeyDown {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The far end has pressed a key: once, whatever was lost or doubled on the way.
+    Digit {
+        /// The stream.
+        stream: StreamId,
+        /// Which.
+        digit: Digit,
+        /// For how long.
+        duration: Duration,
+        /// How it was told.
+        by: DigitSource,
+        /// Whether it was kept from everybody else ([`Command::Mask`]).
+        masked: bool,
     },
     /// The stream is closed.
     Closed {

@@ -26,6 +26,8 @@ pub(crate) struct Egress {
     length: u32,
     feed: Feed,
     event: Option<EventTime>,
+    /// The timestamp of the event that we press ourselves.
+    own_event: u32,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
 }
@@ -80,6 +82,7 @@ impl Egress {
             length: 0,
             feed: Feed::Changed,
             event: None,
+            own_event: 0,
             packets: 0,
             bytes: 0,
         }
@@ -137,6 +140,26 @@ impl Egress {
         let sequence = self.next_sequence();
         let payload_type = incoming.payload_type;
         Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// The header of an event of our own (RFC 4733); all packets of one have one timestamp. Relayed
+    /// packets that are older than the last one are too late from here on.
+    pub(crate) fn stamp_own_event(
+        &mut self,
+        now: Instant,
+        begins: bool,
+        payload_type: u8,
+    ) -> Header {
+        if begins {
+            self.own_event = self.resumed(now);
+        }
+        if let Feed::Relay(relay) = &mut self.feed {
+            relay.first = self.sequence.wrapping_sub(relay.sequence_offset);
+            relay.sequence_offset = relay.sequence_offset.wrapping_add(1);
+            relay.packets = 0;
+        }
+        let (sequence, timestamp) = (self.next_sequence(), self.own_event);
+        Header { payload_type, marker: begins, sequence, timestamp, ssrc: self.ssrc }
     }
 
     /// An incoming packet is not passed on, and shall not look lost.

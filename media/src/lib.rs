@@ -7,6 +7,7 @@
 mod batch;
 mod codec;
 mod command;
+mod dtmf;
 mod egress;
 pub mod g711;
 mod latch;
@@ -33,6 +34,7 @@ pub mod wav;
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
 pub use codec::Codec;
 pub use command::{Command, Event, PlaneOutput};
+pub use dtmf::{Digit, DigitOut, DigitSource, DigitWays, Masking};
 pub use g711::G711;
 pub use mix::{MAX_MEMBERS, Member, MixId, Role};
 pub use plane::{Plane, Timer};

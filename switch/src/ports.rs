@@ -161,6 +161,8 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::RtpTimeout { stream }
         | Event::Talking { stream, .. }
         | Event::MixRefused { stream, .. }
+        | Event::KeyDown { stream }
+        | Event::Digit { stream, .. }
         | Event::Closed { stream, .. } => *stream,
     }
 }

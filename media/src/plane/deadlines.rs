@@ -1,4 +1,4 @@
-//! The rarer deadlines of all streams: reports and silences, in a heap.
+//! The rarer deadlines of all streams: reports, silences and keys, in a heap.
 //!
 //! An entry of a stream that is gone stays until it is due; its generation gives it away.
 
@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Report,
     /// When to look whether anything came from the far end.
     Silence,
+    /// When to go on with a key that is pressed, or to give up waiting for its end.
+    Keys,
 }
 
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 
 mod deadlines;
 mod joining;
+mod keys;
 mod order;
 mod packet;
 mod play;
@@ -28,13 +29,15 @@ use ticks::Ticks;
 const ROOM: usize = 4;
 /// How soon a Begin or End that found the tap's ring full is tried again.
 const TAP_RETRY: Duration = Duration::from_millis(10);
+/// While this many events wait to be fetched, strangers and keys are not told of.
+const MAX_WAITING: usize = 4096;
 
 /// Whose deadline [`Plane::poll_timeout`] names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timer {
     /// When to send the next packet of something that plays.
     Tick,
-    /// When to send an RTCP report or to look for a silence.
+    /// When to send an RTCP report, to look for a silence, or to go on with a key.
     Report,
     /// When to offer the recorder again what its full ring did not take.
     Tap,
@@ -120,6 +123,11 @@ impl Plane {
             Command::Copy { from, to } => self.copy(now, from, to),
             Command::Tap { stream, tap, channel } => self.tap(now, stream, tap, channel),
             Command::Untap { stream } => self.untap(now, stream),
+            Command::DigitWays { stream, ways } => self.set_digit_ways(stream, ways),
+            Command::SendDigits { stream, digits, each, gap } => {
+                self.send_digits(now, stream, &digits, (each, gap));
+            }
+            Command::Mask { stream, masking } => self.mask(stream, masking),
             Command::Close { stream } => self.close(now, stream),
         }
     }
@@ -173,6 +181,7 @@ impl Plane {
             match kind {
                 deadlines::Kind::Report => self.send_report(now, slot, out),
                 deadlines::Kind::Silence => self.look_for_silence(now, slot),
+                deadlines::Kind::Keys => self.handle_keys(now, slot, out),
             }
         }
     }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use base::{Duration, Instant};
 
-use super::Plane;
 use super::stream::{Payload, Stream};
+use super::{MAX_WAITING, Plane};
 use crate::egress::Incoming;
 use crate::latch::{Proof, Verdict};
 use crate::reception::Arrival;
@@ -13,8 +13,6 @@ use crate::rtp::{self, Header, Parsed};
 use crate::tap::{FRAME_BYTES, Frame, FrameKind};
 use crate::{Batch, Codec, Event, Port, Slot, secure};
 
-/// While this many events wait to be fetched, strangers are counted and not told of.
-const MAX_WAITING: usize = 4096;
 /// At most one event about strangers a stream in this time.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,11 +61,9 @@ impl Plane {
         slot: Slot,
         parsed: &Parsed,
         kind: Payload,
-        payload: &[u8],
+        payload: &mut [u8],
     ) -> Option<Slot> {
-        // Not by `stream_mut`, which would borrow the taps as well.
-        let place = self.streams.get_mut(slot.index as usize)?;
-        let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
+        let stream = self.stream_mut(slot)?;
         stream.heard_at = now;
         stream.packets_received += 1;
         stream.bytes_received += payload.len() as u64;
@@ -76,6 +72,10 @@ impl Plane {
         if arrival == Arrival::Suspect {
             return None;
         }
+        let passes = self.screen(now, slot, &parsed.header, kind, payload);
+        // Not by `stream_mut`, which would borrow the taps as well.
+        let place = self.streams.get_mut(slot.index as usize)?;
+        let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
         if let (Some(_), Payload::Audio(codec)) = (&stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
@@ -85,7 +85,10 @@ impl Plane {
         {
             other.egress.change_feed();
         }
-        Some(peer)
+        if !passes && let Some(other) = self.stream_mut(peer) {
+            other.egress.skip_relay(slot, &parsed.header);
+        }
+        passes.then_some(peer)
     }
 
     /// Sends a packet on towards the peer's far end.
@@ -100,7 +103,7 @@ impl Plane {
     ) {
         let Some(peer) = self.stream_mut(to) else { return };
         let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
-        let playing = peer.playing.is_some();
+        let playing = peer.playing.is_some() || peer.keys.is_pressing();
         let (payload_type, audio) = match kind {
             Payload::Audio(codec) if !playing => {
                 codec.law().transcode(remote.codec.law(), payload);

@@ -135,6 +135,9 @@ impl Plane {
             stream.egress.change_feed();
             return Some(Ticked::Goes);
         };
+        if stream.keys.is_pressing() {
+            return Some(Ticked::Goes);
+        }
         let after =
             if playing.looped { After::Again } else { After::Fill(remote.codec.law().silence()) };
         let header = stream.egress.stamp_prompt(due, SAMPLES as u32, remote.payload_type);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
 
+use super::keys::Keys;
 use super::ticks::Place;
 use crate::egress::Egress;
 use crate::latch::Latch;
@@ -33,6 +34,7 @@ pub(super) struct Stream {
     pub(super) packets_received: u64,
     pub(super) bytes_received: u64,
     pub(super) heard_at: Instant,
+    pub(super) keys: Box<Keys>,
     pub(super) rare: Box<Rare>,
 }
 
@@ -104,6 +106,7 @@ impl Stream {
             packets_received: 0,
             bytes_received: 0,
             heard_at: now,
+            keys: Box::default(),
             rare: Box::new(Rare {
                 cname,
                 next_tick: Instant::ZERO,

@@ -178,7 +178,7 @@ mod tests {
         for country in countries::known().chain(["XX"]) {
             for tone in Tone::ALL {
                 let pcm = pcm(tone, Some(country));
-                assert!(!pcm.is_empty() && pcm.len() % 8 == 0, "{country} {tone:?}");
+                assert!(!pcm.is_empty() && pcm.len().is_multiple_of(8), "{country} {tone:?}");
                 let (first, last) = (pcm[0], pcm[pcm.len() - 1]);
                 assert!(first.abs() < 400 && last.abs() < 400, "{country} {tone:?}");
             }

@@ -131,6 +131,7 @@ impl Studio {
                 self.change(stream, |one| one.tap = Some(*tap));
             }
             Command::Untap { .. } => self.change(stream, |one| one.tap = None),
+            Command::DigitWays { .. } | Command::SendDigits { .. } | Command::Mask { .. } => {}
             Command::Close { .. } => self.close(now, worker, stream),
         }
     }
@@ -270,6 +271,9 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::StopPlaying { stream }
         | Command::Tap { stream, .. }
         | Command::Untap { stream }
+        | Command::DigitWays { stream, .. }
+        | Command::SendDigits { stream, .. }
+        | Command::Mask { stream, .. }
         | Command::Close { stream }
         | Command::Bridge { a: stream, .. }
         | Command::Unbridge { a: stream, .. }

@@ -96,7 +96,11 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
-            Event::Latched { .. } | Event::Talking { .. } | Event::MixRefused { .. } => {}
+            Event::Latched { .. }
+            | Event::Talking { .. }
+            | Event::MixRefused { .. }
+            | Event::KeyDown { .. }
+            | Event::Digit { .. } => {}
         }
     }
 
