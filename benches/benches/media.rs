@@ -10,8 +10,8 @@ use media::rtp::Header;
 use media::srtp::{MASTER_BYTES, MasterKey, Opener, Profile, Sealer};
 use media::tap::{self, Channel, TapId};
 use media::{
-    Batch, Codec, Command, Direction, Plane, PlaneOutput, PlayId, Port, Prompt, RemoteMedia, Slot,
-    StreamId, TapReceiver, WorkerId,
+    Batch, Codec, Command, Direction, OpusSettings, Plane, PlaneOutput, PlayId, Port, Prompt,
+    RemoteMedia, Slot, StreamId, TapReceiver, WorkerId,
 };
 
 struct Bench {
@@ -48,9 +48,13 @@ impl Bench {
                 rtp: far(id),
                 rtcp: far(id),
                 codec,
-                payload_type: codec.static_payload_type(),
+                payload_type: codec.offered_payload_type(),
+                opus: OpusSettings::default(),
                 telephone_event: Some(101),
+                events_rate: 8000,
+                comfort_noise: None,
                 ptime: Duration::from_millis(20),
+                maxptime: None,
                 direction: Direction::SendRecv,
             };
             plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });

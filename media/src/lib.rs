@@ -5,16 +5,18 @@
 //! knows SIP or tenants, reads a clock or touches a socket, and nothing allocates per packet.
 
 mod batch;
-mod codec;
+pub mod codec;
 mod command;
 mod dtmf;
 mod egress;
 pub mod g711;
 mod latch;
 mod mix;
+pub mod pcm;
 mod plane;
 mod port_pool;
 mod prompt;
+mod prompt_rate;
 pub mod quality;
 mod reception;
 mod remote;
@@ -32,15 +34,17 @@ mod tones;
 pub mod wav;
 
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
-pub use codec::Codec;
+pub use codec::{Codec, Decoder, Encoder, OpusSettings};
 pub use command::{Command, Event, PlaneOutput};
 pub use dtmf::{Digit, DigitOut, DigitSource, DigitWays, Masking};
 pub use g711::G711;
 pub use mix::{MAX_MEMBERS, Member, MixId, Role};
+pub use pcm::Rate;
 pub use plane::{Plane, Timer};
 pub use port_pool::PortPool;
 pub use prompt::{Prompt, PromptError};
 pub use remote::{Direction, RemoteMedia};
+pub use resample::Resampler;
 pub use stats::StreamStats;
 pub use tap::{Channel, TapId, TapReceiver, TapSender};
 pub use tones::Tone;

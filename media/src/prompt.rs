@@ -2,7 +2,7 @@
 
 use base::Duration;
 
-use crate::{CLOCK_RATE, Codec, resample};
+use crate::{CLOCK_RATE, Codec, G711, prompt_rate};
 
 /// The longest prompt, in samples of the file: an hour at 8 kHz, ten minutes at 48 kHz.
 const MAX_FRAMES: u32 = 3600 * CLOCK_RATE;
@@ -51,7 +51,7 @@ impl Prompt {
             return Err(PromptError::TooLong);
         }
         let mono = read_mono(reader, spec)?;
-        let pcm = resample::to_8_khz(&mono, spec.sample_rate);
+        let pcm = prompt_rate::to_8_khz(&mono, spec.sample_rate);
         if pcm.is_empty() {
             return Err(PromptError::Empty);
         }
@@ -61,8 +61,8 @@ impl Prompt {
     /// From 16-bit samples at 8 kHz.
     #[must_use]
     pub fn from_pcm(pcm: &[i16]) -> Self {
-        let encode = |codec: Codec| pcm.iter().map(|sample| codec.law().encode(*sample)).collect();
-        Self { pcmu: encode(Codec::Pcmu), pcma: encode(Codec::Pcma) }
+        let encode = |law: G711| pcm.iter().map(|sample| law.encode(*sample)).collect();
+        Self { pcmu: encode(G711::Pcmu), pcma: encode(G711::Pcma) }
     }
 
     /// How long it plays once.
@@ -71,12 +71,13 @@ impl Prompt {
         Duration::from_micros(u64::try_from(self.pcmu.len()).unwrap_or(u64::MAX) * 125)
     }
 
-    /// Its codes, one a sample.
+    /// Its codes, one a sample; none of a codec that is not G.711.
     #[must_use]
     pub fn encoded(&self, codec: Codec) -> &[u8] {
         match codec {
             Codec::Pcmu => &self.pcmu,
             Codec::Pcma => &self.pcma,
+            Codec::G722 | Codec::Opus => &[],
         }
     }
 }

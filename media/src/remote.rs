@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use base::Duration;
 
-use crate::Codec;
+use crate::{Codec, OpusSettings};
 
 /// A direction attribute (RFC 8866 §6.7), from the view of whoever wrote it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -81,10 +81,18 @@ pub struct RemoteMedia {
     pub codec: Codec,
     /// The codec's payload type towards the far end.
     pub payload_type: u8,
+    /// What it lets us send of Opus; of no meaning with other codecs.
+    pub opus: OpusSettings,
     /// The payload type of RFC 4733 events towards the far end, if both can do them.
     pub telephone_event: Option<u8>,
+    /// Ticks a second of those events' timestamps: 8000, or 48000 beside Opus.
+    pub events_rate: u32,
+    /// The payload type of comfort noise (RFC 3389) towards the far end, if both can do it.
+    pub comfort_noise: Option<u8>,
     /// How much audio it wants in a packet.
     pub ptime: Duration,
+    /// How much it takes in a packet at the most, if it said so.
+    pub maxptime: Option<Duration>,
     /// What it says of itself: `SendOnly` means that it holds us, and we do not send.
     pub direction: Direction,
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng, UnixTime};
 use media::{
-    Batch, Codec, Command, Direction, Plane, Port, RemoteMedia, Slot, StreamId, WorkerId, rtcp,
-    rtp, sdp, tap,
+    Batch, Codec, Command, Direction, OpusSettings, Plane, Port, RemoteMedia, Slot, StreamId,
+    WorkerId, rtcp, rtp, sdp, tap,
 };
 use proptest::prelude::*;
 
@@ -26,8 +26,12 @@ fn plane() -> (Plane, SocketAddr) {
             rtcp: source,
             codec: Codec::Pcmu,
             payload_type: 0,
+            opus: OpusSettings::default(),
             telephone_event: Some(101),
+            events_rate: 8000,
+            comfort_noise: None,
             ptime: Duration::from_millis(20),
+            maxptime: None,
             direction: Direction::SendRecv,
         };
         plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });

@@ -38,7 +38,8 @@ fn spec(rate: u32) -> hound::WavSpec {
 }
 
 fn decoded(prompt: &Prompt, codec: Codec) -> Vec<f64> {
-    prompt.encoded(codec).iter().map(|c| f64::from(codec.law().decode(*c)) / 32_768.0).collect()
+    let law = codec.law().unwrap();
+    prompt.encoded(codec).iter().map(|c| f64::from(law.decode(*c)) / 32_768.0).collect()
 }
 
 /// Amplitude of one frequency, by a Hann-windowed sum over the middle of the signal.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use media::rtp::Header;
 use media::tap::{Channel, FrameKind, TapId};
-use media::{Codec, Command, Event, PlaneOutput, Port};
+use media::{Codec, Command, Event, G711, PlaneOutput, Port};
 use rig::{A, B, Rig, audio, far, ramp};
 
 fn stranger() -> SocketAddr {
@@ -64,11 +64,11 @@ fn a_tone_keeps_its_level_from_u_law_to_a_law() {
     for packet in 0..50_u16 {
         let start = u32::from(packet) * 160;
         let codes: Vec<u8> =
-            (start..start + 160).map(|n| Codec::Pcmu.law().encode(tone(n) as i16)).collect();
+            (start..start + 160).map(|n| G711::Pcmu.encode(tone(n) as i16)).collect();
         let sent = rig.rtp(A, audio(packet, start), &codes);
         assert_eq!(sent[0].header().payload_type, 8);
         for (n, code) in (start..).zip(sent[0].payload()) {
-            let heard = f64::from(Codec::Pcma.law().decode(*code));
+            let heard = f64::from(G711::Pcma.decode(*code));
             before += tone(n).powi(2);
             after += heard.powi(2);
             noise += (heard - tone(n)).powi(2);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base::{Duration, Instant};
 use media::softphone::Softphone;
-use media::{Codec, Command, Direction, Port, RemoteMedia};
+use media::{Codec, Command, Direction, OpusSettings, Port, RemoteMedia};
 use rig::{A, B, Rig, far};
 
 /// How a softphone sees the engine: the address does not matter on this wire.
@@ -16,9 +16,13 @@ fn engine(codec: Codec) -> RemoteMedia {
         rtp: "198.51.100.1:20000".parse().unwrap(),
         rtcp: "198.51.100.1:20001".parse().unwrap(),
         codec,
-        payload_type: codec.static_payload_type(),
+        payload_type: codec.offered_payload_type(),
+        opus: OpusSettings::default(),
         telephone_event: Some(101),
+        events_rate: 8000,
+        comfort_noise: None,
         ptime: Duration::from_millis(20),
+        maxptime: None,
         direction: Direction::SendRecv,
     }
 }

@@ -101,9 +101,12 @@ impl Plane {
         match kind {
             Payload::Event => self.hear_event(now, slot, header, payload),
             Payload::Audio(codec) => {
-                if stream.keys.masking == Masking::All {
-                    payload.fill(codec.law().silence());
+                if stream.keys.masking != Masking::All {
+                    return true;
                 }
+                // Silence of other codecs than G.711 is no pattern of bytes: nothing is passed on.
+                let Some(law) = codec.law() else { return false };
+                payload.fill(law.silence());
                 true
             }
             Payload::Unknown => true,
@@ -216,7 +219,7 @@ fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step
         (Step::Tone { digit, sounded, length }, _) => {
             let samples = |length: Duration| (length.as_micros() / 125) as usize;
             let (from, sounds) = (samples(sounded), samples(length));
-            let law = remote.codec.law();
+            let Some(law) = remote.codec.law() else { return };
             let header = stream.egress.stamp_prompt(now, 160, remote.payload_type);
             out.push_with(slot, Port::Rtp, target, |into| {
                 let start = into.len();

@@ -106,8 +106,13 @@ impl Plane {
         let playing = peer.playing.is_some() || peer.keys.is_pressing();
         let (payload_type, audio) = match kind {
             Payload::Audio(codec) if !playing => {
-                codec.law().transcode(remote.codec.law(), payload);
-                (remote.payload_type, Some(payload.len() as u32))
+                if codec != remote.codec {
+                    let (Some(law), Some(other)) = (codec.law(), remote.codec.law()) else {
+                        return peer.egress.skip_relay(from, header);
+                    };
+                    law.transcode(other, payload);
+                }
+                (remote.payload_type, Some(codec.ticks(payload)))
             }
             Payload::Event if remote.telephone_event.is_some() => {
                 (remote.telephone_event.unwrap_or_default(), None)

@@ -7,7 +7,7 @@ use base::{Duration, Instant};
 use super::stream::Playing;
 use super::ticks::TICK;
 use super::{Plane, ROOM};
-use crate::{Batch, Event, PlayId, Port, Prompt, Slot, StreamId, secure};
+use crate::{Batch, Event, G711, PlayId, Port, Prompt, Slot, StreamId, secure};
 
 /// Samples of a packet.
 const SAMPLES: usize = 160;
@@ -138,8 +138,11 @@ impl Plane {
         if stream.keys.is_pressing() {
             return Some(Ticked::Goes);
         }
-        let after =
-            if playing.looped { After::Again } else { After::Fill(remote.codec.law().silence()) };
+        let after = if playing.looped {
+            After::Again
+        } else {
+            After::Fill(remote.codec.law().map_or(0, G711::silence))
+        };
         let header = stream.egress.stamp_prompt(due, SAMPLES as u32, remote.payload_type);
         let secure = stream.secure.as_deref_mut();
         let sent = out.push_with(stream.slot, Port::Rtp, target, |into| {

@@ -16,7 +16,7 @@ pub use offer::offer;
 pub use parse::parse;
 
 use crate::srtp::SrtpKeys;
-use crate::{Codec, Direction, RemoteMedia};
+use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, RemoteMedia};
 
 /// The longest description read, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -197,8 +197,12 @@ impl MediaDescription {
             rtcp: self.rtcp.unwrap_or(above),
             codec,
             payload_type: audio.payload_type,
+            opus: OpusSettings::default(),
             telephone_event: event.map(|known| known.payload_type),
+            events_rate: CLOCK_RATE,
+            comfort_noise: None,
             ptime: self.wanted_ptime(),
+            maxptime: self.maxptime,
             direction: self.meant_direction(),
         })
     }

@@ -19,7 +19,7 @@ pub fn offer(local: &Local, caps: &Capabilities, prefer: Option<Codec>) -> Bytes
     let mut payloads: Vec<Payload> = preferred
         .chain(others)
         .map(|codec| Payload {
-            payload_type: codec.static_payload_type(),
+            payload_type: codec.offered_payload_type(),
             format: Format::Audio(codec),
         })
         .collect();

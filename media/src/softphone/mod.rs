@@ -263,7 +263,8 @@ impl Softphone {
     }
 
     fn send_audio(&mut self) {
-        let law = self.remote.codec.law();
+        // It speaks G.711 only: in other codecs it would be silent, and sends nothing.
+        let Some(law) = self.remote.codec.law() else { return };
         let mut payload = [law.silence(); SAMPLES as usize];
         if let Some(speech) = &mut self.speech {
             for code in &mut payload {

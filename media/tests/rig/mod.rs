@@ -8,8 +8,8 @@ use std::sync::Arc;
 use base::{Duration, Instant, Rng, UnixTime};
 use media::rtp::{self, Header};
 use media::{
-    Batch, Codec, Command, Direction, Event, Plane, PlaneOutput, PlayId, Port, Prompt, RemoteMedia,
-    Slot, StreamId, TapReceiver, WorkerId, tap,
+    Batch, Codec, Command, Direction, Event, OpusSettings, Plane, PlaneOutput, PlayId, Port,
+    Prompt, RemoteMedia, Slot, StreamId, TapReceiver, WorkerId, tap,
 };
 
 pub const A: StreamId = StreamId(1);
@@ -25,9 +25,13 @@ pub fn remote(stream: StreamId, codec: Codec) -> RemoteMedia {
         rtp: far(stream),
         rtcp: SocketAddr::new(far(stream).ip(), 4001),
         codec,
-        payload_type: codec.static_payload_type(),
+        payload_type: codec.offered_payload_type(),
+        opus: OpusSettings::default(),
         telephone_event: Some(101),
+        events_rate: 8000,
+        comfort_noise: None,
         ptime: Duration::from_millis(20),
+        maxptime: None,
         direction: Direction::SendRecv,
     }
 }

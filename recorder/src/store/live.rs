@@ -93,7 +93,7 @@ impl Live {
         if frame.kind != FrameKind::Audio {
             return;
         }
-        let law = frame.codec.law();
+        let Some(law) = frame.codec.law() else { return };
         let mut samples = [0; media::tap::FRAME_BYTES];
         let audio = frame.audio();
         for (sample, code) in samples.iter_mut().zip(audio) {

@@ -4,7 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use media::{Codec, Prompt};
+use media::{Codec, G711, Prompt};
 
 use crate::provision::{Bundle, ProvisionFault};
 
@@ -48,8 +48,7 @@ pub(super) fn greeting() -> Result<Arc<[i16]>, String> {
 /// As a telephone carries it.
 fn speech(wav: &[u8]) -> Result<Arc<[i16]>, String> {
     let prompt = Prompt::from_wav(wav).map_err(|error| error.to_string())?;
-    let law = Codec::Pcmu.law();
-    Ok(prompt.encoded(Codec::Pcmu).iter().map(|code| law.decode(*code)).collect())
+    Ok(prompt.encoded(Codec::Pcmu).iter().map(|code| G711::Pcmu.decode(*code)).collect())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use base::{CallId, Duration, Instant, LegId};
-use media::{Codec, Command, Direction, Event, RemoteMedia, StreamId, WorkerId};
+use media::{Codec, Command, Direction, Event, OpusSettings, RemoteMedia, StreamId, WorkerId};
 
 use super::Call;
 use super::leg::Leg;
@@ -53,9 +53,13 @@ impl Relay {
                 rtp: at(0),
                 rtcp: at(1),
                 codec: self.codec,
-                payload_type: self.codec.static_payload_type(),
+                payload_type: self.codec.offered_payload_type(),
+                opus: OpusSettings::default(),
                 telephone_event: Some(TELEPHONE_EVENT),
+                events_rate: 8000,
+                comfort_noise: None,
                 ptime: PTIME,
+                maxptime: None,
                 direction: Direction::SendRecv,
             };
             node.media(

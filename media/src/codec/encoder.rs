@@ -1,0 +1,146 @@
+//! Samples to payloads, for all codecs alike.
+
+use super::{Codec, OpusSettings, opus};
+use crate::G711;
+use crate::pcm::Rate;
+use crate::resample::Resampler;
+
+/// Samples at our rate that are brought to the codec's at a time: 10 ms at 48 kHz.
+const CHUNK: usize = 480;
+/// Bits a second of speech in Opus, by the rate of what is encoded: from where on listeners stop
+/// to hear a difference. A far end may want less, never gets more.
+const BITRATES: [(Rate, i32); 3] =
+    [(Rate::Narrow, 16_000), (Rate::Wide, 24_000), (Rate::Full, 32_000)];
+/// How hard Opus tries, 0 to 10.
+const COMPLEXITY: i32 = 5;
+
+/// Encodes for one far end. It has a memory of what went before (but for G.711). All it needs is
+/// allocated at its making.
+pub struct Encoder {
+    kind: Kind,
+    /// From the rate of the samples, where the codec cannot encode it by itself.
+    resampler: Option<Resampler>,
+}
+
+enum Kind {
+    G711(G711),
+    /// At the rate of the samples, or at none if there is no memory for it.
+    Opus(Option<Box<OpusEncoder>>),
+    Unknown,
+}
+
+struct OpusEncoder {
+    encoder: ::opus::Encoder,
+    settings: OpusSettings,
+    loss: u8,
+}
+
+impl Encoder {
+    /// An encoder of samples at `rate`. Choose the lowest rate that carries what is to be heard:
+    /// Opus of 8 kHz costs a third of Opus of 48 kHz. The settings are those of the far end.
+    #[must_use]
+    pub fn new(codec: Codec, rate: Rate, settings: OpusSettings) -> Self {
+        let kind = match codec {
+            Codec::Pcmu => Kind::G711(G711::Pcmu),
+            Codec::Pcma => Kind::G711(G711::Pcma),
+            Codec::G722 => Kind::Unknown,
+            Codec::Opus => Kind::Opus(OpusEncoder::new(rate, settings).map(Box::new)),
+        };
+        let native = if codec == Codec::Opus { rate } else { codec.rate() };
+        let resampler = (native != rate).then(|| Resampler::new(rate, native));
+        Self { kind, resampler }
+    }
+
+    /// Appends the payload of `pcm` to `out`, whose capacity should be enough
+    /// ([`opus::MAX_FRAME`] always is, up to 60 ms). Gives its length; 0 when nothing is to be
+    /// sent: in a pause with DTX. Opus takes 2.5, 5, 10, 20, 40 or 60 ms at once and nothing else,
+    /// G.711 and G.722 any whole number of milliseconds.
+    pub fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) -> usize {
+        let before = out.len();
+        match &mut self.kind {
+            Kind::G711(law) => {
+                let law = *law;
+                in_chunks(pcm, self.resampler.as_mut(), |samples| {
+                    out.extend(samples.iter().map(|sample| law.encode(*sample)));
+                });
+            }
+            Kind::Opus(Some(encoder)) => encoder.encode(pcm, out),
+            Kind::Opus(None) | Kind::Unknown => {}
+        }
+        out.len() - before
+    }
+
+    /// How much of what we send is lost, in per cent, as the far end's reports say: from 1 % on
+    /// Opus repeats itself, if the far end makes use of it.
+    pub fn set_loss(&mut self, percent: u8) {
+        if let Kind::Opus(Some(encoder)) = &mut self.kind {
+            encoder.set_loss(percent.min(100));
+        }
+    }
+}
+
+impl OpusEncoder {
+    fn new(rate: Rate, settings: OpusSettings) -> Option<Self> {
+        let channels = ::opus::Channels::Mono;
+        let mut encoder =
+            ::opus::Encoder::new(rate.hz(), channels, ::opus::Application::Voip).ok()?;
+        let usual = BITRATES.into_iter().find(|(of, _)| *of == rate).map_or(24_000, |(_, b)| b);
+        let most = settings.max_bitrate.and_then(|most| i32::try_from(most).ok());
+        let bitrate = most.map_or(usual, |most| usual.min(most));
+        // A setting that libopus refuses is left as it was.
+        let _ = encoder.set_bitrate(::opus::Bitrate::Bits(bitrate));
+        let _ = encoder.set_complexity(COMPLEXITY);
+        let _ = encoder.set_signal(::opus::Signal::Voice);
+        let _ = encoder.set_vbr(!settings.cbr);
+        let _ = encoder.set_dtx(settings.dtx);
+        let _ = encoder.set_max_bandwidth(bandwidth(settings.max_playback_rate));
+        Some(Self { encoder, settings, loss: 0 })
+    }
+
+    fn set_loss(&mut self, percent: u8) {
+        if percent != self.loss {
+            self.loss = percent;
+            let _ = self.encoder.set_packet_loss_perc(i32::from(percent));
+            let _ = self.encoder.set_inband_fec(self.settings.fec && percent > 0);
+        }
+    }
+
+    fn encode(&mut self, pcm: &[i16], out: &mut Vec<u8>) {
+        let before = out.len();
+        out.resize(before + opus::MAX_FRAME, 0);
+        let into = out.get_mut(before..).unwrap_or_default();
+        let length = self.encoder.encode(pcm, into).unwrap_or(0);
+        // One or two bytes say "nothing changes", and need not be sent (libopus, opus_encode).
+        let is_pause = self.settings.dtx && length <= 2;
+        out.truncate(before + if is_pause { 0 } else { length });
+    }
+}
+
+/// What is worth sending to who plays at so many Hz (RFC 7587 §6.1).
+fn bandwidth(playback_rate: u32) -> ::opus::Bandwidth {
+    match playback_rate {
+        ..12_000 => ::opus::Bandwidth::Narrowband,
+        12_000..16_000 => ::opus::Bandwidth::Mediumband,
+        16_000..24_000 => ::opus::Bandwidth::Wideband,
+        24_000..48_000 => ::opus::Bandwidth::Superwideband,
+        48_000.. => ::opus::Bandwidth::Fullband,
+    }
+}
+
+/// Brings samples to the codec's rate, a piece at a time.
+fn in_chunks(pcm: &[i16], resampler: Option<&mut Resampler>, mut take: impl FnMut(&[i16])) {
+    let Some(resampler) = resampler else { return take(pcm) };
+    // Up by 6 at the most.
+    let mut scratch = [0; CHUNK];
+    let per_piece = if resampler.output_for(6) > 6 { CHUNK / 6 } else { CHUNK };
+    for piece in pcm.chunks(per_piece) {
+        let made = resampler.process(piece, &mut scratch);
+        take(scratch.get(..made).unwrap_or_default());
+    }
+}
+
+impl std::fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Encoder")
+    }
+}
