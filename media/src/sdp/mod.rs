@@ -2,6 +2,7 @@
 
 mod answer;
 mod crypto;
+mod lines;
 mod offer;
 mod parse;
 

@@ -1,9 +1,10 @@
-//! Reading a description: limits first, then `sdp-types`, then our typed values.
+//! Reading a description: limits first, then its lines, then our typed values.
 
 use std::net::{IpAddr, SocketAddr};
 
 use base::Duration;
 
+use super::lines::{Attribute, Media, Written};
 use super::{
     Description, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA, MediaDescription, Payload, SdpError,
     crypto,
@@ -24,34 +25,34 @@ pub fn parse(body: &[u8]) -> Result<Description, SdpError> {
     if body.iter().filter(|byte| **byte == b'\n').count() > MAX_LINES {
         return Err(SdpError::TooLarge("512 lines"));
     }
-    let parsed = sdp_types::Session::parse(body).map_err(|e| SdpError::Malformed(e.to_string()))?;
+    let parsed = Written::read(body)?;
     if parsed.medias.len() > MAX_MEDIA {
         return Err(SdpError::TooLarge("16 media sections"));
     }
-    let address = parsed.connection.as_ref().and_then(connection_address);
+    let address = parsed.connection.and_then(connection_address);
     let direction = direction_of(&parsed.attributes);
     Ok(Description {
-        origin_id: parsed.origin.sess_id.clone(),
-        version: parsed.origin.sess_version,
+        origin_id: parsed.origin.map_or("0", |origin| origin.sess_id).to_owned(),
+        version: parsed.origin.map_or(0, |origin| origin.sess_version),
         media: parsed.medias.iter().map(|media| section(media, address, direction)).collect(),
     })
 }
 
 fn section(
-    media: &sdp_types::Media,
+    media: &Media<'_>,
     outer_address: Option<IpAddr>,
     outer_direction: Option<Direction>,
 ) -> MediaDescription {
-    let address = media.connections.first().map_or(outer_address, connection_address);
+    let address = media.connection.map_or(outer_address, connection_address);
     let milliseconds = |name: &str| {
         let value: u64 = attribute(&media.attributes, name)?.trim().parse().ok()?;
         (1..=1000).contains(&value).then(|| Duration::from_millis(value))
     };
     MediaDescription {
-        kind: media.media.clone(),
+        kind: media.media.to_owned(),
         port: media.port,
-        proto: media.proto.clone(),
-        formats: media.fmt.clone(),
+        proto: media.proto.to_owned(),
+        formats: media.fmt.to_owned(),
         address,
         rtcp: attribute(&media.attributes, "rtcp").and_then(|value| rtcp(value, address)),
         payloads: payloads(media),
@@ -63,8 +64,8 @@ fn section(
 }
 
 /// A unicast address in figures: names are not resolved, multicast is not served.
-fn connection_address(connection: &sdp_types::Connection) -> Option<IpAddr> {
-    let text = connection.connection_address.split('/').next()?;
+fn connection_address(connection: &str) -> Option<IpAddr> {
+    let text = connection.split('/').next()?;
     let address: IpAddr = text.trim().parse().ok()?;
     (!address.is_multicast()).then_some(address)
 }
@@ -79,7 +80,7 @@ fn rtcp(value: &str, address: Option<IpAddr>) -> Option<SocketAddr> {
     }
 }
 
-fn payloads(media: &sdp_types::Media) -> Vec<Payload> {
+fn payloads(media: &Media<'_>) -> Vec<Payload> {
     let mut known: Vec<Payload> = Vec::new();
     for word in media.fmt.split_ascii_whitespace().take(MAX_FORMATS) {
         let Some(payload_type) = word.parse::<u8>().ok().filter(|number| *number < 128) else {
@@ -97,9 +98,9 @@ fn payloads(media: &sdp_types::Media) -> Vec<Payload> {
 }
 
 /// The encoding part of the payload type's `a=rtpmap`.
-fn rtpmap(media: &sdp_types::Media, payload_type: u8) -> Option<&str> {
+fn rtpmap<'a>(media: &Media<'a>, payload_type: u8) -> Option<&'a str> {
     media.attributes.iter().filter(|a| a.attribute == "rtpmap").find_map(|attribute| {
-        let (number, encoding) = attribute.value.as_deref()?.split_once(' ')?;
+        let (number, encoding) = attribute.value?.split_once(' ')?;
         (number.parse() == Ok(payload_type)).then_some(encoding.trim())
     })
 }
@@ -120,14 +121,14 @@ fn format_of(encoding: &str) -> Option<Format> {
 }
 
 /// The values of all attributes of a name.
-fn values<'a>(attributes: &'a [sdp_types::Attribute], name: &str) -> impl Iterator<Item = &'a str> {
-    attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value.as_deref())
+fn values<'a>(attributes: &[Attribute<'a>], name: &str) -> impl Iterator<Item = &'a str> {
+    attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value)
 }
 
-fn attribute<'a>(attributes: &'a [sdp_types::Attribute], name: &str) -> Option<&'a str> {
-    attributes.iter().find(|a| a.attribute == name)?.value.as_deref()
+fn attribute<'a>(attributes: &[Attribute<'a>], name: &str) -> Option<&'a str> {
+    attributes.iter().find(|a| a.attribute == name)?.value
 }
 
-fn direction_of(attributes: &[sdp_types::Attribute]) -> Option<Direction> {
-    attributes.iter().find_map(|attribute| Direction::from_name(&attribute.attribute))
+fn direction_of(attributes: &[Attribute<'_>]) -> Option<Direction> {
+    attributes.iter().find_map(|attribute| Direction::from_name(attribute.attribute))
 }
