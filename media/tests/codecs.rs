@@ -120,7 +120,7 @@ const RATES: [Rate; 3] = [Rate::Narrow, Rate::Wide, Rate::Full];
 
 #[test]
 fn every_codec_carries_a_tone_from_every_rate_to_every_rate() {
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+    for codec in Codec::ALL {
         for from in RATES {
             for to in RATES {
                 let (heard, _) =

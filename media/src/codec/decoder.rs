@@ -1,6 +1,6 @@
 //! Payloads to samples, for all codecs alike.
 
-use super::{Codec, opus};
+use super::{Codec, g722, opus};
 use crate::G711;
 use crate::pcm::Rate;
 use crate::resample::Resampler;
@@ -20,7 +20,7 @@ enum Kind {
     G711(G711),
     /// At the wanted rate, or at none if there is no memory for it.
     Opus(Option<::opus::Decoder>),
-    Unknown,
+    G722(Box<g722::Decoder>),
 }
 
 impl Decoder {
@@ -30,7 +30,7 @@ impl Decoder {
         let kind = match codec {
             Codec::Pcmu => Kind::G711(G711::Pcmu),
             Codec::Pcma => Kind::G711(G711::Pcma),
-            Codec::G722 => Kind::Unknown,
+            Codec::G722 => Kind::G722(Box::new(g722::Decoder::new())),
             // Of one channel: stereo is mixed down inside.
             Codec::Opus => Kind::Opus(::opus::Decoder::new(rate.hz(), ::opus::Channels::Mono).ok()),
         };
@@ -48,6 +48,13 @@ impl Decoder {
                 in_chunks(payload, out, self.resampler.as_mut(), CHUNK, |codes, samples| {
                     for (sample, code) in samples.iter_mut().zip(codes) {
                         *sample = law.decode(*code);
+                    }
+                })
+            }
+            Kind::G722(decoder) => {
+                in_chunks(payload, out, self.resampler.as_mut(), CHUNK / 2, |codes, samples| {
+                    for (pair, code) in samples.chunks_exact_mut(2).zip(codes) {
+                        pair.copy_from_slice(&decoder.decode(*code));
                     }
                 })
             }

@@ -1,6 +1,6 @@
 //! Samples to payloads, for all codecs alike.
 
-use super::{Codec, OpusSettings, opus};
+use super::{Codec, OpusSettings, g722, opus};
 use crate::G711;
 use crate::pcm::Rate;
 use crate::resample::Resampler;
@@ -26,7 +26,7 @@ enum Kind {
     G711(G711),
     /// At the rate of the samples, or at none if there is no memory for it.
     Opus(Option<Box<OpusEncoder>>),
-    Unknown,
+    G722(Box<g722::Encoder>),
 }
 
 struct OpusEncoder {
@@ -43,7 +43,7 @@ impl Encoder {
         let kind = match codec {
             Codec::Pcmu => Kind::G711(G711::Pcmu),
             Codec::Pcma => Kind::G711(G711::Pcma),
-            Codec::G722 => Kind::Unknown,
+            Codec::G722 => Kind::G722(Box::new(g722::Encoder::new())),
             Codec::Opus => Kind::Opus(OpusEncoder::new(rate, settings).map(Box::new)),
         };
         let native = if codec == Codec::Opus { rate } else { codec.rate() };
@@ -64,8 +64,15 @@ impl Encoder {
                     out.extend(samples.iter().map(|sample| law.encode(*sample)));
                 });
             }
+            Kind::G722(encoder) => in_chunks(pcm, self.resampler.as_mut(), |samples| {
+                let pairs = samples.chunks_exact(2);
+                out.extend(pairs.map(|pair| match pair {
+                    [first, second] => encoder.encode([*first, *second]),
+                    _ => 0,
+                }));
+            }),
             Kind::Opus(Some(encoder)) => encoder.encode(pcm, out),
-            Kind::Opus(None) | Kind::Unknown => {}
+            Kind::Opus(None) => {}
         }
         out.len() - before
     }

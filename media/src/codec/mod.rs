@@ -3,6 +3,7 @@
 
 mod decoder;
 mod encoder;
+mod g722;
 pub mod opus;
 
 pub use decoder::Decoder;
