@@ -7,7 +7,9 @@
 mod batch;
 pub mod codec;
 mod command;
+mod conceal;
 mod dtmf;
+pub mod ear;
 mod egress;
 pub mod g711;
 mod latch;

@@ -1,0 +1,230 @@
+//! Reception of one far end: packets in as they come, exactly 20 ms of sound out at every tick.
+//!
+//! Packets wait on a shelf until their time; how long that is follows from how late they were so
+//! far. What is missing is made up from what was heard, and where the wait must become longer or
+//! shorter, pitch periods are put in or left out. Everything is bounded and made once.
+
+mod figures;
+mod lateness;
+mod line;
+mod noise;
+mod play;
+mod shelf;
+mod sound;
+mod stretch;
+
+use base::Instant;
+
+use crate::conceal::Concealer;
+use crate::pcm::Rate;
+use crate::rtp::Header;
+use crate::{Codec, Decoder};
+pub use figures::EarFigures;
+use figures::{Counts, Skew};
+use lateness::Lateness;
+use line::Line;
+use noise::Noise;
+use shelf::{Content, Put, Shelf};
+use sound::Sound;
+
+/// A packet earlier or later than this against the others is on another line of time.
+const JUMP_MS: i64 = 2000;
+/// How long an event's packet stands in for speech: senders repeat it every 20 to 50 ms.
+const EVENT_MS: i64 = 100;
+
+/// What a tick's sound is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Heard {
+    /// Nothing: no packets, or a key is pressed.
+    Silence,
+    /// Noise that stands for a silence of the far end.
+    Noise,
+    /// What the far end said.
+    Speech,
+    /// Some of it is made up, because packets are missing.
+    Concealed,
+}
+
+/// Reception of one far end.
+pub struct Ear {
+    rate: Rate,
+    shelf: Shelf,
+    sound: Sound,
+    lateness: Lateness,
+    concealer: Concealer,
+    noise: Noise,
+    line: Option<Line>,
+    decoder: Option<(Codec, Decoder)>,
+    /// A talkspurt is under way: `next` is the position of the sample after the last decoded one.
+    playing: bool,
+    next: i64,
+    /// The number of the packet decoded last.
+    last_sequence: i64,
+    /// Samples of the last packet.
+    packet: usize,
+    /// Samples made up while nothing was there, for which no time of the line has passed yet.
+    debt: i64,
+    /// Until when an event stands in for speech, in samples of our clock.
+    event_until: i64,
+    /// When time was scaled last.
+    stretched_at: i64,
+    /// The power of what is said, in squared samples, over about a second.
+    level: f32,
+    counts: Counts,
+    skew: Skew,
+}
+
+impl Ear {
+    /// An ear that hears at `rate`. All its memory is allocated here, but for a decoder's at the
+    /// first packet of a codec.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            shelf: Shelf::new(),
+            sound: Sound::new(rate),
+            lateness: Lateness::new(rate),
+            concealer: Concealer::new(rate),
+            noise: Noise::silence(),
+            line: None,
+            decoder: None,
+            playing: false,
+            next: 0,
+            last_sequence: 0,
+            packet: rate.per_tick(),
+            debt: 0,
+            event_until: i64::MIN,
+            stretched_at: 0,
+            level: 0.0,
+            counts: Counts::default(),
+            skew: Skew::default(),
+        }
+    }
+
+    /// The rate it hears at.
+    #[must_use]
+    pub fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// A packet of speech, of any length and in any order. Another SSRC or codec than the last
+    /// packet's begins anew.
+    pub fn handle_packet(&mut self, now: Instant, header: &Header, codec: Codec, payload: &[u8]) {
+        let ticks = codec.ticks(payload);
+        if ticks == 0 {
+            self.counts.unreadable += 1;
+            return;
+        }
+        self.put(now, header, (Content::Speech(codec), codec), ticks, payload);
+    }
+
+    /// A description of the noise that stands for silence from here on (RFC 3389).
+    pub fn handle_comfort_noise(&mut self, now: Instant, header: &Header, payload: &[u8]) {
+        let Some(line) = &self.line else { return };
+        let codec = line.codec;
+        if line.ssrc == header.ssrc {
+            let payload = payload.get(..payload.len().min(32)).unwrap_or_default();
+            self.put(now, header, (Content::Noise, codec), 0, payload);
+        }
+    }
+
+    /// A packet of an event (RFC 4733): what it stands in for is not missing.
+    pub fn handle_event(&mut self, now: Instant, header: &Header) {
+        let Some(line) = &mut self.line else { return };
+        if line.ssrc != header.ssrc {
+            return;
+        }
+        // The timestamp is the event's beginning, which may be long ago: only the number counts.
+        let place = line.place(header);
+        line.note_number(place.sequence);
+        let rate = self.rate;
+        self.event_until = samples(rate, now) + EVENT_MS * rate.samples(1) as i64;
+    }
+
+    /// What reception came to so far.
+    #[must_use]
+    pub fn figures(&self) -> EarFigures {
+        let wait = self.lateness.target() - self.lateness.fastest();
+        self.counts.figures(self.rate, wait, self.shelf.evicted(), &self.skew)
+    }
+
+    fn put(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        (content, codec): (Content, Codec),
+        ticks: u32,
+        payload: &[u8],
+    ) {
+        let arrival = samples(self.rate, now);
+        let same = |line: &Line| line.ssrc == header.ssrc && line.codec == codec;
+        if !self.line.as_ref().is_some_and(same) {
+            self.begin(arrival, header, codec);
+        }
+        let jump = JUMP_MS * self.rate.samples(1) as i64;
+        let Some(line) = &mut self.line else { return };
+        let mut place = line.place(header);
+        let off = arrival - place.position - self.lateness.fastest();
+        if off.abs() > jump {
+            if !line.believes_jump(header, ticks) {
+                self.counts.discarded += 1;
+                return;
+            }
+            self.begin(arrival, header, codec);
+            let Some(line) = &self.line else { return };
+            place = line.place(header);
+        }
+        let Some(line) = &mut self.line else { return };
+        let length = line.samples(i64::from(ticks));
+        if !line.note(place, header) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        self.counts.packets += 1;
+        if content != Content::Noise {
+            let length = usize::try_from(length).unwrap_or(0);
+            self.lateness.note(arrival - place.position, length);
+            self.skew.note(self.rate, now, arrival - place.position);
+        }
+        if self.playing && place.position + length.max(1) <= self.next {
+            self.counts.late += 1;
+            return;
+        }
+        let length = usize::try_from(length).unwrap_or(0);
+        match self.shelf.put(content, (place.position, length), place.sequence, payload) {
+            Put::Taken => {}
+            Put::Twice => self.counts.duplicates += 1,
+            Put::TooLarge => self.counts.discarded += 1,
+        }
+    }
+
+    /// A line begins: what waits of the last one is gone, what was heard of it fades.
+    fn begin(&mut self, arrival: i64, header: &Header, codec: Codec) {
+        let line = Line::new(self.rate, codec, header);
+        self.counts.lines += 1;
+        self.line = Some(line);
+        self.shelf.clear();
+        self.lateness.begin(arrival);
+        self.skew = Skew::default();
+        self.pause();
+        self.noise = Noise::silence();
+        match &mut self.decoder {
+            Some((old, _)) if *old == codec && codec.law().is_some() => {}
+            decoder => *decoder = Some((codec, Decoder::new(codec, self.rate))),
+        }
+    }
+
+    /// The talkspurt is over: the next packet's time is chosen anew.
+    fn pause(&mut self) {
+        self.playing = false;
+        self.debt = 0;
+    }
+}
+
+/// A reading of our clock in samples.
+fn samples(rate: Rate, at: Instant) -> i64 {
+    const SECOND: u64 = 1_000_000_000;
+    let (seconds, rest) = (at.as_nanos() / SECOND, at.as_nanos() % SECOND);
+    let hz = u64::from(rate.hz());
+    (seconds * hz + rest * hz / SECOND).cast_signed()
+}

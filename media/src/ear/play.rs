@@ -1,0 +1,243 @@
+//! What is heard at a tick: the next packet, or what stands for it.
+
+use base::Instant;
+
+use super::shelf::{Content, Waiting};
+use super::{Ear, Heard, samples};
+use crate::pcm;
+
+/// Steps one tick may take: a flood of tiny packets must not hold up the others.
+const MAX_STEPS: usize = 64;
+/// A gap up to this is a sender's rounding, not missing sound.
+const SNAP_US: i64 = 2000;
+/// Nothing there for this long: the talkspurt is taken to be over.
+const DRY_MS: usize = 120;
+/// Missing sound longer than this is not waited out.
+const MAX_GAP_MS: i64 = 500;
+/// How far the wait may grow beyond what is aimed at, to hear late packets all the same.
+const GROWTH_MS: i64 = 60;
+/// Most overlap of made-up sound and what comes after it.
+const OVERLAP_MS: usize = 10;
+/// From noise into speech and out of it.
+const SOFT_MS: usize = 2;
+/// Samples of the longest overlap at the highest rate.
+const MAX_OVERLAP: usize = pcm::Rate::Full.samples(OVERLAP_MS);
+
+impl Ear {
+    /// Hears 20 ms: fills `out`, which is [`crate::pcm::Rate::per_tick`] long.
+    pub fn hear(&mut self, now: Instant, out: &mut [i16]) -> Heard {
+        let t = samples(self.rate, now);
+        out.fill(0);
+        self.regulate(t);
+        let mut heard = if self.playing { Heard::Speech } else { Heard::Silence };
+        for _ in 0..MAX_STEPS {
+            let Some(missing) = out.len().checked_sub(self.sound.ahead()).filter(|n| *n > 0) else {
+                break;
+            };
+            heard = heard.max(self.step(t, missing));
+        }
+        if self.playing {
+            let front = self.next - self.sound.ahead() as i64;
+            self.counts.note_delay(t - front - self.lateness.fastest());
+        }
+        self.sound.hear(out);
+        heard
+    }
+
+    /// Makes some sound: decodes a packet, or makes up at most `missing` samples.
+    fn step(&mut self, t: i64, missing: usize) -> Heard {
+        if self.playing {
+            self.drop_late();
+        }
+        let Some(first) = self.shelf.first() else { return self.run_dry(t, missing) };
+        if !self.playing {
+            if t - first.position < self.lateness.target() {
+                return self.stand_in(t, missing);
+            }
+            self.playing = true;
+            self.next = first.position;
+            self.last_sequence = first.sequence - 1;
+        }
+        self.settle(t, &first);
+        let gap = first.position - self.next;
+        if gap <= SNAP_US * self.rate.samples(1) as i64 / 1000 {
+            return self.take(&first, t, missing);
+        }
+        let one_more = self.last_sequence + 1;
+        let spoken = (one_more..first.sequence).take(64).all(|n| self.has_come(n));
+        if spoken || gap > MAX_GAP_MS * self.rate.samples(1) as i64 {
+            // Nothing is lost: the far end was silent, or pressed a key.
+            self.pause();
+            return self.stand_in(t, missing);
+        }
+        self.make_up_gap(&first, t, (gap, missing))
+    }
+
+    fn has_come(&self, sequence: i64) -> bool {
+        self.line.as_ref().is_some_and(|line| line.has_come(sequence))
+    }
+
+    /// Drops packets whose time is over.
+    fn drop_late(&mut self) {
+        while let Some(first) = self.shelf.first() {
+            let over = first.end() <= self.next && first.content != Content::Noise;
+            if !over {
+                break;
+            }
+            self.counts.late += 1;
+            self.shelf.pop();
+        }
+    }
+
+    /// Nothing is there. What is made up now may stand for a packet on its way.
+    fn run_dry(&mut self, t: i64, missing: usize) -> Heard {
+        if self.playing {
+            if self.debt as usize >= self.rate.samples(DRY_MS) {
+                self.pause();
+            } else {
+                self.debt += missing as i64;
+            }
+        }
+        self.stand_in(t, missing)
+    }
+
+    /// After having run dry: what was made up stands for what is missing; beyond that, the wait
+    /// has become longer, as far as it may.
+    fn settle(&mut self, t: i64, first: &Waiting) {
+        if self.debt == 0 {
+            return;
+        }
+        let stood = self.debt.min(first.position - self.next).max(0);
+        self.next += stood;
+        let ms = self.rate.samples(1) as i64;
+        let wait = t - (self.next - self.sound.ahead() as i64);
+        let over = wait - self.lateness.target() - GROWTH_MS * ms;
+        self.next += over.clamp(0, self.debt - stood);
+        self.debt = 0;
+    }
+
+    /// The packet whose turn it is.
+    fn take(&mut self, first: &Waiting, t: i64, missing: usize) -> Heard {
+        self.shelf_pop(first);
+        match first.content {
+            Content::Noise => {
+                self.noise.describe(self.shelf.payload(first));
+                self.next = self.next.max(first.position);
+                self.pause();
+                self.stand_in(t, missing)
+            }
+            Content::Speech(_) => self.decode(first),
+        }
+    }
+
+    pub(super) fn shelf_pop(&mut self, first: &Waiting) {
+        self.last_sequence = first.sequence;
+        self.shelf.pop();
+    }
+
+    pub(super) fn decode(&mut self, first: &Waiting) -> Heard {
+        let Some((_, decoder)) = &mut self.decoder else { return Heard::Silence };
+        let room = self.sound.room(first.length);
+        let made = decoder.decode(self.shelf.payload(first), room);
+        if made == 0 {
+            self.counts.unreadable += 1;
+            self.next = self.next.max(first.end());
+            return Heard::Silence;
+        }
+        // What stands for its beginning was heard already.
+        let stood = usize::try_from(self.next - first.position).unwrap_or(0).min(made);
+        room.copy_within(stood..made, 0);
+        let fresh = made - stood;
+        let sum: f32 = room.iter().take(fresh).map(|s| f32::from(*s).powi(2)).sum();
+        let part = fresh as f32 / self.rate.hz() as f32;
+        self.level += (sum / fresh.max(1) as f32 - self.level) * part.min(1.0);
+        self.overlap(fresh);
+        self.sound.keep(fresh);
+        self.next = first.position + made as i64;
+        self.packet = made;
+        self.counts.speech += fresh as u64;
+        self.noise.hush();
+        Heard::Speech
+    }
+
+    /// Lets what was made up flow into what came: the first samples of the room.
+    fn overlap(&mut self, fresh: usize) {
+        if !self.concealer.is_active() {
+            return;
+        }
+        let rate = self.rate;
+        let beyond = self.concealer.made().saturating_sub(rate.samples(10));
+        let length = (rate.samples(4) + beyond * 2 / 5).min(rate.samples(OVERLAP_MS)).min(fresh);
+        let length = if self.playing { length } else { length.min(rate.samples(SOFT_MS)) };
+        let mut before = [0; MAX_OVERLAP];
+        let Some(before) = before.get_mut(..length) else { return };
+        self.imagine(before);
+        let room = self.sound.room(length);
+        for (n, (sample, before)) in room.iter_mut().zip(before.iter()).enumerate() {
+            let (part, whole) = (n as i32 + 1, length as i32 + 1);
+            let mixed = i32::from(*before) * (whole - part) + i32::from(*sample) * part;
+            *sample = (mixed / whole) as i16;
+        }
+        self.concealer.end();
+    }
+
+    /// Packets are missing, and what comes after them is there.
+    fn make_up_gap(&mut self, next: &Waiting, t: i64, (gap, missing): (i64, usize)) -> Heard {
+        let gap = usize::try_from(gap).unwrap_or(0);
+        if let Some(heard) = self.recover(next, gap) {
+            return heard;
+        }
+        let count = gap.min(missing);
+        let heard = self.stand_in(t, count);
+        self.next += count as i64;
+        heard
+    }
+
+    /// The packet before `next` out of `next`, if its codec sent it twice.
+    fn recover(&mut self, next: &Waiting, gap: usize) -> Option<Heard> {
+        let (_, decoder) = self.decoder.as_mut()?;
+        if next.content == Content::Noise || gap > next.length {
+            return None;
+        }
+        let room = self.sound.room(gap);
+        let made = decoder.recover(self.shelf.payload(next), room);
+        if made == 0 {
+            return None;
+        }
+        self.overlap(made);
+        self.sound.keep(made);
+        self.next += made as i64;
+        self.counts.recovered += made as u64;
+        Some(Heard::Speech)
+    }
+
+    /// Makes up `count` samples: what was heard goes on for a while, then noise, then silence.
+    fn stand_in(&mut self, t: i64, count: usize) -> Heard {
+        let faded = self.rate.samples(60);
+        if !self.concealer.is_active() {
+            self.concealer.begin(self.sound.newest());
+        }
+        let mut scratch = [0; pcm::MAX_PER_TICK];
+        let Some(made) = scratch.get_mut(..count.min(pcm::MAX_PER_TICK)) else {
+            return Heard::Silence;
+        };
+        let before = self.concealer.made();
+        self.imagine(made);
+        let room = self.sound.room(made.len());
+        room.copy_from_slice(made);
+        let count = room.len();
+        self.sound.keep(count);
+        if before < faded && t >= self.event_until {
+            self.counts.concealed += count as u64;
+            return Heard::Concealed;
+        }
+        if self.noise.is_silent() { Heard::Silence } else { Heard::Noise }
+    }
+
+    /// What might have been said, with the far end's noise under it.
+    fn imagine(&mut self, out: &mut [i16]) {
+        let made = self.concealer.made();
+        self.concealer.fill(out);
+        self.noise.add(out, made, self.rate.samples(60));
+    }
+}
