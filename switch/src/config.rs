@@ -98,9 +98,15 @@ impl Default for Limits {
     }
 }
 
-/// The prompts of all tenants, ready to play.
+/// Prompts played one after the other.
+pub type Sounds = Arc<[Arc<Prompt>]>;
+
+/// The prompts of all tenants and the voices of all languages, ready to play.
 #[derive(Clone, Default)]
-pub struct Prompts(BTreeMap<(TenantId, PromptId), Arc<Prompt>>);
+pub struct Prompts {
+    of_tenants: BTreeMap<(TenantId, PromptId), Sounds>,
+    voices: BTreeMap<Language, Arc<Voice>>,
+}
 
 impl Prompts {
     /// No prompts.
@@ -111,18 +117,34 @@ impl Prompts {
 
     /// Adds one, or replaces it.
     pub fn insert(&mut self, tenant: TenantId, id: PromptId, prompt: Arc<Prompt>) {
-        self.0.insert((tenant, id), prompt);
+        self.insert_list(tenant, id, Arc::from([prompt]));
+    }
+
+    /// Adds one that is several, played without a gap between them, or replaces it.
+    pub fn insert_list(&mut self, tenant: TenantId, id: PromptId, sounds: Sounds) {
+        self.of_tenants.insert((tenant, id), sounds);
     }
 
     /// A tenant's prompt.
     #[must_use]
-    pub fn get(&self, tenant: &TenantId, id: &PromptId) -> Option<&Arc<Prompt>> {
-        self.0.get(&(tenant.clone(), id.clone()))
+    pub fn get(&self, tenant: &TenantId, id: &PromptId) -> Option<&Sounds> {
+        self.of_tenants.get(&(tenant.clone(), id.clone()))
+    }
+
+    /// Gives a language its voice: without, nothing is said in it.
+    pub fn set_voice(&mut self, language: Language, voice: Arc<Voice>) {
+        self.voices.insert(language, voice);
+    }
+
+    /// The voice of a language.
+    #[must_use]
+    pub fn voice(&self, language: Language) -> Option<&Arc<Voice>> {
+        self.voices.get(&language)
     }
 }
 
 impl std::fmt::Debug for Prompts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.of_tenants.keys()).finish()
     }
 }

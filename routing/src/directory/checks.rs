@@ -1,13 +1,12 @@
 //! The checks on one tenant: its agents, queues, flows, prompts and limits.
 
 use std::collections::BTreeSet;
-use std::path::Component;
 
 use base::{PromptId, SkillId};
 
 use super::TenantIndex;
 use super::names::{Findings, within};
-use crate::{PromptFile, Queue, Tenant};
+use crate::{Queue, Tenant};
 
 /// What one tenant may name: its own things and what it inherits.
 pub(super) struct Names<'a> {
@@ -15,6 +14,7 @@ pub(super) struct Names<'a> {
     pub(super) index: &'a TenantIndex,
     skills: BTreeSet<&'a SkillId>,
     prompts: BTreeSet<&'a PromptId>,
+    pub(super) playlists: BTreeSet<&'a PromptId>,
 }
 
 pub(super) fn tenant(
@@ -29,6 +29,11 @@ pub(super) fn tenant(
         index,
         skills: line().flat_map(|t| &t.skills).map(|s| &s.id).collect(),
         prompts: line().flat_map(|t| &t.prompts).map(|p| &p.id).collect(),
+        playlists: line()
+            .flat_map(|t| &t.prompts)
+            .filter(|p| !p.playlist.is_empty())
+            .map(|p| &p.id)
+            .collect(),
     };
     names.limits(found);
     names.agents(found);
@@ -41,6 +46,7 @@ pub(super) fn tenant(
     if let Some(music) = &tenant.hold_music {
         names.prompt(&names.path("hold_music"), music, found);
     }
+    names.language(names.path("language"), tenant.language.as_deref(), found);
     names.flows(found);
     for (at, number) in tenant.numbers.iter().enumerate() {
         if !index.flows.contains_key(&number.flow) {
@@ -115,20 +121,6 @@ impl Names<'_> {
                 let known = self.skills.iter().copied();
                 found.unknown(path, "skill", skill, known, &self.place("skills"));
             }
-        }
-    }
-
-    fn prompt_file(&self, prompt: &PromptFile, found: &mut Findings) {
-        let path = self.path(format_args!("prompts.{}.file", prompt.id));
-        let below = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
-        if prompt.file.as_os_str().is_empty() {
-            found.add(path, "the file has no name", "write the WAV file's name");
-        } else if !prompt.file.components().all(below) {
-            found.add(
-                path,
-                format_args!("{:?} lies outside the provisioning file's folder", prompt.file),
-                "put the file beside the provisioning file or below it, and write it from there",
-            );
         }
     }
 

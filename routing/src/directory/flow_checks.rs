@@ -40,6 +40,13 @@ impl Names<'_> {
     fn step(&self, path: &str, step: &Step, found: &mut Findings) {
         match step {
             Step::Play { prompt } => self.prompt(&format!("{path}.prompt"), prompt, found),
+            Step::Say { value, language, .. } => {
+                self.language(format!("{path}.language"), language.as_deref(), found);
+                if value.trim().is_empty() {
+                    let cure = "write what to say, such as \"2026-07-14\" or \"$caller\"";
+                    found.add(format!("{path}.value"), "there is nothing to say", cure);
+                }
+            }
             Step::Queue { queue } if !self.index.queues.contains_key(queue) => {
                 let known = self.index.queues.keys();
                 let place = self.place("queues");

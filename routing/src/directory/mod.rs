@@ -8,6 +8,7 @@ mod dial_checks;
 mod dialling;
 mod flow_checks;
 mod names;
+mod sound_checks;
 mod trunk_checks;
 mod trunks;
 
@@ -129,6 +130,14 @@ impl Directory {
         let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
         let mut tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
         tenants.find_map(|tenant| tenant.hold_music.as_ref())
+    }
+
+    /// The language that a tenant's callers are told values in, if it or a parent says one.
+    #[must_use]
+    pub fn language(&self, tenant: &TenantId) -> Option<&str> {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let mut tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        tenants.find_map(|tenant| tenant.language.as_deref())
     }
 
     /// Whether the audio of an agent's phones is encrypted: as the agent says, else the tenant,

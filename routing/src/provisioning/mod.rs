@@ -14,7 +14,7 @@ use crate::Secret;
 
 pub use agent::{Agent, DialPolicy, Forward};
 pub use limits::Limits;
-pub use queue::{Flow, HangupCause, Queue, Signature, Step};
+pub use queue::{Flow, HangupCause, Queue, Saying, Signature, Step};
 pub use tenant::{Digest, Number, OutboundRoute, PromptFile, Skill, Tenant};
 pub use trunk::{
     Credentials, Direction, DiversionHeader, HeaderAction, HeaderRule, NumberFormat, NumberPlace,

@@ -111,6 +111,17 @@ pub enum Step {
         /// Which.
         prompt: PromptId,
     },
+    /// Says something from recorded fragments, to its end.
+    Say {
+        /// What kind of thing it is.
+        say: Saying,
+        /// What: `+49301234`, `1250`, `12.50 EUR`, `2026-07-14`, `15:05`; or `$caller` and
+        /// `$called`, the numbers of the call. What cannot be said is passed over.
+        value: String,
+        /// In which language: `en` or `de`; the tenant's if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        language: Option<String>,
+    },
     /// Waits for an agent. When the queue is full or the longest wait is over, the next step
     /// follows; when the agent hangs up, the call ends.
     Queue {
@@ -140,6 +151,22 @@ pub enum Step {
         #[serde(default)]
         cause: HangupCause,
     },
+}
+
+/// How a value is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saying {
+    /// Digit by digit.
+    Digits,
+    /// As one number.
+    Number,
+    /// As an amount of money: `12.50 EUR`, `USD` or `GBP`.
+    Money,
+    /// As a day: `2026-07-14`.
+    Date,
+    /// As a time of day: `15:05`.
+    Time,
 }
 
 /// What the signature of a caller's number is worth (RFC 8224, RFC 8588), as flows ask for it.

@@ -52,6 +52,10 @@ pub struct Tenant {
     /// parent's if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// The language that its callers are told numbers in: `en` or `de`. The nearest parent's if
+    /// absent, else English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Where its calls to outside numbers go. The nearest parent's that has some if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<OutboundRoute>,
@@ -94,6 +98,7 @@ impl Tenant {
             numbers: Vec::new(),
             api_keys: Vec::new(),
             country: None,
+            language: None,
             routes: Vec::new(),
             caller_id: None,
             hold_music: None,
@@ -160,12 +165,20 @@ pub struct Number {
     pub flow: FlowId,
 }
 
-/// A recording to be played: a WAV file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something to be played: a WAV file, other prompts one after the other, or a tone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptFile {
     /// Its name.
     pub id: PromptId,
-    /// Where it lies, relative to the provisioning file and not above it.
-    pub file: PathBuf,
+    /// Where the file lies, relative to the provisioning file and not above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// The prompts it is made of, without a gap between them; each is a file or a tone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub playlist: Vec<PromptId>,
+    /// A tone as the tenant's country plays it: `dial`, `ringing`, `busy`, `congestion`,
+    /// `call_waiting`, `information` or `beep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tone: Option<String>,
 }
