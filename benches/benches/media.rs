@@ -120,8 +120,8 @@ fn ticks(c: &mut Criterion) {
     let pcm: Vec<i16> = (0..80_000).map(|n| (n % 1000) as i16).collect();
     let music = Arc::new(Prompt::from_pcm(&pcm));
     for id in 0..500 {
-        let prompt = Arc::clone(&music);
-        let play = Command::Play { stream: StreamId(id), play: PlayId(id), prompt, looped: true };
+        let sounds = Arc::from([Arc::clone(&music)]);
+        let play = Command::Play { stream: StreamId(id), play: PlayId(id), sounds, looped: true };
         bench.plane.handle_command(Instant::ZERO, play);
     }
     let mut end = Instant::ZERO;

@@ -39,10 +39,10 @@ fn provisioning(agents: usize) -> Provisioning {
     let flow = base::FlowId::new("sales").expect("a slug");
     let tenant = Tenant {
         agents: agents.collect(),
-        prompts: vec![routing::PromptFile {
-            id: PromptId::new("music").expect("a slug"),
-            file: "music.wav".into(),
-        }],
+        prompts: vec![routing::PromptFile::of_file(
+            PromptId::new("music").expect("a slug"),
+            "music.wav".into(),
+        )],
         flows: vec![routing::Flow {
             id: flow.clone(),
             steps: vec![routing::Step::Queue { queue: queue.id.clone() }],

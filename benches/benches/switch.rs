@@ -278,9 +278,8 @@ fn provisioning() -> (Directory, Prompts) {
 
 /// One tenant, one agent, one queue.
 fn tenant() -> Result<Provisioning, base::IdError> {
-    let file = |name: &str| {
-        Ok(PromptFile { id: PromptId::new(name)?, file: format!("{name}.wav").into() })
-    };
+    let file =
+        |name: &str| Ok(PromptFile::of_file(PromptId::new(name)?, format!("{name}.wav").into()));
     let (queue, flow) = (QueueId::new("sales")?, FlowId::new("main")?);
     let steps = vec![
         Step::Play { prompt: PromptId::new("greeting")? },

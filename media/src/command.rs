@@ -41,9 +41,9 @@ pub enum Command {
         stream: StreamId,
         /// Comes back in [`Event::PlayFinished`], unless looped, stopped or replaced.
         play: PlayId,
-        /// What to play.
-        prompt: Arc<Prompt>,
-        /// Again and again, without a gap.
+        /// What to play, one after the other without a gap.
+        sounds: Arc<[Arc<Prompt>]>,
+        /// Again and again, from the first, without a gap.
         looped: bool,
     },
     /// Stops what plays.

@@ -1,7 +1,9 @@
-//! A prompt: a WAV file brought to 8 kHz mono and encoded in both laws, once, shared by all plays.
+//! A prompt: a WAV file brought to 8 kHz mono (and to 16 kHz, if it has that much) and encoded in
+//! both laws, once, shared by all plays.
 
 use base::Duration;
 
+use crate::pcm::Rate;
 use crate::{CLOCK_RATE, Codec, G711, prompt_rate};
 
 /// The longest prompt, in samples of the file: an hour at 8 kHz, ten minutes at 48 kHz.
@@ -27,10 +29,13 @@ pub enum PromptError {
     TooLong,
 }
 
-/// Audio to play, encoded.
+/// Audio to play.
 pub struct Prompt {
     pcmu: Box<[u8]>,
     pcma: Box<[u8]>,
+    narrow: Box<[i16]>,
+    /// Two samples for each narrow one, of a file that has more than the telephone's band.
+    wide: Option<Box<[i16]>>,
 }
 
 impl Prompt {
@@ -51,24 +56,53 @@ impl Prompt {
             return Err(PromptError::TooLong);
         }
         let mono = read_mono(reader, spec)?;
-        let pcm = prompt_rate::to_8_khz(&mono, spec.sample_rate);
+        let pcm = prompt_rate::resampled(&mono, spec.sample_rate, Rate::Narrow);
         if pcm.is_empty() {
             return Err(PromptError::Empty);
         }
-        Ok(Self::from_pcm(&pcm))
+        let mut prompt = Self::from_pcm(&pcm);
+        if spec.sample_rate >= Rate::Wide.hz() {
+            let mut wide = prompt_rate::resampled(&mono, spec.sample_rate, Rate::Wide);
+            wide.resize(2 * pcm.len(), 0);
+            prompt.wide = Some(wide.into());
+        }
+        Ok(prompt)
     }
 
     /// From 16-bit samples at 8 kHz.
     #[must_use]
     pub fn from_pcm(pcm: &[i16]) -> Self {
         let encode = |law: G711| pcm.iter().map(|sample| law.encode(*sample)).collect();
-        Self { pcmu: encode(G711::Pcmu), pcma: encode(G711::Pcma) }
+        let (pcmu, pcma) = (encode(G711::Pcmu), encode(G711::Pcma));
+        Self { pcmu, pcma, narrow: pcm.into(), wide: None }
+    }
+
+    /// Its length in samples at 8 kHz.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.pcmu.len()
     }
 
     /// How long it plays once.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.pcmu.len()).unwrap_or(u64::MAX) * 125)
+    }
+
+    /// The highest rate it has audio at: 8 or 16 kHz.
+    #[must_use]
+    pub fn rate(&self) -> Rate {
+        if self.wide.is_some() { Rate::Wide } else { Rate::Narrow }
+    }
+
+    /// Its samples at a rate; none at one above [`Prompt::rate`].
+    #[must_use]
+    pub fn pcm(&self, rate: Rate) -> &[i16] {
+        match rate {
+            Rate::Narrow => &self.narrow,
+            Rate::Wide => self.wide.as_deref().unwrap_or_default(),
+            Rate::Full => &[],
+        }
     }
 
     /// Its codes, one a sample; none of a codec that is not G.711.

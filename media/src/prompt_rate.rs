@@ -5,7 +5,7 @@
 
 use std::f64::consts::PI;
 
-use crate::CLOCK_RATE;
+use crate::pcm::Rate;
 use crate::resample::bessel_i0;
 
 /// Zero crossings of the sinc on each side, at the lower of the two rates.
@@ -15,14 +15,15 @@ const BETA: f64 = 8.0;
 /// Middle of the transition band as a part of half the lower rate.
 const CUTOFF: f64 = 0.95;
 
-/// Samples of -1 to 1 at `rate` Hz as 16-bit samples at 8 kHz, rounded and saturated.
-pub(crate) fn to_8_khz(input: &[f32], rate: u32) -> Vec<i16> {
-    if rate == CLOCK_RATE {
+/// Samples of -1 to 1 at `rate` Hz as 16-bit samples at a rate of ours, rounded and saturated.
+pub(crate) fn resampled(input: &[f32], rate: u32, to: Rate) -> Vec<i16> {
+    let wanted = to.hz();
+    if rate == wanted {
         return input.iter().map(|sample| to_i16(f64::from(*sample))).collect();
     }
-    let common = gcd(rate, CLOCK_RATE);
-    let filter = Filter::new((CLOCK_RATE / common) as usize, (rate / common) as usize);
-    let count = (input.len() as u64 * u64::from(CLOCK_RATE)).div_ceil(u64::from(rate));
+    let common = gcd(rate, wanted);
+    let filter = Filter::new((wanted / common) as usize, (rate / common) as usize);
+    let count = (input.len() as u64 * u64::from(wanted)).div_ceil(u64::from(rate));
     (0..count as usize).map(|n| to_i16(filter.output(input, n))).collect()
 }
 

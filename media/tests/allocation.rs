@@ -108,8 +108,8 @@ fn a_tick_of_a_hundred_playing_streams_allocates_nothing() {
     let (mut plane, _taps, _) = plane(100, None);
     let music = ramp(12_345);
     for id in 1..=100 {
-        let prompt = Arc::clone(&music);
-        let play = Command::Play { stream: StreamId(id), play: PlayId(id), prompt, looped: true };
+        let sounds = Arc::from([Arc::clone(&music)]);
+        let play = Command::Play { stream: StreamId(id), play: PlayId(id), sounds, looped: true };
         plane.handle_command(Instant::ZERO, play);
     }
     let mut out = Batch::new(64);

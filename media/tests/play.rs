@@ -44,6 +44,33 @@ fn music_loops_without_a_gap_for_as_long_as_it_is_wanted() {
 }
 
 #[test]
+fn sounds_of_a_list_follow_each_other_without_a_gap_inside_of_a_packet() {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    let sounds = [ramp(1000), ramp(0), ramp(7), ramp(333)];
+    rig.play_all(A, 1, &sounds, false);
+    let sent = rig.rtp_of(1000);
+    assert_eq!(sent.len(), 9, "1340 samples are eight packets and a bit");
+    let heard: Vec<u8> = sent.iter().flat_map(|s| s.payload().to_vec()).collect();
+    let codes: Vec<u8> =
+        sounds.iter().flat_map(|sound| sound.encoded(Codec::Pcmu).to_vec()).collect();
+    assert_eq!(&heard[..1340], codes);
+    assert_eq!(rig.take_events(), [Event::PlayFinished { stream: A, play: PlayId(1) }]);
+    rig.play_all(A, 2, &sounds, true);
+    let heard: Vec<u8> = rig.rtp_of(5000).iter().flat_map(|s| s.payload().to_vec()).collect();
+    assert!(heard.iter().enumerate().all(|(n, code)| *code == codes[n % 1340]));
+}
+
+#[test]
+fn a_list_without_a_sample_ends_at_once_even_when_it_is_looped() {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    for (play, looped) in [(1, false), (2, true)] {
+        rig.play_all(A, play, &[ramp(0), ramp(0)], looped);
+        assert!(rig.rtp_of(100).is_empty());
+        assert_eq!(rig.take_events(), [Event::PlayFinished { stream: A, play: PlayId(play) }]);
+    }
+}
+
+#[test]
 fn music_after_a_prompt_goes_on_at_the_next_tick_with_the_next_timestamp() {
     let mut rig = Rig::pair(Codec::Pcmu);
     rig.play(A, 1, &ramp(480), false);

@@ -36,8 +36,8 @@ pub use pickup::{Pickup, picks_up, pickup};
 pub use provisioning::{
     Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Encryption, Flow,
     Forward, HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace,
-    NumberRule, OutboundRoute, PromptFile, Provisioning, Queue, Role, Saying, Signature, Skill, Step,
-    StirKey, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
+    NumberRule, OutboundRoute, PromptFile, Provisioning, Queue, Role, Saying, Signature, Skill,
+    Step, StirKey, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{

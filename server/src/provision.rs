@@ -1,5 +1,7 @@
 //! Provisioning on its way into the node: a file or an API request -> checked -> stored -> live.
 
+mod sounds;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,17 +89,19 @@ impl Bundle {
         let mut prompts = Vec::new();
         let mut faults = Vec::new();
         for tenant in &provisioning.tenants {
-            for prompt in &tenant.prompts {
-                match file(&prompt.file) {
+            let files =
+                tenant.prompts.iter().filter_map(|prompt| Some((prompt, prompt.file.as_ref()?)));
+            for (prompt, path_of_file) in files {
+                match file(path_of_file) {
                     Ok(wav) => {
                         let (tenant, id) = (tenant.id.clone(), prompt.id.clone());
                         prompts.push(PromptRow { tenant, id, wav });
                     }
                     Err(error) => faults.push(ConfigFault {
                         file: path.to_owned(),
-                        line: line_with(text, &prompt.file.display().to_string()),
+                        line: line_with(text, &path_of_file.display().to_string()),
                         key: format!("tenants.{}.prompts.{}.file", tenant.id, prompt.id),
-                        problem: format!("{} cannot be read: {error}", prompt.file.display()),
+                        problem: format!("{} cannot be read: {error}", path_of_file.display()),
                         cure: "put the WAV file there, relative to this file".to_owned(),
                     }),
                 }
@@ -135,9 +139,11 @@ impl Bundle {
                 }),
             }
         }
+        faults.extend(sounds::unsayable(&self.provisioning));
         if !faults.is_empty() {
             return Err(ProvisionFault::Content(faults));
         }
+        sounds::complete(&directory, &mut prompts);
         Ok(Checked { bundle: self, directory: Arc::new(directory), prompts: Arc::new(prompts) })
     }
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::{Duration, PromptId, TenantId, UnixTime};
+use media::say::{Language, Voice};
 use media::{Prompt, WorkerId};
 use sip::Advertised;
 

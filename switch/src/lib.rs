@@ -35,7 +35,6 @@ mod strays;
 mod subscriptions;
 mod switch;
 mod tenants;
-mod tone;
 mod trunks;
 mod watch;
 
@@ -43,7 +42,7 @@ pub use api::{
     ApiError, ApiReply, ApiRequest, First, LiveCall, LiveState, Originate, RefusedCall, RequestId,
 };
 pub use cause::{Cause, EndedBy};
-pub use config::{Limits, Prompts, SwitchConfig, WorkerPorts};
+pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide};
 pub use mask::masked;
 pub use port::{

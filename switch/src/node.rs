@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
-use media::{Command, PlayId, Prompt, TapId, WorkerId};
-use routing::{Directory, Health, HealthState, Router};
+use media::{Command, PlayId, TapId, Tone, WorkerId};
+use routing::{Country, Directory, Health, HealthState, Router};
 use sip::digest::Authenticator;
 use sip::header::OptionTags;
 use sip::{
@@ -17,7 +17,7 @@ use sip::{
 
 use crate::call::Join;
 use crate::calling::Calling;
-use crate::config::{Prompts, SwitchConfig};
+use crate::config::{Prompts, Sounds, SwitchConfig};
 use crate::event::{Event, EventKind};
 use crate::gate::Gate;
 use crate::index::Index;
@@ -31,7 +31,6 @@ use crate::stir::Signatures;
 use crate::strays::{Stray, Strays};
 use crate::subscriptions::Subscriptions;
 use crate::tenants::{Quota, Tenants};
-use crate::tone;
 use crate::trunks::{TrunkState, Trunks};
 use crate::watch::{Told, Watch};
 
@@ -115,7 +114,8 @@ pub(crate) struct Node {
     pub(crate) has_left: bool,
     /// Inputs about things that are unknown, or known no more.
     pub(crate) ignored: u64,
-    ringing_tone: Option<Arc<Prompt>>,
+    /// By country, as they were needed.
+    ringing_tones: BTreeMap<Option<Country>, Sounds>,
     last_leg: u64,
     last_tap: u64,
     last_play: u64,
@@ -175,7 +175,7 @@ impl Node {
             has_left: false,
             signatures: Signatures::default(),
             ignored: 0,
-            ringing_tone: None,
+            ringing_tones: BTreeMap::new(),
             last_leg: 0,
             last_tap: 0,
             last_play: 0,
@@ -318,8 +318,12 @@ impl Node {
     }
 
     /// What those hear who have been answered while another phone rings.
-    pub(crate) fn ringing_tone(&mut self) -> Arc<Prompt> {
-        Arc::clone(self.ringing_tone.get_or_insert_with(|| Arc::new(tone::ringing())))
+    pub(crate) fn ringing_tone(&mut self, country: Option<Country>) -> Sounds {
+        let made = || {
+            let cadence = Tone::Ringing.cadence(country.as_ref().map(Country::as_str));
+            Arc::from([Arc::new(cadence)])
+        };
+        Arc::clone(self.ringing_tones.entry(country).or_insert_with(made))
     }
 
     pub(crate) fn next_leg(&mut self) -> LegId {

@@ -69,6 +69,53 @@ fn music_plays_while_the_call_waits_and_stops_when_an_agent_takes_it() {
     rig.finish();
 }
 
+/// The lengths, in milliseconds, of the sounds that the caller is played first.
+fn first_played(say: &str, prompts: &str) -> Vec<u128> {
+    let steps = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
+    let text = crate::rig::DEMO
+        .replace(steps, &format!("steps = [{say}, {{ do = \"hangup\", cause = \"busy\" }}]"))
+        .replace(
+            r#"prompts = [{ id = "greeting""#,
+            &format!(r#"prompts = [{prompts}{{ id = "greeting""#),
+        );
+    let mut rig = Rig::with(&text);
+    rig.dial("+15550102");
+    let played = rig.commands.iter().find_map(|command| match command {
+        Command::Play { sounds, looped: false, .. } => Some(sounds.clone()),
+        _ => None,
+    });
+    if played.is_some() {
+        assert!(rig.records.is_empty(), "it is said to its end");
+        rig.finish_prompt();
+    }
+    let lengths = played.iter().flat_map(|sounds| sounds.iter());
+    lengths.map(|sound| sound.duration().as_millis()).collect()
+}
+
+#[test]
+fn a_value_is_said_from_the_fragments_of_its_language_and_then_the_flow_goes_on() {
+    // The rig's voices: a fragment of n has n + 1 milliseconds, a word 200.
+    let said = first_played(r#"{ do = "say", say = "number", value = "342" }"#, "");
+    assert_eq!(said, [4, 200, 200, 43], "three hundred and forty-two");
+    let said =
+        first_played(r#"{ do = "say", say = "number", value = "342", language = "de-AT" }"#, "");
+    assert_eq!(said, [4, 200, 43], "drei hundert zweiundvierzig");
+    let said = first_played(r#"{ do = "say", say = "digits", value = "$called" }"#, "");
+    assert_eq!(said, [200, 2, 6, 200, 6, 6, 1, 200, 2, 1, 3], "+1 5, 550, 102 with pauses");
+}
+
+#[test]
+fn a_tenants_own_recording_of_a_fragment_goes_before_the_voices() {
+    let own = r#"{ id = "say.en.2", file = "two.wav" }, "#;
+    let said = first_played(r#"{ do = "say", say = "number", value = "2" }"#, own);
+    assert_eq!(said, [1000], "the rig's prompts have a second each");
+}
+
+#[test]
+fn a_value_that_is_none_of_its_kind_is_passed_over() {
+    assert!(first_played(r#"{ do = "say", say = "date", value = "$caller" }"#, "").is_empty());
+}
+
 #[test]
 fn a_prompt_that_is_not_there_is_passed_over() {
     let text = crate::rig::DEMO.replace(r#"id = "greeting", file"#, r#"id = "other", file"#);

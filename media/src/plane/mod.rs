@@ -9,6 +9,7 @@ mod keys;
 mod order;
 mod packet;
 mod play;
+mod reel;
 mod report;
 mod stream;
 mod ticks;
@@ -22,6 +23,7 @@ use crate::{
     Batch, Command, Event, PlaneOutput, Port, Slot, StreamId, StreamStats, TapSender, WorkerId, rtp,
 };
 use deadlines::Deadlines;
+use reel::Reel;
 use stream::Stream;
 use ticks::Ticks;
 
@@ -112,8 +114,8 @@ impl Plane {
             Command::SetRemote { stream, remote, srtp } => {
                 self.set_remote(now, stream, remote, srtp.as_deref());
             }
-            Command::Play { stream, play, prompt, looped } => {
-                self.play(now, stream, (play, prompt, looped));
+            Command::Play { stream, play, sounds, looped } => {
+                self.play(now, stream, play, Reel::new(sounds, looped));
             }
             Command::StopPlaying { stream } => self.stop_playing(stream),
             Command::Bridge { a, b } => self.bridge(a, b),

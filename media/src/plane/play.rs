@@ -1,13 +1,12 @@
 //! Playing prompts and music: exact to the sample, 20 ms a packet, loops without a gap.
 
-use std::sync::Arc;
-
 use base::{Duration, Instant};
 
+use super::reel::Reel;
 use super::stream::Playing;
 use super::ticks::TICK;
 use super::{Plane, ROOM};
-use crate::{Batch, Event, G711, PlayId, Port, Prompt, Slot, StreamId, secure};
+use crate::{Batch, Event, PlayId, Port, Slot, StreamId, secure};
 
 /// Samples of a packet.
 const SAMPLES: usize = 160;
@@ -20,27 +19,15 @@ enum Ticked {
     Finished(PlayId),
 }
 
-/// What follows the last sample of a prompt in its packet.
-#[derive(Clone, Copy)]
-enum After {
-    Again,
-    Fill(u8),
-}
-
 impl Plane {
-    pub(super) fn play(
-        &mut self,
-        now: Instant,
-        id: StreamId,
-        (play, prompt, looped): (PlayId, Arc<Prompt>, bool),
-    ) {
+    pub(super) fn play(&mut self, now: Instant, id: StreamId, play: PlayId, reel: Reel) {
         let Some(&slot) = self.by_id.get(&id) else { return };
         let Some(place) = self.streams.get_mut(slot.index as usize) else { return };
         let Some(stream) = place.stream.as_mut() else { return };
         stream.egress.change_feed();
         if let Some(playing) = &mut stream.playing {
             // It goes on at the next tick of what it replaces.
-            *playing = Playing { play, prompt, looped, position: 0, place: playing.place };
+            *playing = Playing { play, reel, place: playing.place };
             return;
         }
         let previous = stream.rare.next_tick;
@@ -52,7 +39,7 @@ impl Plane {
             stream.rare.next_tick = due;
             place
         };
-        stream.playing = Some(Playing { play, prompt, looped, position: 0, place });
+        stream.playing = Some(Playing { play, reel, place });
     }
 
     pub(super) fn stop_playing(&mut self, id: StreamId) {
@@ -121,53 +108,31 @@ impl Plane {
             stream.rare.next_tick = due + TICK;
             return Some(Ticked::Goes);
         };
-        let codes = playing.prompt.encoded(remote.codec);
-        if codes.is_empty() || (playing.position >= codes.len() && !playing.looped) {
+        if playing.reel.is_over() {
             return Some(Ticked::Finished(playing.play));
         }
         stream.rare.next_tick = due + TICK;
-        let from = playing.position;
-        playing.position += SAMPLES;
-        if playing.looped {
-            playing.position %= codes.len();
-        }
         let Some(target) = target else {
+            playing.reel.skip(SAMPLES);
             stream.egress.change_feed();
             return Some(Ticked::Goes);
         };
         if stream.keys.is_pressing() {
+            playing.reel.skip(SAMPLES);
             return Some(Ticked::Goes);
         }
-        let after = if playing.looped {
-            After::Again
-        } else {
-            After::Fill(remote.codec.law().map_or(0, G711::silence))
-        };
+        let Some(law) = remote.codec.law() else { return Some(Ticked::Goes) };
         let header = stream.egress.stamp_prompt(due, SAMPLES as u32, remote.payload_type);
         let secure = stream.secure.as_deref_mut();
         let sent = out.push_with(stream.slot, Port::Rtp, target, |into| {
             let start = into.len();
             into.extend_from_slice(&header.to_bytes());
-            write_codes(into, codes, from, after);
+            playing.reel.read_codes(law, SAMPLES, into);
             secure::seal_rtp(secure, into, start)
         });
         if sent {
             stream.egress.count(SAMPLES);
         }
         Some(Ticked::Goes)
-    }
-}
-
-/// Appends a packet's worth of codes.
-fn write_codes(into: &mut Vec<u8>, codes: &[u8], mut from: usize, after: After) {
-    let end = into.len() + SAMPLES;
-    while into.len() < end {
-        let rest = codes.get(from..).unwrap_or_default();
-        let part = rest.len().min(end - into.len());
-        into.extend_from_slice(rest.get(..part).unwrap_or_default());
-        match after {
-            After::Again => from = 0,
-            After::Fill(quiet) => into.resize(end, quiet),
-        }
     }
 }

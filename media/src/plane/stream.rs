@@ -6,15 +6,14 @@ use std::sync::Arc;
 use base::{Duration, Instant, Rng};
 
 use super::keys::Keys;
+use super::reel::Reel;
 use super::ticks::Place;
 use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::sdp::TELEPHONE_EVENT_PAYLOAD_TYPE;
 use crate::secure::Secure;
-use crate::{
-    Channel, Codec, PlayId, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality,
-};
+use crate::{Channel, Codec, PlayId, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -68,10 +67,7 @@ pub(super) struct Tapping {
 
 pub(super) struct Playing {
     pub(super) play: PlayId,
-    pub(super) prompt: Arc<Prompt>,
-    pub(super) looped: bool,
-    /// The next sample.
-    pub(super) position: usize,
+    pub(super) reel: Reel,
     pub(super) place: Place,
 }
 

@@ -119,8 +119,12 @@ impl Rig {
     }
 
     pub fn play(&mut self, stream: StreamId, play: u64, prompt: &Arc<Prompt>, looped: bool) {
-        let prompt = Arc::clone(prompt);
-        self.order(Command::Play { stream, play: PlayId(play), prompt, looped });
+        self.play_all(stream, play, &[Arc::clone(prompt)], looped);
+    }
+
+    pub fn play_all(&mut self, stream: StreamId, play: u64, sounds: &[Arc<Prompt>], looped: bool) {
+        let sounds = Arc::from(sounds);
+        self.order(Command::Play { stream, play: PlayId(play), sounds, looped });
     }
 
     /// A datagram from somewhere; what the plane sends for it.

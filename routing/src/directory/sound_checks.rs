@@ -19,7 +19,11 @@ impl Names<'_> {
         let said = [prompt.file.is_some(), !prompt.playlist.is_empty(), prompt.tone.is_some()];
         if said.iter().filter(|said| **said).count() != 1 {
             let problem = "it must be one thing: a file, a playlist or a tone";
-            return found.add(path(""), problem, "write `file`, `playlist` or `tone`, and only one");
+            return found.add(
+                path(""),
+                problem,
+                "write `file`, `playlist` or `tone`, and only one",
+            );
         }
         if let Some(file) = &prompt.file {
             let below = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);

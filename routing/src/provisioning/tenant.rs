@@ -166,7 +166,7 @@ pub struct Number {
 }
 
 /// Something to be played: a WAV file, other prompts one after the other, or a tone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptFile {
     /// Its name.
@@ -181,4 +181,12 @@ pub struct PromptFile {
     /// `call_waiting`, `information` or `beep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tone: Option<String>,
+}
+
+impl PromptFile {
+    /// One that is a file.
+    #[must_use]
+    pub fn of_file(id: PromptId, file: PathBuf) -> Self {
+        Self { id, file: Some(file), playlist: Vec::new(), tone: None }
+    }
 }

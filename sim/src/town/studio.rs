@@ -110,11 +110,12 @@ impl Studio {
                 one.heard = now;
                 one.is_told = false;
             }),
-            Command::Play { play, prompt, looped, .. } => {
+            Command::Play { play, sounds, looped, .. } => {
                 self.change(stream, |one| one.plays = Some(*play));
                 if !looped {
                     let event = Event::PlayFinished { stream, play: *play };
-                    self.tell(now + prompt.duration(), worker, event);
+                    let length = sounds.iter().map(|sound| sound.duration()).sum::<Duration>();
+                    self.tell(now + length, worker, event);
                 }
             }
             Command::StopPlaying { .. } => self.change(stream, |one| one.plays = None),

@@ -3,6 +3,7 @@
 
 mod abandon;
 mod agent_call;
+mod announce;
 mod answering;
 mod attempt;
 mod beginning;

@@ -2,7 +2,6 @@
 //! §13.2.2.1, RFC 3960). The caller hears the same, or our own ringing tone.
 
 use base::{Instant, LegId};
-use media::Command;
 use sip::{ClientTx, Message, StatusCode};
 
 use super::Call;
@@ -102,14 +101,13 @@ impl Call {
 
     /// Our own ringing tone, for a caller who has been answered already.
     pub(super) fn play_ringing(&mut self, node: &mut Node) {
+        let country = self.directory.country(&self.tenant);
         let Some(dial) = &mut self.dialling else { return };
         if std::mem::replace(&mut dial.tone, true) {
             return;
         }
-        if let Some((stream, place)) = self.caller.stream.open() {
-            let (play, prompt) = (node.next_play(), node.ringing_tone());
-            node.media(place.worker, Command::Play { stream, play, prompt, looped: true });
-        }
+        let sounds = node.ringing_tone(country);
+        self.play_sounds(node, self.caller.id, sounds, true);
     }
 
     /// The caller hears neither tone nor far end any more.

@@ -1,7 +1,7 @@
 //! The steps of a flow: play, queue, hang up; and what the router says of a call that waits.
 
-use base::{FlowId, Instant, LegId, PromptId, QueueId};
-use media::{Command, PlayId};
+use base::{FlowId, Instant, QueueId};
+use media::PlayId;
 use routing::{Decision, HangupCause, Input, Refusal, Step};
 
 use super::{Call, Stage};
@@ -29,6 +29,13 @@ impl Call {
                     if let Some(play) = self.play(node, &prompt, false) {
                         self.stage = Stage::Prompt { step, play };
                         self.tell(node, now, EventKind::PromptStarted { prompt });
+                        return;
+                    }
+                    step += 1;
+                }
+                Some(Step::Say { say, value, language }) => {
+                    if let Some(play) = self.say(node, say, &value, language.as_deref()) {
+                        self.stage = Stage::Prompt { step, play };
                         return;
                     }
                     step += 1;
@@ -182,34 +189,6 @@ impl Call {
         self.stop_playing(node);
         self.stage = Stage::BetweenSteps;
         self.go_to_step(node, now, step + 1, cause);
-    }
-
-    /// Plays a prompt to the caller, in place of what plays. `None` if there is no such prompt.
-    fn play(&mut self, node: &mut Node, prompt: &PromptId, looped: bool) -> Option<PlayId> {
-        self.play_to(node, self.caller.id, prompt, looped)
-    }
-
-    /// The same to any leg of the call.
-    pub(super) fn play_to(
-        &mut self,
-        node: &mut Node,
-        leg: LegId,
-        prompt: &PromptId,
-        looped: bool,
-    ) -> Option<PlayId> {
-        // The tenant's own, or a parent's.
-        let (owner, _) = self.directory.prompt(&self.tenant, prompt)?;
-        let sound = self.prompts.get(owner, prompt)?.clone();
-        let (stream, place) = self.leg_mut(leg)?.stream.open()?;
-        let play = node.next_play();
-        node.media(place.worker, Command::Play { stream, play, prompt: sound, looped });
-        Some(play)
-    }
-
-    pub(super) fn stop_playing(&self, node: &mut Node) {
-        if let Some((stream, place)) = self.caller.stream.open() {
-            node.media(place.worker, Command::StopPlaying { stream });
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base::{PromptId, TenantId};
 use media::Prompt;
+use media::say::{Language, Voice};
 use routing::{Directory, Provisioning};
 use switch::Prompts;
 
@@ -88,9 +89,24 @@ pub fn directory(text: &str) -> Arc<Directory> {
 pub fn prompts() -> Prompts {
     let mut prompts = Prompts::new();
     let sound = Arc::new(Prompt::from_pcm(&[0; 8000]));
-    for (tenant, prompt) in [("acme", "greeting"), ("acme", "music"), ("globex", "music")] {
+    let known =
+        [("acme", "greeting"), ("acme", "music"), ("acme", "say.en.2"), ("globex", "music")];
+    for (tenant, prompt) in known {
         let (tenant, prompt) = (TenantId::new(tenant).unwrap(), PromptId::new(prompt).unwrap());
         prompts.insert(tenant, prompt, Arc::clone(&sound));
     }
+    for language in Language::ALL {
+        prompts.set_voice(language, Arc::new(voice(language)));
+    }
     prompts
+}
+
+/// A voice in which the number n takes n + 1 milliseconds, and a word 200.
+fn voice(language: Language) -> Voice {
+    let line = |name: &str| {
+        let millis = name.parse().map_or(200, |number: usize| number + 1);
+        format!("{name}\t0\t{}\n", millis * 8)
+    };
+    let index: String = language.fragments().map(line).collect();
+    Voice::read(&index, &[0xff; 1600]).expect("an index that fits")
 }
