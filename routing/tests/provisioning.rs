@@ -167,6 +167,48 @@ fn a_trunk_that_lists_tenants_calls_them_and_their_subtenants_only() {
 }
 
 #[test]
+fn what_cannot_be_played_or_said_is_told_with_its_place() {
+    let told = errors(
+        "[[tenants]]
+        id = \"x\"
+        domain = \"x.example\"
+        language = \"fr\"
+        prompts = [
+            { id = \"a\", file = \"a.wav\", tone = \"busy\" },
+            { id = \"b\" },
+            { id = \"c\", tone = \"howler\" },
+            { id = \"d\", playlist = [\"nobody\"] },
+            { id = \"e\", playlist = [\"d\"] },
+            { id = \"f\", file = \"../f.wav\" },
+            { id = \"fine\", tone = \"beep\" },
+            { id = \"say.en.1\", file = \"one.wav\" },
+        ]
+        [[tenants.flows]]
+        id = \"main\"
+        steps = [
+            { do = \"say\", say = \"digits\", value = \" \" },
+            { do = \"say\", say = \"time\", value = \"15:05\", language = \"xx\" },
+            { do = \"play\", prompt = \"fine\" },
+        ]",
+    );
+    let places: Vec<&str> = told.iter().filter_map(|error| error.split(": ").next()).collect();
+    assert_eq!(
+        places,
+        [
+            "tenants.x.flows.main.steps[0].value",
+            "tenants.x.flows.main.steps[1].language",
+            "tenants.x.language",
+            "tenants.x.prompts.a",
+            "tenants.x.prompts.b",
+            "tenants.x.prompts.c.tone",
+            "tenants.x.prompts.d.playlist[0]",
+            "tenants.x.prompts.e.playlist[0]",
+            "tenants.x.prompts.f.file",
+        ]
+    );
+}
+
+#[test]
 fn no_password_or_key_is_shown_when_provisioning_is_printed() {
     let demo: Provisioning = toml::from_str(&demo()).unwrap();
     let shown = format!("{demo:?}");
@@ -189,7 +231,7 @@ fn the_demo_is_right_and_its_sounds_are_there() {
     let demo = directory(&demo());
     for t in demo.tenants() {
         for prompt in &t.prompts {
-            let wav = std::fs::read(fixtures().join(&prompt.file)).unwrap();
+            let wav = std::fs::read(fixtures().join(prompt.file.as_ref().unwrap())).unwrap();
             assert_eq!(&wav[..4], b"RIFF", "{:?}", prompt.file);
             assert_eq!(wav[22..28], [1, 0, 0x40, 0x1f, 0, 0], "mono, 8 kHz: {:?}", prompt.file);
         }
