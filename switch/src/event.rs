@@ -249,6 +249,29 @@ pub enum EventKind {
         /// Why.
         why: String,
     },
+    /// A recording server takes a copy of the conversation (SIPREC, RFC 7866).
+    SiprecStarted {
+        /// The trunk that leads there.
+        server: TrunkId,
+    },
+    /// It does not. The next one is asked, if there is one.
+    SiprecFailed {
+        /// The trunk that leads there.
+        server: TrunkId,
+        /// Why, in a sentence.
+        why: String,
+        /// The SIP status that it gave, if it gave one.
+        status: Option<u16>,
+    },
+    /// It gets no more of it.
+    SiprecEnded {
+        /// The trunk that leads there.
+        server: TrunkId,
+        /// How long it had it, in milliseconds.
+        duration_ms: u64,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// An agent's state changed.
     AgentStateChanged {
         /// The agent.
@@ -331,6 +354,9 @@ impl EventKind {
             Self::RecordingStarted { .. } => "recording.started",
             Self::RecordingCompleted { .. } => "recording.completed",
             Self::RecordingFailed { .. } => "recording.failed",
+            Self::SiprecStarted { .. } => "siprec.started",
+            Self::SiprecFailed { .. } => "siprec.failed",
+            Self::SiprecEnded { .. } => "siprec.ended",
             Self::AgentStateChanged { .. } => "agent.state_changed",
             Self::AgentRegistered { .. } => "agent.registered",
             Self::AgentUnregistered { .. } => "agent.unregistered",

@@ -69,7 +69,7 @@ impl Switch {
         if let (Some(parted), Some(call)) = (parted, self.calls.get_mut(first)) {
             call.take_in(node, now, refer, parted);
         }
-        self.touch([first, second]);
+        self.touch(now, [first, second]);
         Ok(())
     }
 
@@ -108,14 +108,17 @@ impl Switch {
         if let Some(call) = self.calls.get_mut(refer.by.call) {
             call.take_onward(node, now, refer, target);
         }
-        self.touch([refer.by.call, second]);
+        self.touch(now, [refer.by.call, second]);
         Ok(())
     }
 
-    /// What colleagues see of calls may have changed.
-    pub(crate) fn touch(&mut self, calls: impl IntoIterator<Item = CallId>) {
-        for call in calls.into_iter().filter_map(|call| self.calls.get(call)) {
-            self.node.subscriptions.touch(&call.tenant, call.id);
+    /// What colleagues see of calls may have changed, and what recording servers are to know.
+    pub(crate) fn touch(&mut self, now: Instant, calls: impl IntoIterator<Item = CallId>) {
+        for call in calls {
+            if let Some(call) = self.calls.get_mut(call) {
+                call.review_siprec(&mut self.node, now);
+                self.node.subscriptions.touch(&call.tenant, call.id);
+            }
         }
     }
 }

@@ -138,12 +138,11 @@ impl Switch {
         let parted = taker.give_caller(node);
         if let Some(call) = self.calls.get_mut(of.call) {
             call.take_over(node, now, of.leg, parted);
-            node.subscriptions.touch(&call.tenant, call.id);
         }
         if let Some(taker) = self.calls.get_mut(by) {
             taker.end_taker(node, now);
-            node.subscriptions.touch(&taker.tenant, taker.id);
         }
+        self.touch(now, [by, of.call]);
     }
 }
 

@@ -283,6 +283,25 @@ pub enum Decided {
         /// From whom.
         from: AgentId,
     },
+    /// A recording server takes a copy of the conversation (SIPREC).
+    CopyStarted {
+        /// Which.
+        server: TrunkId,
+    },
+    /// It does not.
+    CopyFailed {
+        /// Which.
+        server: TrunkId,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// It gets no more of it.
+    CopyEnded {
+        /// Which.
+        server: TrunkId,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// The flow went on without the queue.
     LeftQueue {
         /// The queue.
@@ -323,6 +342,13 @@ impl fmt::Display for Decided {
             Self::Transfer { by: Some(by), to } => write!(f, "{by} sends the call on to {to}"),
             Self::Transfer { by: None, to } => write!(f, "the call is sent on to {to}"),
             Self::PickedUp { by, from } => write!(f, "{by} took the call over from {from}"),
+            Self::CopyStarted { server } => write!(f, "{server} takes a copy of it"),
+            Self::CopyFailed { server, reason } => {
+                write!(f, "{server} takes no copy of it: {reason}")
+            }
+            Self::CopyEnded { server, reason } => {
+                write!(f, "{server} gets no more copies: {reason}")
+            }
             Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
             Self::End { cause, ended_by } => {
                 write!(f, "the call ended ({cause}), by {}", ended_by.as_str())

@@ -53,13 +53,15 @@ impl Switch {
                 let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
                 call.transfer(&mut self.node, now, &to)?;
                 let call = call.id;
-                self.touch([call]);
+                self.touch(now, [call]);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Hold { call, holds } => {
                 find(call)?;
                 let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
                 call.hold(&mut self.node, now, holds)?;
+                let call = call.id;
+                self.touch(now, [call]);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::EndCall { call } => {

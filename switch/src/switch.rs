@@ -206,6 +206,7 @@ impl Switch {
         match self.calls.get_mut(call) {
             Some(call) => {
                 call.handle(&mut self.node, now, signal);
+                call.review_siprec(&mut self.node, now);
                 self.node.subscriptions.touch(&call.tenant, call.id);
             }
             None => self.node.ignored += 1,

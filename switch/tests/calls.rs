@@ -44,6 +44,7 @@ mod setup;
 mod signalling_abuse;
 mod signatures;
 mod silent_trunks;
+mod siprec;
 mod steps;
 mod storm;
 mod subscriptions;

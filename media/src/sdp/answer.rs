@@ -199,7 +199,7 @@ fn codec(payload: &Payload) -> Option<Codec> {
 }
 
 /// A refused section: the same kind, protocol and formats, port 0.
-fn refuse(body: &mut String, section: &MediaDescription) {
+pub(super) fn refuse(body: &mut String, section: &MediaDescription) {
     let MediaDescription { kind, proto, formats, .. } = section;
     let _ = write!(body, "m={kind} 0 {proto} {formats}\r\n");
 }

@@ -1,6 +1,7 @@
 //! SDP (RFC 8866) as far as audio needs it, and offer/answer (RFC 3264) on typed values.
 
 mod answer;
+mod copies;
 mod crypto;
 mod lines;
 mod offer;
@@ -12,6 +13,7 @@ use base::Duration;
 use bytes::Bytes;
 
 pub use answer::{accept, answer};
+pub use copies::{CopiesAnswer, CopiesOffer, LABELS, answer_copies};
 pub use crypto::{Crypto, Encryption, LocalKeys};
 pub use offer::offer;
 pub use parse::parse;

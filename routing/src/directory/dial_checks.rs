@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base::TrunkId;
+
 use super::Directory;
 use super::names::{Findings, within};
 use super::trunk_checks::check_country;
@@ -12,6 +14,7 @@ pub(super) fn dialling(directory: &Directory, found: &mut Findings) {
         let checked = Checked { directory, tenant };
         check_country(&checked.at("country"), tenant.country.as_deref(), found);
         checked.routes(found);
+        checked.recording_servers(found);
         checked.shown(&checked.at("caller_id"), tenant.caller_id.as_deref(), found);
         checked.emergency_numbers(found);
         checked.pickup_code(found);
@@ -33,7 +36,6 @@ impl Checked<'_> {
     }
 
     fn routes(&self, found: &mut Findings) {
-        let trunks = &self.directory.provisioning.trunks;
         let mut seen = BTreeSet::new();
         for (place, route) in self.tenant.routes.iter().enumerate() {
             let path = self.at(format_args!("routes[{place}]"));
@@ -45,23 +47,40 @@ impl Checked<'_> {
                     "list it once",
                 );
             }
-            let path = format!("{path}.trunk");
-            match self.directory.trunk(&route.trunk) {
-                None => {
-                    let known = trunks.iter().map(|trunk| &trunk.id);
-                    found.unknown(path, "trunk", &route.trunk, known, "[[trunks]]");
-                }
-                Some(trunk) if !trunk.takes_calls() => found.add(
-                    path,
-                    format_args!("calls cannot go out over \"{}\": it has no targets", trunk.id),
-                    format_args!("add targets to trunks.{}, or register with it", trunk.id),
-                ),
-                Some(trunk) if !self.directory.trunk_serves(trunk, &self.tenant.id) => found.add(
-                    path,
-                    format_args!("the trunk \"{}\" is not for this tenant", trunk.id),
-                    format_args!("add the tenant to trunks.{}.tenants, or take another", trunk.id),
-                ),
-                Some(_) => {}
+            self.way_out(format!("{path}.trunk"), &route.trunk, found);
+        }
+    }
+
+    /// A trunk that calls of the tenant's go out over.
+    fn way_out(&self, path: String, trunk: &TrunkId, found: &mut Findings) {
+        match self.directory.trunk(trunk) {
+            None => {
+                let known = self.directory.provisioning.trunks.iter().map(|trunk| &trunk.id);
+                found.unknown(path, "trunk", trunk, known, "[[trunks]]");
+            }
+            Some(trunk) if !trunk.takes_calls() => found.add(
+                path,
+                format_args!("calls cannot go out over \"{}\": it has no targets", trunk.id),
+                format_args!("add targets to trunks.{}, or register with it", trunk.id),
+            ),
+            Some(trunk) if !self.directory.trunk_serves(trunk, &self.tenant.id) => found.add(
+                path,
+                format_args!("the trunk \"{}\" is not for this tenant", trunk.id),
+                format_args!("add the tenant to trunks.{}.tenants, or take another", trunk.id),
+            ),
+            Some(_) => {}
+        }
+    }
+
+    /// The recording servers of the tenant and of its queues.
+    fn recording_servers(&self, found: &mut Findings) {
+        for (place, server) in self.tenant.siprec.iter().enumerate() {
+            self.way_out(self.at(format_args!("siprec[{place}]")), server, found);
+        }
+        for queue in &self.tenant.queues {
+            for (place, server) in queue.siprec.iter().flatten().enumerate() {
+                let path = self.at(format_args!("queues.{}.siprec[{place}]", queue.id));
+                self.way_out(path, server, found);
             }
         }
     }

@@ -188,6 +188,30 @@ impl Directory {
             && self.limits(tenant).is_some_and(|l| l.recording)
     }
 
+    /// The recording servers that get a copy of a tenant's call (SIPREC), in the order to try them:
+    /// as its queue says, else the trunk it came or went over, else the tenant, else the nearest
+    /// parent. None where the tenant's limits forbid recording, and none that is not for the
+    /// tenant.
+    pub fn siprec(
+        &self,
+        tenant: &TenantId,
+        queue: Option<&QueueId>,
+        trunk: Option<&TrunkId>,
+    ) -> impl Iterator<Item = &TrunkId> {
+        let of_queue = queue.and_then(|queue| self.queue(tenant, queue)?.siprec.as_ref());
+        let of_trunk = trunk.and_then(|trunk| self.trunk(trunk)).map(|trunk| &trunk.siprec);
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let mut line = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        let servers = of_queue
+            .or(of_trunk.filter(|servers| !servers.is_empty()))
+            .or_else(|| line.find(|tenant| !tenant.siprec.is_empty()).map(|t| &t.siprec))
+            .filter(|_| self.limits(tenant).is_some_and(|limits| limits.recording));
+        let serves = |server: &&TrunkId| {
+            self.trunk(server).is_some_and(|trunk| self.trunk_serves(trunk, tenant))
+        };
+        servers.into_iter().flatten().filter(serves)
+    }
+
     /// Every key to the API, and whose it is; the platform's have no tenant.
     pub fn api_keys(&self) -> impl Iterator<Item = (Option<&TenantId>, &ApiKey)> {
         let platform = self.provisioning.platform_keys.iter().map(|key| (None, key));

@@ -313,6 +313,7 @@ impl Checked<'_> {
 
 /// Trunks that share a source must be told apart by something else.
 pub(super) fn between(directory: &Directory, found: &mut Findings) {
+    recording_servers(directory, found);
     let trunks = &directory.provisioning.trunks;
     for (network, places) in directory.proofs.shared() {
         for (nth, at) in places.iter().enumerate() {
@@ -327,6 +328,32 @@ pub(super) fn between(directory: &Directory, found: &mut Findings) {
                          or by tenants that have nothing in common",
                     );
                 }
+            }
+        }
+    }
+}
+
+/// The recording servers that trunks name: trunks themselves, and other ones.
+fn recording_servers(directory: &Directory, found: &mut Findings) {
+    for trunk in &directory.provisioning.trunks {
+        for (place, server) in trunk.siprec.iter().enumerate() {
+            let path = format!("trunks.{}.siprec[{place}]", trunk.id);
+            match directory.trunk(server) {
+                None => {
+                    let known = directory.provisioning.trunks.iter().map(|trunk| &trunk.id);
+                    found.unknown(path, "trunk", server, known, "[[trunks]]");
+                }
+                Some(named) if named.id == trunk.id => found.add(
+                    path,
+                    "the trunk would record itself",
+                    "name the trunk to the recording server",
+                ),
+                Some(named) if !named.takes_calls() => found.add(
+                    path,
+                    format_args!("calls cannot go out over \"{server}\": it has no targets"),
+                    format_args!("add targets to trunks.{server}"),
+                ),
+                Some(_) => {}
             }
         }
     }

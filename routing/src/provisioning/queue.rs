@@ -1,6 +1,6 @@
 //! What a provisioning file says of queues and flows: where callers wait and what happens to them.
 
-use base::{AgentId, FlowId, PromptId, QueueId, SkillId};
+use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TrunkId};
 use serde::{Deserialize, Serialize};
 
 /// Where callers wait for an agent.
@@ -44,6 +44,10 @@ pub struct Queue {
     /// Whether its calls are recorded, if the tenant's limits allow it.
     #[serde(default = "default_record")]
     pub record: bool,
+    /// The recording servers that get a copy of its calls (SIPREC): trunks, tried one after the
+    /// other; none if empty. As the trunk or the tenant says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub siprec: Option<Vec<TrunkId>>,
 }
 
 impl Queue {
@@ -64,6 +68,7 @@ impl Queue {
             max_waiting: default_max_waiting(),
             service_level_s: default_service_level_s(),
             record: default_record(),
+            siprec: None,
         }
     }
 }

@@ -77,6 +77,11 @@ pub struct Tenant {
     /// name or extension. Two to four characters that begin with `*` or `#`; no code if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pickup_code: Option<String>,
+    /// The recording servers that get a copy of its calls (SIPREC, RFC 7866): trunks, tried one
+    /// after the other. The nearest parent's that has some if empty; its limits must allow
+    /// recording.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siprec: Vec<TrunkId>,
 }
 
 impl Tenant {
@@ -105,6 +110,7 @@ impl Tenant {
             encryption: None,
             emergency_numbers: Vec::new(),
             pickup_code: None,
+            siprec: Vec::new(),
         }
     }
 }

@@ -94,6 +94,10 @@ pub struct Trunk {
     /// Signatures of caller numbers (STIR/SHAKEN, RFC 8224).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stir: Option<TrunkStir>,
+    /// The recording servers that get a copy of its calls (SIPREC): other trunks, tried one after
+    /// the other. As the tenant says if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siprec: Vec<TrunkId>,
 }
 
 impl Trunk {
@@ -130,6 +134,7 @@ impl Trunk {
             early_media: true,
             emergency: false,
             stir: None,
+            siprec: Vec::new(),
         }
     }
 

@@ -64,6 +64,8 @@ impl Call {
             stage: Stage::Opening(Opening { goal: None, pickup: None }),
             dialling: None,
             relay: None,
+            siprec: None,
+            siprec_asked: None,
             transfer: None,
             transfers: 0,
             admitted: false,

@@ -34,6 +34,7 @@ impl Call {
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.strays.retain(|stray| *stray != tx);
         }
+        self.siprec_stray_over(tx);
     }
 
     /// It was answered all the same, and hung up: that is over when the BYE is.
@@ -65,7 +66,7 @@ impl Call {
     pub(super) fn settle_if_done(&mut self, node: &mut Node) {
         self.drop_done_legs(node);
         let is_over = matches!(self.stage, Stage::Ending(_));
-        if is_over && self.caller.is_done() && self.far.is_empty() {
+        if is_over && self.caller.is_done() && self.far.is_empty() && self.siprec_is_done() {
             node.over.push(self.id);
         }
     }
@@ -83,6 +84,13 @@ impl Call {
         }
     }
 
+    fn forget_dialogs(&mut self, node: &mut Node) {
+        self.forget_dialog(node, self.caller.id);
+        for leg in self.far.iter().map(|leg| leg.id).collect::<Vec<_>>() {
+            self.forget_dialog(node, leg);
+        }
+    }
+
     /// Frees whatever the call still holds, and says what became of it.
     pub(crate) fn close(
         mut self,
@@ -94,10 +102,8 @@ impl Call {
             _ => Ending { at: now, cause: Cause::InternalError, by: EndedBy::Engine },
         };
         node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
-        self.forget_dialog(node, self.caller.id);
-        for leg in self.far.iter().map(|leg| leg.id).collect::<Vec<_>>() {
-            self.forget_dialog(node, leg);
-        }
+        self.forget_siprec(node, now);
+        self.forget_dialogs(node);
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.forget_names(node, self.id);
         }

@@ -22,6 +22,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Whether anybody keeps the two apart.
+    pub(super) fn by_anybody(self) -> bool {
+        self.by_caller || self.by_far || self.by_api
+    }
+
     /// The same, when the two legs have changed places.
     pub(super) fn turned(self) -> Self {
         Self { by_caller: self.by_far, by_far: self.by_caller, by_api: self.by_api }

@@ -42,6 +42,7 @@ mod sent_on;
 mod setup;
 mod sign;
 mod signature;
+mod siprec;
 mod steps;
 mod stream;
 mod takeover;
@@ -70,6 +71,7 @@ pub(crate) use self::refusal::Refusal;
 use self::relay::Relay;
 use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
+use self::siprec::Siprec;
 pub(crate) use self::takeover::{Named, Target};
 use self::transfer::Transfer;
 use crate::config::Prompts;
@@ -120,6 +122,10 @@ pub(crate) struct Call {
     dialling: Option<Box<Dial>>,
     /// What carries audio between the media workers of those who talk, if they have two.
     relay: Option<Relay>,
+    /// The recording server that gets a copy of it, if one does.
+    siprec: Option<Box<Siprec>>,
+    /// The leg whose conversation with the caller was last asked about for that.
+    siprec_asked: Option<base::LegId>,
     /// The transfer under way, if one is.
     transfer: Option<Transfer>,
     /// How often it has been sent on.
@@ -193,6 +199,10 @@ pub(crate) enum Signal {
 impl Call {
     /// Takes one thing that happened to its procedure.
     pub(crate) fn handle(&mut self, node: &mut Node, now: Instant, signal: Signal) {
+        if self.is_of_siprec(&signal) {
+            self.on_siprec(node, now, signal);
+            return self.settle_if_done(node);
+        }
         match signal {
             Signal::Media(leg, event) => self.on_media(node, now, leg, event),
             Signal::Ack(leg, tx, ack) => self.on_ack(node, now, leg, tx, &ack),

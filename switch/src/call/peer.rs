@@ -11,6 +11,9 @@ use crate::node::Node;
 impl Call {
     /// Whom the leg's dialog was made with.
     pub(crate) fn peer(&mut self, leg: LegId, dialog: &DialogId) -> Option<Peer> {
+        if let Some(peer) = self.siprec_peer(leg) {
+            return Some(peer);
+        }
         let tenant = self.tenant.clone();
         let known = self.leg_mut(leg)?;
         let flow = match &mut known.signalling {

@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// The trunk's rules for header fields.
-    fn by_the_rules(&self, trunk: &Trunk, invite: Request) -> Request {
+    pub(super) fn by_the_rules(&self, trunk: &Trunk, invite: Request) -> Request {
         let of_caller = |name: &str| match &self.caller.signalling {
             Signalling::Invited { invite, .. } => {
                 invite.headers(Name::new(name)).map(str::to_owned).collect()
@@ -101,7 +101,7 @@ pub(super) fn request_uri(target: &UriBuf, called: &str) -> Option<UriBuf> {
 }
 
 /// Our Contact: for a trunk we register with, the user we registered.
-fn contact(node: &Node, trunk: &Trunk, flow: &Flow) -> Option<UriBuf> {
+pub(super) fn contact(node: &Node, trunk: &Trunk, flow: &Flow) -> Option<UriBuf> {
     match node.trunk_states.contact_user(&trunk.id) {
         Some(user) => node.contact_as(user, flow),
         None => node.contact(flow),
@@ -109,7 +109,7 @@ fn contact(node: &Node, trunk: &Trunk, flow: &Flow) -> Option<UriBuf> {
 }
 
 /// The domain that we are to the trunk: the one we registered in, else our own address.
-fn domain(trunk: &Trunk, contact: &UriBuf) -> String {
+pub(super) fn domain(trunk: &Trunk, contact: &UriBuf) -> String {
     let registered = trunk.register.as_ref().and_then(|register| {
         let aor = sip::Uri::parse(&register.aor).ok()?;
         Some(aor.host().to_owned())
