@@ -8,7 +8,7 @@ mod batch;
 pub mod codec;
 mod command;
 mod conceal;
-mod dtmf;
+pub mod dtmf;
 pub mod ear;
 mod egress;
 pub mod g711;

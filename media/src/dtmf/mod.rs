@@ -1,13 +1,16 @@
 //! Keys of a telephone (DTMF): as RTP events (RFC 4733), as tones within the audio (ITU-T Q.23,
 //! Q.24), and what one becomes where the far end knows only the other.
 
+mod detector;
 mod digit;
 mod receiver;
 mod sender;
 mod tone;
 
+pub use detector::Detector;
 pub use digit::{Digit, DigitSource};
-pub(crate) use receiver::{Heard, Receiver};
+pub use receiver::Heard;
+pub(crate) use receiver::Receiver;
 pub(crate) use sender::{Sender, Step, Way};
 pub(crate) use tone::sample as tone_sample;
 

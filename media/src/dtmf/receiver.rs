@@ -23,7 +23,7 @@ const FULL_SEGMENT: u32 = 0xffff;
 
 /// What a packet or a pause tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// A key goes down.
     Down,
     /// It is over.
