@@ -115,7 +115,13 @@ impl Egress {
         if since_first < 0 && relay.packets < YOUNG {
             return None;
         }
-        let timestamp = self.relayed_timestamp(now, incoming, &mut relay);
+        let mut timestamp = self.relayed_timestamp(now, incoming, &mut relay);
+        let behind = timestamp.wrapping_sub(self.timestamp).cast_signed() < 0;
+        if behind && !changed && relay.packets == 0 && audio.is_some() {
+            // An event of our own came between, and the far end's clock had stood still before it.
+            timestamp = self.resumed(now);
+            relay.timestamp_offset = Some(timestamp.wrapping_sub(header.timestamp));
+        }
         let sequence = header.sequence.wrapping_add(relay.sequence_offset);
         if sequence.wrapping_sub(self.sequence).cast_signed() >= 0 {
             self.sequence = sequence.wrapping_add(1);
@@ -152,6 +158,7 @@ impl Egress {
     ) -> Header {
         if begins {
             self.own_event = self.resumed(now);
+            (self.timestamp, self.at, self.length) = (self.own_event, now, 0);
         }
         if let Feed::Relay(relay) = &mut self.feed {
             relay.first = self.sequence.wrapping_sub(relay.sequence_offset);

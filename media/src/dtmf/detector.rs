@@ -123,7 +123,7 @@ impl Detector {
     pub fn skip(&mut self, samples: usize, tell: &mut impl FnMut(Heard)) {
         (self.filled, self.last, self.run) = (0, None, 0);
         if let Some(sounding) = &mut self.sounding {
-            sounding.since += samples;
+            sounding.since = sounding.since.saturating_add(samples);
             if samples > LONGEST_GAP {
                 self.end(tell);
             }

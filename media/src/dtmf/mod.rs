@@ -3,12 +3,14 @@
 
 mod detector;
 mod digit;
+mod listener;
 mod receiver;
 mod sender;
 mod tone;
 
 pub use detector::Detector;
 pub use digit::{Digit, DigitSource};
+pub(crate) use listener::Listener;
 pub use receiver::Heard;
 pub(crate) use receiver::Receiver;
 pub(crate) use sender::{Sender, Step, Way};

@@ -6,10 +6,10 @@ use base::{Duration, Instant};
 use super::deadlines::Kind;
 use super::stream::{Payload, Stream};
 use super::{MAX_WAITING, Plane};
-use crate::dtmf::{self, Heard, Receiver, Sender, Step, Way};
+use crate::dtmf::{self, Heard, Listener, Receiver, Sender, Step, Way};
 use crate::rtp::Header;
 use crate::{
-    Batch, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, Port, RemoteMedia, Slot,
+    Batch, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, Port, RemoteMedia, Slot,
     StreamId, secure,
 };
 
@@ -19,6 +19,9 @@ const LONGEST: Duration = Duration::from_secs(1);
 const GAP: Duration = Duration::from_millis(60);
 /// The loudness that our events tell: -10 dBm0.
 const VOLUME: u8 = 10;
+/// What one packet can tell at most: four short events, of each that it begins and ends, and the
+/// end of the one before.
+const MOST: usize = 10;
 
 /// What a stream knows of keys.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ pub(super) struct Keys {
     pub(super) masking: Masking,
     receiver: Receiver,
     sender: Sender,
+    /// Hears tones, where they are to be heard.
+    listener: Option<Box<Listener>>,
     /// The event under way does not go on as it is: when it is over it is pressed anew.
     turned: bool,
     /// When the heap of deadlines will say so next.
@@ -45,7 +50,9 @@ impl Keys {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.sender.poll_timeout().into_iter().chain(self.receiver.poll_timeout()).min()
+        let listening = self.listener.as_ref().and_then(|listener| listener.poll_timeout());
+        let timeouts = [self.sender.poll_timeout(), self.receiver.poll_timeout(), listening];
+        timeouts.into_iter().flatten().min()
     }
 }
 
@@ -61,11 +68,27 @@ impl Stream {
     }
 }
 
+/// What a packet tells of keys, in order.
+struct Told {
+    heard: [Heard; MOST],
+    count: usize,
+}
+
+impl Told {
+    const NONE: Self = Self { heard: [Heard::Down; MOST], count: 0 };
+
+    fn push(&mut self, heard: Heard) {
+        if let Some(place) = self.heard.get_mut(self.count) {
+            (*place, self.count) = (heard, self.count + 1);
+        }
+    }
+}
+
 impl Plane {
     pub(super) fn set_digit_ways(&mut self, id: StreamId, ways: DigitWays) {
-        if let Some(stream) = self.by_id_mut(id) {
-            stream.keys.ways = ways;
-        }
+        let Some(stream) = self.by_id_mut(id) else { return };
+        stream.keys.ways = ways;
+        stream.keys.listener = ways.listen.then(Box::default);
     }
 
     pub(super) fn mask(&mut self, id: StreamId, masking: Masking) {
@@ -97,18 +120,9 @@ impl Plane {
         kind: Payload,
         payload: &mut [u8],
     ) -> bool {
-        let Some(stream) = self.stream_mut(slot) else { return false };
         match kind {
             Payload::Event => self.hear_event(now, slot, header, payload),
-            Payload::Audio(codec) => {
-                if stream.keys.masking != Masking::All {
-                    return true;
-                }
-                // Silence of other codecs than G.711 is no pattern of bytes: nothing is passed on.
-                let Some(law) = codec.law() else { return false };
-                payload.fill(law.silence());
-                true
-            }
+            Payload::Audio(codec) => self.hear_audio(now, slot, header, codec, payload),
             Payload::Unknown => true,
         }
     }
@@ -116,37 +130,68 @@ impl Plane {
     /// An RFC 4733 packet. Whether the peer gets it as it is.
     fn hear_event(&mut self, now: Instant, slot: Slot, header: &Header, payload: &[u8]) -> bool {
         let Some(stream) = self.stream_mut(slot) else { return false };
-        let (mut told, mut count) = ([Heard::Down; 8], 0);
-        stream.keys.receiver.handle_packet(now, header, payload, &mut |heard| {
-            if let Some(place) = told.get_mut(count) {
-                (*place, count) = (heard, count + 1);
-            }
-        });
-        for heard in told.into_iter().take(count) {
-            self.tell_key(now, slot, heard, DigitSource::Event);
-        }
+        let mut told = Told::NONE;
+        stream.keys.receiver.handle_packet(now, header, payload, &mut |heard| told.push(heard));
+        self.tell_keys(now, slot, &told, DigitSource::Event);
         self.arm_keys(slot);
         self.stream_mut(slot)
             .is_some_and(|stream| !stream.keys.turned && stream.keys.masking == Masking::Off)
     }
 
-    /// Tells a key; and the peer, if it cannot be passed the events themselves.
+    /// Audio: what is masked of it is silence afterwards, and so are tones that the peer is told of
+    /// in another way. Whether anybody gets it.
+    fn hear_audio(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        header: &Header,
+        codec: Codec,
+        payload: &mut [u8],
+    ) -> bool {
+        let Some(stream) = self.stream_mut(slot) else { return false };
+        let law = codec.law();
+        let masking = stream.keys.masking;
+        let listens = stream.remote.is_some_and(|remote| remote.telephone_event.is_none());
+        let mut silent = masking == Masking::All;
+        if let (Some(listener), Some(law), true) = (&mut stream.keys.listener, law, listens) {
+            let mut told = Told::NONE;
+            let sounds =
+                listener.handle_packet(now, header, law, payload, &mut |heard| told.push(heard));
+            if sounds || told.count > 0 {
+                self.tell_keys(now, slot, &told, DigitSource::Tone);
+                self.arm_keys(slot);
+                silent |=
+                    sounds && (masking != Masking::Off || self.turns(slot, DigitSource::Tone));
+            }
+        }
+        match (silent, law) {
+            (true, Some(law)) => payload.fill(law.silence()),
+            // There is no payload of theirs that says nothing whatever was said before.
+            (true, None) => return false,
+            (false, _) => {}
+        }
+        true
+    }
+
+    fn tell_keys(&mut self, now: Instant, slot: Slot, told: &Told, by: DigitSource) {
+        for heard in told.heard.into_iter().take(told.count) {
+            self.tell_key(now, slot, heard, by);
+        }
+    }
+
+    /// Tells a key; and the peer, if it cannot be passed on as it is.
     fn tell_key(&mut self, now: Instant, slot: Slot, heard: Heard, by: DigitSource) {
+        let turned = heard == Heard::Down && self.turns(slot, by);
         let Some(stream) = self.stream_mut(slot) else { return };
         let (id, peer) = (stream.id, stream.peer);
         let masked = stream.keys.masking != Masking::Off;
         let event = match heard {
             Heard::Down => {
-                let turned = peer
-                    .and_then(|peer| self.stream_mut(peer))
-                    .is_some_and(|peer| peer.keys.is_pressing() || peer.way() != Way::Event);
-                if let Some(stream) = self.stream_mut(slot) {
-                    stream.keys.turned = turned || by == DigitSource::Tone;
-                }
+                stream.keys.turned = turned;
                 Event::KeyDown { stream: id }
             }
             Heard::Digit(digit, duration) => {
-                if stream.keys.turned && !masked {
+                if std::mem::take(&mut stream.keys.turned) && !masked {
                     self.press(now, peer, digit, duration);
                 }
                 Event::Digit { stream: id, digit, duration, by, masked }
@@ -154,6 +199,18 @@ impl Plane {
         };
         if self.events.len() < MAX_WAITING {
             self.events.push_back(event);
+        }
+    }
+
+    /// Whether the peer's far end is to be told of a key in another way than it came.
+    fn turns(&mut self, slot: Slot, by: DigitSource) -> bool {
+        let peer = self.stream_mut(slot).and_then(|stream| stream.peer);
+        let Some(peer) = peer.and_then(|peer| self.stream_mut(peer)) else { return false };
+        match (by, peer.way()) {
+            (DigitSource::Event, Way::Event) => peer.keys.is_pressing(),
+            (DigitSource::Tone, Way::Tone) => false,
+            (DigitSource::Tone, Way::None) => peer.keys.ways.out == DigitOut::Elsewhere,
+            (DigitSource::Event, _) | (DigitSource::Tone, Way::Event) => true,
         }
     }
 
@@ -171,11 +228,13 @@ impl Plane {
     pub(super) fn handle_keys(&mut self, now: Instant, slot: Slot, out: &mut Batch) {
         let Some(stream) = self.stream_mut(slot) else { return };
         stream.keys.due = None;
-        let mut over = None;
-        stream.keys.receiver.handle_timeout(now, &mut |heard| over = Some(heard));
-        if let Some(heard) = over {
-            self.tell_key(now, slot, heard, DigitSource::Event);
+        let (mut events, mut tones) = (Told::NONE, Told::NONE);
+        stream.keys.receiver.handle_timeout(now, &mut |heard| events.push(heard));
+        if let Some(listener) = &mut stream.keys.listener {
+            listener.handle_timeout(now, &mut |heard| tones.push(heard));
         }
+        self.tell_keys(now, slot, &events, DigitSource::Event);
+        self.tell_keys(now, slot, &tones, DigitSource::Tone);
         let Some(stream) = self.stream_mut(slot) else { return };
         let way = stream.way();
         if let Some(step) = stream.keys.sender.step(now, way)
@@ -205,7 +264,7 @@ fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step
     let sent = match (step, remote.telephone_event) {
         (Step::Event { digit, begins, is_end, held }, Some(payload_type)) => {
             let header = stream.egress.stamp_own_event(now, begins, payload_type);
-            let units = held.as_micros() * u128::from(crate::CLOCK_RATE) / 1_000_000;
+            let units = held.as_micros() * u128::from(remote.events_rate) / 1_000_000;
             let [high, low] = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
             let flags = VOLUME | if is_end { 0x80 } else { 0 };
             out.push_with(slot, Port::Rtp, target, |into| {

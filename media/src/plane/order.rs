@@ -50,7 +50,7 @@ impl Plane {
             stream.rare.rtcp_source = None;
         }
         stream.remote = Some(remote);
-        stream.keys.set_clock(crate::CLOCK_RATE);
+        stream.keys.set_clock(remote.events_rate);
         // A far end that was on hold starts its minute of silence now.
         stream.heard_at = now;
         let slot = stream.slot;

@@ -76,7 +76,7 @@ impl Plane {
         // Not by `stream_mut`, which would borrow the taps as well.
         let place = self.streams.get_mut(slot.index as usize)?;
         let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
-        if let (Some(_), Payload::Audio(codec)) = (&stream.tapping, kind) {
+        if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
         let peer = stream.peer?;
