@@ -2,16 +2,26 @@
 //! answer that parses, and that is encrypted if it must be.
 
 use base::Rng;
-use media::sdp::{self, Capabilities, Encryption, Local, LocalKeys};
+use media::Codec;
+use media::sdp::{self, Capabilities, Encryption, Local, LocalKeys, Numbers};
 
 /// One body, as an offer and as an answer.
 pub fn sdp(data: &[u8]) {
     let Ok(description) = sdp::parse(data) else { return };
     let keys = LocalKeys::draw(&mut Rng::from_seed(1));
     let address = [192, 0, 2, 1].into();
-    let local = Local { address, port: 20_000, origin_id: 1, version: 1, keys };
+    let local = Local {
+        address,
+        port: 20_000,
+        origin_id: 1,
+        version: 1,
+        keys,
+        numbers: Numbers::default(),
+    };
     for encryption in [Encryption::Off, Encryption::Preferred, Encryption::Required] {
-        let capabilities = Capabilities { encryption, ..Capabilities::default() };
+        let (codecs, comfort_noise) = (Codec::ALL.to_vec(), true);
+        let capabilities =
+            Capabilities { encryption, codecs, comfort_noise, ..Capabilities::default() };
         if let Ok(answer) = sdp::answer(&description, &local, &capabilities, None) {
             let Ok(parsed) = sdp::parse(&answer.body) else { panic!("our own answer is no SDP") };
             assert_eq!(parsed.media.len(), description.media.len());

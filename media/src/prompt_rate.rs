@@ -1,4 +1,5 @@
-//! Prompt files of any rate to 8 kHz: rational resampling by a polyphase windowed-sinc filter, offline.
+//! Prompt files of any rate to that of the telephone: rational resampling by a polyphase
+//! windowed-sinc filter, offline.
 //!
 //! Passband to 3.4 kHz, everything from 4.1 kHz (or what the file has above half its rate) at
 //! least 70 dB down. Runs once per file, so it is written for quality, not for speed.

@@ -41,6 +41,12 @@ impl Resampler {
         Self { ratio, up, taps: taps(ratio), samples, phase: 0 }
     }
 
+    /// Forgets what came before, as if there had been silence.
+    pub fn reset(&mut self) {
+        self.samples.fill(0.0);
+        self.phase = 0;
+    }
+
     /// How many samples the next `count` give.
     #[must_use]
     pub const fn output_for(&self, count: usize) -> usize {

@@ -50,6 +50,6 @@ fn codes_and_samples_are_those_of_ffmpeg_and_libg722_to_the_bit() {
 
 #[test]
 fn codes_that_no_encoder_makes_are_decoded_as_ffmpeg_does() {
-    let codes: Vec<u8> = (0..8000_u64).map(|n| (n * 2_654_435_761 >> 13) as u8).collect();
+    let codes: Vec<u8> = (0..8000_u64).map(|n| ((n * 2_654_435_761) >> 13) as u8).collect();
     assert_eq!(decoded_sum(&codes), 0x0e7d_51a8_5185_3f5b);
 }

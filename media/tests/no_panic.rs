@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng, UnixTime};
 use media::{
-    Batch, Codec, Command, Direction, OpusSettings, Plane, Port, RemoteMedia, Slot, StreamId,
-    WorkerId, rtcp, rtp, sdp, tap,
+    Batch, Codec, Command, Decoder, Direction, OpusSettings, Plane, Port, Rate, RemoteMedia, Slot,
+    StreamId, WorkerId, pcm, rtcp, rtp, sdp, tap,
 };
 use proptest::prelude::*;
 
@@ -81,6 +81,24 @@ proptest! {
     }
 
     #[test]
+    fn no_payload_makes_a_decoder_fall_or_write_more_than_fits(
+        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1500), 1..8),
+        room in prop::sample::select(vec![0, 1, 159, 160, 480, 960, 2880, pcm::MAX_PER_PACKET]),
+    ) {
+        for codec in Codec::ALL {
+            for rate in [Rate::Narrow, Rate::Wide, Rate::Full] {
+                let mut decoder = Decoder::new(codec, rate);
+                let mut out = vec![0; room];
+                for payload in &payloads {
+                    prop_assert!(decoder.recover(payload, &mut out) <= room);
+                    prop_assert!(decoder.decode(payload, &mut out) <= room);
+                    decoder.conceal(&mut out);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn no_damaged_wav_file_panics(
         damage in prop::collection::vec((0..60_usize, any::<u8>()), 0..8),
         length in 0..400_usize,
@@ -110,7 +128,8 @@ proptest! {
         if let Ok(offer) = sdp::parse(body.as_bytes()) {
             let address = [127, 0, 0, 1].into();
             let keys = sdp::LocalKeys::draw(&mut base::Rng::from_seed(1));
-            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys };
+            let numbers = sdp::Numbers::default();
+            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys, numbers };
             if let Ok(answer) = sdp::answer(&offer, &local, &sdp::Capabilities::default(), None) {
                 prop_assert!(sdp::parse(&answer.body).is_ok());
             }

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 
 use base::{Duration, Rng};
-use media::sdp::{self, Capabilities, Encryption, Local, LocalKeys, NegotiationError, SdpError};
+use media::sdp::{
+    self, Capabilities, Encryption, Local, LocalKeys, NegotiationError, Numbers, SdpError,
+};
 use media::srtp::{Profile, SrtpKeys};
 use media::{Codec, Direction};
 
@@ -16,7 +18,14 @@ fn keys() -> LocalKeys {
 
 fn local() -> Local {
     let address: IpAddr = "198.51.100.1".parse().unwrap();
-    Local { address, port: 20_000, origin_id: 7, version: 1, keys: keys() }
+    Local {
+        address,
+        port: 20_000,
+        origin_id: 7,
+        version: 1,
+        keys: keys(),
+        numbers: Numbers::default(),
+    }
 }
 
 fn offer(media: &str) -> sdp::Description {

@@ -1,7 +1,7 @@
 //! What a phone does when the transaction layer tells it something.
 
 use base::{Duration, Instant};
-use media::sdp::{self, Local};
+use media::sdp::{self, Local, Numbers};
 use media::softphone::Softphone;
 use sip::{
     ClientTx, Dialog, Event, HeaderError, Message, Method, Name, Request, Response, ServerTx,
@@ -327,6 +327,7 @@ impl Phone {
             origin_id: u64::from(self.rng.next_u32()),
             version: 1,
             keys: self.keys,
+            numbers: Numbers::default(),
         }
     }
 }

@@ -39,6 +39,19 @@ impl Decoder {
         Self { kind, resampler }
     }
 
+    /// Forgets what came before: the next payload is another source's first.
+    pub fn reset(&mut self) {
+        match &mut self.kind {
+            Kind::G711(_) => {}
+            Kind::G722(decoder) => **decoder = g722::Decoder::new(),
+            // It cannot fail on a decoder that exists.
+            Kind::Opus(decoder) => drop(decoder.as_mut().map(::opus::Decoder::reset_state)),
+        }
+        if let Some(resampler) = &mut self.resampler {
+            resampler.reset();
+        }
+    }
+
     /// Decodes a payload into the beginning of `out`. Gives how many samples it wrote: 0 when the
     /// payload cannot be read, or is longer than `out` ([`crate::pcm::MAX_PER_PACKET`] holds all).
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {

@@ -11,9 +11,10 @@ use super::ticks::Place;
 use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
-use crate::sdp::TELEPHONE_EVENT_PAYLOAD_TYPE;
 use crate::secure::Secure;
-use crate::{Channel, Codec, PlayId, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality};
+use crate::{
+    Channel, Codec, PlayId, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality, sdp,
+};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -150,9 +151,13 @@ impl Stream {
         }
         // An answerer may number events as it likes and still send them by our offer's number.
         if let Some(event) = remote.telephone_event
-            && (payload_type == event || payload_type == TELEPHONE_EVENT_PAYLOAD_TYPE)
+            && (payload_type == event || sdp::OFFERED_EVENTS.contains(&payload_type))
         {
             return Payload::Event;
+        }
+        // The same holds for a codec of a dynamic number.
+        if payload_type == remote.codec.offered_payload_type() {
+            return Payload::Audio(remote.codec);
         }
         Codec::from_static_payload_type(payload_type).map_or(Payload::Unknown, Payload::Audio)
     }

@@ -30,14 +30,18 @@ pub fn answer(
     if !caps.telephone_event {
         remote.telephone_event = None;
     }
+    if !caps.comfort_noise {
+        remote.comfort_noise = None;
+    }
     let theirs = chosen.crypto.map(|line| line.key);
     let ours = theirs.and_then(|theirs| local.keys.key(theirs.profile()));
-    let mut payloads = vec![chosen.audio];
-    payloads.extend(
-        remote
-            .telephone_event
-            .map(|payload_type| Payload { payload_type, format: Format::TelephoneEvent }),
-    );
+    // Their numbers are kept; of Opus we say what we want ourselves.
+    let payload = |payload_type, format| Payload { payload_type, format, opus: caps.opus };
+    let rate = remote.events_rate;
+    let events = remote.telephone_event.map(|n| payload(n, Format::TelephoneEvent { rate }));
+    let noise = remote.comfort_noise.map(|n| payload(n, Format::ComfortNoise));
+    let audio = payload(chosen.audio.payload_type, chosen.audio.format);
+    let payloads: Vec<Payload> = [Some(audio), noise, events].into_iter().flatten().collect();
     let crypto: Vec<Crypto> = chosen
         .crypto
         .zip(ours)
@@ -90,8 +94,12 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, Negotia
     }
     let mut remote =
         theirs.remote(chosen.audio, chosen.codec).ok_or(NegotiationError::NoAddress)?;
-    if !ours.payloads.iter().any(|known| known.format == Format::TelephoneEvent) {
+    let has_offered = |format| ours.payloads.iter().any(|known| known.format == format);
+    if !has_offered(Format::TelephoneEvent { rate: remote.events_rate }) {
         remote.telephone_event = None;
+    }
+    if !has_offered(Format::ComfortNoise) {
+        remote.comfort_noise = None;
     }
     let srtp = match chosen.crypto {
         None => None,
@@ -194,7 +202,7 @@ fn choose_in(
 fn codec(payload: &Payload) -> Option<Codec> {
     match payload.format {
         Format::Audio(codec) => Some(codec),
-        Format::TelephoneEvent => None,
+        Format::TelephoneEvent { .. } | Format::ComfortNoise => None,
     }
 }
 

@@ -27,8 +27,17 @@ pub const MAX_BYTES: usize = 16 * 1024;
 pub const MAX_LINES: usize = 512;
 /// The most media sections read.
 pub const MAX_MEDIA: usize = 16;
-/// The payload type we offer RFC 4733 events with.
+/// The payload type we offer RFC 4733 events with, on a clock of 8 kHz.
 pub const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
+/// The same on Opus's clock of 48 kHz.
+pub const TELEPHONE_EVENT_48000_PAYLOAD_TYPE: u8 = 110;
+/// Both.
+pub(crate) const OFFERED_EVENTS: [u8; 2] =
+    [TELEPHONE_EVENT_PAYLOAD_TYPE, TELEPHONE_EVENT_48000_PAYLOAD_TYPE];
+/// The static payload type of comfort noise (RFC 3389 §4).
+pub const COMFORT_NOISE_PAYLOAD_TYPE: u8 = 13;
+/// The clocks that RFC 4733 events may run on here: those of our codecs.
+const EVENT_RATES: [u32; 2] = [8000, 48_000];
 
 /// What we can do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +46,10 @@ pub struct Capabilities {
     pub codecs: Vec<Codec>,
     /// RFC 4733 events 0 to 15.
     pub telephone_event: bool,
+    /// Comfort noise (RFC 3389) with G.711 and G.722.
+    pub comfort_noise: bool,
+    /// What we want of Opus, if it is among the codecs.
+    pub opus: OpusSettings,
     /// How much audio we want in a packet.
     pub ptime: Duration,
     /// Whether it is to be encrypted.
@@ -48,6 +61,8 @@ impl Default for Capabilities {
         Self {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             telephone_event: true,
+            comfort_noise: false,
+            opus: OpusSettings { fec: true, ..OpusSettings::default() },
             ptime: Duration::from_millis(20),
             encryption: Encryption::Off,
         }
@@ -67,6 +82,48 @@ pub struct Local {
     pub version: u64,
     /// What we would encrypt with.
     pub keys: LocalKeys,
+    /// The dynamic payload types of our offers.
+    pub numbers: Numbers,
+}
+
+/// Dynamic payload types as they are used with one far end: what a number means may not change
+/// during a dialog (RFC 3264 §8.3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Numbers {
+    opus: u8,
+    events: u8,
+    events_48000: u8,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self {
+            opus: Codec::Opus.offered_payload_type(),
+            events: TELEPHONE_EVENT_PAYLOAD_TYPE,
+            events_48000: TELEPHONE_EVENT_48000_PAYLOAD_TYPE,
+        }
+    }
+}
+
+impl Numbers {
+    /// Those in use with a far end, and our own for what is not in use.
+    #[must_use]
+    pub fn used_with(remote: &RemoteMedia) -> Self {
+        let mut numbers = Self::default();
+        if remote.codec == Codec::Opus {
+            numbers.opus = remote.payload_type;
+        }
+        match remote.telephone_event {
+            Some(number) if remote.events_rate == CLOCK_RATE => numbers.events = number,
+            Some(number) => numbers.events_48000 = number,
+            None => {}
+        }
+        let Self { opus, events, events_48000 } = numbers;
+        // A far end that gives one of our numbers another meaning keeps its own: ours then begin
+        // anew, as in a first offer.
+        let are_distinct = opus != events && opus != events_48000 && events != events_48000;
+        if are_distinct { numbers } else { Self::default() }
+    }
 }
 
 /// A description we have read: an offer or an answer.
@@ -114,6 +171,8 @@ pub struct Payload {
     pub payload_type: u8,
     /// What it means.
     pub format: Format,
+    /// What its `a=fmtp` says, if it is Opus.
+    pub opus: OpusSettings,
 }
 
 /// A format we know.
@@ -121,8 +180,13 @@ pub struct Payload {
 pub enum Format {
     /// Audio.
     Audio(Codec),
-    /// RFC 4733 events at 8 kHz.
-    TelephoneEvent,
+    /// RFC 4733 events.
+    TelephoneEvent {
+        /// Ticks a second of their timestamps: 8000 or 48000.
+        rate: u32,
+    },
+    /// Comfort noise (RFC 3389) at 8 kHz.
+    ComfortNoise,
 }
 
 /// What an offer and its answer settle.
@@ -184,27 +248,51 @@ impl MediaDescription {
         Direction::new(self.direction.sends(), self.direction.receives() && reachable)
     }
 
-    /// The audio packet length it wants, as far as we serve it.
-    pub(crate) fn wanted_ptime(&self) -> Duration {
+    /// The audio packet length it wants, as far as we serve it: 10 to 60 ms in steps of 10, of
+    /// Opus only what a packet of one frame can be (RFC 6716 §2.1.4).
+    pub(crate) fn wanted_ptime(&self, codec: Codec) -> Duration {
         let wanted = self.ptime.unwrap_or(Duration::from_millis(20));
-        self.maxptime.map_or(wanted, |most| wanted.min(most))
+        let wanted = self.maxptime.map_or(wanted, |most| wanted.min(most));
+        let tens = (wanted.as_millis() / 10).clamp(1, 6) as u64;
+        let tens = match (codec, tens) {
+            (Codec::Opus, 3 | 5) => tens - 1,
+            _ => tens,
+        };
+        Duration::from_millis(10 * tens)
+    }
+
+    /// RFC 4733 events: on the clock of the codec if there are such, else on the other one.
+    fn events(&self, codec: Codec) -> Option<(u8, u32)> {
+        let events = || {
+            self.payloads.iter().filter_map(|known| match known.format {
+                Format::TelephoneEvent { rate } => Some((known.payload_type, rate)),
+                _ => None,
+            })
+        };
+        events().find(|(_, rate)| *rate == codec.clock_rate()).or_else(|| events().next())
+    }
+
+    /// Comfort noise, which Opus has within itself.
+    fn comfort_noise(&self, codec: Codec) -> Option<u8> {
+        let noise = self.payloads.iter().find(|known| known.format == Format::ComfortNoise)?;
+        (codec != Codec::Opus).then_some(noise.payload_type)
     }
 
     /// The far end this section describes, with the chosen codec.
     pub(crate) fn remote(&self, audio: Payload, codec: Codec) -> Option<RemoteMedia> {
         let rtp = SocketAddr::new(self.address?, self.port);
         let above = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        let event = self.payloads.iter().find(|known| known.format == Format::TelephoneEvent);
+        let events = self.events(codec);
         Some(RemoteMedia {
             rtp,
             rtcp: self.rtcp.unwrap_or(above),
             codec,
             payload_type: audio.payload_type,
-            opus: OpusSettings::default(),
-            telephone_event: event.map(|known| known.payload_type),
-            events_rate: CLOCK_RATE,
-            comfort_noise: None,
-            ptime: self.wanted_ptime(),
+            opus: audio.opus,
+            telephone_event: events.map(|(payload_type, _)| payload_type),
+            events_rate: events.map_or(codec.clock_rate(), |(_, rate)| rate),
+            comfort_noise: self.comfort_noise(codec),
+            ptime: self.wanted_ptime(codec),
             maxptime: self.maxptime,
             direction: self.meant_direction(),
         })

@@ -6,10 +6,10 @@ use base::Duration;
 
 use super::lines::{Attribute, Media, Written};
 use super::{
-    Description, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA, MediaDescription, Payload, SdpError,
-    crypto,
+    COMFORT_NOISE_PAYLOAD_TYPE, Description, EVENT_RATES, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA,
+    MediaDescription, Payload, SdpError, crypto,
 };
-use crate::{CLOCK_RATE, Codec, Direction};
+use crate::{CLOCK_RATE, Codec, Direction, OpusSettings};
 
 /// The most formats of one section that are looked at.
 const MAX_FORMATS: usize = 64;
@@ -88,36 +88,56 @@ fn payloads(media: &Media<'_>) -> Vec<Payload> {
         };
         let format = match rtpmap(media, payload_type) {
             Some(map) => format_of(map),
-            None => Codec::from_static_payload_type(payload_type).map(Format::Audio),
+            None => static_format(payload_type),
         };
         if let Some(format) = format {
-            known.push(Payload { payload_type, format });
+            known.push(Payload { payload_type, format, opus: opus(media, payload_type, format) });
         }
     }
     known
 }
 
+/// What a payload type without `a=rtpmap` means.
+fn static_format(payload_type: u8) -> Option<Format> {
+    if payload_type == COMFORT_NOISE_PAYLOAD_TYPE {
+        return Some(Format::ComfortNoise);
+    }
+    Codec::from_static_payload_type(payload_type).map(Format::Audio)
+}
+
+/// What the payload type's `a=fmtp` says, if it is Opus.
+fn opus(media: &Media<'_>, payload_type: u8, format: Format) -> OpusSettings {
+    let is_opus = format == Format::Audio(Codec::Opus);
+    let fmtp = is_opus.then(|| of_payload_type(media, "fmtp", payload_type)).flatten();
+    fmtp.map(OpusSettings::from_fmtp).unwrap_or_default()
+}
+
 /// The encoding part of the payload type's `a=rtpmap`.
 fn rtpmap<'a>(media: &Media<'a>, payload_type: u8) -> Option<&'a str> {
-    media.attributes.iter().filter(|a| a.attribute == "rtpmap").find_map(|attribute| {
-        let (number, encoding) = attribute.value?.split_once(' ')?;
-        (number.parse() == Ok(payload_type)).then_some(encoding.trim())
+    of_payload_type(media, "rtpmap", payload_type)
+}
+
+/// The value of an attribute that begins with a payload type, after it.
+fn of_payload_type<'a>(media: &Media<'a>, name: &str, payload_type: u8) -> Option<&'a str> {
+    values(&media.attributes, name).find_map(|value| {
+        let (number, rest) = value.split_once(' ')?;
+        (number.parse() == Ok(payload_type)).then_some(rest.trim())
     })
 }
 
-/// `PCMU/8000`, `PCMA/8000/1`, `telephone-event/8000`.
+/// `PCMU/8000`, `PCMA/8000/1`, `opus/48000/2`, `telephone-event/8000`, `CN/8000`.
 fn format_of(encoding: &str) -> Option<Format> {
     let mut parts = encoding.split('/');
     let name = parts.next()?;
     let rate: u32 = parts.next()?.trim().parse().ok()?;
-    let mono = parts.next().is_none_or(|channels| channels.trim() == "1");
-    if rate != CLOCK_RATE || !mono {
-        return None;
-    }
+    let channels = parts.next().map_or(Some(1), |channels| channels.trim().parse().ok())?;
     if name.eq_ignore_ascii_case("telephone-event") {
-        return Some(Format::TelephoneEvent);
+        return EVENT_RATES.contains(&rate).then_some(Format::TelephoneEvent { rate });
     }
-    Codec::from_name(name).map(Format::Audio)
+    if name.eq_ignore_ascii_case("CN") {
+        return (rate == CLOCK_RATE).then_some(Format::ComfortNoise);
+    }
+    Codec::from_rtpmap(name, rate, channels).map(Format::Audio)
 }
 
 /// The values of all attributes of a name.

@@ -1,7 +1,7 @@
 //! What a leg's SDP says and settles (RFC 3264): offers, answers, and what the plane is told.
 
 use bytes::Bytes;
-use media::sdp::{self, Description, Local, Settled};
+use media::sdp::{self, Description, Local, Numbers, Settled};
 use media::{Codec, Command};
 use sip::{Body, Flow, Message, Part};
 
@@ -53,6 +53,7 @@ impl Leg {
             origin_id: self.origin_id,
             version: self.version,
             keys: self.keys,
+            numbers: self.remote.as_ref().map_or_else(Numbers::default, Numbers::used_with),
         })
     }
 
