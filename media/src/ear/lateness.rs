@@ -11,9 +11,9 @@ const BUCKETS: usize = 128;
 /// Width of a bucket.
 const BUCKET_MS: usize = 4;
 /// What part of the packets shall be there in time.
-const IN_TIME: f32 = 0.99;
+const IN_TIME: f32 = 0.985;
 /// What is forgotten with each 20 ms of speech.
-const FORGET: f32 = 1.0 / 400.0;
+const FORGET: f32 = 1.0 / 150.0;
 /// What the first packets are taken to differ by, until enough of them are known.
 const FIRST_GUESS_MS: i64 = 40;
 /// Packets that are enough.

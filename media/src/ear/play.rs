@@ -227,7 +227,7 @@ impl Ear {
         room.copy_from_slice(made);
         let count = room.len();
         self.sound.keep(count);
-        if before < faded && t >= self.event_until {
+        if self.counts.speech > 0 && before < faded && t >= self.event_until {
             self.counts.concealed += count as u64;
             return Heard::Concealed;
         }
