@@ -150,7 +150,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use base::Rng;
 
-    use super::super::{Encryption, LocalKeys, parse};
+    use super::super::{Encryption, LocalKeys, Numbers, parse};
     use super::*;
 
     fn locals() -> [Local; 2] {
@@ -161,6 +161,7 @@ mod tests {
             origin_id: 7,
             version: 1,
             keys: LocalKeys::draw(&mut rng),
+            numbers: Numbers::default(),
         })
     }
 

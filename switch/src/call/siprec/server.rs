@@ -2,7 +2,7 @@
 //! are to it. A redirection is not followed: what a call says goes where provisioning says.
 
 use base::Instant;
-use media::sdp::{Capabilities, CopiesOffer, Description, Local, LocalKeys};
+use media::sdp::{Capabilities, CopiesOffer, Description, Local, LocalKeys, Numbers};
 use media::{Codec, Command, StreamId, WorkerId};
 use sip::{Dialog, Flow, Message, Method, Name, Request, StatusCode, UriBuf, digest};
 
@@ -247,6 +247,7 @@ impl Call {
             origin_id: siprec.origin_id,
             version: siprec.version,
             keys: sink.keys,
+            numbers: Numbers::default(),
         };
         let caps = Capabilities { telephone_event: false, ..siprec.terms.capabilities() };
         Some(([local(one), local(other)], caps, prefer))
