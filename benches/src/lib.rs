@@ -1,1 +1,5 @@
-//! stub
+//! What the measurements share: the clock, a reader of SIP text, what the kernel says of processes.
+
+pub mod clock;
+pub mod text;
+pub mod usage;

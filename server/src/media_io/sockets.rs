@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use media::{Port, Slot};
+use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::poller::Poller;
@@ -95,7 +96,8 @@ impl Sockets {
     pub(super) fn receive(&self, token: Token, into: &mut [u8]) -> Option<Received> {
         let pair = self.pairs.get(token.index())?.as_ref()?;
         let port = token.port();
-        let (length, source) = pair.of(port).recv_from(into).ok()?;
+        let (_, length, source) = recvfrom(pair.of(port), &mut *into, RecvFlags::empty()).ok()?;
+        let source = SocketAddr::try_from(source?).ok()?;
         // Over a socket of both families IPv4 comes mapped.
         let source = match source.ip().to_canonical() {
             IpAddr::V4(ip) => (ip, source.port()).into(),
@@ -114,7 +116,7 @@ impl Sockets {
         let index = Token::new(slot, port).index();
         let pair = self.pairs.get(index).and_then(Option::as_ref);
         pair.filter(|pair| pair.slot == slot)
-            .is_some_and(|pair| pair.of(port).send_to(bytes, to).is_ok())
+            .is_some_and(|pair| sendto(pair.of(port), bytes, SendFlags::empty(), &to).is_ok())
     }
 }
 

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::clock::SECOND;
 use crate::http;
 use crate::messages::Audio;
 use crate::phones::Registered;
 use crate::stage::Stage;
 use crate::targets::{Kind, Provision};
-use crate::usage::Usage;
+use benches::clock::SECOND;
+use benches::usage::Usage;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

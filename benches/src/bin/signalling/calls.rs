@@ -8,10 +8,10 @@ mod ends;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use crate::clock::{self, MILLISECOND, Nanos, SECOND};
 use crate::messages::{self, Answered, Audio};
-use crate::text::Text;
 use crate::wire::Wire;
+use benches::clock::{self, MILLISECOND, Nanos, SECOND};
+use benches::text::Text;
 
 /// The socket of all callers; callees have those after it.
 pub(crate) const CALLER: usize = 0;

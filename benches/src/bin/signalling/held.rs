@@ -6,12 +6,12 @@ use std::path::Path;
 use rustix::process::{Resource, getrlimit};
 use serde_json::json;
 
-use crate::clock::{self, SECOND};
 use crate::http;
 use crate::messages::Audio;
 use crate::rates::row;
 use crate::stage::Stage;
 use crate::targets::{Kind, Provision};
+use benches::clock::{self, SECOND};
 
 /// Files that a worker has open besides its sockets, and room for uneven shares.
 const OTHERS: usize = 500;

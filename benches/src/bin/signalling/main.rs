@@ -5,7 +5,6 @@
 
 mod bindings;
 mod calls;
-mod clock;
 mod held;
 mod http;
 mod messages;
@@ -14,8 +13,6 @@ mod rates;
 mod stage;
 mod table;
 mod targets;
-mod text;
-mod usage;
 mod wire;
 
 use std::path::PathBuf;

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use crate::text::{Text, field, uri};
 use crate::wire::AUDIO;
+use benches::text::{Text, field, uri};
 
 /// Callers' numbers begin so; what follows is the call's number, by which both ends know it.
 pub(crate) const CALLERS: &str = "+1212";
@@ -213,7 +213,7 @@ fn offer(own: SocketAddr, audio: Audio, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{Start, number_after};
+    use benches::text::{Start, number_after};
 
     fn at(port: u16) -> SocketAddr {
         ([127, 0, 0, 2], port).into()

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use sip::Method;
 use sip::digest::{Answer, answer};
 
-use crate::clock::{self, MILLISECOND, Nanos};
 use crate::messages::{self, Agent};
-use crate::text::{Start, Text, number, number_after};
 use crate::wire::{Queue, Wire};
+use benches::clock::{self, MILLISECOND, Nanos};
+use benches::text::{Start, Text, number, number_after};
 
 /// An unanswered REGISTER is sent again.
 const RESEND: Nanos = 500 * MILLISECOND;

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::calls::Outcome;
-use crate::clock::{self, MILLISECOND, Nanos, SECOND};
 use crate::messages::Audio;
 use crate::stage::Stage;
 use crate::targets::{Kind, Provision};
-use crate::usage::Usage;
+use benches::clock::{self, MILLISECOND, Nanos, SECOND};
+use benches::usage::Usage;
 
 /// Long enough for records to be written and transactions to end.
 const SETTLES: Nanos = 3 * SECOND;

@@ -14,7 +14,7 @@ use nix::sys::time::TimeSpec;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::clock::{self, Nanos};
+use benches::clock::{self, Nanos};
 
 /// Datagrams of one system call.
 const BATCH: usize = 64;

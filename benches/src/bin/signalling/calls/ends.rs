@@ -1,10 +1,10 @@
 //! What each end of a call does with a message that comes.
 
 use super::{CALLER, Callee, Caller, Calls, RESEND, Resent};
-use crate::clock::{self, Nanos};
 use crate::messages::{self, Answered, CALLEE_TAG, CALLER_TAG, CALLERS};
-use crate::text::{Start, Text, number_after};
 use crate::wire::Queue;
+use benches::clock::{self, Nanos};
+use benches::text::{Start, Text, number_after};
 
 impl Calls {
     /// One message came.

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub(crate) use self::strowger::Provision;
-use crate::usage::Usage;
+use benches::usage::Usage;
 
 /// Where every target listens.
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

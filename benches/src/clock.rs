@@ -5,29 +5,39 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::time::TimeSpec;
 
 /// Nanoseconds since 1970, or between two such times.
-pub(crate) type Nanos = u64;
+pub type Nanos = u64;
 
-pub(crate) const MILLISECOND: Nanos = 1_000_000;
-pub(crate) const SECOND: Nanos = 1_000 * MILLISECOND;
+/// A millionth of a second.
+pub const MICROSECOND: Nanos = 1_000;
+/// A thousandth of a second.
+pub const MILLISECOND: Nanos = 1_000_000;
+/// A second.
+pub const SECOND: Nanos = 1_000 * MILLISECOND;
 
-pub(crate) fn now() -> Nanos {
+/// The wall clock's time.
+#[must_use]
+pub fn now() -> Nanos {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
-pub(crate) fn of(time: &TimeSpec) -> Nanos {
+/// A time of the kernel's.
+#[must_use]
+pub fn of(time: &TimeSpec) -> Nanos {
     let [seconds, nanos] =
         [time.tv_sec(), time.tv_nsec()].map(|part| Nanos::try_from(part).unwrap_or(0));
     seconds * SECOND + nanos
 }
 
-pub(crate) fn seconds(of: f64) -> Nanos {
+/// So many seconds.
+#[must_use]
+pub fn seconds(of: f64) -> Nanos {
     // Truncation is meant.
     (of.max(0.0) * SECOND as f64) as Nanos
 }
 
 /// How many should have been started by now at a rate a second, the first at once.
-pub(crate) fn due(since: Nanos, rate: f64) -> usize {
+pub fn due(since: Nanos, rate: f64) -> usize {
     // Truncation is meant; no rate is too high.
     ((since as f64 / SECOND as f64 * rate) as usize).saturating_add(1)
 }

@@ -2,17 +2,21 @@
 
 /// A received message; it is trusted, since both it and its reader are part of the measurement.
 #[derive(Clone, Copy)]
-pub(crate) struct Text<'a>(pub(crate) &'a [u8]);
+pub struct Text<'a>(pub &'a [u8]);
 
 /// What the first line says.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Start<'a> {
+pub enum Start<'a> {
+    /// Its method.
     Request(&'a [u8]),
+    /// Its status.
     Response(u16),
 }
 
 impl<'a> Text<'a> {
-    pub(crate) fn start(&self) -> Option<Start<'a>> {
+    /// What the first line says.
+    #[must_use]
+    pub fn start(&self) -> Option<Start<'a>> {
         let line = self.lines().next()?;
         if let Some(rest) = line.strip_prefix(b"SIP/2.0 ") {
             let digits = std::str::from_utf8(rest.get(..3)?).ok()?;
@@ -22,7 +26,7 @@ impl<'a> Text<'a> {
     }
 
     /// The lines up to the body.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let lines = self.0.split(|byte| *byte == b'\n');
         lines
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
@@ -30,18 +34,18 @@ impl<'a> Text<'a> {
     }
 
     /// The first field of that name, without its name.
-    pub(crate) fn value(&self, name: &str) -> Option<&'a [u8]> {
+    pub fn value(&self, name: &str) -> Option<&'a [u8]> {
         self.lines().find_map(|line| field(line, name))
     }
 
     /// Which request a response answers.
-    pub(crate) fn answers(&self, method: &str) -> bool {
+    pub fn answers(&self, method: &str) -> bool {
         self.value("CSeq").is_some_and(|cseq| cseq.ends_with(method.as_bytes()))
     }
 }
 
 /// The value if this line is of that field.
-pub(crate) fn field<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub fn field<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let (own, value) = line.split_at_checked(name.len())?;
     if !own.eq_ignore_ascii_case(name.as_bytes()) {
         return None;
@@ -50,13 +54,13 @@ pub(crate) fn field<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// The digits that follow the first `mark` in a value.
-pub(crate) fn number_after(value: &[u8], mark: &str) -> Option<usize> {
+pub fn number_after(value: &[u8], mark: &str) -> Option<usize> {
     let at = value.windows(mark.len()).position(|window| window == mark.as_bytes())?;
     number(&value[at + mark.len()..])
 }
 
 /// The digits that a value begins with.
-pub(crate) fn number(value: &[u8]) -> Option<usize> {
+pub fn number(value: &[u8]) -> Option<usize> {
     let digits = value.iter().take_while(|byte| byte.is_ascii_digit());
     let mut digits = digits.map(|byte| usize::from(byte - b'0')).peekable();
     digits.peek()?;
@@ -64,7 +68,7 @@ pub(crate) fn number(value: &[u8]) -> Option<usize> {
 }
 
 /// What is between the angle brackets.
-pub(crate) fn uri(value: &[u8]) -> &[u8] {
+pub fn uri(value: &[u8]) -> &[u8] {
     let from = value.iter().position(|byte| *byte == b'<').map_or(0, |at| at + 1);
     let rest = &value[from..];
     &rest[..rest.iter().position(|byte| *byte == b'>').unwrap_or(rest.len())]

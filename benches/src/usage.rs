@@ -5,22 +5,23 @@ use std::fs;
 
 /// One look at processes.
 #[derive(Clone, Default)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// CPU by thread name, milliseconds; threads of one kind together.
     threads: BTreeMap<String, f64>,
-    pub(crate) resident_kib: u64,
+    /// Resident memory.
+    pub resident_kib: u64,
     /// What the allocator holds: resident memory that is no file's.
-    pub(crate) anonymous_kib: u64,
+    pub anonymous_kib: u64,
 }
 
 impl Usage {
     /// Of this process.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self::of(&[std::process::id()])
     }
 
     /// Of a process and all that it started: they are one process group.
-    pub(crate) fn of_group(group: u32) -> Self {
+    pub fn of_group(group: u32) -> Self {
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         let members: Vec<u32> = pids.filter(|pid| group_of(*pid) == Some(group)).collect();
@@ -50,17 +51,19 @@ impl Usage {
         usage
     }
 
-    pub(crate) fn cpu_ms(&self) -> f64 {
+    /// CPU of all threads, milliseconds.
+    #[must_use]
+    pub fn cpu_ms(&self) -> f64 {
         self.threads.values().sum()
     }
 
     /// Milliseconds since an earlier look.
-    pub(crate) fn cpu_ms_since(&self, earlier: &Self) -> f64 {
+    pub fn cpu_ms_since(&self, earlier: &Self) -> f64 {
         self.cpu_ms() - earlier.cpu_ms()
     }
 
     /// Milliseconds since an earlier look, by kind of thread, each divided by `calls`.
-    pub(crate) fn by_thread(&self, earlier: &Self, calls: f64) -> BTreeMap<String, f64> {
+    pub fn by_thread(&self, earlier: &Self, calls: f64) -> BTreeMap<String, f64> {
         let since = |(name, ms): (&String, &f64)| {
             (name.clone(), (ms - earlier.threads.get(name).unwrap_or(&0.0)) / calls)
         };

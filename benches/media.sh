@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# What a relayed packet costs, and how many calls one core carries, beside rtpengine in user space: one
+# run on one machine with one generator, and one table. About eight minutes when everything is built.
+#   benches/media.sh            installs what is missing, builds, measures
+#   benches/media.sh --build    only builds, for a quiet machine later
+# STROWGER=FILE measures that binary; RESULTS=FILE keeps the lines that the table is made of; KINDS
+# says which kinds of calls. It asserts no time. It fails when a call cannot be made.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/install figures
+target=${CARGO_TARGET_DIR:-target}
+if [ -z "${STROWGER:-}" ]; then
+  cargo build --locked --release -p server --bin strowger
+fi
+cargo build --locked --release -p benches --bin media
+if [ "${1:-}" = --build ]; then exit; fi
+
+strowger=${STROWGER:-$target/release/strowger}
+results=${RESULTS:-$(mktemp)}
+kinds=${KINDS:-relay srtp opus recorded}
+: >"$results"
+ulimit -n "$(ulimit -Hn)"
+
+failed=()
+load() {
+  printf '\n== %s\n' "$*" >&2
+  "$target/release/media" --strowger "$strowger" load "$@" >>"$results" || failed+=("$*")
+}
+for kind in $kinds; do
+  case $kind in
+    relay)
+      for relay in rtpengine strowger; do
+        load --kind relay --relay $relay --calls 500,1000
+        load --kind relay --relay $relay --calls 500,1000 --beat-us 1000
+      done
+      load --kind relay --relay rtpengine --calls 600 --step 100
+      load --kind relay --relay strowger --calls 1500 --step 200 --most 3100
+      ;;
+    srtp)
+      load --kind srtp --relay rtpengine --calls 400,500 --step 100
+      load --kind srtp --relay strowger --calls 500,1000,1200 --step 200 --most 3000
+      ;;
+    opus)
+      load --kind opus --relay rtpengine --calls 30 --step 5
+      load --kind opus --relay strowger --calls 100,150,200 --step 25
+      ;;
+    recorded)
+      load --kind recorded --relay strowger --calls 500,800,1000 --step 100 --most 2000
+      ;;
+  esac
+done
+
+printf '\n%s\n%s cores of %s; %s\n\n' "$(uname -sr)" "$(nproc)" \
+  "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" \
+  "rtpengine $(rtpengine --version 2>&1 | sed -n 's/^Version: *//p')"
+"$target/release/media" table "$results"
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nfailed: %s\n' "${failed[@]}"
+  exit 1
+fi

@@ -1,0 +1,243 @@
+//! All far ends of all calls, in one thread that never sleeps: each leg's packets evenly in time,
+//! all legs' evenly among each other, and each packet that comes back is measured.
+//!
+//! A packet carries the time when it was sent; the kernel stamps when it came back. Neither the
+//! generator's own work nor its queues are in the difference.
+
+use std::io::IoSliceMut;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+
+use benches::clock::{self, MILLISECOND, Nanos};
+use media::rtp::Header;
+use media::srtp::Sealer;
+use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt,
+};
+use nix::sys::time::TimeSpec;
+
+use crate::describe::Side;
+use crate::figures::Figures;
+use crate::speech::Speech;
+
+/// Sockets a side: far ends that share one are told apart by the relay's own port.
+const SOCKETS: u8 = 4;
+/// Datagrams of one system call.
+const BATCH: usize = 32;
+const LARGEST: usize = 512;
+/// Bytes of all that waits while the generator is not scheduled.
+const KERNEL_BUFFER: usize = 16 << 20;
+const PTIME: Nanos = 20 * MILLISECOND;
+/// The time stands in the first bytes of a payload.
+const STAMP: usize = 8;
+/// Packets sent in a row before it is looked for what came.
+const BURST: usize = 16;
+
+/// One far end.
+struct Leg {
+    socket: usize,
+    to: SocketAddr,
+    header: Header,
+    sealer: Option<Sealer>,
+    frame: usize,
+    /// When its last packet came.
+    heard: Option<Nanos>,
+    /// Whether what comes to it tells when it was sent.
+    reads_time: bool,
+}
+
+/// What a new far end is like.
+pub(crate) struct Plug {
+    /// The place it was given by [`Generator::place`].
+    pub(crate) place: usize,
+    /// Where the relay wants its audio.
+    pub(crate) to: SocketAddr,
+    pub(crate) payload_type: u8,
+    pub(crate) sealer: Option<Sealer>,
+    pub(crate) reads_time: bool,
+}
+
+struct Ear {
+    socket: UdpSocket,
+    local: SocketAddr,
+    /// Takes RTCP and is never read.
+    _sink: UdpSocket,
+}
+
+pub(crate) struct Generator {
+    ears: Vec<Ear>,
+    legs: Vec<Leg>,
+    /// Legs by the relay's port: one address relays.
+    by_port: Box<[u32]>,
+    speech: [Speech; 2],
+    /// The next leg to send, and when.
+    turn: usize,
+    due: Nanos,
+    /// Packets leave at the beats of a clock of this period, as many as are due.
+    beat: Nanos,
+    incoming: MultiHeaders<SockaddrIn>,
+    buffer: Box<[u8]>,
+    packet: Vec<u8>,
+}
+
+impl Generator {
+    /// What callers and callees say is given.
+    pub(crate) fn new(speech: [Speech; 2], beat: Nanos) -> Result<Self, String> {
+        let mut ears = Vec::new();
+        for side in [Side::Caller, Side::Callee] {
+            for n in 0..SOCKETS {
+                let at = format!("{side:?} {n}");
+                ears.push(ear(side, n).map_err(|error| format!("{at}: {error}"))?);
+            }
+        }
+        Ok(Self {
+            ears,
+            legs: Vec::new(),
+            by_port: vec![u32::MAX; 1 << 16].into_boxed_slice(),
+            speech,
+            turn: 0,
+            due: 0,
+            beat: beat.max(1),
+            incoming: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec))),
+            buffer: vec![0; BATCH * LARGEST].into_boxed_slice(),
+            packet: Vec::with_capacity(LARGEST),
+        })
+    }
+
+    /// Where the next far end of a side hears.
+    pub(crate) fn place(&self, side: Side) -> (usize, SocketAddr) {
+        let first = if side == Side::Caller { 0 } else { usize::from(SOCKETS) };
+        let place = first + (self.legs.len() / 2) % usize::from(SOCKETS);
+        (place, self.ears[place].local)
+    }
+
+    /// A far end speaks from now on.
+    pub(crate) fn plug(&mut self, plug: Plug) {
+        let number = self.legs.len() as u32;
+        let payload_type = plug.payload_type;
+        self.by_port[usize::from(plug.to.port())] = number;
+        self.legs.push(Leg {
+            socket: plug.place,
+            to: plug.to,
+            header: Header {
+                payload_type,
+                marker: true,
+                sequence: 1,
+                timestamp: number.wrapping_mul(7919),
+                ssrc: 0x5000_0000 | number,
+            },
+            sealer: plug.sealer,
+            frame: (number as usize) * 7,
+            heard: None,
+            reads_time: plug.reads_time,
+        });
+    }
+
+    /// Talks and listens for so long.
+    pub(crate) fn run(&mut self, time: Nanos) -> Figures {
+        let mut figures = Figures::default();
+        let until = clock::now() + time;
+        let now = clock::now();
+        self.due = now - now % self.beat;
+        loop {
+            let now = clock::now();
+            if now >= until {
+                return figures;
+            }
+            let now = now - now % self.beat;
+            let spacing = PTIME as f64 / self.legs.len().max(1) as f64;
+            let behind = now.saturating_sub(self.due);
+            let owed = (behind as f64 / spacing) as usize;
+            for _ in 0..owed.min(if self.beat > 1 { usize::MAX } else { BURST }) {
+                figures.late(clock::now().saturating_sub(self.due));
+                self.say(&mut figures);
+                self.turn = (self.turn + 1) % self.legs.len();
+                self.due += spacing as Nanos;
+            }
+            for ear in 0..self.ears.len() {
+                while self.listen(ear, &mut figures) == BATCH {}
+            }
+        }
+    }
+
+    fn say(&mut self, figures: &mut Figures) {
+        let Some(leg) = self.legs.get_mut(self.turn) else { return };
+        let speech = &self.speech[self.turn % 2];
+        let frame = speech.frame(leg.frame);
+        self.packet.clear();
+        self.packet.extend_from_slice(&leg.header.to_bytes());
+        if speech.is_stamped() {
+            self.packet.extend_from_slice(&clock::now().to_be_bytes());
+            self.packet.extend_from_slice(&frame[STAMP..]);
+        } else {
+            self.packet.extend_from_slice(frame);
+        }
+        if let Some(sealer) = &mut leg.sealer {
+            let _ = sealer.seal_rtp(&mut self.packet, 0);
+        }
+        leg.frame += 1;
+        leg.header.marker = false;
+        leg.header.sequence = leg.header.sequence.wrapping_add(1);
+        leg.header.timestamp = leg.header.timestamp.wrapping_add(speech.ticks());
+        if self.ears[leg.socket].socket.send_to(&self.packet, leg.to).is_ok() {
+            figures.sent += 1;
+        } else {
+            figures.unsent += 1;
+        }
+    }
+
+    /// One batch of one socket; how many came.
+    fn listen(&mut self, ear: usize, figures: &mut Figures) -> usize {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            self.buffer.chunks_mut(LARGEST).map(|chunk| [IoSliceMut::new(chunk)]).collect();
+        let fd = self.ears[ear].socket.as_raw_fd();
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let came = recvmmsg(fd, &mut self.incoming, slices.iter_mut(), flags, None);
+        let Ok(came) = came else { return 0 };
+        let came: [Option<(u16, Nanos, usize)>; BATCH] = {
+            let mut all = [None; BATCH];
+            for (place, message) in all.iter_mut().zip(came) {
+                let port = message.address.map_or(0, |from| from.port());
+                let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|of| match of {
+                    ControlMessageOwned::ScmTimestampns(at) => Some(clock::of(&at)),
+                    _ => None,
+                });
+                *place = Some((port, stamp.unwrap_or_else(clock::now), message.bytes));
+            }
+            all
+        };
+        let mut count = 0;
+        for (at, (port, stamp, length)) in came.into_iter().flatten().enumerate() {
+            count += 1;
+            let bytes = &self.buffer[at * LARGEST..][..length.min(LARGEST)];
+            let number = self.by_port[usize::from(port)] as usize;
+            let Some(leg) = self.legs.get_mut(number) else { continue };
+            figures.received += 1;
+            if leg.reads_time
+                && let Some(sent) = bytes.get(12..).and_then(|rest| rest.first_chunk::<STAMP>())
+            {
+                figures.delay(stamp.saturating_sub(Nanos::from_be_bytes(*sent)));
+            }
+            if let Some(before) = leg.heard.replace(stamp) {
+                figures.gap(stamp.saturating_sub(before));
+            }
+        }
+        count
+    }
+}
+
+/// A socket on an address of its side, with a sink for RTCP above it.
+fn ear(side: Side, number: u8) -> std::io::Result<Ear> {
+    let last = if side == Side::Caller { 2 } else { 3 };
+    let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, last));
+    let local = SocketAddr::new(address, 4_000 + 2 * u16::from(number));
+    let socket = UdpSocket::bind(local)?;
+    socket.set_nonblocking(true)?;
+    if setsockopt(&socket, RcvBufForce, &KERNEL_BUFFER).is_err() {
+        setsockopt(&socket, RcvBuf, &KERNEL_BUFFER)?;
+    }
+    setsockopt(&socket, ReceiveTimestampns, &true)?;
+    let sink = UdpSocket::bind((address, local.port() + 1))?;
+    Ok(Ear { socket, local, _sink: sink })
+}

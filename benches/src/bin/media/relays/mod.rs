@@ -1,0 +1,157 @@
+//! What audio goes through: a child process on one core, in a folder of its own.
+
+mod rtpengine;
+mod strowger;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use benches::usage::Usage;
+
+use crate::describe::{Kind, Side};
+
+/// Where every relay listens.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// How long one may take to start, and to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Ports for audio: below those that the system gives by itself, and above.
+const PORTS: [u16; 2] = [6_000, 65_000];
+
+/// Those there are.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Name {
+    /// Through a trunk, a queue and an agent's phone
+    Strowger,
+    /// By its control protocol, in user space
+    Rtpengine,
+}
+
+impl Name {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Strowger => "strowger",
+            Self::Rtpengine => "rtpengine",
+        }
+    }
+}
+
+/// How it makes calls.
+enum Control {
+    Strowger(strowger::Phones),
+    Rtpengine(rtpengine::Control),
+}
+
+/// A running relay.
+pub(crate) struct Relay {
+    child: Child,
+    folder: PathBuf,
+    control: Control,
+}
+
+/// Where the relay wants the audio of a call's two ends.
+pub(crate) struct Targets {
+    pub(crate) caller: SocketAddr,
+    pub(crate) callee: SocketAddr,
+}
+
+impl Targets {
+    pub(crate) fn of(&self, side: Side) -> SocketAddr {
+        if side == Side::Caller { self.caller } else { self.callee }
+    }
+}
+
+impl Relay {
+    /// Starts one on a core, for so many calls of a kind.
+    pub(crate) fn start(
+        name: Name,
+        strowger: &Path,
+        kind: Kind,
+        calls: usize,
+        core: usize,
+    ) -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("media-{}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let started = match name {
+            Name::Strowger => strowger::start(&folder, strowger, kind, calls, core)
+                .map(|(child, phones)| (child, Control::Strowger(phones))),
+            Name::Rtpengine => rtpengine::start(&folder, core)
+                .map(|(child, control)| (child, Control::Rtpengine(control))),
+        };
+        match started {
+            Ok((child, control)) => Ok(Self { child, folder, control }),
+            Err(fault) => {
+                let log = last_lines(&folder);
+                let _ = fs::remove_dir_all(&folder);
+                Err(format!("{}: {fault}\n{log}", name.text()))
+            }
+        }
+    }
+
+    /// Makes a call between two far ends.
+    pub(crate) fn call(
+        &mut self,
+        kind: Kind,
+        number: usize,
+        caller: SocketAddr,
+        callee: SocketAddr,
+    ) -> Result<Targets, String> {
+        let made = match &mut self.control {
+            Control::Strowger(phones) => phones.call(kind, number, caller, callee),
+            Control::Rtpengine(control) => control.call(kind, number, caller, callee),
+        };
+        made.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of_group(self.child.id())
+    }
+
+    /// What it counted of what it could not write to recordings, if it says.
+    pub(crate) fn unrecorded(&self) -> Option<u64> {
+        match &self.control {
+            Control::Strowger(phones) => phones.unrecorded(),
+            Control::Rtpengine(_) => None,
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").arg("-TERM").arg(pid).status();
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A program on one core, in the folder, a process group of its own, that complains into `log`.
+fn command(folder: &Path, program: &Path, core: usize) -> Result<Command, String> {
+    use std::os::unix::process::CommandExt as _;
+    let log = fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(core.to_string()).arg(program);
+    command.current_dir(folder).stdin(Stdio::null()).stderr(log).process_group(0);
+    Ok(command)
+}
+
+/// The end of the log, for whoever asks why it did not start.
+fn last_lines(folder: &Path) -> String {
+    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+/// A free port on loopback for a relay that must be told its own.
+fn free_port() -> Result<u16, String> {
+    (5_100..5_999)
+        .find(|port| UdpSocket::bind((ADDRESS, *port)).is_ok())
+        .ok_or_else(|| "no free port from 5100 to 5998".to_owned())
+}

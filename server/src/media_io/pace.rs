@@ -1,0 +1,76 @@
+//! How often a worker wakes up: at once while there is little to do, and for some thirty packets at
+//! a time when there is much. Waking up costs as much as relaying a packet.
+
+use base::{Duration, Instant};
+
+/// Packets are counted for so long.
+const WINDOW: Duration = Duration::from_millis(20);
+/// What one awakening should serve.
+const SERVED: u32 = 32;
+/// The longest a packet may wait for that.
+const LONGEST: Duration = Duration::from_micros(400);
+/// Packets a second below which nobody waits: 50 calls.
+const FEW: u32 = 5_000;
+
+/// The pace of one worker.
+#[derive(Debug)]
+pub(super) struct Pace {
+    since: Instant,
+    packets: u32,
+    nap: Option<Duration>,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, packets: 0, nap: None }
+    }
+
+    /// So many packets came in at one awakening. How long to let others gather before the next.
+    pub(super) fn nap(&mut self, now: Instant, packets: usize) -> Option<Duration> {
+        let packets = u32::try_from(packets).unwrap_or(u32::MAX);
+        self.packets = self.packets.saturating_add(packets);
+        let passed = now.since(self.since);
+        if passed >= WINDOW {
+            self.nap = length(self.packets, passed);
+            (self.since, self.packets) = (now, 0);
+        }
+        // Enough came by itself, or more than can be served: the next may be there already.
+        self.nap.filter(|_| packets < SERVED)
+    }
+}
+
+fn length(packets: u32, passed: Duration) -> Option<Duration> {
+    let a_second = f64::from(packets) / passed.as_secs_f64();
+    let long = Duration::from_secs_f64(f64::from(SERVED) / a_second.max(1.0));
+    (a_second >= f64::from(FEW)).then_some(long.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many packets an awakening, one awakening every so many microseconds, for a while.
+    fn after(packets: usize, every_us: u64) -> Option<Duration> {
+        let mut pace = Pace::new(Instant::ZERO);
+        (1..=30_000 / every_us)
+            .map(|n| pace.nap(Instant::from_nanos(n * every_us * 1000), packets))
+            .next_back()
+            .flatten()
+    }
+
+    #[test]
+    fn few_packets_are_never_kept_waiting_and_many_gather_for_less_than_half_a_millisecond() {
+        assert_eq!(after(1, 250), None, "40 calls");
+        assert_eq!(after(1, 100), Some(LONGEST), "100 calls");
+        let many = after(1, 5).unwrap_or_default();
+        assert!(
+            many >= Duration::from_micros(150) && many <= Duration::from_micros(170),
+            "{many:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_has_enough_to_do_does_not_rest() {
+        assert_eq!(after(64, 300), None);
+    }
+}
