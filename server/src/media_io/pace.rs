@@ -52,10 +52,11 @@ mod tests {
     /// So many packets an awakening, one awakening every so many microseconds, for a while.
     fn after(packets: usize, every_us: u64) -> Option<Duration> {
         let mut pace = Pace::new(Instant::ZERO);
-        (1..=30_000 / every_us)
-            .map(|n| pace.nap(Instant::from_nanos(n * every_us * 1000), packets))
-            .next_back()
-            .flatten()
+        let mut nap = None;
+        for n in 1..=30_000 / every_us {
+            nap = pace.nap(Instant::from_nanos(n * every_us * 1000), packets);
+        }
+        nap
     }
 
     #[test]
