@@ -49,15 +49,18 @@ impl Voice {
         *self.shared.target.lock().expect("the target") = Some(media_address(sdp));
     }
 
+    /// What it has heard so far.
+    pub(crate) fn heard(&self) -> Sound {
+        Sound { samples: self.shared.heard.lock().expect("what it heard").clone(), rate: 8000.0 }
+    }
+
     /// Waits until it has heard that tone for so many seconds, from now on.
     #[track_caller]
     pub(crate) fn hears(&self, hertz: f64, seconds: f64) {
         self.shared.heard.lock().expect("what it heard").clear();
         let deadline = Instant::now() + LIMIT;
         loop {
-            let samples = self.shared.heard.lock().expect("what it heard").clone();
-            let sound = Sound { samples, rate: 8000.0 };
-            let heard = sound.seconds_with_tone(hertz, AMPLITUDE);
+            let heard = self.heard().seconds_with_tone(hertz, AMPLITUDE);
             if heard >= seconds {
                 return;
             }
