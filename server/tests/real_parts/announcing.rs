@@ -14,6 +14,8 @@ use crate::ua::Ua;
 
 const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 const FILE_HZ: f64 = 1000.0;
+/// Each of the two frequencies, as a share of full scale.
+const BUSY_LEVEL: f64 = 0.125;
 /// North America's busy tone.
 const BUSY_HZ: [f64; 2] = [480.0, 620.0];
 
@@ -82,7 +84,7 @@ fn a_caller_hears_tones_files_and_values_to_the_last_sample() {
         let found =
             expected.iter().map(|said| heard.samples.windows(said.len()).any(|w| w == said));
         if found.clone().all(|found| found) {
-            let busy = BUSY_HZ.map(|hertz| heard.seconds_with_tone(hertz, 0.1));
+            let busy = BUSY_HZ.map(|hertz| heard.seconds_with_tone(hertz, BUSY_LEVEL));
             assert!(busy.iter().all(|seconds| (0.8..1.3).contains(seconds)), "{busy:?}");
             let file = heard.seconds_with_tone(FILE_HZ, AMPLITUDE);
             assert!((0.9..1.2).contains(&file), "{file} s of the file");
