@@ -22,6 +22,7 @@ mod provisioning;
 mod route;
 mod router;
 mod secret;
+mod supervision;
 
 pub use decision::{Candidate, Decision, Verdict};
 pub use dial::{Destination, DialRefused, Dialled, dial};
@@ -37,7 +38,7 @@ pub use provisioning::{
     Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Encryption, Flow,
     Forward, HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace,
     NumberRule, OutboundRoute, PromptFile, Provisioning, Queue, Role, Saying, Signature, Skill,
-    Step, StirKey, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
+    Step, StirKey, Supervises, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{
@@ -45,3 +46,4 @@ pub use router::{
     Router, Timer, WaitingSnapshot, WorkId,
 };
 pub use secret::Secret;
+pub use supervision::{Supervision, SupervisionCode, may_supervise, supervision_code};

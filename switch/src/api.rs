@@ -1,12 +1,14 @@
 //! What the API may ask of a running switch, and what it is told.
 
-use base::{AgentId, CallId, QueueId, RecordingId, TrunkId, UnixTime};
-use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot};
+use base::{AgentId, CallId, LegId, QueueId, RecordingId, TrunkId, UnixTime};
+use media::srtp::Profile;
+use media::{Codec, StreamStats};
+use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot, Supervision};
 use serde::Serialize;
 
 use crate::Cause;
 use crate::TrunkView;
-use crate::record::{CallDirection, DecisionEntry, LadderEntry};
+use crate::record::{CallDirection, DecisionEntry, LadderEntry, LegKind};
 use crate::subscriptions::Waiting;
 
 /// Names a request until its reply.
@@ -39,6 +41,76 @@ pub enum ApiRequest {
     Hold {
         /// Which call.
         call: CallId,
+        /// Whether to hold.
+        holds: bool,
+    },
+    /// Have a supervisor's phones ring, and let them take part in a conversation.
+    Supervise {
+        /// Which call.
+        call: CallId,
+        /// The supervisor.
+        agent: AgentId,
+        /// How.
+        mode: Supervision,
+        /// Which agent's part of it; of the one who has the call if absent.
+        of: Option<AgentId>,
+    },
+    /// Let a supervisor take part in another way.
+    ChangeSupervision {
+        /// Which call.
+        call: CallId,
+        /// The supervisor.
+        agent: AgentId,
+        /// How from here on.
+        mode: Supervision,
+    },
+    /// Let a supervisor go.
+    EndSupervision {
+        /// Which call.
+        call: CallId,
+        /// The supervisor.
+        agent: AgentId,
+    },
+    /// Call somebody into a conversation.
+    AddParticipant {
+        /// Which call.
+        call: CallId,
+        /// Whom, as an agent would dial it.
+        to: String,
+        /// Whether the call ends when the agent who has it leaves; as it was if absent.
+        ends_with_host: Option<bool>,
+    },
+    /// Bring whoever talks with the same agent in another call into this one.
+    Merge {
+        /// Which call.
+        call: CallId,
+        /// The other call, which ends with it.
+        other: CallId,
+        /// As of [`ApiRequest::AddParticipant`].
+        ends_with_host: Option<bool>,
+    },
+    /// Take somebody out of a conversation.
+    RemoveParticipant {
+        /// Which call.
+        call: CallId,
+        /// Their leg.
+        leg: LegId,
+    },
+    /// Let nobody hear what somebody in a conversation says, or let them again.
+    Mute {
+        /// Which call.
+        call: CallId,
+        /// Their leg.
+        leg: LegId,
+        /// Whether to mute.
+        muted: bool,
+    },
+    /// Hold one party aside, who hears music while the others talk, or take them back.
+    HoldParticipant {
+        /// Which call.
+        call: CallId,
+        /// Their leg.
+        leg: LegId,
         /// Whether to hold.
         holds: bool,
     },
@@ -114,6 +186,8 @@ pub enum ApiReply {
     Call(Box<LiveCall>),
     /// To [`ApiRequest::Originate`]: the call has begun.
     Originated(CallId),
+    /// To [`ApiRequest::Supervise`]: the supervisor's leg rings.
+    Rings(LegId),
     /// To [`ApiRequest::EndCall`], [`ApiRequest::Transfer`], [`ApiRequest::Hold`] and
     /// [`ApiRequest::SetAgentState`]: it is being done.
     Accepted,
@@ -262,4 +336,42 @@ pub struct LiveCall {
     pub duration_ms: u64,
     /// The recording that runs, if one does.
     pub recording: Option<RecordingId>,
+    /// Whether somebody in it hears music in place of the others.
+    pub held: bool,
+    /// Its legs that ring or are up, the caller's first.
+    pub legs: Vec<LiveLeg>,
+}
+
+/// A leg that rings or is up.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Which side it is.
+    pub kind: LegKind,
+    /// The agent, on an agent's leg.
+    pub agent: Option<AgentId>,
+    /// The trunk, on a leg from or to outside.
+    pub trunk: Option<TrunkId>,
+    /// The number or name of whoever is on it.
+    pub number: String,
+    /// Whether it has been answered; it rings if not.
+    pub answered: bool,
+    /// How a supervisor takes part, on a supervisor's leg.
+    pub mode: Option<Supervision>,
+    /// Whether what it says is heard by nobody.
+    pub muted: bool,
+    /// Whether it hears music in place of the others.
+    pub held: bool,
+    /// Whether its phone holds the others.
+    pub holds: bool,
+    /// The codec it speaks, if it got that far.
+    #[serde(skip)]
+    pub codec: Option<Codec>,
+    /// What its audio is encrypted with; `None` is in the clear.
+    #[serde(skip)]
+    pub srtp: Option<Profile>,
+    /// What its stream has seen so far, some seconds old at most.
+    #[serde(skip)]
+    pub stats: Option<Box<StreamStats>>,
 }

@@ -1,8 +1,10 @@
 //! What happened, told to the outside: the only way anything leaves a call. Numbers are dense per
 //! tenant, so that a subscriber can resume after the last one it saw.
 
+use std::fmt;
+
 use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
-use routing::{AgentState, Decision, QueueSnapshot};
+use routing::{AgentState, Decision, QueueSnapshot, Supervision};
 use serde::Serialize;
 
 use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, TrunkState};
@@ -171,11 +173,114 @@ pub enum EventKind {
     CallHeld {
         /// Which side.
         by: HoldSide,
+        /// The leg that is held aside, when the API holds one of several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        leg: Option<u64>,
     },
     /// That side took the call back.
     CallResumed {
         /// Which side.
         by: HoldSide,
+        /// The leg that was held aside, when the API held one of several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        leg: Option<u64>,
+    },
+    /// A supervisor is in the conversation.
+    CallSupervised {
+        /// Their leg.
+        leg: u64,
+        /// Who.
+        agent: AgentId,
+        /// How.
+        mode: Supervision,
+        /// Which agent's part of it.
+        of: AgentId,
+    },
+    /// A supervisor takes part in another way.
+    SupervisionChanged {
+        /// Their leg.
+        leg: u64,
+        /// Who.
+        agent: AgentId,
+        /// How from here on.
+        mode: Supervision,
+    },
+    /// A supervisor has left.
+    SupervisionEnded {
+        /// Their leg.
+        leg: u64,
+        /// Who.
+        agent: AgentId,
+        /// How they took part last.
+        mode: Supervision,
+        /// Why: `normal` if they hung up, or nobody was left to supervise.
+        cause: Cause,
+    },
+    /// A supervisor did not come.
+    SupervisionFailed {
+        /// Who.
+        agent: AgentId,
+        /// How they were to take part.
+        mode: Supervision,
+        /// Why not.
+        cause: Cause,
+    },
+    /// A further party talks.
+    ParticipantJoined {
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// One of several parties has left; the others go on.
+    ParticipantLeft {
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+        /// Why: `normal` if they hung up.
+        cause: Cause,
+    },
+    /// Whoever was called into the conversation did not come.
+    ParticipantFailed {
+        /// Who was called.
+        to: String,
+        /// Why not.
+        cause: Cause,
+    },
+    /// What somebody says is heard by nobody.
+    CallMuted {
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// It is heard again.
+    CallUnmuted {
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+    },
+    /// Somebody in a mix begins or ceases to talk; told to tenants who want it.
+    CallTalking {
+        /// Who.
+        #[serde(flatten)]
+        who: Who,
+        /// Whether they talk now.
+        talking: bool,
+    },
+    /// The audio that comes from a leg has become poor, or good again.
+    CallQuality {
+        /// Whose.
+        #[serde(flatten)]
+        who: Who,
+        /// Which of the two.
+        quality: Quality,
+        /// The estimated listening quality, 1 to 4.5.
+        mos: f64,
+        /// Packets lost so far.
+        packets_lost: u64,
+        /// The jitter now.
+        jitter_ms: f64,
+        /// The round trip, if the far end tells it.
+        round_trip_ms: Option<f64>,
     },
     /// Somebody who talks sends the other one on; nobody has taken the call yet.
     TransferStarted {
@@ -312,6 +417,43 @@ pub enum EventKind {
     },
 }
 
+/// Somebody in a call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Who {
+    /// Their leg.
+    pub leg: u64,
+    /// The agent, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The trunk they are behind, if they are outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<TrunkId>,
+    /// Their number then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
+/// The agent, else the number.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.agent, &self.number) {
+            (Some(agent), _) => agent.fmt(f),
+            (None, Some(number)) => number.fmt(f),
+            (None, None) => write!(f, "leg {}", self.leg),
+        }
+    }
+}
+
+/// Whether a leg's audio is good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// Its estimated quality is 3.6 or more again.
+    Good,
+    /// It has fallen below 3.1.
+    Poor,
+}
+
 /// Which side of a call holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -347,6 +489,17 @@ impl EventKind {
             Self::CallPickedUp { .. } => "call.picked_up",
             Self::CallHeld { .. } => "call.held",
             Self::CallResumed { .. } => "call.resumed",
+            Self::CallSupervised { .. } => "call.supervised",
+            Self::SupervisionChanged { .. } => "call.supervision_changed",
+            Self::SupervisionEnded { .. } => "call.supervision_ended",
+            Self::SupervisionFailed { .. } => "call.supervision_failed",
+            Self::ParticipantJoined { .. } => "call.participant_joined",
+            Self::ParticipantLeft { .. } => "call.participant_left",
+            Self::ParticipantFailed { .. } => "call.participant_failed",
+            Self::CallMuted { .. } => "call.muted",
+            Self::CallUnmuted { .. } => "call.unmuted",
+            Self::CallTalking { .. } => "call.talking",
+            Self::CallQuality { .. } => "call.quality",
             Self::TransferStarted { .. } => "call.transfer_started",
             Self::CallTransferred { .. } => "call.transferred",
             Self::TransferFailed { .. } => "call.transfer_failed",

@@ -33,17 +33,19 @@ mod settings;
 mod stir;
 mod strays;
 mod subscriptions;
+mod supervision;
 mod switch;
 mod tenants;
 mod trunks;
 mod watch;
 
 pub use api::{
-    ApiError, ApiReply, ApiRequest, First, LiveCall, LiveState, Originate, RefusedCall, RequestId,
+    ApiError, ApiReply, ApiRequest, First, LiveCall, LiveLeg, LiveState, Originate, RefusedCall,
+    RequestId,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
-pub use event::{Event, EventKind, HoldSide};
+pub use event::{Event, EventKind, HoldSide, Quality, Who};
 pub use mask::masked;
 pub use port::{
     ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,

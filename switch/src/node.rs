@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
-use media::{Command, PlayId, TapId, Tone, WorkerId};
+use media::{Command, MixId, PlayId, TapId, Tone, WorkerId};
 use routing::{Country, Directory, Health, HealthState, Router};
 use sip::digest::Authenticator;
 use sip::header::OptionTags;
@@ -119,6 +119,7 @@ pub(crate) struct Node {
     last_leg: u64,
     last_tap: u64,
     last_play: u64,
+    last_mix: u64,
 }
 
 /// A deadline of the switch's own.
@@ -130,6 +131,10 @@ pub(crate) enum Alarm {
     Stray(ClientTx),
     /// When a direct call has rung long enough.
     Dial(CallId),
+    /// When a supervisor's phone has.
+    Guest(CallId, LegId),
+    /// When it may be told again whether a leg talks.
+    Talking(CallId, LegId),
     /// When a provisional response of ours goes out again.
     Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.
@@ -179,6 +184,7 @@ impl Node {
             last_leg: 0,
             last_tap: 0,
             last_play: 0,
+            last_mix: 0,
             config,
             rng,
         }
@@ -324,6 +330,11 @@ impl Node {
             Arc::from([Arc::new(cadence)])
         };
         Arc::clone(self.ringing_tones.entry(country).or_insert_with(made))
+    }
+
+    pub(crate) fn next_mix(&mut self) -> MixId {
+        self.last_mix += 1;
+        MixId(self.last_mix)
     }
 
     pub(crate) fn next_leg(&mut self) -> LegId {

@@ -7,7 +7,7 @@ use sip::header::{ReferredBy, Replaces};
 use sip::{Flow, Message, Name, StatusCode};
 
 use crate::Cause;
-use crate::call::{Named, Refusal, Target};
+use crate::call::{Named, Purpose, Refusal, Target};
 use crate::gate::agent_named;
 use crate::index::LegRef;
 use crate::port::SecurityKind;
@@ -30,6 +30,12 @@ impl Switch {
             self.replaced(invite, tenant, agent)
         } else {
             let directory = self.node.directory.as_ref()?;
+            let text = invite.uri_text();
+            if let Some(code) = routing::supervision_code(directory, tenant, text) {
+                // Who rings and who talks is told to nobody who may not supervise.
+                let found = self.supervised(code, tenant, agent);
+                return Some(found.map_err(Refusal::of_supervision));
+            }
             self.coded(routing::pickup(directory, tenant, invite.uri_text())?, tenant, agent)
         };
         if wanted == Err(StatusCode::FORBIDDEN) {
@@ -137,7 +143,13 @@ impl Switch {
         }
         let parted = taker.give_caller(node);
         if let Some(call) = self.calls.get_mut(of.call) {
-            call.take_over(node, now, of.leg, parted);
+            match target.purpose {
+                Purpose::TakeOver => call.take_over(node, now, of.leg, parted),
+                Purpose::Supervise(mode) => {
+                    call.admit_supervisor(node, now, (of.leg, mode), parted);
+                }
+            }
+            node.subscriptions.touch(&call.tenant, call.id);
         }
         if let Some(taker) = self.calls.get_mut(by) {
             taker.end_taker(node, now);
@@ -147,6 +159,16 @@ impl Switch {
 }
 
 impl Refusal {
+    /// Why a supervisor's code opens nothing.
+    fn of_supervision(status: StatusCode) -> Self {
+        let (cause, reason) = match status.as_u16() {
+            403 => (Cause::Forbidden, "the agent does not supervise that call"),
+            404 => (Cause::NoRoute, "the code is followed by nobody's name"),
+            _ => (Cause::NoAnswer, "that agent does not talk"),
+        };
+        Self::new(cause, reason).with_status(status)
+    }
+
     /// Why an agent's INVITE takes nobody's place.
     pub(crate) fn of_pickup(status: StatusCode) -> Self {
         let (cause, reason) = match status.as_u16() {

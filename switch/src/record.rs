@@ -9,7 +9,7 @@ use base::{
 use bytes::Bytes;
 use media::srtp::Profile;
 use media::{Codec, StreamStats};
-use routing::{AttemptFailure, CancelReason, Decision};
+use routing::{AttemptFailure, CancelReason, Decision, Supervision};
 use serde::Serialize;
 
 use crate::{Cause, EndedBy};
@@ -124,6 +124,8 @@ pub enum LegKind {
     Agent,
     /// A number outside that was called.
     Trunk,
+    /// A supervisor.
+    Supervisor,
 }
 
 impl LegKind {
@@ -134,6 +136,7 @@ impl LegKind {
             Self::Caller => "caller",
             Self::Agent => "agent",
             Self::Trunk => "trunk",
+            Self::Supervisor => "supervisor",
         }
     }
 }
@@ -302,6 +305,27 @@ pub enum Decided {
         /// Why, in a sentence.
         reason: String,
     },
+    /// A supervisor is to take part.
+    Supervised {
+        /// Who.
+        by: AgentId,
+        /// How.
+        mode: Supervision,
+        /// By what right.
+        why: String,
+    },
+    /// A further party has come in.
+    Joined {
+        /// Who.
+        who: String,
+    },
+    /// One of several has left.
+    Left {
+        /// Who.
+        who: String,
+        /// Why.
+        cause: Cause,
+    },
     /// The flow went on without the queue.
     LeftQueue {
         /// The queue.
@@ -349,6 +373,9 @@ impl fmt::Display for Decided {
             Self::CopyEnded { server, reason } => {
                 write!(f, "{server} gets no more copies: {reason}")
             }
+            Self::Supervised { by, mode, why } => write!(f, "{by} is to {}: {why}", mode.as_str()),
+            Self::Joined { who } => write!(f, "{who} came into the conversation"),
+            Self::Left { who, cause } => write!(f, "{who} left the conversation ({cause})"),
             Self::LeftQueue { queue, reason } => write!(f, "the call left queue {queue}: {reason}"),
             Self::End { cause, ended_by } => {
                 write!(f, "the call ended ({cause}), by {}", ended_by.as_str())

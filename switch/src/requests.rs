@@ -64,6 +64,14 @@ impl Switch {
                 self.touch(now, [call]);
                 Ok(ApiReply::Accepted)
             }
+            request @ (ApiRequest::Supervise { .. }
+            | ApiRequest::ChangeSupervision { .. }
+            | ApiRequest::EndSupervision { .. }
+            | ApiRequest::AddParticipant { .. }
+            | ApiRequest::Merge { .. }
+            | ApiRequest::RemoveParticipant { .. }
+            | ApiRequest::Mute { .. }
+            | ApiRequest::HoldParticipant { .. }) => self.serve_mix(now, tenant, request),
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);

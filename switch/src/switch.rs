@@ -110,6 +110,8 @@ impl Switch {
                 Alarm::Reliable(call) => self.signal(now, call, Signal::Unacknowledged),
                 Alarm::Timer(call, leg) => self.signal(now, call, Signal::Timer(leg)),
                 Alarm::Dial(call) => self.signal(now, call, Signal::RangOut),
+                Alarm::Guest(call, leg) => self.signal(now, call, Signal::GuestRangOut(leg)),
+                Alarm::Talking(call, leg) => self.signal(now, call, Signal::TalkingDue(leg)),
                 Alarm::Signature(tx) => self.on_certificate_missing(now, tx),
             }
         }

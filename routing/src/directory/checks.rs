@@ -104,6 +104,13 @@ impl Names<'_> {
                 );
             }
             self.skills(&format!("{path}.skills"), &agent.skills, found);
+            if let crate::Supervises::Queues(queues) = &agent.supervises {
+                let known = &self.index.queues;
+                for queue in queues.iter().filter(|queue| !known.contains_key(*queue)) {
+                    let path = format!("{path}.supervises");
+                    found.unknown(path, "queue", queue, known.keys(), &self.place("queues"));
+                }
+            }
             if let Some(seconds) = agent.wrap_up_s {
                 within(&format!("{path}.wrap_up_s"), seconds, 0..=3600, found);
             }

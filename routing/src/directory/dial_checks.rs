@@ -17,7 +17,7 @@ pub(super) fn dialling(directory: &Directory, found: &mut Findings) {
         checked.recording_servers(found);
         checked.shown(&checked.at("caller_id"), tenant.caller_id.as_deref(), found);
         checked.emergency_numbers(found);
-        checked.pickup_code(found);
+        checked.codes(found);
         checked.extensions(found);
         for agent in &tenant.agents {
             checked.agent(agent, found);
@@ -115,16 +115,37 @@ impl Checked<'_> {
         }
     }
 
-    fn pickup_code(&self, found: &mut Findings) {
-        let Some(code) = self.tenant.pickup_code.as_deref() else { return };
-        let marked = code.starts_with(['*', '#']);
-        let dialable = code.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
-        if !marked || !dialable || !(2..=4).contains(&code.len()) {
-            found.add(
-                self.at("pickup_code"),
-                format_args!("{code:?} is no code that a keypad dials and no number begins with"),
-                "write \"*\" or \"#\" and one to three digits, such as \"*8\"",
-            );
+    fn codes(&self, found: &mut Findings) {
+        let of = self.tenant;
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for (key, code) in [
+            ("pickup_code", &of.pickup_code),
+            ("listen_code", &of.listen_code),
+            ("whisper_code", &of.whisper_code),
+            ("barge_code", &of.barge_code),
+        ] {
+            let Some(code) = code.as_deref() else { continue };
+            let marked = code.starts_with(['*', '#']);
+            let dialable = code.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+            if !marked || !dialable || !(2..=4).contains(&code.len()) {
+                found.add(
+                    self.at(key),
+                    format_args!(
+                        "{code:?} is no code that a keypad dials and no number begins with"
+                    ),
+                    "write \"*\" or \"#\" and one to three digits, such as \"*8\"",
+                );
+            }
+            let clashes =
+                |(other, _): &&(&str, &str)| other.starts_with(code) || code.starts_with(*other);
+            if let Some((_, other)) = seen.iter().find(clashes) {
+                found.add(
+                    self.at(key),
+                    format_args!("{code:?} and the {other} begin alike"),
+                    "choose codes of which none begins another",
+                );
+            }
+            seen.push((code, key));
         }
     }
 

@@ -219,6 +219,17 @@ impl Directory {
         platform.chain(tenants.flat_map(|t| t.api_keys.iter().map(move |key| (Some(&t.id), key))))
     }
 
+    /// Whether a queue's calls may come to that agent.
+    #[must_use]
+    pub fn serves(&self, tenant: &TenantId, agent: &AgentId, queue: &QueueId) -> bool {
+        let (Some(queue), Some(agent)) = (self.queue(tenant, queue), self.agent(tenant, agent))
+        else {
+            return false;
+        };
+        queue.agents.as_ref().is_none_or(|agents| agents.contains(&agent.id))
+            && Self::lacking(agent, &queue.needs).is_none()
+    }
+
     /// The first of these skills that the agent lacks.
     pub(crate) fn lacking(agent: &Agent, needs: &[SkillId]) -> Option<SkillId> {
         needs.iter().find(|skill| !agent.skills.contains(skill)).cloned()

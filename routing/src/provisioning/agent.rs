@@ -3,7 +3,7 @@
 use base::{AgentId, SkillId};
 use serde::{Deserialize, Serialize};
 
-use super::{Encryption, is_false};
+use super::{Encryption, Supervises, is_false};
 use crate::Secret;
 
 /// A person who takes calls.
@@ -51,6 +51,9 @@ pub struct Agent {
     /// The groups of whose agents each may pick up the calls that ring another.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pickup_groups: Vec<String>,
+    /// Whose conversations they may listen to, whisper into and join as a supervisor.
+    #[serde(default, skip_serializing_if = "Supervises::is_nothing")]
+    pub supervises: Supervises,
 }
 
 impl Agent {
@@ -72,6 +75,7 @@ impl Agent {
             encryption: None,
             may_dial: DialPolicy::default(),
             pickup_groups: Vec::new(),
+            supervises: Supervises::default(),
         }
     }
 }

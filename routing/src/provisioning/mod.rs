@@ -4,6 +4,7 @@
 mod agent;
 mod limits;
 mod queue;
+mod supervises;
 mod tenant;
 mod trunk;
 
@@ -15,6 +16,7 @@ use crate::Secret;
 pub use agent::{Agent, DialPolicy, Forward};
 pub use limits::Limits;
 pub use queue::{Flow, HangupCause, Queue, Saying, Signature, Step};
+pub use supervises::Supervises;
 pub use tenant::{Digest, Number, OutboundRoute, PromptFile, Skill, Tenant};
 pub use trunk::{
     Credentials, Direction, DiversionHeader, HeaderAction, HeaderRule, NumberFormat, NumberPlace,

@@ -82,6 +82,23 @@ pub struct Tenant {
     /// recording.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub siprec: Vec<TrunkId>,
+    /// What a supervisor dials before an agent's name or extension to listen to the agent's
+    /// conversation; of the same form as the pickup code, no code if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_code: Option<String>,
+    /// The same to be heard by that agent alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whisper_code: Option<String>,
+    /// The same to be heard by everybody in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barge_code: Option<String>,
+    /// Whether agents are told that a supervisor is in their conversation: a short tone when one
+    /// comes, and its leg where their own keys to the API see the call.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub tells_supervision: bool,
+    /// Whether its events tell who talks in a mix, when they begin and cease.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub tells_talking: bool,
 }
 
 impl Tenant {
@@ -111,6 +128,11 @@ impl Tenant {
             emergency_numbers: Vec::new(),
             pickup_code: None,
             siprec: Vec::new(),
+            listen_code: None,
+            whisper_code: None,
+            barge_code: None,
+            tells_supervision: false,
+            tells_talking: false,
         }
     }
 }

@@ -126,6 +126,9 @@ impl Call {
         if self.is_caller(leg) {
             return Party { number: self.to.clone(), display: String::new() };
         }
+        if let Some(shown) = self.shown_to_supervisor(leg) {
+            return shown;
+        }
         let dial = self.dialling.as_ref().filter(|dial| dial.leg == Some(leg));
         dial.and_then(|dial| dial.from.clone()).unwrap_or_else(|| self.from.clone())
     }
@@ -238,6 +241,10 @@ impl Call {
         why: AttemptFailure,
         far: FarEnd,
     ) {
+        let cause = if far.status.is_some() { far.cause() } else { Cause::NoAnswer };
+        if self.guest_failed(node, now, leg, cause) {
+            return;
+        }
         if self.is_dialling(leg) {
             let failure = match far.status {
                 Some(_) => Failure::of(far),

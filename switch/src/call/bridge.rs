@@ -10,6 +10,7 @@ use super::far_end::{COMPLETED_ELSEWHERE, FarEnd};
 use super::hold::Held;
 use super::leg::{Ack, Established, Fork, Leg, Role, Signalling};
 use super::model::Then;
+use super::taps::Tapped;
 use super::{Call, Origin, Recording, Stage, Talk};
 use crate::EndedBy;
 use crate::event::EventKind;
@@ -56,6 +57,8 @@ impl Call {
             Some(Then::Dial(_)) => self.first_answered(node, now),
             Some(Then::Join | Then::Step(_)) => self.join(node, now, leg),
             Some(Then::Beside) => self.beside_answered(node, now, leg),
+            Some(Then::Guest) => self.participant_answered(node, now, leg),
+            None if self.is_guest(leg) => self.supervisor_answered(node, now, leg),
             None => self.connect(node, now, leg),
         }
     }
@@ -169,7 +172,7 @@ impl Call {
     ) {
         let recording =
             if is_recorded { self.start_recording(node, now, leg) } else { Recording::Off };
-        self.review_relay(node, leg);
+        self.review_relays(node, leg);
         let held = Held::default(); // what it really is comes next
         // Whoever did not take the call before has nothing to do with its end.
         self.narrative.far = None;
@@ -193,8 +196,13 @@ impl Call {
         let (tenant, call) = (self.tenant.clone(), self.id);
         let start = RecordCommand::Start { tenant, call, recording, tap, at, now };
         node.outbox.push_back(Output::Record(start));
+        self.clear_sides();
         for (stream, channel) in [(caller, Channel::Left), (called, Channel::Right)] {
-            node.media(worker, Command::Tap { stream, tap, channel });
+            self.tap(node, tap, Tapped { stream, worker, channel });
+            let of = if stream == first { self.caller.id } else { leg };
+            if let Some(known) = self.leg_mut(of) {
+                known.side = Some(channel);
+            }
         }
         self.narrative.recordings.push(recording);
         self.tell(node, now, EventKind::RecordingStarted { recording });
@@ -204,16 +212,17 @@ impl Call {
     /// No more audio of this conversation is recorded.
     pub(super) fn stop_recording(&mut self, node: &mut Node, talk: &Talk) {
         let Recording::On { recording, tap } = talk.recording else { return };
-        if let Some((a, b, worker)) = self.streams_with(talk.leg) {
-            node.media(worker, Command::Untap { stream: a });
-            node.media(worker, Command::Untap { stream: b });
-        }
+        self.untap_all(node);
         node.outbox.push_back(Output::Record(RecordCommand::Stop { recording, tap }));
     }
 
-    /// The caller and that leg hear each other, while both have a stream.
+    /// The caller and that leg hear each other, while both have a stream; in a mix, as it says.
     pub(super) fn bridge(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         self.span(node, now, leg);
+        if self.is_mixed() {
+            return;
+        }
+        self.note_carried(leg, true);
         for (a, b, worker) in self.pairs_with(leg).into_iter().flatten() {
             node.media(worker, Command::Bridge { a, b });
         }
@@ -221,6 +230,10 @@ impl Call {
 
     /// They no longer do.
     pub(super) fn unbridge(&mut self, node: &mut Node, leg: LegId) {
+        if self.is_mixed() {
+            return;
+        }
+        self.note_carried(leg, false);
         for (a, b, worker) in self.pairs_with(leg).into_iter().flatten() {
             node.media(worker, Command::Unbridge { a, b });
         }

@@ -115,7 +115,7 @@ impl Call {
     }
 
     /// Calls what is dialled, in the dial that is under way.
-    fn dial_goal(&mut self, node: &mut Node, now: Instant, goal: Goal) {
+    pub(super) fn dial_goal(&mut self, node: &mut Node, now: Instant, goal: Goal) {
         let Some(dial) = &mut self.dialling else { return };
         dial.goal = goal.clone();
         match goal {
@@ -324,6 +324,10 @@ impl Call {
                 }
                 self.dial_goal(node, now, Goal::Outside(to));
             }
+            _ if self.is_for_guest() => {
+                let failure = Failure::new(Cause::NoRoute, "forwarded to a queue or a flow");
+                self.give_up(node, now, &failure);
+            }
             inside if self.is_beside() => {
                 self.stop_dialling(node);
                 self.transfer_inside(node, now, inside);
@@ -337,6 +341,10 @@ impl Call {
 
     fn is_beside(&self) -> bool {
         matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Beside))
+    }
+
+    fn is_for_guest(&self) -> bool {
+        matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Guest))
     }
 
     /// The steps that a queue or an own number stands for.
@@ -377,6 +385,7 @@ impl Call {
             }
             Then::Join | Then::Dial(_) => self.refuse_by_far_end(node, now, &dial.goal, failure),
             Then::Beside => self.beside_failed(node, now, failure),
+            Then::Guest => self.participant_failed(node, now, &dial.goal, failure),
         }
         if !matches!(self.stage, Stage::Ending(_)) {
             self.narrative.far = None;

@@ -31,6 +31,9 @@ impl Call {
         if self.transferor_left(node, now, leg) || self.is_taken_along(node, now, leg) {
             return;
         }
+        if self.leaves(node, now, leg, Cause::Normal) {
+            return;
+        }
         let is_talking = matches!(&self.stage, Stage::Connected { talk }
             if self.is_caller(leg) || talk.leg == leg);
         match (&self.stage, by) {
@@ -79,6 +82,7 @@ impl Call {
     pub(super) fn finish(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
         let ending = Ending { at: now, cause, by };
         self.abandon_transfer(node, now, cause);
+        self.end_guests(node, now, cause);
         self.stop_dialling(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
@@ -104,7 +108,7 @@ impl Call {
             | Stage::Dialling
             | Stage::Ending(_) => {}
         }
-        self.close_relay(node);
+        self.close_relays(node);
         self.narrative.decide(node, now, Decided::End { cause, ended_by: by });
         let legs: Vec<LegId> =
             std::iter::once(self.caller.id).chain(self.far.iter().map(|leg| leg.id)).collect();
@@ -122,6 +126,7 @@ impl Call {
         if self.is_caller(leg) {
             self.send_held(node, now);
         }
+        self.forget_talking(node, leg);
         let Some(known) = self.leg_mut(leg) else { return };
         stream::close(node, known);
         match std::mem::replace(&mut known.signalling, Signalling::Gone) {

@@ -31,6 +31,11 @@ impl Held {
     pub(super) fn turned(self) -> Self {
         Self { by_caller: self.by_far, by_far: self.by_caller, by_api: self.by_api }
     }
+
+    /// Whether the API keeps them apart.
+    pub(super) fn is_by_api(self) -> bool {
+        self.by_api
+    }
 }
 
 impl Call {
@@ -47,7 +52,7 @@ impl Call {
         {
             if holds {
                 self.update_music(node, waiting);
-                self.tell_held(node, now, side, true);
+                self.tell_held(node, now, side, true, None);
             }
         }
     }
@@ -67,7 +72,7 @@ impl Call {
             (self.caller.id, side_of(&talk.with))
         };
         self.update_music(node, waiting);
-        self.tell_held(node, now, side, holds);
+        self.tell_held(node, now, side, holds, None);
     }
 
     /// A leg's description has changed, by an offer or by an answer.
@@ -105,12 +110,12 @@ impl Call {
         if let Some(customer) = customer {
             self.update_music(node, customer);
         }
-        self.tell_held(node, now, HoldSide::Api, holds);
+        self.tell_held(node, now, HoldSide::Api, holds, None);
         Ok(())
     }
 
     /// Of the two who talk the one who is no agent; the called one if both are.
-    fn customer(&self) -> Option<LegId> {
+    pub(super) fn customer(&self) -> Option<LegId> {
         let Stage::Connected { talk } = &self.stage else { return None };
         let caller_is_agent = self.caller.role.agent().is_some();
         Some(if caller_is_agent { talk.leg } else { self.caller.id })
@@ -118,16 +123,27 @@ impl Call {
 
     /// Plays music to a leg that is held, and to no other.
     pub(super) fn update_music(&mut self, node: &mut Node, leg: LegId) {
-        let Stage::Connected { talk } = &self.stage else { return };
-        let held = talk.held;
-        let is_held = if self.is_caller(leg) { held.by_far } else { held.by_caller }
-            || held.by_api && self.customer() == Some(leg)
-            || self.transfer.is_some() && self.is_caller(leg);
-        if is_held {
+        if !matches!(self.stage, Stage::Connected { .. }) {
+            return;
+        }
+        if self.waits(leg) {
             self.play_music(node, leg);
         } else {
             self.stop_music(node, leg);
         }
+    }
+
+    /// Whether one who talks is held.
+    pub(super) fn waits(&self, leg: LegId) -> bool {
+        let Stage::Connected { talk } = &self.stage else { return false };
+        let held = talk.held;
+        let by_other = if self.is_caller(leg) { held.by_far } else { held.by_caller };
+        let is_one_of_two = self.is_caller(leg) || talk.leg == leg;
+        // When more than two talk, one whose phone holds keeps nobody else waiting.
+        by_other && is_one_of_two && !self.is_conference()
+            || held.by_api && self.customer() == Some(leg)
+            || self.transfer.is_some() && self.is_caller(leg)
+            || self.leg(leg).is_some_and(|known| known.aside)
     }
 
     /// The music of the queue that the call came from, else the tenant's; nothing if there is none.
@@ -140,12 +156,41 @@ impl Call {
         if let Some(music) = music {
             self.play_to(node, leg, &music, true);
         }
+        if let Some(known) = self.leg_mut(leg) {
+            known.live.music = true;
+        }
     }
 
     pub(super) fn stop_music(&mut self, node: &mut Node, leg: LegId) {
+        if let Some(known) = self.leg_mut(leg) {
+            known.live.music = false;
+        }
         if let Some((stream, place)) = self.leg_mut(leg).and_then(|leg| leg.stream.open()) {
             node.media(place.worker, Command::StopPlaying { stream });
         }
+    }
+
+    /// Others are in the conversation than before: who of the two waits for whom may have changed.
+    pub(super) fn review_music(&mut self, node: &mut Node) {
+        let Stage::Connected { talk } = &self.stage else { return };
+        for leg in [self.caller.id, talk.leg] {
+            let plays = self.leg(leg).is_some_and(|known| known.live.music);
+            let waits = self.waits(leg);
+            match (plays, waits) {
+                (false, true) => self.play_music(node, leg),
+                (true, false) => self.stop_music(node, leg),
+                _ => {}
+            }
+        }
+    }
+
+    /// Who holds whom is as their phones say, since one of the two is another.
+    pub(super) fn renew_held(&mut self) {
+        let by_caller = self.caller.holds();
+        let Stage::Connected { talk } = &mut self.stage else { return };
+        let far = talk.leg;
+        let by_far = self.far.iter().any(|leg| leg.id == far && leg.holds());
+        talk.held = Held { by_caller, by_far, by_api: false };
     }
 
     /// The two who were parted by a transfer are as they were before.
@@ -159,8 +204,20 @@ impl Call {
         self.update_music(node, far);
     }
 
-    fn tell_held(&self, node: &mut Node, now: Instant, by: HoldSide, holds: bool) {
-        let kind = if holds { EventKind::CallHeld { by } } else { EventKind::CallResumed { by } };
+    pub(super) fn tell_held(
+        &self,
+        node: &mut Node,
+        now: Instant,
+        by: HoldSide,
+        holds: bool,
+        leg: Option<LegId>,
+    ) {
+        let leg = leg.map(|leg| leg.0);
+        let kind = if holds {
+            EventKind::CallHeld { by, leg }
+        } else {
+            EventKind::CallResumed { by, leg }
+        };
         self.tell(node, now, kind);
     }
 }

@@ -88,8 +88,10 @@ impl Call {
         let at = self.far.iter().position(|far| far.id == leg)?;
         let number = self.number_of(leg);
         self.disarm_timer(node, leg);
+        self.forget_talking(node, leg);
         let mut leg = self.far.swap_remove(at);
         leg.number = Some(number.clone());
+        (leg.muted, leg.aside, leg.side) = (false, false, None);
         let trunk = leg.role.trunk().and_then(|trunk| {
             let counted = self.on_trunks.iter().position(|one| one == trunk);
             counted.map(|at| self.on_trunks.swap_remove(at))
@@ -108,6 +110,7 @@ impl Call {
         self.narrative.decide(node, now, Decided::Transfer { by: by.clone(), to: to.clone() });
         self.tell(node, now, EventKind::CallTransferred { by, to });
         self.replace(node, now, refer.by.leg, (new, with));
+        self.arrange(node, now);
     }
 
     /// What a REFER that has been taken cannot be done with.

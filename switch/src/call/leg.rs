@@ -13,6 +13,7 @@ use sip::{
 
 use super::digits::Digits;
 use super::far_end::FarEnd;
+use super::quality::Live;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
 use super::stream::Stream;
@@ -58,6 +59,16 @@ pub(super) struct Leg {
     pub(super) early: Option<DialogId>,
     /// The digits that it sends on.
     pub(super) digits: Digits,
+    /// Whether it is a supervisor's.
+    pub(super) supervises: bool,
+    /// What it says is heard by nobody.
+    pub(super) muted: bool,
+    /// It is kept out of the conversation, and hears music.
+    pub(super) aside: bool,
+    /// Its side of the recording that runs.
+    pub(super) side: Option<media::Channel>,
+    /// How its audio fares, and whether it talks.
+    pub(super) live: Live,
 }
 
 /// Which side a leg is.
@@ -205,6 +216,11 @@ impl Leg {
             reliably: None,
             early: None,
             digits: Digits::default(),
+            supervises: false,
+            muted: false,
+            aside: false,
+            side: None,
+            live: Live::default(),
         }
     }
 
@@ -222,6 +238,14 @@ impl Leg {
     /// Whether its last description says that it wants to hear nothing: it holds who talks to it.
     pub(super) fn holds(&self) -> bool {
         self.remote.is_some_and(|remote| !remote.direction.receives())
+    }
+
+    /// Whether its dialog is up, or being made.
+    pub(super) fn is_up(&self) -> bool {
+        !matches!(
+            self.signalling,
+            Signalling::Refused | Signalling::Leaving { .. } | Signalling::Gone
+        )
     }
 
     /// Whether neither SIP nor media have anything more to say about it.
@@ -253,13 +277,19 @@ impl Leg {
         }
     }
 
+    /// Which side it is, as records say.
+    pub(super) fn kind(&self) -> LegKind {
+        match &self.role {
+            Role::Agent(_) if self.supervises => LegKind::Supervisor,
+            Role::Caller(_) => LegKind::Caller,
+            Role::Agent(_) => LegKind::Agent,
+            Role::Trunk(_) => LegKind::Trunk,
+        }
+    }
+
     /// For the call's record; `None` for a leg that was called and never got media.
     pub(super) fn record(&self) -> Option<LegRecord> {
-        let (kind, agent, trunk) = match &self.role {
-            Role::Caller(trunk) => (LegKind::Caller, None, Some(trunk.clone())),
-            Role::Agent(agent) => (LegKind::Agent, Some(agent.clone()), None),
-            Role::Trunk(trunk) => (LegKind::Trunk, None, Some(trunk.clone())),
-        };
+        let (kind, (agent, trunk)) = (self.kind(), self.role.names());
         let codec = self.remote.map(|remote| remote.codec);
         if kind != LegKind::Caller && codec.is_none() || matches!(self.stream, Stream::None) {
             return None;

@@ -15,6 +15,7 @@ mod digits;
 mod early;
 mod ending;
 mod far_end;
+mod guests;
 mod hangup;
 mod help;
 mod hold;
@@ -22,6 +23,7 @@ mod in_dialog;
 
 mod join;
 mod leg;
+mod mixing;
 mod model;
 mod narrative;
 mod negotiation;
@@ -30,10 +32,12 @@ mod onward;
 mod originate;
 mod outgoing;
 mod outside;
+mod participants;
 mod passing;
 mod peer;
 mod presence;
 mod progress;
+mod quality;
 mod refresh;
 mod refusal;
 mod relay;
@@ -45,7 +49,9 @@ mod signature;
 mod siprec;
 mod steps;
 mod stream;
+mod supervise;
 mod takeover;
+mod taps;
 mod terms;
 mod timeouts;
 mod transfer;
@@ -61,8 +67,10 @@ use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
+use self::guests::Guest;
 pub(crate) use self::join::{Join, Refer};
 use self::leg::{Leg, Role};
+use self::mixing::Mixing;
 pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
@@ -72,7 +80,8 @@ use self::relay::Relay;
 use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
 use self::siprec::Siprec;
-pub(crate) use self::takeover::{Named, Target};
+pub(crate) use self::takeover::{Named, Purpose, Target};
+use self::taps::Tapped;
 use self::transfer::Transfer;
 use crate::config::Prompts;
 use crate::event::EventKind;
@@ -120,12 +129,20 @@ pub(crate) struct Call {
     stage: Stage,
     /// Who is being called directly, if somebody is.
     dialling: Option<Box<Dial>>,
-    /// What carries audio between the media workers of those who talk, if they have two.
-    relay: Option<Relay>,
     /// The recording server that gets a copy of it, if one does.
     siprec: Option<Box<Siprec>>,
     /// The leg whose conversation with the caller was last asked about for that.
     siprec_asked: Option<base::LegId>,
+    /// Those who are in it besides the two who talk.
+    guests: Vec<Guest>,
+    /// With whom the call ends, if it is to.
+    host: Option<base::LegId>,
+    /// The mix they are in, if a bridge would not do.
+    mixing: Option<Mixing>,
+    /// The streams that are recorded.
+    tapped: Vec<Tapped>,
+    /// What carries audio between the media workers of those in it, if they have several.
+    relays: Vec<Relay>,
     /// The transfer under way, if one is.
     transfer: Option<Transfer>,
     /// How often it has been sent on.
@@ -184,6 +201,10 @@ pub(crate) enum Signal {
     Path(base::LegId, PathEvent),
     /// A direct call has rung long enough.
     RangOut,
+    /// A supervisor's phone has.
+    GuestRangOut(base::LegId),
+    /// What a leg's talking came to may be told now.
+    TalkingDue(base::LegId),
     /// The API ends it.
     End,
     /// The engine stops and waits no longer.
@@ -234,12 +255,15 @@ impl Call {
             Signal::Refused { queue, why } => self.on_queue_refused(node, now, &queue, why),
             Signal::Path(leg, event) => self.on_path(node, now, leg, event),
             Signal::RangOut => self.on_rang_out(node, now),
+            Signal::GuestRangOut(leg) => self.on_guest_rang_out(node, now, leg),
+            Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
             Signal::Unacknowledged => self.on_reliable_timer(node, now),
             Signal::Timer(leg) => self.on_timer(node, now, leg),
             Signal::Settle => self.on_settle_timeout(node),
         }
+        self.arrange(node, now);
         self.settle_if_done(node);
     }
 
@@ -266,7 +290,11 @@ impl Call {
     }
 
     fn leg(&self, leg: base::LegId) -> Option<&Leg> {
-        std::iter::once(&self.caller).chain(&self.far).find(|known| known.id == leg)
+        self.legs().find(|known| known.id == leg)
+    }
+
+    fn legs(&self) -> impl Iterator<Item = &Leg> {
+        std::iter::once(&self.caller).chain(&self.far)
     }
 
     /// Who talks with whoever is on that leg.

@@ -227,7 +227,8 @@ pub(super) enum Then {
     Step(usize),
     /// The API's call: this was its first leg; that is dialled next.
     Dial(Dialled),
-    #[allow(dead_code, reason = "transfers begin with it")]
-    /// Somebody else is to join a conversation, which goes on meanwhile.
+    /// Somebody is called in place of one who talks, whose conversation stands meanwhile.
     Beside,
+    /// Somebody else is to join a conversation, which goes on meanwhile.
+    Guest,
 }

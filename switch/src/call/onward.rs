@@ -110,6 +110,7 @@ impl Call {
                 }
             }
         }
+        self.arrange(node, now);
         self.settle_if_done(node);
     }
 }

@@ -53,6 +53,13 @@ pub(super) enum Instead {
     Join(Refer),
 }
 
+impl Passed {
+    /// Whether the carrier is to join two far sides, who talk with their agent meanwhile.
+    pub(super) fn joins(&self) -> bool {
+        matches!(self.instead, Instead::Join(_))
+    }
+}
+
 impl Call {
     /// Has the customer's carrier do a transfer to a number outside, if it is one that does.
     pub(super) fn pass_to_number(

@@ -43,7 +43,8 @@ impl Call {
             let (agent, trunk) = role.names();
             self.tell(node, now, EventKind::CallRinging { agent, trunk });
         }
-        let is_beside = matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Beside));
+        let is_beside = matches!(&self.dialling,
+            Some(dial) if matches!(dial.then, Then::Beside | Then::Guest));
         if !is_dialling || is_beside {
             return;
         }

@@ -13,8 +13,8 @@ use super::early::forget_early;
 use super::leg::{Ack, Established, Fork, Leg, Signalling};
 use super::negotiation::SDP;
 use super::{Call, Stage};
+use crate::Cause;
 use crate::node::{ALLOW, Alarm, Node};
-use crate::{Cause, EndedBy};
 
 /// The extensions that calls of ours know (RFC 3262, RFC 4028, RFC 3891).
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
@@ -231,8 +231,8 @@ impl Call {
             return self.hang_up(node, now, leg, Cause::Timeout);
         }
         let talks = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
-        if talks || self.is_caller(leg) {
-            self.end(node, now, Cause::Timeout, EndedBy::Engine);
+        if talks || self.is_caller(leg) || self.is_guest(leg) {
+            self.lose(node, now, leg, Cause::Timeout);
         } else {
             self.hang_up(node, now, leg, Cause::Timeout);
         }

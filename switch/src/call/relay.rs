@@ -9,9 +9,9 @@ use media::{Codec, Command, Direction, Event, OpusSettings, RemoteMedia, StreamI
 
 use super::Call;
 use super::leg::Leg;
+use crate::Cause;
 use crate::node::Node;
 use crate::ports::Place;
-use crate::{Cause, EndedBy};
 
 /// Ports tried for one end.
 const TRIES: u8 = 3;
@@ -24,6 +24,8 @@ pub(super) struct Relay {
     legs: [LegId; 2],
     codec: Codec,
     ends: [End; 2],
+    /// Whether the leg that is not the caller's is joined with its end.
+    carries: bool,
 }
 
 /// One of them.
@@ -78,18 +80,19 @@ impl Call {
         let Some((near, far)) = self.workers_of(leg).filter(|(near, far)| near != far) else {
             return true;
         };
-        if self.relay.as_ref().is_some_and(|relay| relay.joins(caller, leg)) {
+        if self.relay_of(leg).is_some() {
             return true;
         }
-        self.close_relay(node);
+        self.close_relays_of(node, leg);
         let codec = self.caller.codec().unwrap_or(Codec::Pcmu);
         let one = open(node, now, near, (self.id, caller), 1);
         let other = open(node, now, far, (self.id, leg), 1);
         match (one, other) {
             (Some(one), Some(other)) => {
-                let relay = Relay { legs: [caller, leg], codec, ends: [one, other] };
+                let ends = [one, other];
+                let relay = Relay { legs: [caller, leg], codec, ends, carries: false };
                 relay.introduce(node);
-                self.relay = Some(relay);
+                self.relays.push(relay);
                 true
             }
             (one, other) => {
@@ -115,7 +118,7 @@ impl Call {
         if near.worker == there.worker {
             return [Some((a, b, near.worker)), None];
         }
-        let relay = self.relay.as_ref().filter(|relay| relay.joins(self.caller.id, leg));
+        let relay = self.relay_of(leg);
         let end = |worker| relay.and_then(|relay| relay.at(worker));
         [
             end(near.worker).map(|end| (a, end, near.worker)),
@@ -123,31 +126,68 @@ impl Call {
         ]
     }
 
-    /// A relay for other legs than these is no longer needed.
-    pub(super) fn review_relay(&mut self, node: &mut Node, leg: LegId) {
+    fn relay_of(&self, leg: LegId) -> Option<&Relay> {
+        self.relays.iter().find(|relay| relay.joins(self.caller.id, leg))
+    }
+
+    /// Joins a leg of another worker with its end of the relay, for a mix on the caller's.
+    pub(super) fn carry(&mut self, node: &mut Node, leg: LegId) {
+        let [_, beyond] = self.pairs_with(leg);
+        let Some((a, b, worker)) = beyond else { return };
         let caller = self.caller.id;
-        if self.relay.as_ref().is_some_and(|relay| !relay.joins(caller, leg)) {
-            self.close_relay(node);
+        let relay = self.relays.iter_mut().find(|relay| relay.joins(caller, leg));
+        if relay.is_some_and(|relay| !std::mem::replace(&mut relay.carries, true)) {
+            node.media(worker, Command::Bridge { a, b });
         }
     }
 
-    pub(super) fn close_relay(&mut self, node: &mut Node) {
-        for end in self.relay.take().into_iter().flat_map(|relay| relay.ends) {
-            close(node, end);
+    /// Notes that a bridge joins a leg with its end, or no longer.
+    pub(super) fn note_carried(&mut self, leg: LegId, carries: bool) {
+        let caller = self.caller.id;
+        if let Some(relay) = self.relays.iter_mut().find(|relay| relay.joins(caller, leg)) {
+            relay.carries = carries;
         }
+    }
+
+    /// Whether a stream is one of the relays'.
+    pub(super) fn is_relays(&self, stream: StreamId) -> bool {
+        self.relays.iter().any(|relay| relay.ends.iter().any(|end| end.stream == stream))
+    }
+
+    /// Relays for others than the caller and this leg, or a guest, are no longer needed.
+    pub(super) fn review_relays(&mut self, node: &mut Node, leg: LegId) {
+        let caller = self.caller.id;
+        let guests: Vec<LegId> = self.guests.iter().map(|guest| guest.leg).collect();
+        let is_needed = |relay: &Relay| {
+            relay.joins(caller, leg) || guests.iter().any(|guest| relay.joins(caller, *guest))
+        };
+        let spare: Vec<Relay> = self.relays.extract_if(.., |relay| !is_needed(relay)).collect();
+        spare.into_iter().flat_map(|relay| relay.ends).for_each(|end| close(node, end));
+    }
+
+    fn close_relays_of(&mut self, node: &mut Node, leg: LegId) {
+        let spare: Vec<Relay> =
+            self.relays.extract_if(.., |relay| relay.legs.contains(&leg)).collect();
+        spare.into_iter().flat_map(|relay| relay.ends).for_each(|end| close(node, end));
+    }
+
+    pub(super) fn close_relays(&mut self, node: &mut Node) {
+        let relays = std::mem::take(&mut self.relays);
+        relays.into_iter().flat_map(|relay| relay.ends).for_each(|end| close(node, end));
     }
 
     /// What a worker says of one of the relay's streams. `false` if it is not about one.
     pub(super) fn on_relay_media(&mut self, node: &mut Node, now: Instant, event: &Event) -> bool {
         let stream = crate::ports::stream_of(event);
-        let Some(relay) = &mut self.relay else { return false };
-        let Some(at) = relay.ends.iter().position(|end| end.stream == stream) else { return false };
+        let is_its = |relay: &Relay| relay.ends.iter().any(|end| end.stream == stream);
+        let Some(relay) = self.relays.iter_mut().find(|relay| is_its(relay)) else { return false };
         if !matches!(event, Event::OpenFailed { .. }) {
             return true;
         }
-        let Some(end) = relay.ends.get_mut(at) else { return true };
+        let Some(end) = relay.ends.iter_mut().find(|end| end.stream == stream) else { return true };
         let (legs, old) = (relay.legs, *end);
         let owner = (self.id, old.place.leg);
+        let leg = legs.into_iter().find(|leg| *leg != self.caller.id);
         let again = if old.tries < TRIES {
             open(node, now, old.place.worker, owner, old.tries + 1)
         } else {
@@ -156,11 +196,11 @@ impl Call {
         match again {
             Some(new) => {
                 *end = new;
+                relay.carries = false;
                 relay.introduce(node);
-                let leg = legs.into_iter().find(|leg| *leg != self.caller.id);
                 leg.into_iter().for_each(|leg| self.bridge(node, now, leg));
             }
-            None => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
+            None => self.lose(node, now, leg.unwrap_or(old.place.leg), Cause::MediaFailed),
         }
         true
     }

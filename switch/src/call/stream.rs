@@ -70,6 +70,7 @@ impl Call {
             return;
         }
         let is_dialling = matches!(self.stage, Stage::Dialling);
+        let is_silent = self.is_silent_guest(leg);
         let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == Some(stream))
         else {
             node.ignored += 1;
@@ -86,9 +87,10 @@ impl Call {
             Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
             // Who only listens before the answer need not send anything.
             Event::RtpTimeout { .. } if is_dialling => {}
-            Event::RtpTimeout { .. } => {
-                self.end(node, now, Cause::MediaTimeout, EndedBy::Engine);
-            }
+            // Nor need a supervisor whom nobody hears.
+            Event::RtpTimeout { .. } if is_silent => {}
+            Event::RtpTimeout { .. } => self.lose(node, now, leg, Cause::MediaTimeout),
+            Event::Talking { talking, .. } => self.on_talking(node, now, leg, talking),
             Event::Closed { stats, .. } => {
                 known.stream = Stream::Closed { stats: Some(stats) };
             }
@@ -97,7 +99,6 @@ impl Call {
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
             Event::Latched { .. }
-            | Event::Talking { .. }
             | Event::MixRefused { .. }
             | Event::KeyDown { .. }
             | Event::Digit { .. } => {}
@@ -156,6 +157,7 @@ impl Call {
         match (ending, is_caller) {
             (true, _) => {}
             (false, true) => self.end(node, now, Cause::MediaFailed, EndedBy::Engine),
+            (false, false) if self.guest_failed(node, now, leg, Cause::MediaFailed) => {}
             (false, false) if self.is_dialling(leg) => {
                 let failure = Failure::new(Cause::MediaFailed, "no media port could be opened");
                 self.dial_failed(node, now, failure);

@@ -4,7 +4,7 @@
 
 use base::{AgentId, Instant, LegId, QueueId};
 use media::WorkerId;
-use routing::Input;
+use routing::{Input, Supervision};
 use sip::header::Replaces;
 use sip::{DialogId, StatusCode};
 
@@ -29,6 +29,17 @@ pub(crate) struct Target {
     pub(crate) worker: Option<WorkerId>,
     /// Only as long as it rings.
     pub(crate) while_early: bool,
+    /// What for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What a phone's INVITE is to another call's leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// It takes the leg's place.
+    TakeOver,
+    /// It supervises the conversation of that leg's agent.
+    Supervise(Supervision),
 }
 
 /// A dialog of an agent's phone that a Replaces names.
@@ -84,12 +95,17 @@ impl Call {
 
     /// A leg of this call as somebody's target, if it may be one.
     pub(crate) fn target(&self, leg: LegId, while_early: bool) -> Result<Target, StatusCode> {
-        let target = Target { leg: self.leg_ref(leg), worker: self.worker(), while_early };
+        let (worker, purpose) = (self.worker(), Purpose::TakeOver);
+        let target = Target { leg: self.leg_ref(leg), worker, while_early, purpose };
         self.may_be_taken(&target).map(|_| target)
     }
 
     /// Whether it still may. Says whether it rings.
     pub(crate) fn may_be_taken(&self, target: &Target) -> Result<bool, StatusCode> {
+        if let Purpose::Supervise(_) = target.purpose {
+            let talks = self.parties().contains(&target.leg.leg);
+            return if talks { Ok(false) } else { Err(StatusCode::TEMPORARILY_UNAVAILABLE) };
+        }
         match self.is_open_to_pickup(target.leg.leg)? {
             false if target.while_early => Err(StatusCode::BUSY_HERE),
             early => Ok(early),
@@ -172,6 +188,7 @@ impl Call {
             _ if self.is_dialling(of) => self.take_from_dial(node, now, of, new),
             _ => self.replace(node, now, of, (new, Role::Agent(by))),
         }
+        self.arrange(node, now);
         self.settle_if_done(node);
     }
 
@@ -198,8 +215,11 @@ impl Call {
         let Some(dial) = &mut self.dialling else { return };
         dial.leg = Some(new);
         let is_beside = matches!(dial.then, Then::Beside);
+        let is_for_guest = matches!(dial.then, Then::Guest);
         self.hang_up(node, now, of, Cause::PickedUp);
-        if is_beside {
+        if is_for_guest {
+            self.participant_answered(node, now, new);
+        } else if is_beside {
             self.beside_answered(node, now, new);
         } else {
             self.join(node, now, new);

@@ -82,7 +82,7 @@ impl Call {
         if is_over {
             self.hang_up(node, now, leg, Cause::Timeout);
         } else {
-            self.end(node, now, Cause::Timeout, EndedBy::Engine);
+            self.lose(node, now, leg, Cause::Timeout);
         }
     }
 
@@ -103,13 +103,13 @@ impl Call {
             return self.find_another_way(node, now, leg);
         }
         let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
-        let is_needed = is_talking || self.is_caller(leg);
+        let is_needed = is_talking || self.is_caller(leg) || self.is_guest(leg);
         self.on_gone(node, leg);
         if self.transferor_left(node, now, leg) {
             return;
         }
         if is_needed {
-            self.end(node, now, Cause::TransportFailed, EndedBy::Engine);
+            self.lose(node, now, leg, Cause::TransportFailed);
         }
     }
 

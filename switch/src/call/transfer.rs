@@ -45,6 +45,11 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
+    /// Whether the two who talked have been parted for it: not while a carrier is to join them.
+    pub(super) fn has_parted(&self) -> bool {
+        self.passed.as_ref().is_none_or(|passed| !passed.joins())
+    }
+
     pub(super) fn new(by: Option<LegId>, agent: Option<AgentId>, notify: bool, to: String) -> Self {
         Self { by, agent, was_recorded: false, notify, to, passed: None }
     }
@@ -87,6 +92,9 @@ impl Call {
         if self.opposite(leg).is_none() {
             return Err(StatusCode::DECLINE);
         }
+        if self.is_conference() {
+            return Err(StatusCode::DECLINE);
+        }
         if self.transfers >= MOST {
             return Err(StatusCode::LOOP_DETECTED);
         }
@@ -126,6 +134,7 @@ impl Call {
         matches!(self.stage, Stage::Connected { .. })
             && self.transfer.is_none()
             && self.dialling.is_none()
+            && !self.is_conference()
             && self.transfers < MOST
     }
 
@@ -158,6 +167,12 @@ impl Call {
         if self.transfer.is_some() {
             return Err(ApiError::Conflict("it is being transferred already".to_owned()));
         }
+        if self.is_conference() {
+            return Err(ApiError::Conflict("more than two talk in it".to_owned()));
+        }
+        if self.dialling.is_some() {
+            return Err(ApiError::Conflict("somebody is being called into it".to_owned()));
+        }
         if self.transfers >= MOST {
             return Err(ApiError::Conflict("it has been transferred too often".to_owned()));
         }
@@ -173,6 +188,7 @@ impl Call {
                 ApiError::Refused { cause, reason: refused.to_string() }
             })?;
         self.begin_transfer(node, now, by, dialled, to.to_owned(), false);
+        self.arrange(node, now);
         self.settle_if_done(node);
         Ok(())
     }
@@ -298,6 +314,8 @@ impl Call {
             self.engage(node, now, agent);
             self.narrative.agent = Some(agent.clone());
         }
+        // Who was held aside before talks with somebody else now.
+        self.caller.aside = false;
         if !self.span(node, now, leg) {
             return self.end(node, now, Cause::MediaFailed, EndedBy::Engine);
         }

@@ -2,8 +2,10 @@
 
 use base::Instant;
 
+use super::guests::Guest;
+use super::leg::{Leg, Signalling};
 use super::{Call, Recording, Stage};
-use crate::api::{LiveCall, LiveState};
+use crate::api::{LiveCall, LiveLeg, LiveState};
 use crate::node::Node;
 use crate::record::millis;
 
@@ -48,6 +50,28 @@ impl Call {
             connected_at: told.connected.map(|at| node.wall(at)),
             duration_ms: millis(now.since(told.started)),
             recording,
+            held: self.legs().any(|leg| self.waits(leg.id)),
+            legs: self.legs().filter(|leg| leg.is_up()).map(|leg| self.live_leg(leg)).collect(),
+        }
+    }
+
+    fn live_leg(&self, leg: &Leg) -> LiveLeg {
+        let mode = self.guest(leg.id).and_then(Guest::supervising).map(|one| one.mode);
+        let (agent, trunk) = leg.role.names();
+        LiveLeg {
+            leg: leg.id,
+            kind: leg.kind(),
+            agent,
+            trunk,
+            number: self.number_of(leg.id),
+            answered: matches!(leg.signalling, Signalling::Up(_)),
+            mode,
+            muted: leg.muted,
+            held: self.waits(leg.id),
+            holds: leg.holds(),
+            codec: leg.remote.map(|remote| remote.codec),
+            srtp: leg.srtp.as_ref().map(|keys| keys.ours.profile()),
+            stats: leg.live.figures.clone(),
         }
     }
 }
