@@ -214,6 +214,13 @@ pub enum Event {
         /// Whether it was kept from everybody else ([`Command::Mask`]).
         masked: bool,
     },
+    /// What the stream has seen so far: every few seconds, while its far end is known.
+    Figures {
+        /// The stream.
+        stream: StreamId,
+        /// Its totals up to now, and how the far end is heard.
+        stats: Box<StreamStats>,
+    },
     /// The stream is closed.
     Closed {
         /// The stream.

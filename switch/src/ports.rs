@@ -163,6 +163,7 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::MixRefused { stream, .. }
         | Event::KeyDown { stream }
         | Event::Digit { stream, .. }
+        | Event::Figures { stream, .. }
         | Event::Closed { stream, .. } => *stream,
     }
 }

@@ -60,6 +60,7 @@ impl Switch {
                 find(call)?;
                 let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
                 call.hold(&mut self.node, now, holds)?;
+                call.arrange(&mut self.node, now);
                 let call = call.id;
                 self.touch(now, [call]);
                 Ok(ApiReply::Accepted)

@@ -174,7 +174,7 @@ impl Call {
 
     /// A leg takes the caller's place, to whose worker everybody's audio comes.
     fn change_hub(&mut self, node: &mut Node, next: LegId) {
-        self.end_mix(node);
+        self.forget_mix();
         self.close_relays(node);
         if let Some(far) = self.far.iter_mut().find(|far| far.id == next) {
             std::mem::swap(&mut self.caller, far);

@@ -88,6 +88,13 @@ impl Call {
         self.mixing = Some(Mixing { id, worker, members });
     }
 
+    /// What the worker knows of the mix is to be said anew.
+    pub(super) fn forget_mix(&mut self) {
+        if let Some(mixing) = &mut self.mixing {
+            mixing.members.clear();
+        }
+    }
+
     pub(super) fn end_mix(&mut self, node: &mut Node) {
         if let Some(Mixing { id, worker, .. }) = self.mixing.take() {
             node.media(worker, Command::Unmix { mix: id });

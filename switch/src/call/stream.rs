@@ -90,6 +90,7 @@ impl Call {
             // Nor need a supervisor whom nobody hears.
             Event::RtpTimeout { .. } if is_silent => {}
             Event::RtpTimeout { .. } => self.lose(node, now, leg, Cause::MediaTimeout),
+            Event::Figures { stats, .. } => self.on_figures(node, now, leg, stats),
             Event::Talking { talking, .. } => self.on_talking(node, now, leg, talking),
             Event::Closed { stats, .. } => {
                 known.stream = Stream::Closed { stats: Some(stats) };
