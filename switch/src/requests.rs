@@ -48,23 +48,12 @@ impl Switch {
             ApiRequest::Why { call } => {
                 Ok(ApiReply::Why(find(call)?.narrative.decisions().to_vec()))
             }
-            ApiRequest::Transfer { call, to } => {
-                find(call)?;
-                let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
-                call.transfer(&mut self.node, now, &to)?;
-                let call = call.id;
-                self.touch(now, [call]);
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::Hold { call, holds } => {
-                find(call)?;
-                let call = self.calls.get_mut(call).ok_or(ApiError::NotFound)?;
-                call.hold(&mut self.node, now, holds)?;
-                call.arrange(&mut self.node, now);
-                let call = call.id;
-                self.touch(now, [call]);
-                Ok(ApiReply::Accepted)
-            }
+            ApiRequest::Transfer { call, to } => self.within(now, tenant, call, |call, node| {
+                call.transfer(node, now, &to).map(|()| ApiReply::Accepted)
+            }),
+            ApiRequest::Hold { call, holds } => self.within(now, tenant, call, |call, node| {
+                call.hold(node, now, holds).map(|()| ApiReply::Accepted)
+            }),
             request @ (ApiRequest::Supervise { .. }
             | ApiRequest::ChangeSupervision { .. }
             | ApiRequest::EndSupervision { .. }

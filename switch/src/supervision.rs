@@ -66,7 +66,7 @@ impl Switch {
     }
 
     /// Does something to a call of the tenant's; its media follow.
-    fn within(
+    pub(crate) fn within(
         &mut self,
         now: Instant,
         tenant: &TenantId,

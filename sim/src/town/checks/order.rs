@@ -91,8 +91,10 @@ impl Course {
                 self.held.clear();
                 wrong_if(!self.is_reached, "and nobody was called")
             }
-            EventKind::CallHeld { by } => wrong_if(!self.held.insert(side(*by)), "held twice"),
-            EventKind::CallResumed { by } => {
+            EventKind::CallHeld { by, leg: None } => {
+                wrong_if(!self.held.insert(side(*by)), "held twice")
+            }
+            EventKind::CallResumed { by, leg: None } => {
                 // A transfer turns the call round: who held as the caller resumes as the agent.
                 let was_held = self.held.remove(side(*by)) || self.is_turned;
                 wrong_if(!was_held, "resumed and not held")
