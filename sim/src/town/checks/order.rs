@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn each_disorder_is_seen() {
         let connected = || EventKind::CallConnected { queue: None, agent: None, wait_ms: 0 };
-        let held = || EventKind::CallHeld { by: HoldSide::Agent };
+        let held = || EventKind::CallHeld { by: HoldSide::Agent, leg: None };
         let recording = RecordingId::from_u128(1);
         let failed = EventKind::AttemptFailed {
             agent: AgentId::new("alice").unwrap(),
@@ -192,7 +192,7 @@ mod tests {
         assert!(wrong(vec![started(), ended(), ended()]).contains("after the end"));
         assert!(wrong(vec![started(), connected()]).contains("nobody was called"));
         assert!(wrong(vec![started(), held(), held()]).contains("held twice"));
-        let resumed = EventKind::CallResumed { by: HoldSide::Api };
+        let resumed = EventKind::CallResumed { by: HoldSide::Api, leg: None };
         assert!(wrong(vec![started(), resumed]).contains("not held"));
         assert!(wrong(vec![started(), failed]).contains("not rung"));
         let twice = vec![started(), EventKind::CallAnswered {}, EventKind::CallAnswered {}];

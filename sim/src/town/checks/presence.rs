@@ -121,6 +121,8 @@ mod tests {
             connected_at: None,
             duration_ms: 0,
             recording: None,
+            held: false,
+            legs: Vec::new(),
         }
     }
 
