@@ -36,10 +36,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Room for `capacity` datagrams (at least 8).
+    /// The fewest datagrams a batch has room for.
+    pub const MIN_CAPACITY: usize = 16;
+
+    /// Room for `capacity` datagrams (at least [`Batch::MIN_CAPACITY`]).
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        let capacity = capacity.max(8);
+        let capacity = capacity.max(Self::MIN_CAPACITY);
         // What is written too long is only found out afterwards.
         let bytes = Vec::with_capacity((capacity + 1) * MAX_DATAGRAM);
         Self { entries: Vec::with_capacity(capacity), bytes, capacity }
@@ -117,10 +120,10 @@ mod tests {
 
     #[test]
     fn a_full_batch_refuses_and_keeps_what_it_has() {
-        let mut batch = Batch::new(8);
+        let mut batch = Batch::new(16);
         let slot = Slot { index: 1, generation: 2 };
         let to = SocketAddr::from(([127, 0, 0, 1], 9));
-        for n in 0..8_u8 {
+        for n in 0..16_u8 {
             assert!(batch.push(slot, Port::Rtp, to, &[n; 3]));
         }
         assert!(!batch.push(slot, Port::Rtp, to, b"late"));

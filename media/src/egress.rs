@@ -1,26 +1,32 @@
-//! One unbroken RTP stream towards a far end, whatever feeds it: prompt, music or relayed packets.
+//! One unbroken RTP stream towards a far end, whatever feeds it: what we say ourselves (a prompt,
+//! converted speech, a mix) or relayed packets.
 //!
 //! SSRC, sequence numbers and timestamps are our own. When the feed changes, numbers go on by one,
-//! the timestamp by the time that passed, and the marker is set. Inside a relayed feed, gaps and
-//! order of the incoming numbers are kept, so that loss before us is seen as loss behind us.
+//! the timestamp by the time that passed, and the marker is set; when only the way changes by which
+//! the same speech comes, the timestamp goes on by what was said and no marker is set. Inside a
+//! relayed feed, gaps and order of the incoming numbers are kept, so that loss before us is seen as
+//! loss behind us.
 
-use base::{Instant, Rng};
+use base::{Duration, Instant, Rng};
 
-use crate::reception::samples;
 use crate::rtp::Header;
 use crate::{CLOCK_RATE, Slot};
 
 /// Packets after a change of feed in which one from before it can still come late.
 const YOUNG: u16 = 200;
 /// A pause after which nothing before it matters: half the range of timestamps is never passed.
-const MAX_PAUSE: u32 = 3600 * CLOCK_RATE;
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+/// How long after a change of its way the same speech must have come again.
+const SEAM: Duration = Duration::from_millis(400);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
     pub(crate) ssrc: u32,
+    /// Ticks a second of the timestamps: that of the codec we send.
+    clock_rate: u32,
     /// The next number.
     sequence: u16,
-    /// The newest audio packet: its timestamp, moment and samples.
+    /// The newest audio packet: its timestamp, moment and ticks.
     timestamp: u32,
     at: Instant,
     length: u32,
@@ -36,7 +42,9 @@ pub(crate) struct Egress {
 enum Feed {
     /// Nothing, or not the same any more.
     Changed,
-    Prompt,
+    /// The same speech, which since then comes by another way.
+    Rerouted(Instant),
+    Own,
     Relay(Relay),
 }
 
@@ -66,7 +74,7 @@ struct EventTime {
 pub(crate) struct Incoming {
     pub(crate) from: Slot,
     pub(crate) header: Header,
-    /// Samples of audio; `None` for an event.
+    /// Ticks of audio; `None` for an event.
     pub(crate) audio: Option<u32>,
     /// The payload type towards this far end.
     pub(crate) payload_type: u8,
@@ -76,6 +84,7 @@ impl Egress {
     pub(crate) fn new(ssrc: u32, now: Instant, rng: &mut Rng) -> Self {
         Self {
             ssrc,
+            clock_rate: CLOCK_RATE,
             sequence: (rng.next_u32() & 0x7fff) as u16,
             timestamp: rng.next_u32(),
             at: now,
@@ -93,11 +102,36 @@ impl Egress {
         self.feed = Feed::Changed;
     }
 
-    /// The header of a packet of `length` samples of what we play ourselves, due at `at`.
-    pub(crate) fn stamp_prompt(&mut self, at: Instant, length: u32, payload_type: u8) -> Header {
-        let marker = !matches!(self.feed, Feed::Prompt);
+    /// What is relayed from there begins anew; nothing if something else is the feed.
+    pub(crate) fn begin_anew(&mut self, from: Slot) {
+        if matches!(self.feed, Feed::Relay(relay) if relay.from == from) {
+            self.feed = Feed::Changed;
+        }
+    }
+
+    /// The same speech goes on from another of our ways of passing it: to the next packet there is
+    /// neither a gap nor an overlap.
+    pub(crate) fn reroute(&mut self, now: Instant) {
+        self.feed = Feed::Rerouted(now);
+    }
+
+    /// Timestamps count at this rate from the next packet on (RFC 7160 §4.1: the SSRC stays, and the
+    /// timestamp goes on from its last value by the time that passed).
+    pub(crate) fn set_clock_rate(&mut self, clock_rate: u32) {
+        if clock_rate != self.clock_rate && clock_rate > 0 {
+            let length = u64::from(self.length) * u64::from(clock_rate);
+            let length = length / u64::from(self.clock_rate);
+            self.length = u32::try_from(length).unwrap_or(u32::MAX);
+            self.clock_rate = clock_rate;
+            self.feed = Feed::Changed;
+        }
+    }
+
+    /// The header of a packet of `length` ticks of what we say ourselves, begun at `at`.
+    pub(crate) fn stamp_own(&mut self, at: Instant, length: u32, payload_type: u8) -> Header {
+        let marker = matches!(self.feed, Feed::Changed | Feed::Relay(_));
         let timestamp = self.resumed(at);
-        self.feed = Feed::Prompt;
+        self.feed = Feed::Own;
         (self.timestamp, self.at, self.length) = (timestamp, at, length);
         let sequence = self.next_sequence();
         Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc }
@@ -109,6 +143,7 @@ impl Egress {
         let Incoming { from, header, audio, payload_type } = *incoming;
         let (mut relay, changed) = match self.feed {
             Feed::Relay(relay) if relay.from == from && relay.ssrc == header.ssrc => (relay, false),
+            Feed::Rerouted(_) => (self.begin_relay(from, &header), false),
             _ => (self.begin_relay(from, &header), true),
         };
         let since_first = header.sequence.wrapping_sub(relay.first).cast_signed();
@@ -138,8 +173,8 @@ impl Egress {
         Some(Header { payload_type, marker, sequence, timestamp, ssrc: self.ssrc })
     }
 
-    /// The header of an event that is let through while something plays.
-    pub(crate) fn stamp_event_over_prompt(&mut self, now: Instant, incoming: &Incoming) -> Header {
+    /// The header of an event that is let through beside what we say ourselves.
+    pub(crate) fn stamp_event_over_own(&mut self, now: Instant, incoming: &Incoming) -> Header {
         let timestamp = self.known_event(incoming).unwrap_or_else(|| self.resumed(now));
         self.remember_event(incoming, timestamp);
         let Header { marker, .. } = incoming.header;
@@ -181,7 +216,7 @@ impl Egress {
 
     /// The timestamp of `now`, for a sender report.
     pub(crate) fn timestamp_at(&self, now: Instant) -> u32 {
-        self.timestamp.wrapping_add(samples(now).wrapping_sub(samples(self.at)))
+        self.timestamp.wrapping_add(self.ticks(now.since(self.at)))
     }
 
     pub(crate) fn count(&mut self, payload: usize) {
@@ -229,11 +264,19 @@ impl Egress {
     }
 
     /// The timestamp of a packet at `at` that follows on the last one: by the time that passed, and
-    /// never into what was already sent.
+    /// never into what was already sent; or right behind it if the same speech only changed its way.
     fn resumed(&self, at: Instant) -> u32 {
-        let passed = at.since(self.at).as_nanos() / 125_000;
-        let passed = u32::try_from(passed).unwrap_or(MAX_PAUSE).min(MAX_PAUSE);
-        self.timestamp.wrapping_add(passed.max(self.length))
+        let behind = match self.feed {
+            Feed::Rerouted(since) if at < since + SEAM => self.length,
+            _ => self.ticks(at.since(self.at).min(MAX_PAUSE)).max(self.length),
+        };
+        self.timestamp.wrapping_add(behind)
+    }
+
+    /// A length of time as timestamps count it, without what is above their 32 bits.
+    fn ticks(&self, time: Duration) -> u32 {
+        let ticks = time.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000;
+        (ticks & 0xffff_ffff) as u32
     }
 
     fn next_sequence(&mut self) -> u16 {

@@ -71,7 +71,7 @@ pub struct PlayId(pub u64);
 ///
 /// `index` is small and reused after [`PlaneOutput::ClosePort`]; `generation` tells the uses apart,
 /// so that a packet read just before the close never reaches the next stream.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slot {
     /// Place in the slab: `0..` number of streams alive at once.
     pub index: u32,

@@ -141,6 +141,13 @@ impl Ear {
         self.event_until = samples(rate, now) + EVENT_MS * rate.samples(1) as i64;
     }
 
+    /// Samples of speech that wait to be heard.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let decoded = if self.playing { self.sound.ahead() } else { 0 };
+        decoded + self.shelf.speech()
+    }
+
     /// What reception came to so far.
     #[must_use]
     pub fn figures(&self) -> EarFigures {

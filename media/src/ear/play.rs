@@ -44,6 +44,26 @@ impl Ear {
         heard
     }
 
+    /// Takes out what waits, as much as fits, as it was said: nothing is made up and no time is
+    /// scaled. How much it was; 0 when nothing waits any more.
+    pub fn drain(&mut self, out: &mut [i16]) -> usize {
+        while self.sound.ahead() < out.len() {
+            let Some(first) = self.shelf.first() else { break };
+            self.shelf_pop(&first);
+            let over = self.playing && first.end() <= self.next;
+            if over || first.content == Content::Noise {
+                continue;
+            }
+            if !self.playing || first.position > self.next {
+                (self.playing, self.next) = (true, first.position);
+            }
+            self.decode(&first);
+        }
+        let count = self.sound.ahead().min(out.len());
+        self.sound.hear(out.get_mut(..count).unwrap_or_default());
+        count
+    }
+
     /// Makes some sound: decodes a packet, or makes up at most `missing` samples.
     fn step(&mut self, t: i64, missing: usize) -> Heard {
         if self.playing {
@@ -214,6 +234,14 @@ impl Ear {
     /// Makes up `count` samples: what was heard goes on for a while, then noise, then silence.
     fn stand_in(&mut self, t: i64, count: usize) -> Heard {
         let faded = self.rate.samples(60);
+        if self.counts.speech == 0 {
+            // Nothing was heard yet that could go on: speech begins with its first sample.
+            let room = self.sound.room(count);
+            room.fill(0);
+            let count = room.len();
+            self.sound.keep(count);
+            return Heard::Silence;
+        }
         if !self.concealer.is_active() {
             self.concealer.begin(self.sound.newest());
         }

@@ -111,6 +111,12 @@ impl Shelf {
         start
     }
 
+    /// Samples of all speech that waits.
+    pub(super) fn speech(&self) -> usize {
+        let speech = |packet: &&Waiting| matches!(packet.content, Content::Speech(_));
+        self.waiting.iter().filter(speech).map(|packet| packet.length).sum()
+    }
+
     /// The packet whose turn is next.
     pub(super) fn first(&self) -> Option<Waiting> {
         self.waiting.front().copied()

@@ -91,10 +91,13 @@ impl Plane {
         stream.keys.listener = ways.listen.then(Box::default);
     }
 
-    pub(super) fn mask(&mut self, id: StreamId, masking: Masking) {
-        if let Some(stream) = self.by_id_mut(id) {
-            stream.keys.masking = masking;
-        }
+    pub(super) fn mask(&mut self, now: Instant, id: StreamId, masking: Masking) {
+        let Some(stream) = self.by_id_mut(id) else { return };
+        stream.keys.masking = masking;
+        let slot = stream.slot;
+        // Silence in a codec that has a memory is not relayed: it is encoded.
+        let company = self.company(slot);
+        self.arrange(now, &company);
     }
 
     pub(super) fn send_digits(
@@ -279,7 +282,7 @@ fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step
             let samples = |length: Duration| (length.as_micros() / 125) as usize;
             let (from, sounds) = (samples(sounded), samples(length));
             let Some(law) = remote.codec.law() else { return };
-            let header = stream.egress.stamp_prompt(now, 160, remote.payload_type);
+            let header = stream.egress.stamp_own(now, 160, remote.payload_type);
             out.push_with(slot, Port::Rtp, target, |into| {
                 let start = into.len();
                 into.extend_from_slice(&header.to_bytes());

@@ -1,34 +1,54 @@
 //! The data plane of one worker: all its streams, driven by packets, orders and time.
 //!
-//! The packet path (`packet.rs`) and the ticks (`play.rs`) write into the caller's [`Batch`] and
-//! allocate nothing, lock nothing and log nothing. Orders (`order.rs`) may allocate.
+//! The packet path (`packet.rs`) and the ticks (`speak.rs`, `mixing.rs`) write into the caller's
+//! [`Batch`] and allocate nothing, lock nothing and log nothing. Orders (`order.rs`, `joining.rs`)
+//! may allocate: they choose (`arrange.rs`) by which way (`feed.rs`) each direction is heard.
 
+mod arrange;
 mod deadlines;
+mod desk;
+mod feed;
 mod joining;
 mod keys;
+mod limit;
+mod mix;
+mod mixing;
+mod mouth;
 mod order;
 mod packet;
+mod pass;
 mod play;
 mod reel;
 mod report;
+mod speak;
 mod stream;
+mod talker;
 mod ticks;
+mod voice;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use base::{Duration, Instant, Rng, UnixTime};
 
+use crate::pcm::MAX_PER_TICK;
 use crate::{
-    Batch, Command, Event, PlaneOutput, Port, Slot, StreamId, StreamStats, TapSender, WorkerId, rtp,
+    Batch, Command, Event, MAX_MEMBERS, PlaneOutput, PlayId, Port, Slot, StreamId, StreamStats,
+    TapSender, WorkerId, rtp,
 };
 use deadlines::Deadlines;
+use desk::Desk;
+use joining::Mixes;
 use reel::Reel;
 use stream::Stream;
-use ticks::Ticks;
+use ticks::{TICK, Ticks};
 
 /// Datagrams one step may add to the batch.
-const ROOM: usize = 4;
+const ROOM: usize = Batch::MIN_CAPACITY;
+/// Lateness of the driver up to which ticks are caught up; beyond, they are left out.
+const CATCH_UP: Duration = Duration::from_millis(100);
+/// Bytes of the longest payload we make.
+const MAX_PAYLOAD: usize = 1500;
 /// How soon a Begin or End that found the tap's ring full is tried again.
 const TAP_RETRY: Duration = Duration::from_millis(10);
 /// While this many events wait to be fetched, strangers and keys are not told of.
@@ -53,6 +73,13 @@ pub struct Plane {
     by_id: HashMap<StreamId, Slot>,
     ticks: Ticks,
     deadlines: Deadlines,
+    mixes: Mixes,
+    desk: Box<Desk>,
+    /// What played its last sample in the ticker at work.
+    finished: Vec<(Slot, PlayId)>,
+    /// Room for a tick of samples, and for a payload.
+    scratch: Box<[i16]>,
+    payload: Vec<u8>,
     taps: TapSender,
     tap_retry: Option<Instant>,
     events: VecDeque<Event>,
@@ -78,6 +105,11 @@ impl Plane {
             by_id: HashMap::new(),
             ticks: Ticks::new(),
             deadlines: Deadlines::default(),
+            mixes: Mixes::default(),
+            desk: Box::default(),
+            finished: Vec::with_capacity(MAX_MEMBERS),
+            scratch: vec![0; MAX_PER_TICK].into_boxed_slice(),
+            payload: Vec::with_capacity(MAX_PAYLOAD),
             taps,
             tap_retry: None,
             events: VecDeque::with_capacity(256),
@@ -117,10 +149,10 @@ impl Plane {
             Command::Play { stream, play, sounds, looped } => {
                 self.play(now, stream, play, Reel::new(sounds, looped));
             }
-            Command::StopPlaying { stream } => self.stop_playing(stream),
-            Command::Bridge { a, b } => self.bridge(a, b),
-            Command::Unbridge { a, b } => self.unbridge(a, b),
-            Command::Mix { mix, members } => self.mix(now, mix, members),
+            Command::StopPlaying { stream } => self.stop_playing(now, stream),
+            Command::Bridge { a, b } => self.bridge(now, a, b),
+            Command::Unbridge { a, b } => self.unbridge(now, a, b),
+            Command::Mix { mix, members } => self.mix(now, mix, &members),
             Command::Unmix { mix } => self.unmix(now, mix),
             Command::Copy { from, to } => self.copy(now, from, to),
             Command::Tap { stream, tap, channel } => self.tap(now, stream, tap, channel),
@@ -129,7 +161,7 @@ impl Plane {
             Command::SendDigits { stream, digits, each, gap } => {
                 self.send_digits(now, stream, &digits, (each, gap));
             }
-            Command::Mask { stream, masking } => self.mask(stream, masking),
+            Command::Mask { stream, masking } => self.mask(now, stream, masking),
             Command::Close { stream } => self.close(now, stream),
         }
     }
@@ -144,7 +176,9 @@ impl Plane {
                 self.events.push_back(Event::Opened { stream: id });
             }
             Err(reason) => {
-                self.remove(slot);
+                // It has not been heard or spoken to: no time passed for anybody.
+                let now = stream.heard_at;
+                self.remove(now, slot);
                 self.events.push_back(Event::OpenFailed { stream: id, reason });
             }
         }
@@ -227,4 +261,13 @@ impl Plane {
     fn flush_taps(&mut self, now: Instant) {
         self.tap_retry = if self.taps.flush() { None } else { Some(now + TAP_RETRY) };
     }
+}
+
+/// Ticks that are left out when the driver is so late.
+fn late_ticks(now: Instant, due: Instant, most: Duration) -> u32 {
+    let late = now.since(due);
+    if late <= most {
+        return 0;
+    }
+    u32::try_from(late.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX)
 }

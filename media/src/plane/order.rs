@@ -1,4 +1,4 @@
-//! Orders: opening, closing, joining and tapping streams.
+//! Orders: opening, closing and tapping streams.
 
 use std::sync::Arc;
 
@@ -49,7 +49,9 @@ impl Plane {
         if moved {
             stream.rare.rtcp_source = None;
         }
+        stream.egress.set_clock_rate(remote.codec.clock_rate());
         stream.remote = Some(remote);
+        stream.longest = 0;
         stream.keys.set_clock(remote.events_rate);
         // A far end that was on hold starts its minute of silence now.
         stream.heard_at = now;
@@ -59,42 +61,8 @@ impl Plane {
             self.deadlines.set(first, slot, Kind::Report);
             self.deadlines.set(now + report::SILENCE, slot, Kind::Silence);
         }
-    }
-
-    pub(super) fn bridge(&mut self, a: StreamId, b: StreamId) {
-        let (Some(a), Some(b)) = (self.by_id.get(&a).copied(), self.by_id.get(&b).copied()) else {
-            return;
-        };
-        if a == b {
-            return;
-        }
-        for (one, other) in [(a, b), (b, a)] {
-            self.part(one);
-            if let Some(stream) = self.stream_mut(one) {
-                stream.peer = Some(other);
-            }
-        }
-    }
-
-    pub(super) fn unbridge(&mut self, a: StreamId, b: StreamId) {
-        let (Some(a), Some(b)) = (self.by_id.get(&a).copied(), self.by_id.get(&b).copied()) else {
-            return;
-        };
-        if self.stream_mut(a).is_some_and(|stream| stream.peer == Some(b)) {
-            self.part(a);
-        }
-    }
-
-    /// Ends the bridge a stream is in, unless it is in none, or its peer has gone elsewhere.
-    fn part(&mut self, slot: Slot) {
-        let Some(peer) = self.stream_mut(slot).and_then(|stream| stream.peer.take()) else {
-            return;
-        };
-        if let Some(other) = self.stream_mut(peer)
-            && other.peer == Some(slot)
-        {
-            other.peer = None;
-        }
+        let company = self.company(slot);
+        self.arrange(now, &company);
     }
 
     pub(super) fn tap(&mut self, now: Instant, id: StreamId, tap: TapId, channel: Channel) {
@@ -130,14 +98,14 @@ impl Plane {
                 self.outputs.push_back(PlaneOutput::Send { slot, port: Port::Rtcp, to, bytes });
             }
         }
-        self.remove(slot);
+        self.remove(now, slot);
         self.outputs.push_back(PlaneOutput::ClosePort { slot });
         self.events.push_back(Event::Closed { stream: id, stats });
     }
 
     /// Takes a stream out of everything.
-    pub(super) fn remove(&mut self, slot: Slot) {
-        self.part(slot);
+    pub(super) fn remove(&mut self, now: Instant, slot: Slot) {
+        self.part(now, slot);
         self.stop_ticking(slot);
         let Some(place) = self.streams.get_mut(slot.index as usize) else { return };
         if place.generation != slot.generation {

@@ -6,12 +6,11 @@ use base::{Duration, Instant};
 
 use super::stream::{Payload, Stream};
 use super::{MAX_WAITING, Plane};
-use crate::egress::Incoming;
 use crate::latch::{Proof, Verdict};
 use crate::reception::Arrival;
 use crate::rtp::{self, Header, Parsed};
 use crate::tap::{FRAME_BYTES, Frame, FrameKind};
-use crate::{Batch, Codec, Event, Port, Slot, secure};
+use crate::{Batch, Codec, Event, Slot, secure};
 
 /// At most one event about strangers a stream in this time.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
@@ -50,11 +49,12 @@ impl Plane {
         let Some(payload) = packet.get_mut(parsed.payload_start..parsed.payload_end) else {
             return;
         };
-        let Some(peer) = self.receive(now, slot, &parsed, kind, payload) else { return };
-        self.relay(now, (slot, peer), &parsed.header, kind, payload, out);
+        if self.receive(now, slot, &parsed, kind, payload) {
+            self.pass_on(now, slot, &parsed.header, kind, payload, out);
+        }
     }
 
-    /// Counts and taps a packet of the true far end. The peer to pass it to, if there is one.
+    /// Counts and taps a packet of the true far end. Whether it is to be passed on.
     fn receive(
         &mut self,
         now: Instant,
@@ -62,80 +62,38 @@ impl Plane {
         parsed: &Parsed,
         kind: Payload,
         payload: &mut [u8],
-    ) -> Option<Slot> {
-        let stream = self.stream_mut(slot)?;
+    ) -> bool {
+        let Some(stream) = self.stream_mut(slot) else { return false };
         stream.heard_at = now;
         stream.packets_received += 1;
         stream.bytes_received += payload.len() as u64;
         let audio = matches!(kind, Payload::Audio(_));
         let arrival = stream.reception.handle_packet(now, &parsed.header, audio);
         if arrival == Arrival::Suspect {
-            return None;
+            return false;
         }
+        let relays = stream.relays;
         let passes = self.screen(now, slot, &parsed.header, kind, payload);
         // Not by `stream_mut`, which would borrow the taps as well.
-        let place = self.streams.get_mut(slot.index as usize)?;
-        let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
-        if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
+        let place = self.streams.get_mut(slot.index as usize);
+        let stream = place.and_then(|p| p.stream.as_mut()).filter(|stream| stream.slot == slot);
+        if let (true, Some(stream), Payload::Audio(codec)) = (passes, stream, kind)
+            && stream.tapping.is_some()
+        {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
-        let peer = stream.peer?;
-        if arrival == Arrival::Begins
-            && let Some(other) = self.stream_mut(peer)
-        {
-            other.egress.change_feed();
-        }
-        if !passes && let Some(other) = self.stream_mut(peer) {
-            other.egress.skip_relay(slot, &parsed.header);
-        }
-        passes.then_some(peer)
-    }
-
-    /// Sends a packet on towards the peer's far end.
-    fn relay(
-        &mut self,
-        now: Instant,
-        (from, to): (Slot, Slot),
-        header: &Header,
-        kind: Payload,
-        payload: &mut [u8],
-        out: &mut Batch,
-    ) {
-        let Some(peer) = self.stream_mut(to) else { return };
-        let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
-        let playing = peer.playing.is_some() || peer.keys.is_pressing();
-        let (payload_type, audio) = match kind {
-            Payload::Audio(codec) if !playing => {
-                if codec != remote.codec {
-                    let (Some(law), Some(other)) = (codec.law(), remote.codec.law()) else {
-                        return peer.egress.skip_relay(from, header);
-                    };
-                    law.transcode(other, payload);
+        if arrival == Arrival::Begins || !passes {
+            for to in relays.into_iter().flatten() {
+                let Some(other) = self.stream_mut(to) else { continue };
+                if arrival == Arrival::Begins {
+                    other.egress.begin_anew(slot);
                 }
-                (remote.payload_type, Some(codec.ticks(payload)))
+                if !passes {
+                    other.egress.skip_relay(slot, &parsed.header);
+                }
             }
-            Payload::Event if remote.telephone_event.is_some() => {
-                (remote.telephone_event.unwrap_or_default(), None)
-            }
-            _ => return peer.egress.skip_relay(from, header),
-        };
-        let incoming = Incoming { from, header: *header, audio, payload_type };
-        let stamped = if playing {
-            Some(peer.egress.stamp_event_over_prompt(now, &incoming))
-        } else {
-            peer.egress.stamp_relay(now, &incoming)
-        };
-        let Some(header) = stamped else { return };
-        let secure = peer.secure.as_deref_mut();
-        let sent = out.push_with(to, Port::Rtp, target, |into| {
-            let start = into.len();
-            into.extend_from_slice(&header.to_bytes());
-            into.extend_from_slice(payload);
-            secure::seal_rtp(secure, into, start)
-        });
-        if sent {
-            peer.egress.count(payload.len());
         }
+        passes
     }
 
     /// Counts a packet that is not the far end's, and tells about it now and then.

@@ -91,6 +91,7 @@ impl Plane {
             for _ in 0..packet.count {
                 let Some(block) = ReportBlock::read(&mut blocks) else { break };
                 measure_round_trip(stream, ntp_now, &block);
+                stream.mind_loss(&block);
             }
         }
     }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
 
+use super::feed::{Feed, Joint};
 use super::keys::Keys;
-use super::reel::Reel;
+use super::play::Playing;
 use super::ticks::Place;
+use super::voice::Voice;
 use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::secure::Secure;
-use crate::{
-    Channel, Codec, PlayId, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality, sdp,
-};
+use crate::{Channel, Codec, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality, sdp};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -24,10 +24,20 @@ pub(super) struct Stream {
     pub(super) remote: Option<RemoteMedia>,
     /// The keys; without, all is in the clear.
     pub(super) secure: Option<Box<Secure>>,
-    /// The stream it is bridged with.
+    /// The other side of its bridge, or of its mix if that is no more than one.
     pub(super) peer: Option<Slot>,
+    pub(super) joint: Joint,
+    pub(super) feed: Feed,
+    /// To whom its packets go on as they are.
+    pub(super) relays: [Option<Slot>; 2],
+    /// The longest packet that came, in milliseconds.
+    pub(super) longest: u32,
     pub(super) tapping: Option<Tapping>,
-    pub(super) playing: Option<Playing>,
+    pub(super) playing: Option<Box<Playing>>,
+    /// Ear and mouth, while samples are needed.
+    pub(super) voice: Option<Box<Voice>>,
+    /// Where it ticks.
+    pub(super) place: Option<Place>,
     pub(super) latch: Latch,
     pub(super) egress: Egress,
     pub(super) reception: Reception,
@@ -41,8 +51,13 @@ pub(super) struct Stream {
 /// What only orders, reports and strangers touch.
 pub(super) struct Rare {
     pub(super) cname: Arc<str>,
-    /// The next tick's moment on the grid of what played last.
+    /// The next tick's moment on the grid it ticked on last.
     pub(super) next_tick: Instant,
+    /// Who hears a copy of what its far end says, and of whom its own far end hears one.
+    pub(super) copy_to: Option<Slot>,
+    pub(super) copy_of: Option<Slot>,
+    /// In a mix: whose speech is to go on without a gap, and until when that is waited for.
+    pub(super) awaits: Option<(Slot, Instant)>,
     pub(super) reports_begun: bool,
     /// From where RTCP comes, once it comes from the far end's host.
     pub(super) rtcp_source: Option<SocketAddr>,
@@ -64,12 +79,6 @@ pub(super) struct Tapping {
     pub(super) tap: TapId,
     pub(super) channel: Channel,
     pub(super) dropped: u32,
-}
-
-pub(super) struct Playing {
-    pub(super) play: PlayId,
-    pub(super) reel: Reel,
-    pub(super) place: Place,
 }
 
 /// What a payload type means on a stream.
@@ -95,8 +104,14 @@ impl Stream {
             remote: None,
             secure: None,
             peer: None,
+            joint: Joint::Alone,
+            feed: Feed::Nothing,
+            relays: [None; 2],
+            longest: 0,
             tapping: None,
             playing: None,
+            voice: None,
+            place: None,
             latch: Latch::default(),
             egress: Egress::new(ssrc, now, rng),
             reception: Reception::default(),
@@ -107,6 +122,9 @@ impl Stream {
             rare: Box::new(Rare {
                 cname,
                 next_tick: Instant::ZERO,
+                copy_to: None,
+                copy_of: None,
+                awaits: None,
                 reports_begun: false,
                 rtcp_source: None,
                 last_sr: None,

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod voices;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,0 +1,132 @@
+//! Passing a packet on: to the ear if samples are needed, and as it is to who takes it as it is.
+
+use base::Instant;
+
+use super::Plane;
+use super::feed::{Feed, Joint};
+use super::stream::Payload;
+use crate::egress::Incoming;
+use crate::rtp::Header;
+use crate::{Batch, Port, Role, Slot, secure};
+
+impl Plane {
+    /// Passes a packet on to whoever is to hear it. It is changed in place.
+    pub(super) fn pass_on(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        header: &Header,
+        mut kind: Payload,
+        payload: &mut [u8],
+        out: &mut Batch,
+    ) {
+        self.note_length(now, slot, kind, payload);
+        let Some(stream) = self.stream_mut(slot) else { return };
+        let relays = stream.relays;
+        let (mut hearers, mixed) = ([None; 2], matches!(stream.joint, Joint::Mix(_)));
+        if let Some(voice) = &mut stream.voice {
+            hearers = voice.hearers;
+            match (&mut voice.ear, kind) {
+                (Some(ear), Payload::Audio(codec)) => {
+                    ear.handle_packet(now, header, codec, payload);
+                }
+                (Some(ear), Payload::Event) => ear.handle_event(now, header),
+                _ => {}
+            }
+        }
+        for to in relays.into_iter().flatten() {
+            self.relay(now, (slot, to), header, &mut kind, payload, out);
+        }
+        if kind != Payload::Event {
+            return;
+        }
+        for to in hearers.into_iter().flatten() {
+            self.relay(now, (slot, to), header, &mut kind, payload, out);
+        }
+        if mixed {
+            for n in 0.. {
+                let Some(to) = self.mixed_with(slot, n) else { break };
+                self.relay(now, (slot, to), header, &mut kind, payload, out);
+            }
+        }
+    }
+
+    /// The n-th of the other parties of a stream's mix: who gets the keys that it presses.
+    pub(super) fn mixed_with(&self, slot: Slot, n: usize) -> Option<Slot> {
+        let index = self.true_mix(slot)?;
+        let mix = self.mixes.get(index)?;
+        let is_party = |slot: Slot| mix.seat(slot).is_some_and(|s| s.member.role == Role::Party);
+        if !is_party(slot) || mix.seat(slot).is_some_and(|seat| seat.member.muted) {
+            return None;
+        }
+        let others = mix.seats.iter().map(|seat| seat.slot).filter(|other| *other != slot);
+        others.filter(|other| is_party(*other)).nth(n)
+    }
+
+    /// A packet longer than all before may be more than somebody takes who had it relayed.
+    fn note_length(&mut self, now: Instant, slot: Slot, kind: Payload, payload: &[u8]) {
+        let (Some(stream), Payload::Audio(codec)) = (self.stream_mut(slot), kind) else { return };
+        let length = codec.ticks(payload) / (codec.clock_rate() / 1000);
+        if length <= stream.longest {
+            return;
+        }
+        stream.longest = length;
+        let relays = stream.relays.into_iter().flatten();
+        let remotes = relays.filter_map(|to| self.stream(to)?.remote.as_ref());
+        let most = remotes.filter_map(|remote| remote.maxptime).min();
+        if most.is_some_and(|most| u128::from(length) > most.as_millis()) {
+            let company = self.company(slot);
+            self.arrange(now, &company);
+        }
+    }
+
+    /// Sends a packet on towards another far end. Between the laws of G.711 it is turned into what
+    /// that one takes, and is of that kind then.
+    fn relay(
+        &mut self,
+        now: Instant,
+        (from, to): (Slot, Slot),
+        header: &Header,
+        kind: &mut Payload,
+        payload: &mut [u8],
+        out: &mut Batch,
+    ) {
+        let Some(peer) = self.stream_mut(to) else { return };
+        let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
+        let relayed = peer.feed == Feed::Relay(from);
+        let silent = peer.playing.is_some() || peer.keys.is_pressing();
+        let (payload_type, audio) = match *kind {
+            Payload::Audio(codec) if relayed && !silent => {
+                if codec != remote.codec {
+                    let (Some(law), Some(other)) = (codec.law(), remote.codec.law()) else {
+                        return peer.egress.skip_relay(from, header);
+                    };
+                    law.transcode(other, payload);
+                    *kind = Payload::Audio(remote.codec);
+                }
+                (remote.payload_type, Some(remote.codec.ticks(payload)))
+            }
+            Payload::Event if remote.telephone_event.is_some() => {
+                (remote.telephone_event.unwrap_or_default(), None)
+            }
+            _ => return peer.egress.skip_relay(from, header),
+        };
+        let incoming = Incoming { from, header: *header, audio, payload_type };
+        let stamped = if relayed && !silent {
+            peer.egress.stamp_relay(now, &incoming)
+        } else {
+            Some(peer.egress.stamp_event_over_own(now, &incoming))
+        };
+        let Some(header) = stamped else { return };
+        let secure = peer.secure.as_deref_mut();
+        let sent = out.push_with(to, Port::Rtp, target, |into| {
+            let start = into.len();
+            into.extend_from_slice(&header.to_bytes());
+            into.extend_from_slice(payload);
+            secure::seal_rtp(secure, into, start)
+        });
+        if sent {
+            peer.egress.count(payload.len());
+        }
+    }
+}

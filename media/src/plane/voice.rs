@@ -1,0 +1,111 @@
+//! What a stream needs of samples: an ear while somebody hears it in another codec or in a mix, a
+//! mouth while we speak to its far end ourselves. Made and given up by orders, never by packets.
+
+use base::Instant;
+
+use super::mouth::Mouth;
+use super::stream::Stream;
+use crate::ear::{Ear, Heard};
+use crate::pcm::Rate;
+use crate::rtcp::ReportBlock;
+use crate::{Batch, Port, RemoteMedia, Slot, secure};
+
+#[derive(Default)]
+pub(super) struct Voice {
+    pub(super) ear: Option<Box<Ear>>,
+    /// The ear has heard speech: from then on every tick of it counts.
+    pub(super) begun: bool,
+    pub(super) mouth: Option<Box<Mouth>>,
+    /// Who hears this ear outside of mixes: the bridge's other side, and a copy.
+    pub(super) hearers: [Option<Slot>; 2],
+}
+
+impl Voice {
+    /// Hears one tick; nothing without an ear.
+    pub(super) fn hear(&mut self, at: Instant, out: &mut [i16]) -> Heard {
+        let Some(ear) = &mut self.ear else { return Heard::Silence };
+        let heard = ear.hear(at, out);
+        self.begun |= heard == Heard::Speech;
+        heard
+    }
+
+    /// Takes out some of what waits in the ear; 0 when nothing does.
+    pub(super) fn drain(&mut self, out: &mut [i16]) -> usize {
+        self.ear.as_mut().map_or(0, |ear| ear.drain(out))
+    }
+
+    /// Samples that wait in the ear once it has begun: what its hearers lag behind.
+    pub(super) fn lag(&self) -> usize {
+        self.ear.as_ref().filter(|_| self.begun).map_or(0, |ear| ear.waiting())
+    }
+
+    /// Sees to an ear of that rate, or to none.
+    pub(super) fn set_ear(&mut self, rate: Option<Rate>) {
+        let fits = self.ear.as_ref().map(|ear| ear.rate()) == rate;
+        if !fits {
+            self.ear = rate.map(|rate| Box::new(Ear::new(rate)));
+            self.begun = false;
+        }
+    }
+
+    /// Sees to a mouth of that rate, or to none.
+    pub(super) fn set_mouth(&mut self, wanted: Option<(&RemoteMedia, Rate)>) {
+        match (&mut self.mouth, wanted) {
+            (mouth, None) => *mouth = None,
+            (Some(mouth), Some((remote, rate))) if mouth.fits(remote, rate) => {
+                mouth.set_packet(remote);
+            }
+            (mouth, Some((remote, rate))) => *mouth = Some(Box::new(Mouth::new(remote, rate))),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.ear.is_none() && self.mouth.is_none()
+    }
+}
+
+impl Stream {
+    pub(super) fn mouth(&mut self) -> Option<&mut Mouth> {
+        self.voice.as_mut()?.mouth.as_deref_mut()
+    }
+
+    /// What a report says of the loss of what we send: our codec may do something about it.
+    pub(super) fn mind_loss(&mut self, block: &ReportBlock) {
+        if block.ssrc == self.egress.ssrc
+            && let Some(mouth) = self.mouth()
+        {
+            mouth.set_loss((u16::from(block.fraction_lost) * 100 / 256) as u8);
+        }
+    }
+
+    /// Sends what the mouth has said, as far as it fills packets. `payload` is room for one.
+    pub(super) fn send_said(&mut self, payload: &mut Vec<u8>, out: &mut Batch) {
+        let target = self.rtp_target().filter(|_| !self.keys.is_pressing());
+        let Some(mouth) = self.voice.as_mut().and_then(|voice| voice.mouth.as_mut()) else {
+            return;
+        };
+        let (Some(target), Some(remote)) = (target, &self.remote) else {
+            mouth.clear();
+            self.egress.change_feed();
+            return;
+        };
+        loop {
+            payload.clear();
+            let Some(said) = mouth.write(payload) else { return };
+            if said.bytes == 0 {
+                continue;
+            }
+            let header = self.egress.stamp_own(said.at, said.ticks, remote.payload_type);
+            let secure = self.secure.as_deref_mut();
+            let sent = out.push_with(self.slot, Port::Rtp, target, |into| {
+                let start = into.len();
+                into.extend_from_slice(&header.to_bytes());
+                into.extend_from_slice(payload);
+                secure::seal_rtp(secure, into, start)
+            });
+            if sent {
+                self.egress.count(payload.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Mixes: who hears whom, told apart by a tone for each.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod rig;
+
+use std::sync::Arc;
+
+use media::{Codec, Command, Event, MAX_MEMBERS, Member, MixId, Prompt, Rate, Role, StreamId};
+use rig::voices::{Voice, amplitude, roughness, talk};
+use rig::{A, B, Rig, audio, far};
+
+const C: StreamId = StreamId(3);
+const D: StreamId = StreamId(4);
+const MIX: MixId = MixId(9);
+
+/// Far ends 1, 2, 3 ... with these codecs; each says 400 Hz and 250 Hz more for each before it.
+fn hall(codecs: &[Codec]) -> (Rig, Vec<Voice>) {
+    let mut rig = Rig::new();
+    let mut voices = Vec::new();
+    for (n, codec) in codecs.iter().enumerate() {
+        let stream = StreamId(n as u64 + 1);
+        rig.open(stream, *codec);
+        voices.push(Voice::new(stream, *codec, 400.0 + 250.0 * n as f64));
+    }
+    rig.take_events();
+    (rig, voices)
+}
+
+fn mix(rig: &mut Rig, members: &[Member]) {
+    rig.order(Command::Mix { mix: MIX, members: members.to_vec() });
+}
+
+fn as_role(stream: StreamId, role: Role) -> Member {
+    Member { role, ..Member::party(stream) }
+}
+
+/// Who of all hears whom since a moment, as pairs of places.
+fn heard(voices: &[Voice], since: base::Instant) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    for (hearer, voice) in voices.iter().enumerate() {
+        for (other, said) in voices.iter().enumerate() {
+            let level = voice.hears(said.tone, since);
+            assert!(!(200.0..2500.0).contains(&level), "{hearer} hears {other}: {level}");
+            if level > 2500.0 {
+                pairs.push((hearer, other));
+            }
+        }
+    }
+    pairs
+}
+
+fn settled(rig: &mut Rig, voices: &mut [Voice]) -> Vec<(usize, usize)> {
+    talk(rig, voices, 200);
+    let since = rig.now;
+    talk(rig, voices, 400);
+    heard(voices, since)
+}
+
+#[test]
+fn each_hears_all_others_and_never_itself_whatever_the_codec() {
+    for codecs in [
+        [Codec::Pcmu; 3],
+        [Codec::Pcmu, Codec::Pcma, Codec::G722],
+        [Codec::G722, Codec::G722, Codec::Pcma],
+        [Codec::Opus, Codec::Opus, Codec::G722],
+        [Codec::Opus, Codec::Pcma, Codec::Pcmu],
+    ] {
+        let (mut rig, mut voices) = hall(&codecs);
+        mix(&mut rig, &[A, B, C].map(Member::party));
+        let all = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
+        assert_eq!(settled(&mut rig, &mut voices), all, "{codecs:?}");
+        voices.iter().for_each(|voice| drop(voice.line()));
+    }
+}
+
+#[test]
+fn roles_are_listened_to_coached_and_barged_into() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu, Codec::Pcma, Codec::G722]);
+    rig.bridge();
+    assert_eq!(settled(&mut rig, &mut voices), [(0, 1), (1, 0)]);
+    let both = [Member::party(A), Member::party(B)];
+    let with = |role| [both[0], both[1], as_role(C, role)];
+    mix(&mut rig, &with(Role::Listener));
+    let listens = [(0, 1), (1, 0), (2, 0), (2, 1)];
+    assert_eq!(settled(&mut rig, &mut voices), listens);
+    mix(&mut rig, &with(Role::Coach { of: B }));
+    let coaches = [(0, 1), (1, 0), (1, 2), (2, 0), (2, 1)];
+    assert_eq!(settled(&mut rig, &mut voices), coaches);
+    mix(&mut rig, &with(Role::Coach { of: D }));
+    assert_eq!(settled(&mut rig, &mut voices), listens, "who is not there hears nobody");
+    mix(&mut rig, &with(Role::Party));
+    let all = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
+    assert_eq!(settled(&mut rig, &mut voices), all);
+    let muted = Member { muted: true, ..both[0] };
+    mix(&mut rig, &[muted, both[1], as_role(C, Role::Coach { of: A })]);
+    assert_eq!(settled(&mut rig, &mut voices), [(0, 1), (0, 2), (2, 1)], "muted, and coached");
+    rig.order(Command::Unmix { mix: MIX });
+    assert_eq!(settled(&mut rig, &mut voices), []);
+    voices.iter().for_each(|voice| drop(voice.line()));
+}
+
+#[test]
+fn two_plain_parties_are_a_relay_and_a_third_makes_it_a_mix() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu, Codec::Pcmu, Codec::Pcma]);
+    mix(&mut rig, &[A, B].map(Member::party));
+    let sent = rig.rtp(A, audio(1, 1), &[0x35; 160]);
+    assert_eq!((sent[0].to, sent[0].payload()), (far(B), &[0x35; 160][..]), "as it came");
+    assert!(rig.rtp_of(100).is_empty(), "and nothing ticks");
+    talk(&mut rig, &mut voices, 300);
+    mix(&mut rig, &[A, B, C].map(Member::party));
+    assert!(rig.rtp(A, audio(1, 1), &[0x35; 160]).is_empty());
+    assert_eq!(settled(&mut rig, &mut voices).len(), 6);
+    mix(&mut rig, &[A, B].map(Member::party));
+    talk(&mut rig, &mut voices, 200);
+    let sent = rig.rtp(A, audio(1, 1), &[0x35; 160]);
+    assert_eq!(sent.len(), 1, "a relay again");
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 200);
+    assert_eq!(heard(&voices, since), [(0, 1), (1, 0)]);
+}
+
+#[test]
+fn a_tone_stays_smooth_while_others_come_and_go() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcma, Codec::Pcma, Codec::Pcmu, Codec::G722]);
+    voices.iter_mut().skip(1).for_each(|voice| voice.amplitude = 0.0);
+    let listening = as_role(D, Role::Listener);
+    let halls: [&[Member]; 4] = [
+        &[A, B].map(Member::party),
+        &[Member::party(A), Member::party(B), Member::party(C)],
+        &[Member::party(A), Member::party(B), Member::party(C), listening],
+        &[Member::party(A), Member::party(B)],
+    ];
+    for members in halls {
+        mix(&mut rig, members);
+        talk(&mut rig, &mut voices, 510);
+    }
+    let line = voices[1].line();
+    assert!(roughness(&line[800..], 400.0, Rate::Narrow) < 0.15);
+    let said: usize = voices[1].packets.iter().map(|packet| packet.samples.len()).sum();
+    assert_eq!(said, line.len(), "no gap");
+    assert!(line.len() >= 8 * 1960, "{}", line.len());
+}
+
+#[test]
+fn loud_voices_together_are_bent_and_never_wrap() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu; 6]);
+    for (n, voice) in voices.iter_mut().enumerate() {
+        (voice.tone, voice.amplitude) = (100.0 + 50.0 * n as f64, 20_000.0);
+    }
+    let members: Vec<Member> = voices.iter().map(|voice| Member::party(voice.stream)).collect();
+    mix(&mut rig, &members);
+    talk(&mut rig, &mut voices, 200);
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 400);
+    let loud = voices[0].packets.iter().filter(|packet| packet.at > since);
+    let samples: Vec<i16> = loud.flat_map(|packet| packet.samples.clone()).collect();
+    let steepest = samples.windows(2).map(|w| w[0].abs_diff(w[1])).max().unwrap();
+    // A wrap would be a step of the full 65,536.
+    assert!(steepest < 30_000, "{steepest}");
+    for other in &voices[1..] {
+        let level = amplitude(&samples, other.tone, Rate::Narrow);
+        assert!(level > 5000.0, "{} is still there: {level}", other.tone);
+    }
+}
+
+#[test]
+fn of_many_only_who_talks_is_mixed_and_told_of() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu; 10]);
+    voices.iter_mut().for_each(|voice| voice.amplitude = 30.0);
+    let members: Vec<Member> = voices.iter().map(|voice| Member::party(voice.stream)).collect();
+    mix(&mut rig, &members);
+    talk(&mut rig, &mut voices, 400);
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 200);
+    let quiet = voices[3].packets.iter().filter(|packet| packet.at > since);
+    assert!(quiet.clone().count() >= 9);
+    assert!(quiet.flat_map(|packet| &packet.samples).all(|s| *s == 0), "no sum of ten noises");
+    rig.take_events();
+    voices[7].amplitude = 6000.0;
+    talk(&mut rig, &mut voices, 200);
+    let begins = Event::Talking { stream: StreamId(8), talking: true };
+    assert_eq!(rig.take_events(), [begins]);
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 200);
+    let hearers: Vec<(usize, usize)> = (0..10).filter(|n| *n != 7).map(|n| (n, 7)).collect();
+    assert_eq!(heard(&voices, since), hearers);
+    voices[7].amplitude = 30.0;
+    talk(&mut rig, &mut voices, 300);
+    assert_eq!(rig.take_events(), [], "a pause between words");
+    talk(&mut rig, &mut voices, 300);
+    assert_eq!(rig.take_events(), [Event::Talking { stream: StreamId(8), talking: false }]);
+    voices[7].amplitude = 6000.0;
+    talk(&mut rig, &mut voices, 200);
+    rig.take_events();
+    let mut muted = members.clone();
+    muted[7].muted = true;
+    mix(&mut rig, &muted);
+    talk(&mut rig, &mut voices, 200);
+    assert_eq!(rig.take_events(), [Event::Talking { stream: StreamId(8), talking: false }]);
+}
+
+#[test]
+fn what_plays_to_a_member_is_heard_by_it_alone_and_the_mix_afterwards() {
+    for codec in [Codec::Pcmu, Codec::G722] {
+        let (mut rig, mut voices) = hall(&[codec, Codec::Pcma, Codec::Pcmu]);
+        mix(&mut rig, &[A, B, C].map(Member::party));
+        talk(&mut rig, &mut voices, 300);
+        let pcm: Vec<i16> = (0..4800)
+            .map(|n| {
+                (8000.0 * (std::f64::consts::TAU * 1500.0 * f64::from(n) / 8000.0).sin()) as i16
+            })
+            .collect();
+        rig.play(A, 3, &Arc::new(Prompt::from_pcm(&pcm)), false);
+        let since = rig.now;
+        talk(&mut rig, &mut voices, 500);
+        assert!(voices[0].hears(1500.0, since) > 7000.0);
+        assert!(voices[0].hears(650.0, since) < 300.0);
+        assert!(voices[1].hears(1500.0, since) < 200.0);
+        assert!(voices[1].hears(400.0, since) > 5000.0, "who is played to is heard");
+        talk(&mut rig, &mut voices, 200);
+        assert_eq!(settled(&mut rig, &mut voices).len(), 6);
+        let finished = |event: &Event| matches!(event, Event::PlayFinished { stream: A, .. });
+        assert_eq!(rig.take_events().iter().filter(|event| finished(event)).count(), 1);
+        voices.iter().for_each(|voice| drop(voice.line()));
+    }
+}
+
+#[test]
+fn keys_of_a_party_reach_the_other_parties_and_no_supervisor() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu, Codec::Pcma, Codec::G722]);
+    mix(&mut rig, &[Member::party(A), Member::party(B), as_role(C, Role::Listener)]);
+    talk(&mut rig, &mut voices, 200);
+    let mut key = audio(voices[0].sequence, 90_000);
+    (key.payload_type, key.marker, key.ssrc) = (101, true, 0xf001);
+    let sent = rig.rtp(A, key, &[5, 10, 0, 80]);
+    assert_eq!(sent.iter().map(|sent| sent.to).collect::<Vec<_>>(), [far(B)]);
+    (key.sequence, key.ssrc) = (voices[2].sequence, 0xf003);
+    assert!(rig.rtp(C, key, &[5, 10, 0, 80]).is_empty());
+}
+
+#[test]
+fn a_mix_of_too_many_is_refused_and_one_of_the_most_fits_through_a_small_batch() {
+    let codecs = vec![Codec::Pcmu; MAX_MEMBERS + 1];
+    let (mut rig, mut voices) = hall(&codecs);
+    let members: Vec<Member> = voices.iter().map(|voice| Member::party(voice.stream)).collect();
+    mix(&mut rig, &members[..MAX_MEMBERS]);
+    mix(&mut rig, &members);
+    assert_eq!(rig.take_events(), [Event::MixRefused { stream: StreamId(1), mix: MIX }]);
+    voices.iter_mut().skip(1).for_each(|voice| voice.amplitude = 0.0);
+    talk(&mut rig, &mut voices, 200);
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 200);
+    for voice in &voices[1..MAX_MEMBERS] {
+        assert!(voice.hears(400.0, since) > 5000.0);
+        voice.line();
+    }
+    assert!(voices[MAX_MEMBERS].packets.is_empty());
+}
+
+#[test]
+fn members_that_are_closed_leave_and_an_empty_mix_is_gone() {
+    let (mut rig, mut voices) = hall(&[Codec::Pcmu; 4]);
+    mix(&mut rig, &[A, B, C, D].map(Member::party));
+    assert_eq!(settled(&mut rig, &mut voices).len(), 12);
+    rig.order(Command::Close { stream: D });
+    voices.pop();
+    assert_eq!(settled(&mut rig, &mut voices).len(), 6);
+    rig.order(Command::Close { stream: C });
+    voices.pop();
+    assert_eq!(settled(&mut rig, &mut voices), [(0, 1), (1, 0)]);
+    rig.order(Command::Close { stream: A });
+    rig.order(Command::Close { stream: B });
+    assert!(rig.plane.is_empty());
+    assert_eq!(rig.plane.poll_timeout().filter(|(_, timer)| *timer == media::Timer::Tick), None);
+}
