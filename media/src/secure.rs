@@ -1,13 +1,43 @@
 //! The keys of a stream: what comes in is opened before anybody looks at it, what goes out is
 //! sealed last. Without keys everything passes as it is.
 
-use crate::srtp::{Opener, Sealer, SrtpKeys};
+use base::{Duration, Instant};
+
+use crate::MAX_DATAGRAM;
+use crate::srtp::{Opener, Sealer, SrtpError, SrtpKeys};
+
+/// How long what the far end had sealed with its last key is still taken: packets are under way
+/// while keys are agreed on, and the far end changes when it has heard our answer.
+const OVERLAP: Duration = Duration::from_secs(2);
 
 /// A stream's keys, both directions.
 pub(crate) struct Secure {
     keys: SrtpKeys,
     sealer: Sealer,
     opener: Opener,
+    /// The key before, until when.
+    last: Option<(Instant, Box<Opener>)>,
+}
+
+type Open = fn(&mut Opener, &mut [u8]) -> Result<usize, SrtpError>;
+
+impl Secure {
+    /// Opens a packet with the key that was agreed on, or for a moment with the one before.
+    fn open(&mut self, now: Instant, packet: &mut [u8], open: Open) -> Option<usize> {
+        if self.last.as_ref().is_some_and(|(until, _)| *until <= now) {
+            self.last = None;
+        }
+        let Some((_, last)) = &mut self.last else { return open(&mut self.opener, packet).ok() };
+        // Trying a key may spoil the packet for the next.
+        let mut copy = [0; MAX_DATAGRAM];
+        let copy = copy.get_mut(..packet.len())?;
+        copy.copy_from_slice(packet);
+        if let Ok(length) = open(&mut self.opener, packet) {
+            return Some(length);
+        }
+        packet.copy_from_slice(copy);
+        open(last, packet).ok()
+    }
 }
 
 impl std::fmt::Debug for Secure {
@@ -18,40 +48,47 @@ impl std::fmt::Debug for Secure {
 
 /// What was agreed on, first or anew. Keys that stay the same go on counting (RFC 4568 §7.1.4: an
 /// unchanged key is no new one), and so do the numbers of packets when a key is replaced (RFC 3711
-/// §3.3.1).
-pub(crate) fn agree(secure: &mut Option<Box<Secure>>, keys: Option<&SrtpKeys>) {
+/// §3.3.1). The far end's last key stays good for a moment.
+pub(crate) fn agree(now: Instant, secure: &mut Option<Box<Secure>>, keys: Option<&SrtpKeys>) {
     let Some(keys) = keys else {
         *secure = None;
         return;
     };
     let Some(old) = secure else {
         let (sealer, opener) = (Sealer::new(&keys.ours), Opener::new(&keys.theirs));
-        *secure = Some(Box::new(Secure { keys: *keys, sealer, opener }));
+        *secure = Some(Box::new(Secure { keys: *keys, sealer, opener, last: None }));
         return;
     };
     if old.keys.ours != keys.ours {
         old.sealer.rekey(&keys.ours);
     }
     if old.keys.theirs != keys.theirs {
-        old.opener.rekey(&keys.theirs);
+        let next = old.opener.successor(&keys.theirs);
+        let last = std::mem::replace(&mut old.opener, next);
+        old.last = Some((now + OVERLAP, Box::new(last)));
     }
     old.keys = *keys;
 }
 
 /// An RTP packet in the clear, if it is the far end's.
 pub(crate) fn open_rtp<'a>(
+    now: Instant,
     secure: Option<&mut Secure>,
     packet: &'a mut [u8],
 ) -> Option<&'a mut [u8]> {
     let Some(secure) = secure else { return Some(packet) };
-    let length = secure.opener.open_rtp(packet).ok()?;
+    let length = secure.open(now, packet, Opener::open_rtp)?;
     packet.get_mut(..length)
 }
 
 /// An RTCP compound in the clear, if it is the far end's.
-pub(crate) fn open_rtcp<'a>(secure: Option<&mut Secure>, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+pub(crate) fn open_rtcp<'a>(
+    now: Instant,
+    secure: Option<&mut Secure>,
+    packet: &'a mut [u8],
+) -> Option<&'a [u8]> {
     let Some(secure) = secure else { return Some(packet) };
-    let length = secure.opener.open_rtcp(packet).ok()?;
+    let length = secure.open(now, packet, Opener::open_rtcp)?;
     packet.get(..length)
 }
 

@@ -121,7 +121,7 @@ fn prompts_and_reports_are_sealed_and_theirs_are_read() {
 }
 
 #[test]
-fn the_same_keys_agreed_on_again_go_on_and_new_ones_take_their_place() {
+fn the_same_keys_agreed_on_again_go_on_and_new_ones_take_their_place_in_two_seconds() {
     let profile = Profile::AesCm128HmacSha1_80;
     let (mut rig, mut far_end) = half_secure(profile);
     let first = far_end.sealed(audio(1, 160), &[0x55; 160]);
@@ -133,10 +133,17 @@ fn the_same_keys_agreed_on_again_go_on_and_new_ones_take_their_place() {
 
     let new = SrtpKeys { ours: key(profile, 50), theirs: key(profile, 150) };
     agree(&mut rig, A, Codec::Pcmu, new);
-    let old = far_end.sealed(audio(3, 480), &[0x55; 160]);
-    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &old), [], "the old key");
-    let mut far_end = Far::new(new);
-    let third = far_end.sealed(audio(4, 640), &[0x55; 160]);
+    let mut next_end = Far::new(new);
+    let first_new = next_end.sealed(audio(5, 800), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first_new).len(), 1);
+    let on_its_way = far_end.sealed(audio(3, 480), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &on_its_way).len(), 1, "the key before");
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &on_its_way), [], "and once");
+    rig.millis(2_000);
+    let old = far_end.sealed(audio(4, 640), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &old), [], "it had its time");
+    let mut far_end = next_end;
+    let third = far_end.sealed(audio(6, 960), &[0x55; 160]);
     assert_eq!(rig.datagram(A, Port::Rtp, far(A), &third).len(), 1);
     let sent = rig.rtp(B, audio(9, 160), &[0x33; 160]);
     assert_eq!(far_end.opened(&sent[0]).len(), 172);
@@ -150,4 +157,36 @@ fn a_sequence_number_is_never_sealed_twice() {
     assert_eq!(rig.rtp(B, audio(1, 160), &[0x44; 160]), [], "another packet of that number");
     rig.run(Duration::from_millis(20));
     assert_eq!(rig.rtp(B, audio(2, 320), &[0x44; 160]).len(), 1);
+}
+
+#[test]
+fn a_flood_of_forged_packets_leaves_the_call_as_it_is_and_is_counted() {
+    for profile in Profile::ALL {
+        let (mut rig, mut far_end) = half_secure(profile);
+        let first = far_end.sealed(audio(65_530, 160), &[0x55; 160]);
+        assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first).len(), 1);
+        for n in 0..1_000_u16 {
+            let header = Header { ssrc: u32::from(n % 7), ..audio(n.wrapping_mul(31), 0) };
+            let mut forged = far_end.sealed(Header { ssrc: 0xa, ..header }, &[0x66; 160]);
+            let at = usize::from(n) % forged.len();
+            forged[at] ^= 0x10;
+            let stranger = STRANGER.parse().unwrap();
+            for from in [far(A), stranger] {
+                assert_eq!(rig.datagram(A, Port::Rtp, from, &forged), [], "{profile:?} {at}");
+            }
+        }
+        assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 2_000);
+    }
+}
+
+#[test]
+fn over_rollovers_both_ways_nothing_is_lost() {
+    let (mut rig, mut far_end) = half_secure(Profile::AesCm128HmacSha1_80);
+    for n in 65_000..67_000_u32 {
+        let (sequence, timestamp) = ((n & 0xffff) as u16, n * 160);
+        let packet = far_end.sealed(audio(sequence, timestamp), &[0x55; 160]);
+        assert_eq!(rig.datagram(A, Port::Rtp, far(A), &packet).len(), 1, "{n}");
+        let sent = rig.rtp(B, audio(sequence, timestamp), &[0x33; 160]);
+        assert_eq!(far_end.opened(&sent[0])[12..], [0x33; 160], "{n}");
+    }
 }

@@ -43,7 +43,7 @@ impl Plane {
         keys: Option<&SrtpKeys>,
     ) {
         let Some(stream) = self.by_id_mut(id) else { return };
-        secure::agree(&mut stream.secure, keys);
+        secure::agree(now, &mut stream.secure, keys);
         stream.latch.set_remote(now, remote.rtp);
         let moved = stream.remote.is_some_and(|old| old.rtcp != remote.rtcp);
         if moved {

@@ -26,7 +26,7 @@ impl Plane {
     ) {
         let Some(stream) = self.stream_mut(slot) else { return };
         let is_secure = stream.secure.is_some();
-        let Some(packet) = secure::open_rtp(stream.secure.as_deref_mut(), packet) else {
+        let Some(packet) = secure::open_rtp(now, stream.secure.as_deref_mut(), packet) else {
             return self.refuse(now, slot, source);
         };
         let parsed = rtp::parse(packet);

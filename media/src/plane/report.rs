@@ -67,7 +67,7 @@ impl Plane {
         let ntp_now = ntp_middle(ntp(self.wall, now));
         let Some(stream) = self.stream_mut(slot) else { return };
         let known = stream.is_rtcp_source(source);
-        let opened = known.then(|| secure::open_rtcp(stream.secure.as_deref_mut(), compound));
+        let opened = known.then(|| secure::open_rtcp(now, stream.secure.as_deref_mut(), compound));
         let Some(compound) = opened.flatten().filter(|compound| rtcp_plausible(compound)) else {
             return self.refuse(now, slot, source);
         };

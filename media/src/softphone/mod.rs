@@ -133,7 +133,7 @@ impl Softphone {
 
     /// What both ends agreed on; in the clear without.
     pub fn set_keys(&mut self, keys: Option<&SrtpKeys>) {
-        secure::agree(&mut self.secure, keys);
+        secure::agree(self.poll_timeout(), &mut self.secure, keys);
     }
 
     /// Speaks 16-bit samples at 8 kHz, from the next packet on.
@@ -177,7 +177,7 @@ impl Softphone {
     /// A datagram came in.
     pub fn handle_packet(&mut self, now: Instant, port: Port, packet: &[u8]) {
         let is_rtcp = port == Port::Rtcp || rtp::is_rtcp(packet);
-        let Some(packet) = self.opened(packet, is_rtcp) else { return };
+        let Some(packet) = self.opened(now, packet, is_rtcp) else { return };
         if is_rtcp {
             return self.handle_rtcp(now, &packet);
         }
@@ -226,13 +226,18 @@ impl Softphone {
     }
 
     /// A datagram in the clear, if it is the far end's: copied only if it was sealed.
-    fn opened<'a>(&mut self, packet: &'a [u8], is_rtcp: bool) -> Option<Cow<'a, [u8]>> {
+    fn opened<'a>(
+        &mut self,
+        now: Instant,
+        packet: &'a [u8],
+        is_rtcp: bool,
+    ) -> Option<Cow<'a, [u8]>> {
         let Some(secure) = self.secure.as_deref_mut() else { return Some(Cow::Borrowed(packet)) };
         let mut copy = packet.to_vec();
         let length = if is_rtcp {
-            secure::open_rtcp(Some(secure), &mut copy)?.len()
+            secure::open_rtcp(now, Some(secure), &mut copy)?.len()
         } else {
-            secure::open_rtp(Some(secure), &mut copy)?.len()
+            secure::open_rtp(now, Some(secure), &mut copy)?.len()
         };
         copy.truncate(length);
         Some(Cow::Owned(copy))

@@ -31,12 +31,14 @@ impl Opener {
         Self { rtp: key.rtp(), rtcp: key.rtcp(), sources: [None; SOURCES] }
     }
 
-    /// Another key from now on; packets are counted on (RFC 3711 §3.3.1), reports anew.
-    pub fn rekey(&mut self, key: &MasterKey) {
-        (self.rtp, self.rtcp) = (key.rtp(), key.rtcp());
-        for source in self.sources.iter_mut().flatten() {
+    /// An opener with the next key: packets are counted on (RFC 3711 §3.3.1), reports anew.
+    #[must_use]
+    pub fn successor(&self, key: &MasterKey) -> Self {
+        let mut next = Self { sources: self.sources, ..Self::new(key) };
+        for source in next.sources.iter_mut().flatten() {
             source.rtcp = Window::default();
         }
+        next
     }
 
     /// Opens an RTP packet in place: its length without the tag.
