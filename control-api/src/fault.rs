@@ -111,7 +111,7 @@ impl Fault {
 impl From<store::StoreError> for Fault {
     fn from(error: store::StoreError) -> Self {
         match error {
-            store::StoreError::Database(cause) => {
+            cause @ (store::StoreError::Database(_) | store::StoreError::Sqlite(_)) => {
                 tracing::error!(%cause, "the database does not answer the API");
                 let error = "the database does not answer; try again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", error)

@@ -61,7 +61,7 @@ impl Store {
         }
         // Tenants in their order: two writers can wait for each other, but never in a circle.
         let Some(first) = parts.keys().next() else { return Ok(()) };
-        let mut tx = self.db.write(Scope::Tenant(first)).await?;
+        let mut tx = self.db.write_in_place(Scope::Tenant(first)).await?;
         for (tenant, part) in &parts {
             tx.enter(Scope::Tenant(tenant)).await?;
             part.store(&mut tx, tenant).await?;

@@ -1,5 +1,6 @@
-//! One statement for many rows: a batch asks the database a few times, whatever the number of its
-//! rows. Each question of SQLite's costs two changes of thread, which is more than most rows do.
+//! One statement for many rows: a batch asks a database that is far away a few times, whatever the
+//! number of its rows. SQLite in place takes them one by one: it prepares one statement only, and
+//! keeps no journal to undo half of it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -43,6 +44,13 @@ impl Bulk {
 
     /// Runs it for all rows, whose values stand one row after the other.
     pub(crate) async fn run(&'static self, tx: &mut Tx, values: &[Value<'_>]) -> Result<()> {
+        if let Tx::InPlace(tx) = tx {
+            if values.is_empty() {
+                return Ok(());
+            }
+            let one = self.short[0].marks.get_or_init(|| self.text(1, Places::Marks));
+            return tx.run_each(one, self.columns, values);
+        }
         let mut rest = values;
         while !rest.is_empty() {
             let (rows, texts) = self.next(rest.len() / self.columns);

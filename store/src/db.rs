@@ -13,6 +13,7 @@ use sqlx::{
     SqliteTransaction, Type,
 };
 
+use crate::in_place::{self, InPlace, Turn};
 use crate::{Result, StoreError};
 
 /// Whose rows a transaction sees. PostgreSQL enforces it by row-level security.
@@ -37,7 +38,7 @@ impl Scope<'_> {
 /// The open database.
 #[derive(Clone)]
 pub(crate) enum Db {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite { writer: SqlitePool, readers: SqlitePool, in_place: InPlace },
     Postgres(PgPool),
 }
 
@@ -45,7 +46,7 @@ impl Db {
     /// Begins a transaction that only reads.
     pub(crate) async fn read(&self, scope: Scope<'_>) -> Result<Tx> {
         match self {
-            Self::Sqlite { readers, .. } => Ok(Tx::Sqlite(readers.begin().await?)),
+            Self::Sqlite { readers, .. } => Ok(Tx::Sqlite(readers.begin().await?, None)),
             Self::Postgres(pool) => Tx::postgres(pool, scope).await,
         }
     }
@@ -54,17 +55,27 @@ impl Db {
     /// and not in the file's lock.
     pub(crate) async fn write(&self, scope: Scope<'_>) -> Result<Tx> {
         match self {
-            Self::Sqlite { writer, .. } => {
-                Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
+            Self::Sqlite { writer, in_place, .. } => {
+                let turn = in_place.turn().await;
+                Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?, Some(turn)))
             }
+            Self::Postgres(pool) => Tx::postgres(pool, scope).await,
+        }
+    }
+
+    /// The same for many rows, from a thread that may wait for the disk.
+    pub(crate) async fn write_in_place(&self, scope: Scope<'_>) -> Result<Tx> {
+        match self {
+            Self::Sqlite { in_place, .. } => Ok(Tx::InPlace(in_place.begin().await?)),
             Self::Postgres(pool) => Tx::postgres(pool, scope).await,
         }
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, in_place } => {
                 readers.close().await;
+                in_place.close().await;
                 writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
@@ -74,7 +85,9 @@ impl Db {
 
 /// A transaction; dropped without a commit it is rolled back.
 pub(crate) enum Tx {
-    Sqlite(SqliteTransaction<'static>),
+    /// With the turn to write, if it writes.
+    Sqlite(SqliteTransaction<'static>, Option<Turn>),
+    InPlace(in_place::Transaction),
     Postgres(PgTransaction<'static>),
 }
 
@@ -104,10 +117,11 @@ impl Tx {
     ) -> Result<u64> {
         let sql = AssertSqlSafe(sql.into());
         Ok(match self {
-            Self::Sqlite(tx) => {
+            Self::Sqlite(tx, _) => {
                 let query = values.iter().fold(sqlx::query(sql), bind_sqlite);
                 query.execute(&mut **tx).await?.rows_affected()
             }
+            Self::InPlace(tx) => tx.run(sql.0.as_ref(), values)?,
             Self::Postgres(tx) => {
                 let query = values.iter().fold(sqlx::query(sql), bind_postgres);
                 query.execute(&mut **tx).await?.rows_affected()
@@ -119,7 +133,7 @@ impl Tx {
     /// numbered place up among all others.
     pub(crate) fn places(&self) -> Places {
         match self {
-            Self::Sqlite(_) => Places::Marks,
+            Self::Sqlite(..) | Self::InPlace(_) => Places::Marks,
             Self::Postgres(_) => Places::Numbered,
         }
     }
@@ -132,9 +146,12 @@ impl Tx {
     ) -> Result<Vec<Row>> {
         let sql = AssertSqlSafe(sql.into());
         Ok(match self {
-            Self::Sqlite(tx) => {
+            Self::Sqlite(tx, _) => {
                 let query = values.iter().fold(sqlx::query(sql), bind_sqlite);
                 query.fetch_all(&mut **tx).await?.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::InPlace(tx) => {
+                tx.rows(sql.0.as_ref(), values)?.into_iter().map(Row::InPlace).collect()
             }
             Self::Postgres(tx) => {
                 let query = values.iter().fold(sqlx::query(sql), bind_postgres);
@@ -154,7 +171,8 @@ impl Tx {
 
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Sqlite(tx, _turn) => tx.commit().await?,
+            Self::InPlace(tx) => tx.commit()?,
             Self::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
@@ -316,6 +334,7 @@ pub(crate) use values;
 /// A row on its way out.
 pub(crate) enum Row {
     Sqlite(SqliteRow),
+    InPlace(in_place::Row),
     Postgres(PgRow),
 }
 
@@ -325,9 +344,11 @@ impl Row {
     where
         T: for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
         T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+        T: rusqlite::types::FromSql,
     {
         Ok(match self {
             Self::Sqlite(row) => row.try_get(column)?,
+            Self::InPlace(row) => row.get(column)?,
             Self::Postgres(row) => row.try_get(column)?,
         })
     }

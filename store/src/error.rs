@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database answered with an error or not at all: try again, then look at the disk.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The same of SQLite, where it is driven in place.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     /// The schema could not be brought to this version.
     #[error("migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -46,6 +49,10 @@ impl StoreError {
                 error.code().is_some_and(|code| is_of_rows(&code))
             }
             Self::Database(error) => matches!(error, sqlx::Error::Encode(_)),
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => {
+                is_of_rows(&error.extended_code.to_string())
+            }
+            Self::Sqlite(_) => false,
             Self::Migration(_) | Self::Address(_) | Self::Taken(_) => false,
         }
     }

@@ -12,6 +12,7 @@ mod claim;
 mod db;
 mod error;
 mod events;
+mod in_place;
 mod ladder;
 mod open;
 mod projection;

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection as _, SqlSafeStr};
 
 use crate::db::Db;
+use crate::in_place::InPlace;
 use crate::{Result, StoreError};
 
 /// SQLite's readers never wait for its writer (WAL); four are plenty on one machine.
@@ -83,7 +84,8 @@ async fn sqlite(path: &str) -> Result<Db> {
         .test_before_acquire(false)
         .connect_with(options.read_only(true))
         .await?;
-    Ok(Db::Sqlite { writer, readers })
+    let in_place = InPlace::open(Path::new(path))?;
+    Ok(Db::Sqlite { writer, readers, in_place })
 }
 
 /// For its owner alone: it holds passwords. SQLite gives its other files the mode of this one.

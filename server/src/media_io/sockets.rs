@@ -121,8 +121,8 @@ impl Sockets {
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
     if address.is_ipv4() {
         socket.set_tos_v4(DSCP_EF)?;
