@@ -32,12 +32,6 @@ impl Poller {
         Ok(epoll::add(&self.epoll, source, data, epoll::EventFlags::IN)?)
     }
 
-    /// Stops watching.
-    pub(crate) fn remove(&self, source: impl AsFd) {
-        // Fails only for a descriptor that was never added.
-        let _ = epoll::delete(&self.epoll, source);
-    }
-
     /// Sleeps until something is ready or `deadline` is reached, then appends the ready tokens.
     /// A signal's interruption counts as a wake-up with nothing ready.
     ///

@@ -77,21 +77,27 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Waits for room on a thread of our own (never on a tokio worker).
+    /// Waits for room on a thread of our own (never on a tokio worker). Whoever sleeps there sleeps
+    /// on until [`Sender::ring`]: several values cost one awakening together.
     ///
     /// # Errors
     /// [`Ended`] when nobody reads any more.
-    pub(crate) fn send_blocking(&self, value: T) -> Result<(), Ended> {
+    pub(crate) fn put_blocking(&self, value: T) -> Result<(), Ended> {
         match self.queue.try_send(value) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Closed(_)) => return Err(Ended),
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Ended),
             Err(mpsc::error::TrySendError::Full(value)) => {
                 self.bell.ring();
-                self.queue.blocking_send(value).map_err(|_| Ended)?;
+                self.queue.blocking_send(value).map_err(|_| Ended)
             }
         }
-        self.bell.ring();
-        Ok(())
+    }
+
+    /// Wakes the reader if values wait.
+    pub(crate) fn ring(&self) {
+        if self.depth() > 0 {
+            self.bell.ring();
+        }
     }
 
     /// Sends if there is room at once.

@@ -272,7 +272,7 @@ impl Drive {
                 PlaneOutput::Send { slot, port, to, bytes } => {
                     self.sockets.send(slot, port, to, &bytes);
                 }
-                PlaneOutput::ClosePort { slot } => self.sockets.close(&self.poller, slot),
+                PlaneOutput::ClosePort { slot } => self.sockets.close(slot),
             }
         }
     }

@@ -83,12 +83,11 @@ impl Sockets {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, poller: &Poller, slot: Slot) {
+    /// A socket that is closed is watched no more: nobody else has it (`files::part`).
+    pub(super) fn close(&mut self, slot: Slot) {
         let index = Token::new(slot, Port::Rtp).index();
-        let Some(place) = self.pairs.get_mut(index) else { return };
-        if let Some(pair) = place.take_if(|pair| pair.slot == slot) {
-            poller.remove(&pair.rtp);
-            poller.remove(&pair.rtcp);
+        if let Some(place) = self.pairs.get_mut(index) {
+            place.take_if(|pair| pair.slot == slot);
         }
     }
 

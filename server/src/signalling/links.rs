@@ -242,9 +242,14 @@ impl Links {
         let Some(queue) = self.outlets.media.get(usize::from(worker.0)) else { return };
         // A worker empties its queue at every turn, so a wait here is microseconds; it never
         // waits for us (its events stay with it when our queue is full).
-        if queue.send_blocking(command).is_err() {
+        if queue.put_blocking(command).is_err() {
             tracing::error!(worker = worker.0, "a media worker has ended");
         }
+    }
+
+    /// Wakes the media workers that have got commands: once for all of a turn.
+    pub(super) fn ring(&self) {
+        self.outlets.media.iter().for_each(wake::Sender::ring);
     }
 
     fn record(&mut self, command: switch::RecordCommand) {

@@ -55,9 +55,11 @@ pub(super) fn processor_time() -> Duration {
 pub(super) struct Pressure {
     since: Instant,
     idle: Duration,
-    /// Work since the thread last had nothing to do.
+    /// Work since the thread last had nothing to do, but for its first turn.
     behind: Duration,
-    spent: Duration,
+    /// The processor's time at the end of the last turn, if that had no rest: asking costs a call
+    /// into the kernel.
+    spent: Option<Duration>,
     workers: Workers,
     gauge: Gauge,
 }
@@ -65,19 +67,21 @@ pub(super) struct Pressure {
 impl Pressure {
     pub(super) fn new(now: Instant, workers: Vec<Idleness>) -> Self {
         let gauge = metrics::gauge!("strowger_signalling_load_percent");
-        let (idle, behind, spent) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        Self { since: now, idle, behind, spent, workers: Workers::new(now, workers), gauge }
+        let (idle, behind) = (Duration::ZERO, Duration::ZERO);
+        Self { since: now, idle, behind, spent: None, workers: Workers::new(now, workers), gauge }
     }
 
     /// A turn of the loop is done: how long it waited for work, and `spent`, the processor's time
     /// that this thread has had in all.
-    pub(super) fn turn(&mut self, waited: Duration, spent: Duration) {
-        let worked = spent.saturating_sub(std::mem::replace(&mut self.spent, spent));
+    pub(super) fn turn(&mut self, waited: Duration, spent: impl FnOnce() -> Duration) {
         if waited >= NAP {
             self.idle += waited;
-            self.behind = Duration::ZERO;
+            (self.behind, self.spent) = (Duration::ZERO, None);
+        } else {
+            let spent = spent();
+            let before = self.spent.replace(spent).unwrap_or(spent);
+            self.behind += spent.saturating_sub(before);
         }
-        self.behind += worked;
     }
 
     /// What the switch is to be told, if it is time.

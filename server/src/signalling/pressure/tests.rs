@@ -17,9 +17,10 @@ fn at(ms: u64) -> Instant {
 
 /// Turns of `work` ms each with `rest` ms before them, for a second; the last report.
 fn second(pressure: &mut Pressure, from: u64, rest: u64, work: u64) -> u32 {
-    let (mut now, mut last) = (from, 0);
+    let (mut now, mut last, mut spent) = (from, 0, Duration::from_millis(from));
     while now < from + 1000 {
-        pressure.turn(Duration::from_millis(rest), pressure.spent + Duration::from_millis(work));
+        spent += Duration::from_millis(work);
+        pressure.turn(Duration::from_millis(rest), || spent);
         now += rest + work;
         last = pressure.report(at(now), || 0).unwrap_or(last);
     }
@@ -47,8 +48,8 @@ fn without_a_moments_rest_it_is_overloaded_the_longer_the_more_and_at_rest_no_mo
 fn a_machine_that_was_away_for_a_while_is_not_overloaded_by_that() {
     let mut pressure = Pressure::new(at(0), Vec::new());
     // Three seconds without a processor in a turn's midst, then what has piled up meanwhile.
-    pressure.turn(Duration::from_millis(5), Duration::from_millis(2));
-    pressure.turn(Duration::ZERO, Duration::from_millis(60));
+    pressure.turn(Duration::from_millis(5), || Duration::from_millis(2));
+    pressure.turn(Duration::ZERO, || Duration::from_millis(60));
     assert!(pressure.report(at(4060), || 0).unwrap() < 100);
 }
 
@@ -56,12 +57,12 @@ fn a_machine_that_was_away_for_a_while_is_not_overloaded_by_that() {
 fn a_store_that_is_half_full_and_a_worker_that_never_rests_count_too() {
     let worker = Idleness::default();
     let mut pressure = Pressure::new(at(0), vec![worker.clone()]);
-    pressure.turn(Duration::from_millis(100), Duration::ZERO);
+    pressure.turn(Duration::from_millis(100), || Duration::ZERO);
     assert_eq!(pressure.report(at(100), || 60), Some(120));
     let mut told = Vec::new();
     for second in 1..7 {
         let waited = if second == 1 { 900 } else { 1000 };
-        pressure.turn(Duration::from_millis(waited), Duration::ZERO);
+        pressure.turn(Duration::from_millis(waited), || Duration::ZERO);
         if second > 5 {
             worker.add(Duration::from_millis(300));
         }
@@ -219,13 +220,14 @@ impl Model {
         let mut calls: VecDeque<u64> =
             (0..offered * 20).map(|n| begin + n * 1000 / offered).collect();
         let mut now = at(begin);
+        let mut worked = Duration::ZERO;
         let ms = |now: Instant| now.as_nanos() / 1_000_000;
         while now < at(end) {
-            let (began, worked) = (now, model.pressure.spent);
+            let began = now;
             model.happen(ms(now), &mut calls);
             if model.queue.is_empty() {
                 now += Duration::from_millis(1);
-                model.pressure.turn(now.since(began), worked);
+                model.pressure.turn(now.since(began), || worked);
                 continue;
             }
             for _ in 0..BATCH {
@@ -233,7 +235,8 @@ impl Model {
                 let spent = model.work(work, now, ms(now));
                 now += spent;
             }
-            model.pressure.turn(Duration::ZERO, worked + now.since(began));
+            worked += now.since(began);
+            model.pressure.turn(Duration::ZERO, || worked);
             if let Some(percent) = model.pressure.report(now, || 0).filter(|_| tells) {
                 model.switch.handle_input(now, Input::Load { percent });
             }
