@@ -17,6 +17,7 @@ mod hep;
 mod http;
 pub mod logs;
 mod media_io;
+mod memory;
 mod meters;
 pub mod node;
 mod persist;

@@ -143,13 +143,27 @@ pub(crate) enum Alarm {
     Signature(ServerTx),
 }
 
+/// The endpoint's own bounds lie above those at which new calls are turned away.
+fn endpoint_config(config: &SwitchConfig) -> EndpointConfig {
+    let least = EndpointConfig::default();
+    let transactions = config.limits.transactions;
+    let max_bytes = least.max_bytes.max(transactions.saturating_mul(TRANSACTION));
+    EndpointConfig {
+        user_agent: config.user_agent.clone(),
+        advertised: config.advertised.clone(),
+        max_transactions: least.max_transactions.max(transactions.saturating_mul(5) / 2),
+        max_bytes,
+        max_bytes_per_source: max_bytes / 2,
+        ..least
+    }
+}
+
+/// Bytes that the endpoint has room for, for each request at which it is full.
+const TRANSACTION: usize = 6 * 1024;
+
 impl Node {
     pub(crate) fn new(config: SwitchConfig, mut rng: Rng) -> Self {
-        let endpoint_config = EndpointConfig {
-            user_agent: config.user_agent.clone(),
-            advertised: config.advertised.clone(),
-            ..EndpointConfig::default()
-        };
+        let endpoint_config = endpoint_config(&config);
         Self {
             endpoint: Endpoint::new(endpoint_config, rng.fork()),
             registrar: Registrar::new(),

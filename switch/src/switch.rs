@@ -40,6 +40,8 @@ pub struct Sizes {
     pub server_transactions: usize,
     /// SIP transactions of ours.
     pub client_transactions: usize,
+    /// Bytes that these transactions hold, nearly.
+    pub transaction_bytes: usize,
     /// Connections whose certificates' names are kept.
     pub identities: usize,
     /// Sources of which something is still to be told.
@@ -155,12 +157,19 @@ impl Switch {
             paths: self.node.paths.len(),
             server_transactions,
             client_transactions,
+            transaction_bytes: self.node.endpoint.held().0,
             identities: self.node.gate.connections(),
             watched: self.node.watch.len(),
             subscriptions: self.node.subscriptions.len(),
             messages: self.node.relays.len(),
             held: self.node.signatures.held(),
         }
+    }
+
+    /// Calls that are up, or on their way up or down.
+    #[must_use]
+    pub fn live_calls(&self) -> usize {
+        self.calls.len()
     }
 
     /// Inputs so far about things that were unknown, or known no more.

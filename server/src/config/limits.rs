@@ -27,8 +27,9 @@ pub struct Limits {
     pub share_calls_per_second: u32,
     /// New calls a second that are let in however much there is to do.
     pub few_calls_per_second: u32,
-    /// Requests of peers that are being answered, before new calls get their share alone.
-    pub open_requests: usize,
+    /// Requests of peers that are being answered, before new calls get their share alone. None: as
+    /// many as an eighth of the memory has room for.
+    pub open_requests: Option<usize>,
     /// Subscriptions, over all tenants.
     pub subscriptions: usize,
     /// Subscriptions of one agent.
@@ -56,7 +57,7 @@ impl Default for Limits {
             calls_per_second: shard.calls_per_second,
             share_calls_per_second: shard.share_calls_per_second,
             few_calls_per_second: shard.few_calls_per_second,
-            open_requests: shard.transactions,
+            open_requests: None,
             subscriptions: shard.subscriptions,
             subscriptions_per_agent: shard.subscriptions_per_agent,
             messages: shard.messages,
@@ -68,8 +69,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The bounds of the signalling shard; `calls` is `sip.calls`.
-    pub(crate) fn of_shard(&self, calls: usize) -> switch::Limits {
+    /// The bounds of the signalling shard; `calls` is `sip.calls`, `memory` what the process may
+    /// have, bytes.
+    pub(crate) fn of_shard(&self, calls: usize, memory: Option<u64>) -> switch::Limits {
+        let requests = usize::try_from(memory.unwrap_or(0) / 8 / OPEN_REQUEST);
+        let requests = requests.unwrap_or(usize::MAX).clamp(OPEN_REQUESTS.0, OPEN_REQUESTS.1);
         switch::Limits {
             calls,
             ladder_messages: self.ladder_messages,
@@ -80,7 +84,7 @@ impl Limits {
             calls_per_second: self.calls_per_second,
             share_calls_per_second: self.share_calls_per_second,
             few_calls_per_second: self.few_calls_per_second,
-            transactions: self.open_requests,
+            transactions: self.open_requests.unwrap_or(requests),
             subscriptions: self.subscriptions,
             subscriptions_per_agent: self.subscriptions_per_agent,
             messages: self.messages,
@@ -132,7 +136,7 @@ impl Limits {
             ("source_burst", self.source_burst.into()),
             ("calls_per_second", self.calls_per_second.unwrap_or(1).into()),
             ("share_calls_per_second", self.share_calls_per_second.into()),
-            ("open_requests", self.open_requests as u64),
+            ("open_requests", self.open_requests.unwrap_or(1) as u64),
             ("subscriptions", self.subscriptions as u64),
             ("subscriptions_per_agent", self.subscriptions_per_agent as u64),
             ("messages", self.messages as u64),
@@ -143,6 +147,11 @@ impl Limits {
         all.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }
 }
+
+/// What a peer's request holds, with ours that it led to: bytes, rounded up.
+const OPEN_REQUEST: u64 = 5 * 1024;
+/// The fewest, which small machines have room for too, and the most that follow from the memory.
+const OPEN_REQUESTS: (usize, usize) = (80_000, 1_000_000);
 
 /// The most KiB of one call's messages: 16 MiB, a blob that the store still takes back.
 const LADDER_KIB: usize = 16 * 1024;
@@ -205,13 +214,24 @@ mod tests {
     fn the_defaults_are_those_of_the_engine_and_a_written_limit_reaches_it() {
         let of = |text: &str| Config::parse(Path::new("x"), text).unwrap();
         let engine = switch::Limits::default();
-        assert_eq!(of("").limits.of_shard(engine.calls), engine);
+        assert_eq!(of("").limits.of_shard(engine.calls, None), engine);
         let written = "[sip]\ncalls = 7\n[limits]\ncalls_per_second = 300\nladder_kib = 64\n\
                        few_calls_per_second = 0\nmessages = 5\nphones_rung = 2\n";
         let config = of(written);
-        let limits = config.limits.of_shard(config.sip.calls);
+        let limits = config.limits.of_shard(config.sip.calls, None);
         assert_eq!((limits.calls, limits.calls_per_second), (7, Some(300)));
         assert_eq!((limits.ladder_bytes, limits.few_calls_per_second), (65_536, 0));
         assert_eq!((limits.messages, limits.bindings_rung), (5, 2));
+    }
+
+    #[test]
+    fn open_requests_follow_the_memory_unless_they_are_written() {
+        let of = |text: &str, gib: u64| {
+            let limits = Config::parse(Path::new("x"), text).unwrap().limits;
+            limits.of_shard(1, Some(gib << 30)).transactions
+        };
+        assert_eq!((of("", 1), of("", 4)), (80_000, 104_857));
+        assert_eq!((of("", 16), of("", 1 << 20)), (419_430, 1_000_000));
+        assert_eq!(of("[limits]\nopen_requests = 9\n", 16), 9);
     }
 }

@@ -350,7 +350,7 @@ fn switch_config(
             .collect(),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
-        limits: config.limits.of_shard(config.sip.calls),
+        limits: config.limits.of_shard(config.sip.calls, crate::memory::allowed()),
     }
 }
 

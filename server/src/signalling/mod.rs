@@ -4,6 +4,7 @@
 //! nothing here is shared between two.
 
 mod certificates;
+mod held;
 mod links;
 mod names;
 mod paths;
@@ -25,6 +26,7 @@ use switch::{ApiError, ApiReply, ApiRequest, Prompts, RecordingReport, Switch, S
 use tokio::sync::{mpsc, oneshot};
 
 use self::certificates::Certificates;
+use self::held::Held;
 use self::links::Links;
 pub(crate) use self::links::Outlets;
 use self::names::Names;
@@ -237,6 +239,7 @@ impl Signalling {
                 switch,
                 links,
                 pressure,
+                held: Held::new(),
                 live_calls,
                 drained,
                 provisioned: false,
@@ -293,6 +296,7 @@ struct Drive {
     switch: Switch,
     links: Links,
     pressure: Pressure,
+    held: Held,
     live_calls: Arc<AtomicUsize>,
     drained: Arc<AtomicBool>,
     provisioned: bool,
@@ -333,11 +337,13 @@ impl Drive {
                 self.switch.handle_timeout(now);
                 self.links.drain(now, &mut self.switch);
             }
-            self.pressure.turn(woke.since(began), pressure::processor_time());
+            self.pressure.turn(woke.since(began), pressure::processor_time);
             if let Some(percent) = self.pressure.due(now, self.links.intake()) {
                 self.feed(switch::Input::Load { percent });
+                self.held.show(&self.switch.sizes());
             }
-            self.live_calls.store(self.switch.sizes().calls, Ordering::Relaxed);
+            self.links.ring();
+            self.live_calls.store(self.switch.live_calls(), Ordering::Relaxed);
             self.drained.store(self.switch.is_drained(), Ordering::Relaxed);
         }
     }
