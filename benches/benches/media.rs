@@ -55,6 +55,7 @@ impl Bench {
                 comfort_noise: None,
                 ptime: Duration::from_millis(20),
                 maxptime: None,
+                xr: Default::default(),
                 direction: Direction::SendRecv,
             };
             plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });

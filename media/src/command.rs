@@ -214,11 +214,11 @@ pub enum Event {
         /// Whether it was kept from everybody else ([`Command::Mask`]).
         masked: bool,
     },
-    /// What the stream has seen so far: every few seconds, while its far end is known.
+    /// How the stream is, about every 5 s while anything is heard or said on it.
     Figures {
         /// The stream.
         stream: StreamId,
-        /// Its totals up to now, and how the far end is heard.
+        /// Totals so far, and the state of the last stretch.
         stats: Box<StreamStats>,
     },
     /// The stream is closed.

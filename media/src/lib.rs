@@ -4,6 +4,7 @@
 //! sends what the [`Batch`] holds, opens and closes ports as [`PlaneOutput`] says. Nothing here
 //! knows SIP or tenants, reads a clock or touches a socket, and nothing allocates per packet.
 
+mod account;
 mod batch;
 pub mod codec;
 mod command;
@@ -13,6 +14,7 @@ pub mod ear;
 mod egress;
 pub mod g711;
 mod latch;
+mod meter;
 mod mix;
 pub mod pcm;
 mod plane;
@@ -45,9 +47,9 @@ pub use pcm::Rate;
 pub use plane::{Plane, Timer};
 pub use port_pool::PortPool;
 pub use prompt::{Prompt, PromptError};
-pub use remote::{Direction, RemoteMedia};
+pub use remote::{Direction, RemoteMedia, XrWanted};
 pub use resample::Resampler;
-pub use stats::StreamStats;
+pub use stats::{FarReport, StreamStats};
 pub use tap::{Channel, TapId, TapReceiver, TapSender};
 pub use tones::Tone;
 

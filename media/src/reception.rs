@@ -2,6 +2,7 @@
 
 use base::Instant;
 
+use crate::account::Account;
 use crate::rtcp::ReportBlock;
 use crate::rtp::Header;
 
@@ -25,6 +26,8 @@ pub(crate) enum Arrival {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reception {
     source: Option<Source>,
+    /// For extended reports, if the far end wants them.
+    pub(crate) account: Option<Box<Account>>,
     /// Lost from sources and histories before this one.
     lost_before: u64,
 }
@@ -38,19 +41,29 @@ struct Source {
     /// The number that would make a jump a restart.
     after_jump: Option<u16>,
     received: u32,
+    /// How often packets were missing before one that came.
+    spells: u32,
     expected_prior: u32,
     received_prior: u32,
     timestamp: u32,
     transit: u32,
+    /// Ticks of the timestamps in a second.
+    clock: u32,
     /// In sixteenths of a timestamp unit.
     jitter: u32,
 }
 
 impl Reception {
-    /// Takes a packet in. `audio` is false for events, whose timestamps stand still.
-    pub(crate) fn handle_packet(&mut self, now: Instant, header: &Header, audio: bool) -> Arrival {
+    /// Takes a packet in. `clock` is what its timestamps count a second in; none for events, whose
+    /// timestamps stand still.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        clock: Option<u32>,
+    ) -> Arrival {
         let Some(source) = self.source.as_mut().filter(|source| source.ssrc == header.ssrc) else {
-            return self.begin(now, header);
+            return self.begin(now, header, clock);
         };
         let ahead = header.sequence.wrapping_sub(source.highest);
         if ahead < MAX_DROPOUT {
@@ -58,17 +71,26 @@ impl Reception {
                 source.cycles = source.cycles.wrapping_add(1 << 16);
             }
             source.highest = header.sequence;
+            source.spells += u32::from(ahead > 1);
         } else if ahead <= 0_u16.wrapping_sub(MAX_MISORDER) {
             if source.after_jump == Some(header.sequence) {
-                return self.begin(now, header);
+                return self.begin(now, header, clock);
             }
             source.after_jump = Some(header.sequence.wrapping_add(1));
             return Arrival::Suspect;
         }
         source.after_jump = None;
         source.received = source.received.wrapping_add(1);
-        if audio && header.timestamp != source.timestamp {
-            source.measure_jitter(now, header.timestamp);
+        if let Some(account) = &mut self.account {
+            account.note(header.sequence, ahead);
+        }
+        if let Some(clock) = clock
+            && header.timestamp != source.timestamp
+        {
+            let moved = source.measure_jitter(now, header.timestamp, clock);
+            if let (Some(account), Some(moved)) = (&mut self.account, moved) {
+                account.note_jitter(moved);
+            }
         }
         Arrival::Continues
     }
@@ -79,9 +101,30 @@ impl Reception {
         self.lost_before + u64::try_from(lost).unwrap_or(0)
     }
 
+    /// Packets of this history that should have come, and that came.
+    pub(crate) fn expected_and_received(&self) -> (u32, u32) {
+        self.source.as_ref().map_or((0, 0), |source| (source.expected(), source.received))
+    }
+
+    /// The source that is heard.
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.source.as_ref().map(|source| source.ssrc)
+    }
+
+    /// How much longer losses in a row are than chance makes them (G.107's BurstR).
+    pub(crate) fn burstiness(&self) -> f64 {
+        let Some(source) = &self.source else { return 1.0 };
+        let lost = source.lost().max(0) as f64;
+        let part = lost / f64::from(source.expected().max(1));
+        (lost / f64::from(source.spells.max(1)) * (1.0 - part)).max(1.0)
+    }
+
     /// The jitter in microseconds.
     pub(crate) fn jitter_us(&self) -> u32 {
-        self.source.as_ref().map_or(0, |source| (source.jitter >> 4).saturating_mul(125))
+        self.source.as_ref().map_or(0, |source| {
+            let us = u64::from(source.jitter >> 4) * 1_000_000 / u64::from(source.clock);
+            u32::try_from(us).unwrap_or(u32::MAX)
+        })
     }
 
     /// The source's account since the last such block; its last-report fields are left 0.
@@ -106,7 +149,8 @@ impl Reception {
         })
     }
 
-    fn begin(&mut self, now: Instant, header: &Header) -> Arrival {
+    fn begin(&mut self, now: Instant, header: &Header, clock: Option<u32>) -> Arrival {
+        let clock = clock.unwrap_or(crate::CLOCK_RATE);
         self.lost_before = self.lost();
         self.source = Some(Source {
             ssrc: header.ssrc,
@@ -115,10 +159,12 @@ impl Reception {
             cycles: 0,
             after_jump: None,
             received: 1,
+            spells: 0,
             expected_prior: 0,
             received_prior: 0,
             timestamp: header.timestamp,
-            transit: samples(now).wrapping_sub(header.timestamp),
+            transit: ticks(now, clock).wrapping_sub(header.timestamp),
+            clock,
             jitter: 0,
         });
         Arrival::Begins
@@ -138,14 +184,22 @@ impl Source {
         i64::from(self.expected()) - i64::from(self.received)
     }
 
-    fn measure_jitter(&mut self, now: Instant, timestamp: u32) {
-        let transit = samples(now).wrapping_sub(timestamp);
+    /// How far the packet came from where the last one let expect it, in ticks.
+    fn measure_jitter(&mut self, now: Instant, timestamp: u32, clock: u32) -> Option<u32> {
+        let transit = ticks(now, clock).wrapping_sub(timestamp);
+        if clock != self.clock {
+            (self.clock, self.jitter) = (clock, 0);
+            (self.transit, self.timestamp) = (transit, timestamp);
+            return None;
+        }
         // A jump of the far end's clock is no jitter: beyond two seconds, start anew.
         let moved = transit.wrapping_sub(self.transit).cast_signed().unsigned_abs();
         (self.transit, self.timestamp) = (transit, timestamp);
-        if moved < 2 * crate::CLOCK_RATE {
+        if moved < 2 * clock {
             self.jitter = self.jitter + moved - ((self.jitter + 8) >> 4);
+            return Some(moved);
         }
+        None
     }
 }
 
@@ -155,11 +209,22 @@ pub(crate) fn samples(at: Instant) -> u32 {
     ((at.as_nanos() / 125_000) & 0xffff_ffff) as u32
 }
 
+/// A reading of the clock in ticks of a rate; they wrap.
+fn ticks(at: Instant, rate: u32) -> u32 {
+    if rate == crate::CLOCK_RATE {
+        return samples(at);
+    }
+    let ticks = u128::from(at.as_nanos()) * u128::from(rate) / 1_000_000_000;
+    (ticks & 0xffff_ffff) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use base::Duration;
 
     use super::*;
+
+    const PCM: Option<u32> = Some(8000);
 
     fn packet(ssrc: u32, sequence: u16, timestamp: u32) -> Header {
         Header { payload_type: 0, marker: false, sequence, timestamp, ssrc }
@@ -167,7 +232,7 @@ mod tests {
 
     fn feed(reception: &mut Reception, sequences: impl IntoIterator<Item = u16>) {
         for sequence in sequences {
-            reception.handle_packet(Instant::ZERO, &packet(1, sequence, 0), true);
+            reception.handle_packet(Instant::ZERO, &packet(1, sequence, 0), PCM);
         }
     }
 
@@ -211,11 +276,11 @@ mod tests {
         let mut reception = Reception::default();
         feed(&mut reception, [1, 2, 4]);
         let jump = |n| packet(1, n, 0);
-        assert_eq!(reception.handle_packet(Instant::ZERO, &jump(30_000), true), Arrival::Suspect);
-        assert_eq!(reception.handle_packet(Instant::ZERO, &jump(30_001), true), Arrival::Begins);
+        assert_eq!(reception.handle_packet(Instant::ZERO, &jump(30_000), PCM), Arrival::Suspect);
+        assert_eq!(reception.handle_packet(Instant::ZERO, &jump(30_001), PCM), Arrival::Begins);
         assert_eq!(reception.lost(), 1);
         let other = packet(9, 7, 0);
-        assert_eq!(reception.handle_packet(Instant::ZERO, &other, true), Arrival::Begins);
+        assert_eq!(reception.handle_packet(Instant::ZERO, &other, PCM), Arrival::Begins);
         assert_eq!(reception.report().unwrap().ssrc, 9);
     }
 
@@ -227,7 +292,7 @@ mod tests {
         for n in 0..200_u16 {
             let late = if n % 2 == 1 { 5 } else { 0 };
             let at = Instant::from_millis(u64::from(n) * 20 + late);
-            reception.handle_packet(at, &packet(1, n, u32::from(n) * 160), true);
+            reception.handle_packet(at, &packet(1, n, u32::from(n) * 160), PCM);
             if n > 0 {
                 expected = expected + 40 - ((expected + 8) >> 4);
             }
@@ -238,11 +303,22 @@ mod tests {
     }
 
     #[test]
+    fn the_jitter_of_a_48_khz_clock_is_measured_on_that_clock() {
+        let mut reception = Reception::default();
+        for n in 0..200_u16 {
+            let late = if n % 2 == 1 { 5 } else { 0 };
+            let at = Instant::from_millis(u64::from(n) * 20 + late);
+            reception.handle_packet(at, &packet(1, n, u32::from(n) * 960), Some(48_000));
+        }
+        assert!((4900..=5000).contains(&reception.jitter_us()), "{}", reception.jitter_us());
+    }
+
+    #[test]
     fn events_whose_timestamp_stands_still_are_no_jitter() {
         let mut reception = Reception::default();
         for n in 0..50_u16 {
             let at = Instant::ZERO + Duration::from_millis(u64::from(n) * 20);
-            reception.handle_packet(at, &packet(1, n, 0), n == 0);
+            reception.handle_packet(at, &packet(1, n, 0), (n == 0).then_some(8000));
         }
         assert_eq!(reception.jitter_us(), 0);
     }

@@ -70,6 +70,39 @@ impl Direction {
     }
 }
 
+/// Extended reports (RFC 3611) that a far end asks for by `a=rtcp-xr` (§5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct XrWanted {
+    /// `rcvr-rtt`: our clock's time while we only receive, so that either end can measure the
+    /// round trip.
+    pub round_trip: bool,
+    /// `stat-summary`: loss, duplicates and jitter.
+    pub statistics: bool,
+    /// `voip-metrics`.
+    pub voip_metrics: bool,
+}
+
+impl XrWanted {
+    /// Whether anything is wanted.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.round_trip || self.statistics || self.voip_metrics
+    }
+
+    /// The value of an `a=rtcp-xr`; what is not known in it is passed over.
+    #[must_use]
+    pub fn parse(value: &str) -> Self {
+        let has = |name: &str| {
+            value.split_ascii_whitespace().any(|word| word.split('=').next() == Some(name))
+        };
+        Self {
+            round_trip: has("rcvr-rtt"),
+            statistics: has("stat-summary"),
+            voip_metrics: has("voip-metrics"),
+        }
+    }
+}
+
 /// What a negotiation settled about the far end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RemoteMedia {
@@ -93,6 +126,22 @@ pub struct RemoteMedia {
     pub ptime: Duration,
     /// How much it takes in a packet at the most, if it said so.
     pub maxptime: Option<Duration>,
+    /// The extended reports it asks for.
+    pub xr: XrWanted,
     /// What it says of itself: `SendOnly` means that it holds us, and we do not send.
     pub direction: Direction,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reports_asked_for_are_found_among_others() {
+        let value = "pkt-loss-rle rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL voip-metrics";
+        let all = XrWanted { round_trip: true, statistics: true, voip_metrics: true };
+        assert_eq!(XrWanted::parse(value), all);
+        assert_eq!(XrWanted::parse("pkt-dup-rle=10"), XrWanted::default());
+        assert!(!XrWanted::parse("").any());
+    }
 }

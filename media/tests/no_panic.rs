@@ -32,6 +32,7 @@ fn plane() -> (Plane, SocketAddr) {
             comfort_noise: None,
             ptime: Duration::from_millis(20),
             maxptime: None,
+            xr: Default::default(),
             direction: Direction::SendRecv,
         };
         plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });

@@ -23,6 +23,7 @@ fn engine(codec: Codec) -> RemoteMedia {
         comfort_noise: None,
         ptime: Duration::from_millis(20),
         maxptime: None,
+        xr: Default::default(),
         direction: Direction::SendRecv,
     }
 }

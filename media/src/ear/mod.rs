@@ -16,6 +16,7 @@ mod stretch;
 use base::Instant;
 
 use crate::conceal::Concealer;
+use crate::meter::Meter;
 use crate::pcm::Rate;
 use crate::rtp::Header;
 use crate::{Codec, Decoder};
@@ -70,6 +71,7 @@ pub struct Ear {
     stretched_at: i64,
     /// The power of what is said, in squared samples, over about a second.
     level: f32,
+    meter: Meter,
     counts: Counts,
     skew: Skew,
 }
@@ -96,6 +98,7 @@ impl Ear {
             event_until: i64::MIN,
             stretched_at: 0,
             level: 0.0,
+            meter: Meter::default(),
             counts: Counts::default(),
             skew: Skew::default(),
         }
@@ -146,6 +149,11 @@ impl Ear {
     pub fn waiting(&self) -> usize {
         let decoded = if self.playing { self.sound.ahead() } else { 0 };
         decoded + self.shelf.speech()
+    }
+
+    /// Power of what was decoded since it was last taken, in dBov; `None` if nothing was.
+    pub(crate) fn take_level(&mut self) -> Option<i8> {
+        self.meter.take()
     }
 
     /// What reception came to so far.
@@ -216,7 +224,7 @@ impl Ear {
         self.pause();
         self.noise = Noise::silence();
         match &mut self.decoder {
-            Some((old, _)) if *old == codec && codec.law().is_some() => {}
+            Some((old, decoder)) if *old == codec => decoder.reset(),
             decoder => *decoder = Some((codec, Decoder::new(codec, self.rate))),
         }
     }

@@ -168,9 +168,10 @@ impl Ear {
         let stood = usize::try_from(self.next - first.position).unwrap_or(0).min(made);
         room.copy_within(stood..made, 0);
         let fresh = made - stood;
-        let sum: f32 = room.iter().take(fresh).map(|s| f32::from(*s).powi(2)).sum();
+        let said = room.get(..fresh).unwrap_or_default();
+        let power = self.meter.note_samples(said);
         let part = fresh as f32 / self.rate.hz() as f32;
-        self.level += (sum / fresh.max(1) as f32 - self.level) * part.min(1.0);
+        self.level += (power - self.level) * part.min(1.0);
         self.overlap(fresh);
         self.sound.keep(fresh);
         self.next = first.position + made as i64;

@@ -7,7 +7,9 @@
 mod arrange;
 mod deadlines;
 mod desk;
+mod extended;
 mod feed;
+mod figures;
 mod joining;
 mod keys;
 mod limit;

@@ -4,6 +4,7 @@
 use base::{Duration, Instant};
 
 use crate::codec::{Encoder, OpusSettings};
+use crate::meter::Meter;
 use crate::pcm::Rate;
 use crate::{CLOCK_RATE, Codec, G711, RemoteMedia};
 
@@ -25,6 +26,7 @@ pub(super) struct Mouth {
     since: Instant,
     /// Whatever waits is to go, though it fills no packet.
     flushing: bool,
+    meter: Meter,
 }
 
 enum Voice {
@@ -66,6 +68,7 @@ impl Mouth {
             per_packet: 20,
             since: Instant::ZERO,
             flushing: false,
+            meter: Meter::default(),
         };
         mouth.set_packet(remote);
         mouth
@@ -101,8 +104,16 @@ impl Mouth {
             Voice::Codes { law, waiting } => {
                 waiting.extend(samples.iter().map(|sample| law.encode(*sample)));
             }
-            Voice::Samples { waiting, .. } => waiting.extend_from_slice(samples),
+            Voice::Samples { waiting, .. } => {
+                self.meter.note_samples(samples);
+                waiting.extend_from_slice(samples);
+            }
         }
+    }
+
+    /// Power of what was said in samples since it was last taken, in dBov.
+    pub(super) fn take_level(&mut self) -> Option<i8> {
+        self.meter.take()
     }
 
     /// Takes a tick in that is coded already, in [`Mouth::law`].

@@ -50,6 +50,9 @@ impl Plane {
             stream.rare.rtcp_source = None;
         }
         stream.egress.set_clock_rate(remote.codec.clock_rate());
+        if remote.xr.statistics || remote.xr.voip_metrics {
+            stream.reception.account.get_or_insert_default();
+        }
         stream.remote = Some(remote);
         stream.longest = 0;
         stream.keys.set_clock(remote.events_rate);

@@ -67,8 +67,7 @@ impl Plane {
         stream.heard_at = now;
         stream.packets_received += 1;
         stream.bytes_received += payload.len() as u64;
-        let audio = matches!(kind, Payload::Audio(_));
-        let arrival = stream.reception.handle_packet(now, &parsed.header, audio);
+        let arrival = stream.reception.handle_packet(now, &parsed.header, kind.clock());
         if arrival == Arrival::Suspect {
             return false;
         }
@@ -77,9 +76,11 @@ impl Plane {
         // Not by `stream_mut`, which would borrow the taps as well.
         let place = self.streams.get_mut(slot.index as usize);
         let stream = place.and_then(|p| p.stream.as_mut()).filter(|stream| stream.slot == slot);
-        if let (true, Some(stream), Payload::Audio(codec)) = (passes, stream, kind)
-            && stream.tapping.is_some()
-        {
+        let Some(stream) = stream else { return false };
+        if let Some(law) = kind.law() {
+            stream.heard.note_codes(law, parsed.header.sequence, payload);
+        }
+        if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
         if arrival == Arrival::Begins || !passes {

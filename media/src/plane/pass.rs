@@ -127,6 +127,9 @@ impl Plane {
         });
         if sent {
             peer.egress.count(payload.len());
+            if let Some(law) = kind.law() {
+                peer.said.note_codes(law, header.sequence, payload);
+            }
         }
     }
 }

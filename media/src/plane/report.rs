@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use base::{Duration, Instant, Rng, UnixTime};
 
-use super::Plane;
 use super::deadlines::Kind;
+use super::figures::delay_since;
 use super::stream::Stream;
+use super::{MAX_WAITING, Plane};
 use crate::rtcp::{self, ReceiverReport, ReportBlock, SenderReport, packet_type};
 use crate::{Batch, Event, Port, Slot, secure};
 
@@ -31,6 +32,7 @@ impl Plane {
         let ntp = ntp(self.wall, now);
         let next = now + interval(&mut self.rng);
         let Some(stream) = self.stream_mut(slot) else { return };
+        let figures = stream.end_stretch();
         if let Some(to) = stream.rtcp_target() {
             out.push_with(slot, Port::Rtcp, to, |into| {
                 let start = into.len();
@@ -39,6 +41,8 @@ impl Plane {
             });
         }
         self.deadlines.set(next, slot, Kind::Report);
+        let room = self.events.len() < MAX_WAITING;
+        self.events.extend(figures.filter(|_| room));
     }
 
     pub(super) fn look_for_silence(&mut self, now: Instant, slot: Slot) {
@@ -85,6 +89,10 @@ impl Plane {
                     Some((_, blocks)) => blocks,
                     None => continue,
                 },
+                packet_type::EXTENDED_REPORT => {
+                    stream.read_extended(now, ntp_now, &packet);
+                    continue;
+                }
                 // A BYE ends nothing: signalling does.
                 _ => continue,
             };
@@ -92,6 +100,7 @@ impl Plane {
                 let Some(block) = ReportBlock::read(&mut blocks) else { break };
                 measure_round_trip(stream, ntp_now, &block);
                 stream.mind_loss(&block);
+                stream.note_far_report(&block);
             }
         }
     }
@@ -107,9 +116,7 @@ fn rtcp_plausible(compound: &[u8]) -> bool {
 fn write_report(stream: &mut Stream, now: Instant, ntp: u64, into: &mut Vec<u8>) {
     let block = stream.reception.report().map(|block| match stream.rare.last_sr {
         Some((last_sr, at)) => {
-            let delay = (now.since(at).as_nanos() << 16) / 1_000_000_000;
-            let delay_since_last_sr = u32::try_from(delay).unwrap_or(u32::MAX);
-            ReportBlock { last_sr, delay_since_last_sr, ..block }
+            ReportBlock { last_sr, delay_since_last_sr: delay_since(now, at), ..block }
         }
         None => block,
     });
@@ -130,6 +137,7 @@ fn write_report(stream: &mut Stream, now: Instant, ntp: u64, into: &mut Vec<u8>)
         rtcp::write_receiver_report(into, ssrc, block.as_ref());
     }
     rtcp::write_cname(into, ssrc, &stream.rare.cname);
+    stream.write_extended(now, ntp, into);
 }
 
 /// RFC 3550 §6.4.1: now, less the time of our report, less the time the far end kept it.
@@ -138,11 +146,15 @@ fn measure_round_trip(stream: &mut Stream, ntp_now: u32, block: &ReportBlock) {
     if !ours || block.last_sr == 0 || !stream.rare.sent_srs.contains(&block.last_sr) {
         return;
     }
-    let units = ntp_now.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
-    if units <= MAX_ROUND_TRIP {
-        let nanos = (u64::from(units) * 1_000_000_000) >> 16;
-        stream.rare.round_trip = Some(Duration::from_nanos(nanos));
-    }
+    stream.rare.round_trip =
+        measure(ntp_now, block.last_sr, block.delay_since_last_sr).or(stream.rare.round_trip);
+}
+
+/// The round trip by a time of ours that came back after a delay; `None` if it cannot be.
+pub(super) fn measure(ntp_now: u32, sent: u32, delay: u32) -> Option<Duration> {
+    let units = ntp_now.wrapping_sub(sent).wrapping_sub(delay);
+    let nanos = (u64::from(units) * 1_000_000_000) >> 16;
+    (units <= MAX_ROUND_TRIP).then(|| Duration::from_nanos(nanos))
 }
 
 /// The wall clock's time as NTP writes it: seconds since 1900, and 2^-32 of them.
@@ -154,6 +166,6 @@ fn ntp(wall: UnixTime, now: Instant) -> u64 {
 }
 
 /// The middle 32 bits, by which reports name reports.
-fn ntp_middle(ntp: u64) -> u32 {
+pub(super) fn ntp_middle(ntp: u64) -> u32 {
     ((ntp >> 16) & 0xffff_ffff) as u32
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
 
+use super::extended::Extended;
 use super::feed::{Feed, Joint};
+use super::figures::Live;
 use super::keys::Keys;
 use super::play::Playing;
 use super::ticks::Place;
 use super::voice::Voice;
 use crate::egress::Egress;
 use crate::latch::Latch;
+use crate::meter::Meter;
 use crate::reception::Reception;
 use crate::secure::Secure;
-use crate::{Channel, Codec, RemoteMedia, Slot, StreamId, StreamStats, TapId, quality, sdp};
+use crate::{Channel, Codec, G711, RemoteMedia, Slot, StreamId, TapId, sdp};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -43,6 +46,9 @@ pub(super) struct Stream {
     pub(super) reception: Reception,
     pub(super) packets_received: u64,
     pub(super) bytes_received: u64,
+    /// How loud the far end is, and what it is told.
+    pub(super) heard: Meter,
+    pub(super) said: Meter,
     pub(super) heard_at: Instant,
     pub(super) keys: Box<Keys>,
     pub(super) rare: Box<Rare>,
@@ -66,6 +72,8 @@ pub(super) struct Rare {
     /// The middles of our last two sender reports, the only ones that an answer may name.
     pub(super) sent_srs: [u32; 2],
     pub(super) round_trip: Option<Duration>,
+    pub(super) live: Box<Live>,
+    pub(super) extended: Box<Extended>,
     pub(super) packets_at_report: u64,
     /// The silence that was told already, by when it began.
     pub(super) silence_told: Option<Instant>,
@@ -87,6 +95,24 @@ pub(super) enum Payload {
     Audio(Codec),
     Event,
     Unknown,
+}
+
+impl Payload {
+    /// Ticks a second of its timestamps; none if they stand still.
+    pub(super) const fn clock(self) -> Option<u32> {
+        match self {
+            Self::Audio(codec) => Some(codec.clock_rate()),
+            _ => None,
+        }
+    }
+
+    /// Its law, if its level can be read off its codes.
+    pub(super) const fn law(self) -> Option<G711> {
+        match self {
+            Self::Audio(codec) => codec.law(),
+            _ => None,
+        }
+    }
 }
 
 impl Stream {
@@ -117,6 +143,8 @@ impl Stream {
             reception: Reception::default(),
             packets_received: 0,
             bytes_received: 0,
+            heard: Meter::default(),
+            said: Meter::default(),
             heard_at: now,
             keys: Box::default(),
             rare: Box::new(Rare {
@@ -130,6 +158,8 @@ impl Stream {
                 last_sr: None,
                 sent_srs: [0; 2],
                 round_trip: None,
+                live: Box::default(),
+                extended: Box::default(),
                 packets_at_report: 0,
                 silence_told: None,
                 refused: 0,
@@ -178,35 +208,6 @@ impl Stream {
             return Payload::Audio(remote.codec);
         }
         Codec::from_static_payload_type(payload_type).map_or(Payload::Unknown, Payload::Audio)
-    }
-
-    pub(super) fn stats(&self) -> StreamStats {
-        let jitter_us = self.reception.jitter_us();
-        let lost = self.reception.lost();
-        let round_trip = self.rare.round_trip;
-        let mos_centi = if self.packets_received == 0 {
-            0
-        } else {
-            let all = (self.packets_received + lost) as f64;
-            // Half the way there and back, a packet of 20 ms, and a buffer for the jitter.
-            let delay = round_trip.unwrap_or_default() / 2
-                + Duration::from_millis(40)
-                + Duration::from_micros(u64::from(jitter_us) * 2);
-            quality::mos_centi(lost as f64 / all, delay)
-        };
-        StreamStats {
-            packets_sent: self.egress.packets,
-            bytes_sent: self.egress.bytes,
-            packets_received: self.packets_received,
-            bytes_received: self.bytes_received,
-            packets_lost: lost,
-            jitter_us,
-            round_trip_us: round_trip.map(|t| u32::try_from(t.as_micros()).unwrap_or(u32::MAX)),
-            mos_centi,
-            refused_packets: self.rare.refused,
-            tap_dropped: self.rare.tap_dropped,
-            codec: self.remote.map_or(Codec::Pcmu, |remote| remote.codec),
-        }
     }
 }
 

@@ -105,6 +105,9 @@ impl Stream {
             });
             if sent {
                 self.egress.count(payload.len());
+                if let Some(law) = remote.codec.law() {
+                    self.said.note_codes(law, header.sequence, payload);
+                }
             }
         }
     }

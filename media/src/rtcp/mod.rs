@@ -1,16 +1,21 @@
-//! RTCP (RFC 3550 §6): compound packets read by an iterator and written into a buffer.
+//! RTCP (RFC 3550 §6, RFC 3611): compound packets read by an iterator and written into a buffer.
 
 mod bye;
 mod receiver_report;
 mod report_block;
 mod sdes;
 mod sender_report;
+mod xr;
 
 pub use bye::{read_bye, write_bye};
 pub use receiver_report::{ReceiverReport, write_receiver_report};
 pub use report_block::ReportBlock;
 pub use sdes::{CNAME_MAX, write_cname};
 pub use sender_report::{SenderReport, write_sender_report};
+pub use xr::{
+    Dlrr, GMIN, RECEIVER, Statistics, UNKNOWN, VoipMetrics, XrBlock, read_extended_report,
+    write_extended_report,
+};
 
 /// Packet types (RFC 3550 §12.1).
 pub mod packet_type {
@@ -22,6 +27,8 @@ pub mod packet_type {
     pub const SDES: u8 = 202;
     /// Goodbye.
     pub const BYE: u8 = 203;
+    /// Extended report (RFC 3611 §2).
+    pub const EXTENDED_REPORT: u8 = 207;
 }
 
 /// One packet of a compound.

@@ -19,7 +19,7 @@ pub use offer::offer;
 pub use parse::parse;
 
 use crate::srtp::SrtpKeys;
-use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, RemoteMedia};
+use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, RemoteMedia, XrWanted};
 
 /// The longest description read, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -162,6 +162,8 @@ pub struct MediaDescription {
     pub ptime: Option<Duration>,
     /// `a=maxptime`.
     pub maxptime: Option<Duration>,
+    /// `a=rtcp-xr`, its own or the whole description's.
+    pub xr: XrWanted,
 }
 
 /// A format we know, and its payload type.
@@ -294,6 +296,7 @@ impl MediaDescription {
             comfort_noise: self.comfort_noise(codec),
             ptime: self.wanted_ptime(codec),
             maxptime: self.maxptime,
+            xr: self.xr,
             direction: self.meant_direction(),
         })
     }

@@ -9,7 +9,7 @@ use super::{
     COMFORT_NOISE_PAYLOAD_TYPE, Description, EVENT_RATES, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA,
     MediaDescription, Payload, SdpError, crypto,
 };
-use crate::{CLOCK_RATE, Codec, Direction, OpusSettings};
+use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, XrWanted};
 
 /// The most formats of one section that are looked at.
 const MAX_FORMATS: usize = 64;
@@ -31,10 +31,11 @@ pub fn parse(body: &[u8]) -> Result<Description, SdpError> {
     }
     let address = parsed.connection.and_then(connection_address);
     let direction = direction_of(&parsed.attributes);
+    let xr = attribute(&parsed.attributes, "rtcp-xr");
     Ok(Description {
         origin_id: parsed.origin.map_or("0", |origin| origin.sess_id).to_owned(),
         version: parsed.origin.map_or(0, |origin| origin.sess_version),
-        media: parsed.medias.iter().map(|media| section(media, address, direction)).collect(),
+        media: parsed.medias.iter().map(|media| section(media, address, direction, xr)).collect(),
     })
 }
 
@@ -42,6 +43,7 @@ fn section(
     media: &Media<'_>,
     outer_address: Option<IpAddr>,
     outer_direction: Option<Direction>,
+    outer_xr: Option<&str>,
 ) -> MediaDescription {
     let address = media.connection.map_or(outer_address, connection_address);
     let milliseconds = |name: &str| {
@@ -60,6 +62,9 @@ fn section(
         crypto: crypto::lines(values(&media.attributes, "crypto")),
         ptime: milliseconds("ptime"),
         maxptime: milliseconds("maxptime"),
+        xr: attribute(&media.attributes, "rtcp-xr")
+            .or(outer_xr)
+            .map_or_else(XrWanted::default, XrWanted::parse),
     }
 }
 

@@ -185,9 +185,10 @@ impl Softphone {
         let payload = packet.get(parsed.payload_start..parsed.payload_end).unwrap_or_default();
         let header = parsed.header;
         let is_event = self.remote.telephone_event == Some(header.payload_type);
+        let clock = (!is_event).then_some(self.remote.codec.clock_rate());
         self.stats.packets_received += 1;
         let first = self.stats.packets_received == 1;
-        if self.reception.handle_packet(now, &header, !is_event) == Arrival::Begins && !first {
+        if self.reception.handle_packet(now, &header, clock) == Arrival::Begins && !first {
             self.stats.restarts += 1;
         }
         if is_event {

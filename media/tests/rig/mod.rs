@@ -11,7 +11,7 @@ use base::{Duration, Instant, Rng, UnixTime};
 use media::rtp::{self, Header};
 use media::{
     Batch, Codec, Command, Direction, Event, OpusSettings, Plane, PlaneOutput, PlayId, Port,
-    Prompt, RemoteMedia, Slot, StreamId, TapReceiver, WorkerId, tap,
+    Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapReceiver, WorkerId, tap,
 };
 
 pub const A: StreamId = StreamId(1);
@@ -34,6 +34,7 @@ pub fn remote(stream: StreamId, codec: Codec) -> RemoteMedia {
         comfort_noise: None,
         ptime: Duration::from_millis(20),
         maxptime: None,
+        xr: Default::default(),
         direction: Direction::SendRecv,
     }
 }
@@ -66,6 +67,8 @@ pub struct Rig {
     pub taps: TapReceiver,
     pub now: Instant,
     pub events: Vec<Event>,
+    /// What was told of how streams are, and when.
+    pub figures: Vec<(Instant, StreamId, Box<StreamStats>)>,
     pub outputs: Vec<PlaneOutput>,
     batch: Batch,
     slots: Vec<(StreamId, Slot)>,
@@ -80,6 +83,7 @@ impl Rig {
             taps,
             now: Instant::from_millis(1000),
             events: Vec::new(),
+            figures: Vec::new(),
             outputs: Vec::new(),
             batch: Batch::new(16),
             slots: Vec::new(),
@@ -205,7 +209,12 @@ impl Rig {
     }
 
     fn collect(&mut self) {
-        self.events.extend(std::iter::from_fn(|| self.plane.poll_event()));
+        for event in std::iter::from_fn(|| self.plane.poll_event()) {
+            match event {
+                Event::Figures { stream, stats } => self.figures.push((self.now, stream, stats)),
+                event => self.events.push(event),
+            }
+        }
         self.outputs.extend(std::iter::from_fn(|| self.plane.poll_output()));
     }
 }

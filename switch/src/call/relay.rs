@@ -62,6 +62,7 @@ impl Relay {
                 comfort_noise: None,
                 ptime: PTIME,
                 maxptime: None,
+                xr: Default::default(),
                 direction: Direction::SendRecv,
             };
             node.media(
