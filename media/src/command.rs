@@ -131,6 +131,12 @@ pub enum Command {
         /// What is kept.
         masking: Masking,
     },
+    /// The far end has fallen silent: it may have moved to another port, or to another of the hosts
+    /// that signalling named, with another SSRC. Nobody else is let in.
+    Relatch {
+        /// The stream.
+        stream: StreamId,
+    },
     /// Closes the port pair. Answered by [`Event::Closed`].
     Close {
         /// The stream.
@@ -175,6 +181,19 @@ pub enum Event {
         source: SocketAddr,
         /// Packets refused since the last such event.
         packets: u64,
+    },
+    /// Nothing came from the far end for 3 s though it should send and somebody listens; again at
+    /// 5 s. Not of one who may be silent by agreement (RFC 3389, Opus DTX).
+    Unheard {
+        /// The stream.
+        stream: StreamId,
+        /// For how long nothing has come.
+        quiet: Duration,
+    },
+    /// It came again after [`Event::Unheard`].
+    HeardAgain {
+        /// The stream.
+        stream: StreamId,
     },
     /// Nothing came from the far end for 60 s though it should send. Once per silence.
     RtpTimeout {

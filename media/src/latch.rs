@@ -52,6 +52,9 @@ pub(crate) enum Verdict {
 pub(crate) struct Latch {
     signalled: Option<SocketAddr>,
     state: State,
+    /// The known source has fallen silent: its host, or the signalled one, may go on from another
+    /// port and with another SSRC.
+    searching: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -83,9 +86,16 @@ impl Latch {
             return;
         }
         self.signalled = Some(signalled);
+        self.searching = false;
         if !matches!(self.state, State::Known { source, .. } if source == signalled) {
             self.state = State::Waiting { since: now, run: None };
         }
+    }
+
+    /// Nothing comes any more though it should: the far end may have moved on its own host. Whom we
+    /// send to stays until it has been found.
+    pub(crate) fn search(&mut self) {
+        self.searching = true;
     }
 
     /// Judges an RTP packet.
@@ -102,6 +112,7 @@ impl Latch {
             State::Closed => false,
             State::Known { source, ssrc, last, .. } if *source == from => {
                 (*ssrc, *last) = (header.ssrc, now);
+                self.searching = false;
                 return Verdict::Accept;
             }
             State::Waiting { .. } if proof == Proof::Key => true,
@@ -110,8 +121,10 @@ impl Latch {
                 let allowed = same_host || now.since(*since) <= NAT_WINDOW;
                 from_signalled || (allowed && Run::advance(run, now, from, header))
             }
-            State::Known { ssrc, last, run, .. } => {
-                let moved = now.since(*last) >= SILENCE && header.ssrc == *ssrc;
+            State::Known { source, ssrc, last, run } => {
+                let on_its_host = same_host || source.ip() == from.ip();
+                let moved = (self.searching && on_its_host)
+                    || (now.since(*last) >= SILENCE && header.ssrc == *ssrc);
                 from_signalled || (moved && Run::advance(run, now, from, header))
             }
         };
@@ -119,6 +132,7 @@ impl Latch {
             return Verdict::Refuse;
         }
         self.state = State::Known { source: from, ssrc: header.ssrc, last: now, run: None };
+        self.searching = false;
         Verdict::Latched
     }
 
@@ -273,6 +287,18 @@ mod tests {
         assert_eq!(send(&mut latch, STRANGER, 8, 6000, 50), Verdict::Refuse);
         assert_eq!(send(&mut latch, NAT, 7, 8000, 4), Verdict::Latched);
         assert_eq!(latch.target(), Some(address(NAT)));
+    }
+
+    #[test]
+    fn a_far_end_that_is_searched_for_may_have_moved_on_its_hosts_and_nowhere_else() {
+        let mut latch = signalled();
+        send(&mut latch, NAT, 7, 0, 4);
+        assert_eq!(send(&mut latch, "198.51.100.7:62000", 8, 3000, 50), Verdict::Refuse);
+        latch.search();
+        assert_eq!(latch.target(), Some(address(NAT)), "it is sent to where it was");
+        assert_eq!(send(&mut latch, STRANGER, 8, 4000, 20), Verdict::Refuse);
+        assert_eq!(send(&mut latch, "198.51.100.7:62000", 8, 5000, 4), Verdict::Latched);
+        assert_eq!(send(&mut latch, NAT, 7, 5100, 20), Verdict::Refuse, "it has been found");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, Tr
 use routing::{AgentState, Decision, QueueSnapshot, Supervision};
 use serde::Serialize;
 
-use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, TrunkState};
+use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, LegKind, TrunkState};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -282,6 +282,26 @@ pub enum EventKind {
         /// The round trip, if the far end tells it.
         round_trip_ms: Option<f64>,
     },
+    /// Nothing comes any more from one who should send; the engine tries to mend it.
+    AudioLost {
+        /// Whose leg.
+        leg: u64,
+        /// Which side that is.
+        kind: LegKind,
+        /// For how long nothing has come, in milliseconds.
+        quiet_ms: u64,
+    },
+    /// That leg is heard again.
+    AudioRestored {
+        /// Whose leg.
+        leg: u64,
+        /// Which side that is.
+        kind: LegKind,
+        /// For how long nothing came, in milliseconds.
+        lost_ms: u64,
+        /// Whether its phone had been asked by a re-INVITE.
+        asked: bool,
+    },
     /// Somebody who talks sends the other one on; nobody has taken the call yet.
     TransferStarted {
         /// The agent who sends it, if it is one.
@@ -500,6 +520,8 @@ impl EventKind {
             Self::CallUnmuted { .. } => "call.unmuted",
             Self::CallTalking { .. } => "call.talking",
             Self::CallQuality { .. } => "call.quality",
+            Self::AudioLost { .. } => "call.audio_lost",
+            Self::AudioRestored { .. } => "call.audio_restored",
             Self::TransferStarted { .. } => "call.transfer_started",
             Self::CallTransferred { .. } => "call.transferred",
             Self::TransferFailed { .. } => "call.transfer_failed",

@@ -159,6 +159,8 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::Latched { stream, .. }
         | Event::SourceRefused { stream, .. }
         | Event::RtpTimeout { stream }
+        | Event::Unheard { stream, .. }
+        | Event::HeardAgain { stream, .. }
         | Event::Talking { stream, .. }
         | Event::MixRefused { stream, .. }
         | Event::KeyDown { stream }

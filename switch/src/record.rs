@@ -112,6 +112,19 @@ pub struct LegRecord {
     pub srtp: Option<Profile>,
     /// What its stream saw; `None` if the media worker did not say so in time.
     pub stats: Option<StreamStats>,
+    /// What of its audio did not come, if that was noticed.
+    pub audio: Option<AudioLosses>,
+}
+
+/// How often, and for how long, nothing came from a far end that should have sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct AudioLosses {
+    /// How often.
+    pub times: u32,
+    /// For how long, the losses that ended taken together.
+    pub lost_for: Duration,
+    /// Whether it came again after the last one.
+    pub restored: bool,
 }
 
 /// Which side of a call a leg is.

@@ -54,4 +54,5 @@ mod timeouts;
 mod transfer;
 mod trunk_registration;
 mod trunks;
+mod watchdog;
 mod workers;

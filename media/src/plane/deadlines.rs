@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Report,
     /// When to look whether anything came from the far end.
     Silence,
+    /// When to look whether the far end of a conversation is heard.
+    Vigil,
     /// When to go on with a key that is pressed, or to give up waiting for its end.
     Keys,
 }

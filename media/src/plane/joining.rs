@@ -82,6 +82,7 @@ impl Plane {
                 plane.set_joint(one, Joint::Bridge(other));
             }
         });
+        self.watch(now, &[a, b]);
     }
 
     pub(super) fn unbridge(&mut self, now: Instant, a: StreamId, b: StreamId) {
@@ -115,6 +116,7 @@ impl Plane {
         let mut roots: Vec<Slot> = seats.iter().map(|(slot, _)| *slot).collect();
         roots.extend(&old);
         self.rejoin(now, &roots, |plane| plane.seat(index, &old, &seats));
+        self.watch(now, &roots);
         if seats.is_empty() {
             self.close_mix(index);
         }

@@ -26,6 +26,7 @@ mod speak;
 mod stream;
 mod talker;
 mod ticks;
+mod vigil;
 mod voice;
 
 use std::collections::{HashMap, VecDeque};
@@ -164,6 +165,7 @@ impl Plane {
                 self.send_digits(now, stream, &digits, (each, gap));
             }
             Command::Mask { stream, masking } => self.mask(now, stream, masking),
+            Command::Relatch { stream } => self.relatch(stream),
             Command::Close { stream } => self.close(now, stream),
         }
     }
@@ -219,6 +221,7 @@ impl Plane {
             match kind {
                 deadlines::Kind::Report => self.send_report(now, slot, out),
                 deadlines::Kind::Silence => self.look_for_silence(now, slot),
+                deadlines::Kind::Vigil => self.look_after(now, slot),
                 deadlines::Kind::Keys => self.handle_keys(now, slot, out),
             }
         }

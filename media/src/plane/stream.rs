@@ -11,6 +11,7 @@ use super::figures::Live;
 use super::keys::Keys;
 use super::play::Playing;
 use super::ticks::Place;
+use super::vigil::Vigil;
 use super::voice::Voice;
 use crate::egress::Egress;
 use crate::latch::Latch;
@@ -81,6 +82,7 @@ pub(super) struct Rare {
     pub(super) refused_untold: u64,
     pub(super) refusal_told: Option<Instant>,
     pub(super) tap_dropped: u64,
+    pub(super) vigil: Vigil,
 }
 
 pub(super) struct Tapping {
@@ -166,6 +168,7 @@ impl Stream {
                 refused_untold: 0,
                 refusal_told: None,
                 tap_dropped: 0,
+                vigil: Vigil::default(),
             }),
         }
     }

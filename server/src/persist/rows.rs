@@ -110,8 +110,18 @@ struct Leg<'a> {
     trunk: Option<&'a TrunkId>,
     codec: Option<&'static str>,
     srtp: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audio_lost: Option<AudioLost>,
     #[serde(flatten)]
     figures: Option<Figures>,
+}
+
+/// How often, and for how long, nothing came from it though it should have sent.
+#[derive(Serialize)]
+struct AudioLost {
+    times: u32,
+    lost_ms: u64,
+    restored: bool,
 }
 
 /// What a leg's stream saw.
@@ -149,6 +159,11 @@ fn leg(leg: &LegRecord) -> Leg<'_> {
         trunk: leg.trunk.as_ref(),
         codec: leg.codec.map(|codec| codec.name()),
         srtp: leg.srtp.map(|profile| profile.name()),
+        audio_lost: leg.audio.map(|lost| AudioLost {
+            times: lost.times,
+            lost_ms: millis(lost.lost_for),
+            restored: lost.restored,
+        }),
         figures,
     }
 }

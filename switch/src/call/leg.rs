@@ -18,6 +18,7 @@ use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
 use super::stream::Stream;
 use super::terms::Terms;
+use super::watchdog::AudioWatch;
 use crate::index::LegRef;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -69,6 +70,8 @@ pub(super) struct Leg {
     pub(super) side: Option<media::Channel>,
     /// How its audio fares, and whether it talks.
     pub(super) live: Live,
+    /// Whether its audio comes.
+    pub(super) watch: AudioWatch,
 }
 
 /// Which side a leg is.
@@ -221,6 +224,7 @@ impl Leg {
             aside: false,
             side: None,
             live: Live::default(),
+            watch: AudioWatch::default(),
         }
     }
 
@@ -296,7 +300,8 @@ impl Leg {
         }
         let stats = self.stream.stats();
         let srtp = self.srtp.as_ref().map(|keys| keys.ours.profile());
-        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats })
+        let audio = self.watch.losses();
+        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats, audio })
     }
 }
 

@@ -57,6 +57,7 @@ mod timeouts;
 mod transfer;
 mod trunk_invite;
 mod view;
+mod watchdog;
 
 use std::sync::Arc;
 

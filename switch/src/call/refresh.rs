@@ -103,7 +103,7 @@ impl Call {
     }
 
     /// Sends an UPDATE, or a re-INVITE to a peer that takes none.
-    fn refresh(&mut self, node: &mut Node, now: Instant, leg: LegId, update: bool) {
+    pub(super) fn refresh(&mut self, node: &mut Node, now: Instant, leg: LegId, update: bool) {
         let owner = self.leg_ref(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         let codec = known.codec();

@@ -86,6 +86,8 @@ impl Call {
             Event::OpenFailed { .. } => self.on_open_failed(node, now, leg),
             Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
             // Who only listens before the answer need not send anything.
+            Event::Unheard { stream, quiet } => self.on_unheard(node, now, leg, stream, quiet),
+            Event::HeardAgain { .. } => self.on_heard_again(node, now, leg),
             Event::RtpTimeout { .. } if is_dialling => {}
             // Nor need a supervisor whom nobody hears.
             Event::RtpTimeout { .. } if is_silent => {}
