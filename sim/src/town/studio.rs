@@ -119,6 +119,7 @@ impl Studio {
                 }
             }
             Command::StopPlaying { .. } => self.change(stream, |one| one.plays = None),
+            Command::Relatch { .. } => {}
             Command::Bridge { a, b } => self.join(worker, *a, *b),
             Command::Unbridge { a, b } => {
                 if self.streams.get(a).is_some_and(|one| one.joined == Some(*b)) {
@@ -270,6 +271,7 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::SetRemote { stream, .. }
         | Command::Play { stream, .. }
         | Command::StopPlaying { stream }
+        | Command::Relatch { stream }
         | Command::Tap { stream, .. }
         | Command::Untap { stream }
         | Command::DigitWays { stream, .. }
