@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::Instant;
 
-use crate::Codec;
+use crate::{Codec, StreamId};
 
-/// Audio bytes in one frame: 30 ms of G.711.
+/// Payload bytes in one frame: 30 ms of G.711. A longer packet comes in several.
 pub const FRAME_BYTES: usize = 240;
 
 /// One recording's tap.
@@ -48,12 +48,14 @@ pub struct Frame {
     pub channel: Channel,
     /// Begin, audio or end.
     pub kind: FrameKind,
+    /// Whose audio it is: several streams may speak on one channel.
+    pub stream: StreamId,
     /// When it arrived.
     pub at: Instant,
-    /// RTP timestamp of the first sample, as the far end counts (8 kHz).
+    /// RTP timestamp of the packet, on the codec's clock.
     pub timestamp: u32,
     /// RTP sequence number. A packet longer than a frame comes as several frames of one number,
-    /// with timestamps that go on.
+    /// one after the other: all of them, or none.
     pub sequence: u16,
     /// The far end's SSRC: when it changes, timestamps and sequence numbers start anew.
     pub ssrc: u32,
@@ -63,9 +65,13 @@ pub struct Frame {
     pub marker: bool,
     /// Audio frames of this channel that were dropped before this one, since Begin.
     pub dropped: u32,
-    /// Bytes of `payload` that are audio.
+    /// Bytes of the whole packet's payload, and where in it this frame's part begins.
+    pub total: u16,
+    /// See `total`.
+    pub offset: u16,
+    /// Bytes of `payload` that are used.
     pub len: u16,
-    /// The audio, one byte a sample.
+    /// The payload, or a part of it, as the far end coded it.
     pub payload: [u8; FRAME_BYTES],
 }
 
@@ -77,6 +83,7 @@ impl Frame {
             tap,
             channel,
             kind,
+            stream: StreamId(0),
             at,
             timestamp: 0,
             sequence: 0,
@@ -84,12 +91,14 @@ impl Frame {
             codec: Codec::Pcmu,
             marker: false,
             dropped: 0,
+            total: 0,
+            offset: 0,
             len: 0,
             payload: [0; FRAME_BYTES],
         }
     }
 
-    /// The audio.
+    /// The payload, or the part of it.
     #[must_use]
     pub fn audio(&self) -> &[u8] {
         self.payload.get(..usize::from(self.len)).unwrap_or_default()
@@ -119,6 +128,27 @@ pub struct TapSender {
 }
 
 impl TapSender {
+    /// Puts a packet's payload in, in as many frames as it takes, or nothing of it. The frame says
+    /// all but the payload. False when there was no room: it is dropped and counted.
+    pub fn push_packet(&mut self, head: &Frame, payload: &[u8]) -> bool {
+        self.flush();
+        let frames = payload.len().div_ceil(FRAME_BYTES);
+        let total = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+        if !self.waiting.is_empty() || self.producer.slots() < self.reserve + frames {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        for (n, part) in payload.chunks(FRAME_BYTES).enumerate() {
+            let offset = (n * FRAME_BYTES) as u16;
+            let mut frame = Frame { total, offset, len: part.len() as u16, ..*head };
+            frame.payload.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            if !self.push_audio(frame) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Puts an audio frame in. False when there was no room and it was dropped and counted.
     pub fn push_audio(&mut self, frame: Frame) -> bool {
         self.flush();
@@ -193,6 +223,29 @@ mod tests {
         let mut frame = Frame::control(TapId(1), Channel::Left, FrameKind::Audio, Instant::ZERO);
         frame.sequence = sequence;
         frame
+    }
+
+    #[test]
+    fn a_packet_of_opus_at_its_longest_comes_whole_or_not_at_all() {
+        let (mut sender, mut receiver) = ring(32);
+        let payload: Vec<u8> = (0..1275_u32).map(|n| (n % 251) as u8).collect();
+        let mut packets = 0;
+        while sender.push_packet(&audio(packets), &payload) {
+            packets += 1;
+        }
+        assert_eq!((packets, receiver.dropped()), (5, 1), "six frames each, two places kept");
+        for sequence in 0..5 {
+            let mut whole = Vec::new();
+            for _ in 0..6 {
+                let frame = receiver.pop().unwrap();
+                assert_eq!((frame.sequence, frame.total), (sequence, 1275));
+                assert_eq!(usize::from(frame.offset), whole.len());
+                whole.extend_from_slice(frame.audio());
+            }
+            assert!(whole == payload);
+        }
+        assert!(receiver.is_empty());
+        assert!(size_of::<Frame>() <= 312, "{}", size_of::<Frame>());
     }
 
     #[test]

@@ -264,7 +264,7 @@ fn the_tap_hears_each_far_end_on_its_side_and_no_prompt() {
             control(Begin, Right),
             (Audio, Left, 5, 800, Codec::Pcmu, vec![1; 160]),
             (Audio, Right, 50, 8000, Codec::Pcma, vec![2; 240]),
-            (Audio, Right, 50, 8240, Codec::Pcma, vec![2; 80]),
+            (Audio, Right, 50, 8000, Codec::Pcma, vec![2; 80]),
             control(End, Left),
         ]
     );

@@ -13,6 +13,8 @@
 
 pub mod aead;
 pub mod keys;
+mod side;
+pub mod speech;
 pub mod store;
 pub mod timeline;
 mod track;

@@ -6,9 +6,10 @@
 //! [`crate::track`] for the placing.
 
 use base::{Duration, Instant};
-use media::Channel;
+use media::{Channel, StreamId};
 
-use crate::track::{Placement, Track};
+use crate::side::Side;
+use crate::track::Placement;
 
 /// Samples a second of each channel.
 pub const RATE: u64 = 8000;
@@ -18,6 +19,8 @@ pub const RATE: u64 = 8000;
 pub struct Audio<'a> {
     /// Whose.
     pub channel: Channel,
+    /// The stream it came on: those of one channel are heard together.
+    pub stream: StreamId,
     /// When it arrived.
     pub at: Instant,
     /// Its RTP timestamp, at 8 kHz.
@@ -37,8 +40,8 @@ pub struct Timeline {
     window: u64,
     /// Samples already given out; the axis position of the first one still buffered.
     base: u64,
-    left: Track,
-    right: Track,
+    left: Side,
+    right: Side,
 }
 
 impl Timeline {
@@ -49,8 +52,8 @@ impl Timeline {
             start,
             window: samples_in(window),
             base: 0,
-            left: Track::default(),
-            right: Track::default(),
+            left: Side::default(),
+            right: Side::default(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Timeline {
     pub fn push(&mut self, audio: &Audio<'_>) {
         let arrival = self.position(audio.at);
         let base = self.base;
-        let track = match audio.channel {
+        let side = match audio.channel {
             Channel::Left => &mut self.left,
             Channel::Right => &mut self.right,
         };
@@ -69,7 +72,7 @@ impl Timeline {
             sequence: audio.sequence,
             ssrc: audio.ssrc,
         };
-        track.place(base, placement, audio.samples);
+        side.place(base, audio.stream, placement, audio.samples);
     }
 
     /// Appends to `out` (left, right, left, ...) the samples whose reordering window has passed.

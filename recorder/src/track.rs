@@ -1,4 +1,4 @@
-//! One channel of a timeline: where a packet's audio belongs, and the samples that wait.
+//! One stream of a channel: where a packet's audio belongs, and the samples that wait.
 //!
 //! The anchor ties one RTP timestamp to one axis position. It moves only when it must: on another
 //! synchronisation source (RFC 3550 §8), on a timestamp that leaps, after packets that keep coming
@@ -40,16 +40,12 @@ struct Anchor {
     owed: i64,
 }
 
-/// One channel's waiting samples and anchor.
+/// One stream's waiting samples and anchor.
 #[derive(Debug, Default)]
 pub(crate) struct Track {
     anchor: Option<Anchor>,
     /// From the timeline's base on; `None` where nothing was heard.
     waiting: VecDeque<Option<i16>>,
-    begun: bool,
-    /// Samples not heard since the last one that was, and those known to be gaps.
-    unheard: u64,
-    gaps: u64,
 }
 
 impl Track {
@@ -67,24 +63,14 @@ impl Track {
         self.write(position - base, samples);
     }
 
-    /// The next sample in time; silence where nothing was heard.
-    pub(crate) fn take(&mut self) -> i16 {
-        if let Some(sample) = self.waiting.pop_front().flatten() {
-            if self.begun {
-                self.gaps += self.unheard;
-            }
-            self.begun = true;
-            self.unheard = 0;
-            sample
-        } else {
-            self.unheard += 1;
-            0
-        }
+    /// The next sample in time, where one was heard.
+    pub(crate) fn take(&mut self) -> Option<i16> {
+        self.waiting.pop_front().flatten()
     }
 
-    /// Samples between the first and the latest heard that nothing covered.
-    pub(crate) fn gap_samples(&self) -> u64 {
-        self.gaps
+    /// Whether no sample waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Writes samples from `offset` (relative to the first waiting) where nothing lies yet. A

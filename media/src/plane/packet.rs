@@ -9,7 +9,7 @@ use super::{MAX_WAITING, Plane};
 use crate::latch::{Proof, Verdict};
 use crate::reception::Arrival;
 use crate::rtp::{self, Header, Parsed};
-use crate::tap::{FRAME_BYTES, Frame, FrameKind};
+use crate::tap::{Frame, FrameKind};
 use crate::{Batch, Codec, Event, Slot, secure};
 
 /// At most one event about strangers a stream in this time.
@@ -118,7 +118,7 @@ impl Plane {
     }
 }
 
-/// Copies a packet's audio into frames; a full ring is counted and never waited for.
+/// Copies a packet's payload into the recorder's ring; a full one is counted, never waited for.
 fn copy_to_tap(
     taps: &mut crate::TapSender,
     stream: &mut Stream,
@@ -128,24 +128,18 @@ fn copy_to_tap(
     payload: &[u8],
 ) {
     let Some(tapping) = &mut stream.tapping else { return };
-    for (n, part) in payload.chunks(FRAME_BYTES).enumerate() {
-        let control = Frame::control(tapping.tap, tapping.channel, FrameKind::Audio, now);
-        let mut frame = Frame {
-            timestamp: header.timestamp.wrapping_add((n * FRAME_BYTES) as u32),
-            sequence: header.sequence,
-            ssrc: header.ssrc,
-            codec,
-            marker: header.marker && n == 0,
-            dropped: tapping.dropped,
-            len: part.len() as u16,
-            ..control
-        };
-        for (to, from) in frame.payload.iter_mut().zip(part) {
-            *to = *from;
-        }
-        if !taps.push_audio(frame) {
-            tapping.dropped = tapping.dropped.saturating_add(1);
-            stream.rare.tap_dropped += 1;
-        }
+    let head = Frame {
+        stream: stream.id,
+        timestamp: header.timestamp,
+        sequence: header.sequence,
+        ssrc: header.ssrc,
+        codec,
+        marker: header.marker,
+        dropped: tapping.dropped,
+        ..Frame::control(tapping.tap, tapping.channel, FrameKind::Audio, now)
+    };
+    if !taps.push_packet(&head, payload) {
+        tapping.dropped = tapping.dropped.saturating_add(1);
+        stream.rare.tap_dropped += 1;
     }
 }

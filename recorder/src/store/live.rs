@@ -13,7 +13,8 @@ use super::manifest::{Manifest, Sealed};
 use super::spool::{Growing, Spool};
 use crate::aead::{Header, Writer};
 use crate::keys::{DataKey, stream_binding};
-use crate::timeline::{Audio, Timeline};
+use crate::speech::Speech;
+use crate::timeline::Timeline;
 use crate::wav;
 
 /// What the uploader needs to know of a growing file.
@@ -35,6 +36,7 @@ pub(crate) enum End {
 
 /// A recording being made.
 pub(crate) struct Live {
+    speech: Speech,
     timeline: Timeline,
     writer: Writer,
     file: Growing,
@@ -65,6 +67,7 @@ impl Live {
         let writer = Writer::new(key, &binding, manifest.segment_bytes, header, &mut sealed)
             .map_err(io::Error::other)?;
         let mut live = Self {
+            speech: Speech::default(),
             timeline: Timeline::new(start, window),
             writer,
             file,
@@ -93,26 +96,16 @@ impl Live {
         if frame.kind != FrameKind::Audio {
             return;
         }
-        let Some(law) = frame.codec.law() else { return };
-        let mut samples = [0; media::tap::FRAME_BYTES];
-        let audio = frame.audio();
-        for (sample, code) in samples.iter_mut().zip(audio) {
-            *sample = law.decode(*code);
-        }
-        self.timeline.push(&Audio {
-            channel: frame.channel,
-            at: frame.at,
-            timestamp: frame.timestamp,
-            sequence: frame.sequence,
-            ssrc: frame.ssrc,
-            samples: &samples[..audio.len()],
-        });
+        let Self { speech, timeline, .. } = self;
+        speech.take(frame, &mut |audio| timeline.push(audio));
     }
 
     /// Moves on: what has left the reordering window is encrypted and written. False when the disk
     /// failed; then only [`Live::finish`] is left.
     pub(crate) fn advance(&mut self, now: Instant) -> bool {
         let until = self.end.map_or(now, |end| end.min(now));
+        let Self { speech, timeline, .. } = self;
+        speech.advance(now, &mut |audio| timeline.push(audio));
         self.timeline.poll(until, &mut self.samples);
         self.write();
         self.broken.is_none()
@@ -125,7 +118,9 @@ impl Live {
 
     /// Ends the recording at `end`: its last segment is written and synced, and the uploader told.
     pub(crate) fn finish(mut self, end: Instant, cut_short: Option<String>) {
-        self.timeline.finish(end, &mut self.samples);
+        let Self { speech, timeline, samples, .. } = &mut self;
+        speech.finish(&mut |audio| timeline.push(audio));
+        timeline.finish(end, samples);
         self.write();
         let Self { timeline, writer, mut file, progress, plain_bytes, mut sealed, broken, .. } =
             self;

@@ -8,6 +8,7 @@ mod keyring;
 mod killed;
 mod s3;
 mod service;
+mod speech;
 mod stage;
 mod timeline;
 mod tink;

@@ -2,7 +2,7 @@
 
 use crate::stage::{AGENT, CALLER, level, tone};
 use base::{Duration, Instant, Rng};
-use media::Channel;
+use media::{Channel, StreamId};
 use recorder::timeline::{Audio, Timeline};
 
 const WINDOW: Duration = Duration::from_millis(200);
@@ -23,9 +23,14 @@ impl Voice {
 
     /// Packet `n` of the stream arrives at `at`.
     fn packet(&self, timeline: &mut Timeline, n: u64, at: Instant) {
+        self.packet_of(StreamId(1), timeline, n, at);
+    }
+
+    fn packet_of(&self, stream: StreamId, timeline: &mut Timeline, n: u64, at: Instant) {
         let samples: Vec<i16> = (0..160).map(|s| tone(self.hertz, n * 160 + s)).collect();
         timeline.push(&Audio {
             channel: self.channel,
+            stream,
             at,
             timestamp: self.timestamp.wrapping_add((n * 160) as u32),
             sequence: self.sequence.wrapping_add(n as u16),
@@ -190,6 +195,7 @@ fn a_packet_without_audio_leaves_silence_and_its_successors_in_place() {
         // RFC 4733: the packets of one event share the timestamp of its beginning.
         timeline.push(&Audio {
             channel: Channel::Left,
+            stream: StreamId(1),
             at: ms(20 * n),
             timestamp: voice.timestamp.wrapping_add(160),
             sequence: voice.sequence.wrapping_add(n as u16),
@@ -213,4 +219,22 @@ fn a_recording_in_which_nobody_speaks_is_silence_of_its_length() {
     }
     timeline.finish(ms(1077), &mut out);
     assert_eq!(out, vec![0; 16_000]);
+}
+
+#[test]
+fn two_streams_of_one_channel_are_heard_together_even_with_one_ssrc() {
+    let mut timeline = Timeline::new(Instant::ZERO, WINDOW);
+    let mut out = Vec::new();
+    let (one, other) = (Voice::new(Channel::Left, CALLER), Voice::new(Channel::Left, AGENT));
+    for n in 0..100 {
+        one.packet(&mut timeline, n, ms(20 * n));
+        other.packet_of(StreamId(2), &mut timeline, n, ms(20 * n + 3));
+        timeline.poll(ms(20 * n), &mut out);
+    }
+    timeline.finish(ms(2000), &mut out);
+    let (left, _) = split(&out);
+    assert_eq!(left.len(), 16_000);
+    assert!((level(&left, CALLER) - 16_384.0).abs() < 60.0);
+    assert!((level(&left[160..], AGENT) - 16_384.0).abs() < 60.0);
+    assert_eq!(timeline.gaps_ms(), [0, 0]);
 }
