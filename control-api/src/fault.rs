@@ -98,6 +98,10 @@ impl Fault {
         self.status == StatusCode::SERVICE_UNAVAILABLE
     }
 
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }

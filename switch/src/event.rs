@@ -275,8 +275,8 @@ pub enum EventKind {
         quality: Quality,
         /// The estimated listening quality, 1 to 4.5.
         mos: f64,
-        /// Packets lost so far.
-        packets_lost: u64,
+        /// What was lost in the last seconds.
+        loss_percent: f64,
         /// The jitter now.
         jitter_ms: f64,
         /// The round trip, if the far end tells it.

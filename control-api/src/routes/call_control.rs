@@ -45,6 +45,12 @@ pub(crate) struct Steered {
     id: String,
 }
 
+impl Steered {
+    pub(crate) fn new(call: CallId) -> Self {
+        Self { id: call.to_string() }
+    }
+}
+
 /// Makes a call.
 ///
 /// The first of the two is rung at once; when they have answered, the other one is, and the first
@@ -144,14 +150,14 @@ pub(crate) async fn resume(
 }
 
 /// The call's number, if this caller may steer calls. An agent does that on the phone.
-fn steerable(scoped: &Scoped, id: &str) -> Result<CallId, Fault> {
+pub(crate) fn steerable(scoped: &Scoped, id: &str) -> Result<CallId, Fault> {
     if scoped.caller.role == Role::Agent {
         return Err(Fault::forbidden());
     }
     path_id("call", id)
 }
 
-async fn steer(
+pub(crate) async fn steer(
     api: &Shared,
     scoped: &Scoped,
     call: CallId,
@@ -162,7 +168,7 @@ async fn steer(
     Ok((StatusCode::ACCEPTED, Answer::new(Steered { id: call.to_string() }, done)))
 }
 
-fn target(to: String) -> Result<String, Fault> {
+pub(crate) fn target(to: String) -> Result<String, Fault> {
     let text = to.trim();
     if text.is_empty() || text.len() > LONGEST_TARGET || text.chars().any(char::is_control) {
         return Err(Fault::invalid("to", "must be an agent, an extension or a number"));

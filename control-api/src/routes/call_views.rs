@@ -72,7 +72,9 @@ pub(crate) struct CallView {
     pub(crate) recording_id: Option<String>,
     /// All of its recordings, first to last: a transfer begins another one.
     pub(crate) recording_ids: Vec<String>,
-    /// Its legs with codec and quality, once it is over.
+    /// Whether somebody in it hears music in place of the others; told of one call that is up.
+    pub(crate) held: Option<bool>,
+    /// Its legs with codec and quality: of a call that is over, and of one that is asked for alone.
     #[schema(value_type = Vec<Object>)]
     pub(crate) legs: Box<RawValue>,
 }
@@ -108,6 +110,7 @@ impl From<CallRow> for CallView {
             ended_by: row.ended_by,
             reason: row.reason,
             recording_id: row.recording.map(|recording| recording.to_string()),
+            held: None,
             recording_ids: row.recordings.iter().map(ToString::to_string).collect(),
             legs: RawValue::from_string(row.legs).unwrap_or_default(),
         }

@@ -6,13 +6,15 @@ use axum::response::{IntoResponse, Response};
 use base::CallId;
 use routing::Role;
 use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
 use store::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed};
-use switch::{ApiReply, ApiRequest};
+use switch::{ApiReply, ApiRequest, LiveCall};
 use utoipa::{IntoParams, ToSchema};
 
 use super::call_views::{
     CallView, DecisionView, LadderView, decision, live_decision, live_ladder_row,
 };
+use super::leg_views::{Discretion, LegView};
 use crate::answer::{Answer, PageOf, page};
 use crate::auth::Scoped;
 use crate::cloud_event::CloudEvent;
@@ -97,7 +99,12 @@ pub(crate) async fn list(
     };
     let page = page(query.page, query.per_page)?;
     let Listed { rows, total } = api.store.calls(&scoped.tenant, &filter, page).await?;
-    let rows = rows.into_iter().map(CallView::from).collect();
+    let discretion = Discretion::of(&api, &scoped);
+    let shown = |row| {
+        let view = CallView::from(row);
+        CallView { legs: discretion.legs(view.legs), ..view }
+    };
+    let rows = rows.into_iter().map(shown).collect();
     Ok(PageOf::new(Listed { rows, total }, page, &uri))
 }
 
@@ -117,7 +124,29 @@ pub(crate) async fn one(
     scoped: Scoped,
     Path(id): Path<String>,
 ) -> Result<Answer<CallView>, Fault> {
-    Ok(Answer::new(find(&api, &scoped, &id).await?.into(), "the call"))
+    let row = find(&api, &scoped, &id).await?;
+    let (call, is_up) = (row.id, row.state != CallState::Ended);
+    let discretion = Discretion::of(&api, &scoped);
+    let mut view = CallView::from(row);
+    let live = if is_up { live(&api, &scoped, call).await } else { None };
+    match live {
+        Some(live) => {
+            let legs = live.legs.iter().filter(|leg| discretion.shows(leg)).map(LegView::from);
+            let legs: Vec<LegView> = legs.collect();
+            view.legs = to_raw_value(&legs).unwrap_or_default();
+            view.held = Some(live.held);
+        }
+        None => view.legs = discretion.legs(view.legs),
+    }
+    Ok(Answer::new(view, "the call"))
+}
+
+/// What the engine knows of a call that is up; the row has to do without while it is busy.
+async fn live(api: &Shared, scoped: &Scoped, call: CallId) -> Option<Box<LiveCall>> {
+    match api.engine.ask(&scoped.tenant, "call", ApiRequest::Call { call }).await {
+        Ok(ApiReply::Call(live)) => Some(live),
+        _ => None,
+    }
 }
 
 /// The events of one call, in order.
@@ -134,7 +163,9 @@ pub(crate) async fn events(
     let call = find(&api, &scoped, &id).await?;
     let page = page(query.page, query.per_page)?;
     let events = api.store.call_events(&scoped.tenant, call.id).await?;
-    Ok(PageOf::of(events.iter().map(CloudEvent::from).collect(), page, &uri))
+    let discretion = Discretion::of(&api, &scoped);
+    let shown = events.iter().filter(|event| discretion.shows_event(event));
+    Ok(PageOf::of(shown.map(CloudEvent::from).collect(), page, &uri))
 }
 
 /// The SIP messages of one call, in order.
@@ -151,6 +182,7 @@ pub(crate) async fn ladder(
 ) -> Result<Response, Fault> {
     let call = find(&api, &scoped, &id).await?;
     let ladder = ladder_of(&api, &scoped, &call).await?;
+    let ladder = Discretion::of(&api, &scoped).ladder(ladder);
     match query.format.as_deref() {
         None | Some("json") => {
             let rows: Vec<LadderView> = ladder.into_iter().map(LadderView::from).collect();
@@ -202,7 +234,9 @@ pub(crate) async fn why(
 ) -> Result<Answer<Vec<DecisionView>>, Fault> {
     let call = find(&api, &scoped, &id).await?;
     let decisions = decisions_of(&api, &scoped, &call).await?;
-    let shown = decisions.iter().map(decision).collect();
+    let discretion = Discretion::of(&api, &scoped);
+    let shown = decisions.iter().filter(|one| discretion.shows_decision(one));
+    let shown = shown.map(decision).collect();
     Ok(Answer::new(shown, "the decisions about the call"))
 }
 

@@ -7,11 +7,14 @@ mod call_views;
 mod calling;
 mod calls;
 mod events;
+mod leg_views;
 mod pages;
+mod participants;
 mod provisioning;
 mod queues;
 mod recordings;
 mod refused;
+mod supervision;
 mod tenants;
 mod trunks;
 
@@ -67,6 +70,14 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(call_control::transfer))
         .routes(routes!(call_control::hold))
         .routes(routes!(call_control::resume))
+        .routes(routes!(supervision::supervise))
+        .routes(routes!(supervision::change, supervision::end))
+        .routes(routes!(participants::list, participants::add))
+        .routes(routes!(participants::remove))
+        .routes(routes!(participants::mute))
+        .routes(routes!(participants::unmute))
+        .routes(routes!(participants::hold))
+        .routes(routes!(participants::resume))
         .routes(routes!(agents::list))
         .routes(routes!(agents::set_state))
         .routes(routes!(calling::set_do_not_disturb))

@@ -20,3 +20,4 @@ mod postgres_server;
 mod provisioning;
 mod sample;
 mod stand;
+mod supervision;

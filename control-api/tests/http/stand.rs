@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base::LegId;
 use bytes::Bytes;
 use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest, router};
 use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
 use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
 use switch::{
-    ApiError, ApiReply, ApiRequest, Cause, Decided, DecisionEntry, Direction, EndedBy, LadderEntry,
-    OwnBindingView, TargetView, TrunkState, TrunkView,
+    ApiError, ApiReply, ApiRequest, CallDirection, Cause, Decided, DecisionEntry, Direction,
+    EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView, TargetView,
+    TrunkState, TrunkView,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -163,6 +165,35 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             {
                 Ok(ApiReply::Accepted)
             }
+            ApiRequest::Call { call: id } if ours && id == call(1) => {
+                Ok(ApiReply::Call(Box::new(live_call())))
+            }
+            ApiRequest::Supervise { call: id, agent, .. } if ours && id == call(1) => {
+                if agent.as_str() == "zoe" {
+                    Ok(ApiReply::Rings(LegId(3)))
+                } else {
+                    let reason = "the agent does not supervise this call".to_owned();
+                    Err(ApiError::Refused { cause: Cause::Forbidden, reason })
+                }
+            }
+            ApiRequest::ChangeSupervision { call: id, agent, .. }
+            | ApiRequest::EndSupervision { call: id, agent }
+                if ours && id == call(1) && agent.as_str() == "zoe" =>
+            {
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::AddParticipant { call: id, .. } | ApiRequest::Merge { call: id, .. }
+                if ours && id == call(1) =>
+            {
+                Ok(ApiReply::Accepted)
+            }
+            ApiRequest::RemoveParticipant { call: id, leg }
+            | ApiRequest::Mute { call: id, leg, .. }
+            | ApiRequest::HoldParticipant { call: id, leg, .. }
+                if ours && id == call(1) && leg == LegId(2) =>
+            {
+                Ok(ApiReply::Accepted)
+            }
             ApiRequest::Originate(asked) if ours && asked.to == "+15550123" => {
                 Ok(ApiReply::Originated(call(3)))
             }
@@ -217,6 +248,46 @@ fn agent(id: &str) -> AgentSnapshot {
         do_not_disturb: false,
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
+    }
+}
+
+/// The call 1 as the engine knows it: with a caller, alice, and zoe who listens.
+fn live_call() -> LiveCall {
+    let leg = |number, kind, agent: Option<&str>| LiveLeg {
+        leg: LegId(number),
+        kind,
+        agent: agent.map(|agent| agent.parse().unwrap()),
+        trunk: None,
+        number: agent.unwrap_or("+4930123456").to_owned(),
+        answered: true,
+        mode: (kind == LegKind::Supervisor).then_some(routing::Supervision::Listen),
+        muted: number == 2,
+        held: number == 1,
+        holds: false,
+        codec: Some(media::Codec::Pcmu),
+        srtp: None,
+        stats: None,
+    };
+    LiveCall {
+        id: call(1),
+        state: LiveState::Connected,
+        direction: CallDirection::Inbound,
+        trunk: None,
+        from: "+4930123456".to_owned(),
+        to: "+15550100".to_owned(),
+        queue: None,
+        agent: Some("alice".parse().unwrap()),
+        started_at: at(1),
+        answered_at: Some(at(2)),
+        connected_at: Some(at(5)),
+        duration_ms: 1000,
+        recording: None,
+        held: true,
+        legs: vec![
+            leg(1, LegKind::Caller, None),
+            leg(2, LegKind::Agent, Some("alice")),
+            leg(3, LegKind::Supervisor, Some("zoe")),
+        ],
     }
 }
 

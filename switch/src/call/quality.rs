@@ -46,7 +46,7 @@ impl Call {
         stats: Box<StreamStats>,
     ) {
         let Some(known) = self.leg_mut(leg) else { return };
-        let (mos, loss) = (stats.mos_centi, stats.packets_lost);
+        let (mos, loss) = (stats.mos_centi, stats.loss_permille);
         // Nothing received says nothing of quality.
         let is_poor = match mos {
             0 => known.live.is_poor,
@@ -64,7 +64,7 @@ impl Call {
                 who,
                 quality,
                 mos: f64::from(mos) / 100.0,
-                packets_lost: loss,
+                loss_percent: f64::from(loss) / 10.0,
                 jitter_ms: f64::from(jitter_us) / 1000.0,
                 round_trip_ms: round_trip_us.map(|us| f64::from(us) / 1000.0),
             };
