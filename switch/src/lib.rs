@@ -47,6 +47,7 @@ pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
 pub use event::{Event, EventKind, HoldSide, Quality, Who};
 pub use mask::masked;
+pub use media::StreamStats;
 pub use port::{
     ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,
     SecurityKind, Timer,

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use store::{DecisionRow, EventRow, LadderRow};
-use media::StreamStats;
-use switch::{LegKind, LiveLeg};
+use switch::{LegKind, LiveLeg, StreamStats};
 use utoipa::ToSchema;
 
 use crate::auth::Scoped;
