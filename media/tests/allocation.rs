@@ -12,7 +12,8 @@ use base::{Duration, Instant, Rng, UnixTime};
 use media::srtp::{MASTER_BYTES, MasterKey, Profile, Sealer, SrtpKeys};
 use media::tap::{Channel, TapId};
 use media::{
-    Batch, Codec, Command, Event, Plane, PlaneOutput, PlayId, Port, Slot, StreamId, WorkerId, tap,
+    Batch, Codec, Command, Encoder, Event, Member, MixId, OpusSettings, Plane, PlaneOutput, PlayId,
+    Port, Rate, Slot, StreamId, WorkerId, tap,
 };
 use rig::{A, B, audio, far, ramp, remote};
 
@@ -20,23 +21,27 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 // SAFETY: all work is the system allocator's; the counter is a plain thread-local without drop.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        BYTES.with(|bytes| bytes.set(bytes.get() + layout.size() as i64));
         // SAFETY: as called.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.with(|bytes| bytes.set(bytes.get() - layout.size() as i64));
         // SAFETY: as called.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        BYTES.with(|bytes| bytes.set(bytes.get() + size as i64 - layout.size() as i64));
         // SAFETY: as called.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -165,4 +170,112 @@ fn a_packet_opened_relayed_and_sealed_allocates_nothing() {
         });
         assert_eq!((relayed, count), (1000, figures), "{profile:?}");
     }
+}
+
+/// 20 ms of something in a codec: its payload.
+fn payload(codec: Codec) -> Vec<u8> {
+    let mut payload = Vec::new();
+    let pcm: Vec<i16> = (0..320_i32).map(|n| ((n * n * 31) % 9000 - 4500) as i16).collect();
+    Encoder::new(codec, Rate::Wide, OpusSettings::default()).encode(&pcm, &mut payload);
+    payload
+}
+
+/// Every stream sends a packet each 20 ms; how many come out, and the allocations meanwhile.
+fn talk(plane: &mut Plane, slots: &[Slot], codecs: &[Codec], seconds: u32) -> (usize, u64) {
+    let mut out = Batch::new(64);
+    let payloads: Vec<Vec<u8>> = codecs.iter().map(|codec| payload(*codec)).collect();
+    let mut buffer = Vec::with_capacity(1500);
+    let mut sent = 0;
+    let mut run = |from: u32, to: u32, sent: &mut usize| {
+        for n in from..to {
+            let now = Instant::from_millis(u64::from(n) * 20);
+            for ((slot, codec), payload) in slots.iter().zip(codecs).zip(&payloads) {
+                let mut header = audio((n & 0xffff) as u16, codec.clock_rate() / 50 * n);
+                header.payload_type = codec.offered_payload_type();
+                buffer.clear();
+                buffer.extend_from_slice(&header.to_bytes());
+                buffer.extend_from_slice(payload);
+                let from = far(StreamId(u64::from(slot.index) + 1));
+                plane.handle_packet(now, *slot, Port::Rtp, from, &mut buffer, &mut out);
+                *sent += out.iter().filter(|datagram| datagram.port == Port::Rtp).count();
+                out.clear();
+            }
+            while plane.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                plane.handle_timeout(now, &mut out);
+                *sent += out.iter().filter(|datagram| datagram.port == Port::Rtp).count();
+                out.clear();
+            }
+            while plane.poll_event().is_some() {}
+        }
+    };
+    // An ear makes its decoder at the first packet of a codec.
+    run(0, 50, &mut sent);
+    sent = 0;
+    let count = allocations(|| run(50, 50 + 50 * seconds, &mut sent));
+    (sent, count)
+}
+
+fn hall(codecs: &[Codec]) -> (Plane, Vec<Slot>) {
+    let (mut plane, _taps, slots) = plane(codecs.len() as u64, None);
+    for (n, codec) in codecs.iter().enumerate() {
+        let stream = StreamId(n as u64 + 1);
+        let remote = remote(stream, *codec);
+        plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp: None });
+    }
+    (plane, slots)
+}
+
+#[test]
+fn converting_between_any_codecs_allocates_nothing() {
+    for a in Codec::ALL {
+        for b in Codec::ALL {
+            let codecs = [a, b];
+            let (mut plane, slots) = hall(&codecs);
+            plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
+            let (sent, count) = talk(&mut plane, &slots, &codecs, 4);
+            assert!((390..=410).contains(&sent), "{a:?} and {b:?}: {sent}");
+            assert_eq!(count, 0, "{a:?} and {b:?}");
+        }
+    }
+}
+
+#[test]
+fn a_mix_of_ten_in_all_codecs_that_one_plays_over_allocates_nothing() {
+    let codecs: Vec<Codec> = Codec::ALL.into_iter().cycle().take(10).collect();
+    let (mut plane, slots) = hall(&codecs);
+    let members = (1..=10).map(|n| Member::party(StreamId(n))).collect();
+    plane.handle_command(Instant::ZERO, Command::Mix { mix: MixId(1), members });
+    let sounds = Arc::from([ramp(12_345)]);
+    let play = Command::Play { stream: StreamId(3), play: PlayId(1), sounds, looped: true };
+    plane.handle_command(Instant::ZERO, play);
+    let (sent, count) = talk(&mut plane, &slots, &codecs, 4);
+    assert!((1990..=2010).contains(&sent), "{sent}");
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn a_bridged_call_takes_no_more_memory_than_is_said() {
+    let kib = |a: Codec, b: Codec| {
+        let before = BYTES.with(Cell::get);
+        let mut halls = Vec::new();
+        let (mut plane, _taps, _) = plane(200, None);
+        for call in 0..100_u64 {
+            let (one, other) = (StreamId(2 * call + 1), StreamId(2 * call + 2));
+            for (stream, codec) in [(one, a), (other, b)] {
+                let remote = remote(stream, codec);
+                let order = Command::SetRemote { stream, remote, srtp: None };
+                plane.handle_command(Instant::ZERO, order);
+            }
+            plane.handle_command(Instant::ZERO, Command::Bridge { a: one, b: other });
+        }
+        halls.push(plane);
+        // The ring of the taps is the worker's, not the calls'.
+        let ring = 128 * size_of::<tap::Frame>() as i64;
+        (BYTES.with(Cell::get) - before - ring) as f64 / 100.0 / 1024.0
+    };
+    let relayed = kib(Codec::Pcmu, Codec::Pcma);
+    let wide = kib(Codec::Pcmu, Codec::G722);
+    eprintln!("KiB a bridged call: relayed {relayed:.1}, PCMU and G.722 {wide:.1}");
+    assert!(relayed < 12.0, "{relayed}");
+    assert!(wide < 48.0, "{wide}");
 }
