@@ -97,6 +97,8 @@ fn the_change_of_way_is_hardly_heard_in_codecs_with_a_memory() {
         let levels = line.chunks_exact(tick).map(|tick| amplitude(tick, 437.0, heard.rate));
         let quiet: Vec<_> = levels.enumerate().skip(10).filter(|(_, l)| *l < 3500.0).collect();
         assert!(quiet.len() <= 4, "{codec:?}: {quiet:?}");
+        let loudest = line.iter().map(|sample| sample.unsigned_abs()).max();
+        assert!(loudest < Some(10_000), "{codec:?} bursts out: {loudest:?}");
     }
 }
 
@@ -172,6 +174,20 @@ fn prompts_are_heard_in_every_codec_and_in_packets_as_long_as_wanted() {
             assert_eq!(rig.take_events(), [Event::PlayFinished { stream: A, play: PlayId(4) }]);
         }
     }
+}
+
+#[test]
+fn a_prompt_in_the_middle_of_a_relay_does_not_burst_out() {
+    let (mut rig, mut voices) = pair(Codec::G722, Codec::G722);
+    rig.bridge();
+    talk(&mut rig, &mut voices, 400);
+    let quiet = Arc::new(Prompt::from_pcm(&[40; 8000]));
+    rig.play(B, 1, &quiet, true);
+    let since = rig.now;
+    talk(&mut rig, &mut voices, 400);
+    let played = voices[1].packets.iter().filter(|packet| packet.at > since);
+    let loudest = played.flat_map(|packet| &packet.samples).map(|s| s.unsigned_abs()).max();
+    assert!(loudest < Some(7000), "{loudest:?}");
 }
 
 #[test]

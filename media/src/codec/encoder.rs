@@ -77,6 +77,14 @@ impl Encoder {
         out.len() - before
     }
 
+    /// Takes note of what somebody else has sent to the far end, so that its decoder finds in what
+    /// follows what it expects. Only G.722 needs it.
+    pub fn follow(&mut self, payload: &[u8]) {
+        if let Kind::G722(encoder) = &mut self.kind {
+            payload.iter().for_each(|code| encoder.follow(*code));
+        }
+    }
+
     /// How much of what we send is lost, in per cent, as the far end's reports say: from 1 % on
     /// Opus repeats itself, if the far end makes use of it.
     pub fn set_loss(&mut self, percent: u8) {

@@ -94,6 +94,14 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// Somebody else has sent a code to the far end: both ends adapt by it alike.
+    pub(super) fn follow(&mut self, code: u8) {
+        self.low.adapt_low(usize::from(code & 0x3f) >> 2);
+        self.high.adapt_high(usize::from(code >> 6));
+    }
+}
+
 /// A band's predictor and scale, alike at both ends.
 #[derive(Clone)]
 struct Band {

@@ -17,7 +17,7 @@ use base::Instant;
 
 use crate::conceal::Concealer;
 use crate::meter::Meter;
-use crate::pcm::Rate;
+use crate::pcm::{self, Rate};
 use crate::rtp::Header;
 use crate::{Codec, Decoder};
 pub use figures::EarFigures;
@@ -56,6 +56,8 @@ pub struct Ear {
     noise: Noise,
     line: Option<Line>,
     decoder: Option<(Codec, Decoder)>,
+    /// The decoder is for the line that is to begin.
+    prepared: bool,
     /// A talkspurt is under way: `next` is the position of the sample after the last decoded one.
     playing: bool,
     next: i64,
@@ -90,6 +92,7 @@ impl Ear {
             noise: Noise::silence(),
             line: None,
             decoder: None,
+            prepared: false,
             playing: false,
             next: 0,
             last_sequence: 0,
@@ -102,6 +105,18 @@ impl Ear {
             counts: Counts::default(),
             skew: Skew::default(),
         }
+    }
+
+    /// Makes ready for packets of a codec, of which these were the last ones that went by unheard:
+    /// a decoder with a memory begins with what they left in it.
+    pub fn prepare(&mut self, codec: Codec, recent: [&[u8]; 2]) {
+        let mut decoder = Decoder::new(codec, self.rate);
+        let mut unheard = [0; pcm::MAX_PER_PACKET];
+        for payload in recent.into_iter().filter(|payload| !payload.is_empty()) {
+            decoder.decode(payload, &mut unheard);
+        }
+        self.decoder = Some((codec, decoder));
+        self.prepared = true;
     }
 
     /// The rate it hears at.
@@ -223,7 +238,9 @@ impl Ear {
         self.skew = Skew::default();
         self.pause();
         self.noise = Noise::silence();
+        let prepared = std::mem::take(&mut self.prepared);
         match &mut self.decoder {
+            Some((old, _)) if *old == codec && prepared => {}
             Some((old, decoder)) if *old == codec => decoder.reset(),
             decoder => *decoder = Some((codec, Decoder::new(codec, self.rate))),
         }

@@ -124,14 +124,29 @@ impl Plane {
                 _ => {}
             }
         }
-        let Some(stream) = self.stream_mut(slot) else { return };
-        stream.peer = peer;
-        stream.relays = relays;
-        let rate = rate.filter(|_| stream.remote.is_some());
-        if rate.is_some() || stream.voice.is_some() {
+        self.set_ear(slot, rate, hearers);
+        if let Some(stream) = self.stream_mut(slot) {
+            (stream.peer, stream.relays) = (peer, relays);
+        }
+    }
+
+    fn set_ear(&mut self, slot: Slot, rate: Option<Rate>, hearers: [Option<Slot>; 2]) {
+        // Who had its packets relayed until now has kept the last of them.
+        let relays = self.stream(slot).map(|stream| stream.relays).unwrap_or_default();
+        let mut heard = relays.into_iter().flatten();
+        let keeper = heard.find(|to| self.stream(*to).is_some_and(|to| to.recent.is_some()));
+        let keeper = keeper.filter(|_| rate.is_some());
+        let recent = keeper.and_then(|to| self.stream_mut(to)?.recent.take());
+        if let Some(stream) = self.stream_mut(slot)
+            && (rate.is_some() || stream.voice.is_some())
+        {
+            let wanted = rate.zip(stream.remote.map(|remote| remote.codec));
             let voice = stream.voice.get_or_insert_default();
             voice.hearers = hearers;
-            voice.set_ear(rate);
+            voice.set_ear(wanted, recent.as_deref());
+        }
+        if let Some(keeper) = keeper.and_then(|to| self.stream_mut(to)) {
+            keeper.recent = recent;
         }
     }
 
@@ -153,7 +168,7 @@ impl Plane {
         if rate.is_some() || stream.voice.is_some() {
             let wanted = stream.remote.as_ref().zip(rate);
             let voice = stream.voice.get_or_insert_default();
-            voice.set_mouth(wanted);
+            voice.set_mouth(wanted, stream.recent.as_deref());
             if voice.is_idle() {
                 stream.voice = None;
             }

@@ -188,7 +188,7 @@ impl Plane {
                 && let Some(stream) = self.stream_mut(old.slot)
                 && let Some(voice) = &mut stream.voice
             {
-                voice.set_ear(None);
+                voice.set_ear(None, None);
             }
         }
         self.arrange(now, &touched);

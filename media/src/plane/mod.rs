@@ -20,6 +20,7 @@ mod order;
 mod packet;
 mod pass;
 mod play;
+mod recent;
 mod reel;
 mod report;
 mod speak;

@@ -3,6 +3,7 @@
 
 use base::{Duration, Instant};
 
+use super::recent::Recent;
 use crate::codec::{Encoder, OpusSettings};
 use crate::meter::Meter;
 use crate::pcm::Rate;
@@ -72,6 +73,13 @@ impl Mouth {
         };
         mouth.set_packet(remote);
         mouth
+    }
+
+    /// Begins where the far end's decoder stands, by what it got last.
+    pub(super) fn follow(&mut self, recent: &Recent) {
+        if let Voice::Samples { encoder, .. } = &mut self.voice {
+            recent.parts().into_iter().for_each(|part| encoder.follow(part));
+        }
     }
 
     /// Whether it speaks as the far end wants it, of samples at this rate.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base::Instant;
 
 use super::deadlines::Kind;
+use super::recent::Recent;
 use super::stream::{Stream, Tapping};
 use super::{Place, Plane, report};
 use crate::srtp::SrtpKeys;
@@ -50,6 +51,9 @@ impl Plane {
             stream.rare.rtcp_source = None;
         }
         stream.egress.set_clock_rate(remote.codec.clock_rate());
+        if stream.remote.is_none_or(|old| old.codec != remote.codec) {
+            stream.recent = Recent::of(remote.codec);
+        }
         if remote.xr.statistics || remote.xr.voip_metrics {
             stream.reception.account.get_or_insert_default();
         }

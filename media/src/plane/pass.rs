@@ -118,6 +118,9 @@ impl Plane {
             Some(peer.egress.stamp_event_over_own(now, &incoming))
         };
         let Some(header) = stamped else { return };
+        if let (Some(recent), Some(_)) = (&mut peer.recent, audio) {
+            recent.note(payload);
+        }
         let secure = peer.secure.as_deref_mut();
         let sent = out.push_with(to, Port::Rtp, target, |into| {
             let start = into.len();

@@ -10,6 +10,7 @@ use super::feed::{Feed, Joint};
 use super::figures::Live;
 use super::keys::Keys;
 use super::play::Playing;
+use super::recent::Recent;
 use super::ticks::Place;
 use super::vigil::Vigil;
 use super::voice::Voice;
@@ -40,6 +41,8 @@ pub(super) struct Stream {
     pub(super) playing: Option<Box<Playing>>,
     /// Ear and mouth, while samples are needed.
     pub(super) voice: Option<Box<Voice>>,
+    /// What its far end's decoder got last, of a codec where that matters.
+    pub(super) recent: Option<Box<Recent>>,
     /// Where it ticks.
     pub(super) place: Option<Place>,
     pub(super) latch: Latch,
@@ -139,6 +142,7 @@ impl Stream {
             tapping: None,
             playing: None,
             voice: None,
+            recent: None,
             place: None,
             latch: Latch::default(),
             egress: Egress::new(ssrc, now, rng),

@@ -4,11 +4,12 @@
 use base::Instant;
 
 use super::mouth::Mouth;
+use super::recent::Recent;
 use super::stream::Stream;
 use crate::ear::{Ear, Heard};
 use crate::pcm::Rate;
 use crate::rtcp::ReportBlock;
-use crate::{Batch, Port, RemoteMedia, Slot, secure};
+use crate::{Batch, Codec, Port, RemoteMedia, Slot, secure};
 
 #[derive(Default)]
 pub(super) struct Voice {
@@ -39,23 +40,38 @@ impl Voice {
         self.ear.as_ref().filter(|_| self.begun).map_or(0, |ear| ear.waiting())
     }
 
-    /// Sees to an ear of that rate, or to none.
-    pub(super) fn set_ear(&mut self, rate: Option<Rate>) {
-        let fits = self.ear.as_ref().map(|ear| ear.rate()) == rate;
-        if !fits {
-            self.ear = rate.map(|rate| Box::new(Ear::new(rate)));
-            self.begun = false;
+    /// Sees to an ear of that rate, for that codec, or to none. `recent` is what its far end said
+    /// last, if that is known.
+    pub(super) fn set_ear(&mut self, wanted: Option<(Rate, Codec)>, recent: Option<&Recent>) {
+        if self.ear.as_ref().map(|ear| ear.rate()) == wanted.map(|(rate, _)| rate) {
+            return;
         }
+        self.begun = false;
+        self.ear = wanted.map(|(rate, codec)| {
+            let mut ear = Box::new(Ear::new(rate));
+            ear.prepare(codec, recent.map_or([&[], &[]], |recent| recent.parts()));
+            ear
+        });
     }
 
     /// Sees to a mouth of that rate, or to none.
-    pub(super) fn set_mouth(&mut self, wanted: Option<(&RemoteMedia, Rate)>) {
+    pub(super) fn set_mouth(
+        &mut self,
+        wanted: Option<(&RemoteMedia, Rate)>,
+        recent: Option<&Recent>,
+    ) {
         match (&mut self.mouth, wanted) {
             (mouth, None) => *mouth = None,
             (Some(mouth), Some((remote, rate))) if mouth.fits(remote, rate) => {
                 mouth.set_packet(remote);
             }
-            (mouth, Some((remote, rate))) => *mouth = Some(Box::new(Mouth::new(remote, rate))),
+            (mouth, Some((remote, rate))) => {
+                let mut made = Box::new(Mouth::new(remote, rate));
+                if let Some(recent) = recent {
+                    made.follow(recent);
+                }
+                *mouth = Some(made);
+            }
         }
     }
 
@@ -103,6 +119,9 @@ impl Stream {
                 into.extend_from_slice(payload);
                 secure::seal_rtp(secure, into, start)
             });
+            if let Some(recent) = &mut self.recent {
+                recent.note(payload);
+            }
             if sent {
                 self.egress.count(payload.len());
                 if let Some(law) = remote.codec.law() {
