@@ -247,7 +247,7 @@ impl Plane {
         let Some(stream) = self.stream(slot) else { return };
         let heard = stream.voice.as_ref().is_some_and(|v| v.hearers.iter().any(Option::is_some));
         let ticks = !mixed && (stream.playing.is_some() || heard);
-        match (stream.place, ticks) {
+        match (stream.rare.place, ticks) {
             (Some(_), true) | (None, false) => {}
             (Some(_), false) => self.stop_ticking(slot),
             (None, true) => self.start_ticking(now, slot),
@@ -260,20 +260,20 @@ impl Plane {
         let ticker = Ticker::Stream(slot.index);
         let soon = |due: &Instant| *due != Instant::ZERO && now < *due + TICK;
         let peer = stream.peer.and_then(|peer| self.stream(peer));
-        let peers = peer.filter(|peer| peer.place.is_some()).map(|peer| peer.rare.next_tick);
+        let peers = peer.filter(|peer| peer.rare.place.is_some()).map(|peer| peer.rare.next_tick);
         let known = Some(stream.rare.next_tick).filter(soon).or(peers.filter(soon));
         let (place, due) = match known {
             Some(due) => (self.ticks.add_at(due, ticker, 1), due),
             None => self.ticks.add(now, ticker, 1),
         };
         if let Some(stream) = self.stream_mut(slot) {
-            stream.place = Some(place);
+            stream.rare.place = Some(place);
             stream.rare.next_tick = due;
         }
     }
 
     pub(super) fn stop_ticking(&mut self, slot: Slot) {
-        let place = self.stream_mut(slot).and_then(|stream| stream.place.take());
+        let place = self.stream_mut(slot).and_then(|stream| stream.rare.place.take());
         if let Some(place) = place {
             self.remove_ticker(place);
         }
@@ -286,7 +286,7 @@ impl Plane {
             Some(Ticker::Stream(index)) => {
                 let moved = self.streams.get_mut(index as usize).and_then(|p| p.stream.as_mut());
                 if let Some(stream) = moved {
-                    stream.place = Some(place);
+                    stream.rare.place = Some(place);
                 }
             }
             Some(Ticker::Mix(index)) => {

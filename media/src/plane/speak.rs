@@ -42,7 +42,7 @@ impl Plane {
             let Some(stream) = place.and_then(|place| place.stream.as_mut()) else { return true };
             stream.rare.next_tick += TICK * late_ticks(now, stream.rare.next_tick, CATCH_UP);
             let due = stream.rare.next_tick;
-            if due > now || stream.place.is_none() {
+            if due > now || stream.rare.place.is_none() {
                 return true;
             }
             stream.rare.next_tick = due + TICK;
