@@ -35,10 +35,11 @@ pub use number::{Country, E164, NumberError, called_for, caller_for, read_called
 pub use outbound::{Health, HealthState, Outbound, OutboundRefused, TrunkChoice, outbound};
 pub use pickup::{Pickup, picks_up, pickup};
 pub use provisioning::{
-    Agent, ApiKey, Credentials, DialPolicy, Digest, Direction, DiversionHeader, Encryption, Flow,
-    Forward, HangupCause, HeaderAction, HeaderRule, Limits, Number, NumberFormat, NumberPlace,
-    NumberRule, OutboundRoute, PromptFile, Provisioning, Queue, Role, Saying, Signature, Skill,
-    Step, StirKey, Supervises, Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget,
+    Agent, ApiKey, Choice, Collect, Credentials, DialPolicy, Digest, Direction, DiversionHeader,
+    Dtmf, Encryption, Flow, Forward, HangupCause, HeaderAction, HeaderRule, Limits, Menu, Number,
+    NumberFormat, NumberPlace, NumberRule, OutboundRoute, Patience, PromptFile, Provisioning,
+    Queue, Role, Saying, Signature, Skill, Step, StirKey, Supervises, Tenant, Trunk,
+    TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{

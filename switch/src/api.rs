@@ -1,6 +1,6 @@
 //! What the API may ask of a running switch, and what it is told.
 
-use base::{AgentId, CallId, LegId, QueueId, RecordingId, TrunkId, UnixTime};
+use base::{AgentId, CallId, Duration, LegId, QueueId, RecordingId, TrunkId, UnixTime};
 use media::srtp::Profile;
 use media::{Codec, StreamStats};
 use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot, Supervision};
@@ -114,6 +114,33 @@ pub enum ApiRequest {
         /// Whether to hold.
         holds: bool,
     },
+    /// Press keys towards one side.
+    SendDigits {
+        /// Which call.
+        call: CallId,
+        /// Which side.
+        leg: Side,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; `,` is a pause of a second.
+        digits: Keys,
+        /// How long each is held.
+        each: Duration,
+        /// The pause after each.
+        gap: Duration,
+    },
+    /// Keep what one side presses from everybody, or let it be heard again.
+    Secure {
+        /// Which call.
+        call: CallId,
+        /// Which side.
+        leg: Side,
+        /// Whether what it says is kept as well; `None` lets it be heard again.
+        speech: Option<bool>,
+    },
+    /// What has been collected from a call, and kept of a secured side; for those who may know.
+    Digits {
+        /// Which call.
+        call: CallId,
+    },
     /// Call an agent and somebody else, and join them.
     Originate(Originate),
     /// The SIP messages so far of a call that is up.
@@ -191,6 +218,8 @@ pub enum ApiReply {
     /// To [`ApiRequest::EndCall`], [`ApiRequest::Transfer`], [`ApiRequest::Hold`] and
     /// [`ApiRequest::SetAgentState`]: it is being done.
     Accepted,
+    /// To [`ApiRequest::Digits`].
+    Digits(CallDigits),
     /// To [`ApiRequest::Ladder`].
     Ladder(Vec<LadderEntry>),
     /// To [`ApiRequest::Why`].
@@ -207,6 +236,59 @@ pub enum ApiReply {
     RefusedCalls(Vec<RefusedCall>),
     /// To [`ApiRequest::Trunks`].
     Trunks(Vec<TrunkView>),
+}
+
+/// Keys to press: they may be a secret, and `Debug` does not show them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys(pub String);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(***)")
+    }
+}
+
+/// A side of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// Whoever is no agent; the one called, if both are.
+    Customer,
+    /// The agent.
+    Agent,
+    /// Whoever is on that leg.
+    Leg(LegId),
+}
+
+/// What callers have pressed for the call's own use. It is secret: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallDigits {
+    /// What flows have collected, by name.
+    pub attributes: Vec<(String, String)>,
+    /// What secured sides have pressed.
+    pub secured: Vec<SecuredDigits>,
+}
+
+/// What a secured side has pressed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecuredDigits {
+    /// Its leg.
+    pub leg: LegId,
+    /// Whether it is still secured.
+    pub is_on: bool,
+    /// What it pressed since it was.
+    pub digits: String,
+}
+
+impl std::fmt::Debug for CallDigits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CallDigits({} attributes, {} sides)", self.attributes.len(), self.secured.len())
+    }
+}
+
+impl std::fmt::Debug for SecuredDigits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecuredDigits({:?})", self.leg)
+    }
 }
 
 /// A call that was refused before it was any tenant's.

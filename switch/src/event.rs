@@ -81,6 +81,33 @@ pub enum EventKind {
         /// The prompt.
         prompt: PromptId,
     },
+    /// The caller was asked for digits.
+    CallDigits {
+        /// The attribute that keeps them; none for a menu.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        into: Option<String>,
+        /// What came of it.
+        outcome: DigitsEnd,
+        /// How many came.
+        count: u32,
+        /// They themselves, where provisioning says that they may be shown, and a menu's choice.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digits: Option<String>,
+    },
+    /// What one side presses is kept from everybody from now on.
+    CallSecured {
+        /// Its leg.
+        leg: u64,
+        /// Whether what it says is, too.
+        speech: bool,
+    },
+    /// It is heard again.
+    CallUnsecured {
+        /// Its leg.
+        leg: u64,
+        /// How many digits were kept.
+        count: u32,
+    },
     /// The call waits in a queue.
     CallQueued {
         /// The queue.
@@ -474,6 +501,18 @@ pub enum Quality {
     Poor,
 }
 
+/// What came of asking for digits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigitsEnd {
+    /// They are what was asked for.
+    Collected,
+    /// None came in time.
+    Timeout,
+    /// They are not what was asked for.
+    Invalid,
+}
+
 /// Which side of a call holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -498,6 +537,9 @@ impl EventKind {
             Self::CallRouted { .. } => "call.routed",
             Self::CallAnswered {} => "call.answered",
             Self::PromptStarted { .. } => "call.prompt_started",
+            Self::CallDigits { .. } => "call.digits",
+            Self::CallSecured { .. } => "call.secured",
+            Self::CallUnsecured { .. } => "call.unsecured",
             Self::CallQueued { .. } => "call.queued",
             Self::CallOffered { .. } => "call.offered",
             Self::CallDialled { .. } => "call.dialled",

@@ -40,12 +40,12 @@ mod trunks;
 mod watch;
 
 pub use api::{
-    ApiError, ApiReply, ApiRequest, First, LiveCall, LiveLeg, LiveState, Originate, RefusedCall,
-    RequestId,
+    ApiError, ApiReply, ApiRequest, CallDigits, First, Keys, LiveCall, LiveLeg, LiveState,
+    Originate, RefusedCall, RequestId, SecuredDigits, Side,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
-pub use event::{Event, EventKind, HoldSide, Quality, Who};
+pub use event::{DigitsEnd, Event, EventKind, HoldSide, Quality, Who};
 pub use mask::masked;
 pub use media::StreamStats;
 pub use port::{

@@ -135,6 +135,8 @@ pub(crate) enum Alarm {
     Guest(CallId, LegId),
     /// When it may be told again whether a leg talks.
     Talking(CallId, LegId),
+    /// When digits have been waited for long enough.
+    Collect(CallId),
     /// When a provisional response of ours goes out again.
     Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.

@@ -62,6 +62,18 @@ impl Switch {
             | ApiRequest::RemoveParticipant { .. }
             | ApiRequest::Mute { .. }
             | ApiRequest::HoldParticipant { .. }) => self.serve_mix(now, tenant, request),
+            ApiRequest::SendDigits { call, leg, digits, each, gap } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.press(node, now, leg, &digits.0, (each, gap))?;
+                    Ok(ApiReply::Accepted)
+                })
+            }
+            ApiRequest::Secure { call, leg, speech } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.secure(node, now, leg, speech).map(|()| ApiReply::Accepted)
+                })
+            }
+            ApiRequest::Digits { call } => Ok(ApiReply::Digits(find(call)?.kept_digits())),
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);

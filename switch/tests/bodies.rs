@@ -130,9 +130,21 @@ fn typed(text: &str, kind: &str, body: &str) -> String {
     text.replace("Content-Length: 0\r\n\r\n", &length)
 }
 
+/// The demo, whose trunk and phones know INFO alone.
+fn with_info() -> Rig {
+    let text = crate::rig::DEMO
+        .replace("sources = [\"127.0.0.2\"]", "sources = [\"127.0.0.2\"]\ndtmf = \"info\"");
+    Rig::with(
+        &text.replace(
+            "password = \"alice-secret\",",
+            "password = \"alice-secret\", dtmf = \"info\",",
+        ),
+    )
+}
+
 #[test]
 fn a_digit_that_a_phone_sends_as_info_goes_on_to_the_other_leg() {
-    let mut rig = Rig::new();
+    let mut rig = with_info();
     rig.register(ALICE, "alice");
     let (mut call, mut phone) = rig.connect_alice();
     let info = phone.next("INFO", None);
@@ -156,7 +168,7 @@ fn a_digit_that_a_phone_sends_as_info_goes_on_to_the_other_leg() {
 
 #[test]
 fn a_flood_of_digits_goes_on_twenty_times_a_second_and_none_to_who_is_held() {
-    let mut rig = Rig::new();
+    let mut rig = with_info();
     rig.register(ALICE, "alice");
     let (mut call, mut phone) = rig.connect_alice();
     for _ in 0..100 {

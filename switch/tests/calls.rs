@@ -11,6 +11,7 @@ mod bodies;
 mod branches;
 mod callers;
 mod conference;
+mod digits;
 mod direct;
 mod diversion;
 mod early;

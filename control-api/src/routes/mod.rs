@@ -6,6 +6,7 @@ mod call_control;
 mod call_views;
 mod calling;
 mod calls;
+mod digits;
 mod events;
 mod leg_views;
 mod pages;
@@ -78,6 +79,8 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(participants::unmute))
         .routes(routes!(participants::hold))
         .routes(routes!(participants::resume))
+        .routes(routes!(digits::press, digits::read))
+        .routes(routes!(digits::secure))
         .routes(routes!(agents::list))
         .routes(routes!(agents::set_state))
         .routes(routes!(calling::set_do_not_disturb))

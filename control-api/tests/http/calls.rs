@@ -3,7 +3,7 @@
 use serde_json::json;
 use store::{Append, RecordingState};
 
-use crate::sample::{ACME, call, conversation, ending, event, recording_row};
+use crate::sample::{ACME, ALICE, SUPERVISOR, call, conversation, ending, event, recording_row};
 use crate::stand::Stand;
 
 /// The call 1 is over, the call 2 is up, and newer.
@@ -199,4 +199,36 @@ async fn a_call_is_transferred_and_held_by_those_who_may() {
     assert_eq!(post(1, "/resume", None).await.status, 202);
     assert_eq!(post(9, "/hold", None).await.status, 404);
     assert_eq!(post(1, "/transfer", Some(json!({}))).await.status, 422);
+}
+
+#[tokio::test]
+async fn keys_are_pressed_and_kept_by_those_who_steer_and_read_by_an_admin_alone() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    let post = async |step: &str, key, body: serde_json::Value| {
+        stand.ask("POST", &path(1, step)).key(key).json(&body).answer().await
+    };
+    assert_eq!(post("/digits", ACME, json!({"digits": "1,2#", "leg": "agent"})).await.status, 202);
+    assert_eq!(post("/secure", ACME, json!({"on": true, "speech": true})).await.status, 202);
+    assert_eq!(post("/secure", ACME, json!({"on": false})).await.status, 202);
+    for (wish, parameter) in [
+        (json!({"digits": ""}), "digits"),
+        (json!({"digits": "12x"}), "digits"),
+        (json!({"digits": "1".repeat(33)}), "digits"),
+        (json!({"digits": "1", "leg": "nobody"}), "leg"),
+        (json!({"digits": "1", "each_ms": 39}), "each_ms"),
+        (json!({"digits": "1", "gap_ms": 6000}), "gap_ms"),
+    ] {
+        let fault = post("/digits", ACME, wish).await;
+        assert_eq!((fault.status, &fault.json()["details"]["parameter"]), (400, &json!(parameter)));
+    }
+    // What is asked of the engine may be printed; what is pressed is not.
+    assert!(stand.asked().iter().all(|asked| !asked.contains("1,2#")), "{:?}", stand.asked());
+    let kept = stand.get(&path(1, "/digits"), ACME).await;
+    assert_eq!(kept.data()["attributes"]["pin"], "1710");
+    assert_eq!(kept.data()["secured"][0], json!({"leg": 1, "on": true, "digits": "4929"}));
+    for key in [SUPERVISOR, ALICE] {
+        assert_eq!(stand.get(&path(1, "/digits"), key).await.status, 403);
+    }
+    assert_eq!(post("/secure", ALICE, json!({"on": true})).await.status, 403);
 }

@@ -52,13 +52,16 @@ async fn another_tenants_things_are_not_found_on_any_route() {
 }
 
 fn has_body(method: &str, path: &str) -> bool {
-    method == "PUT" || path.ends_with("/transfer")
+    let posts = ["/transfer", "/digits", "/secure"];
+    method == "PUT" || method == "POST" && posts.iter().any(|end| path.ends_with(end))
 }
 
 /// What a request with a body takes on that path.
 fn body_of(path: &str) -> serde_json::Value {
     match path.rsplit('/').next() {
         Some("do-not-disturb") => json!({"on": true}),
+        Some("digits") => json!({"digits": "1#"}),
+        Some("secure") => json!({"on": true}),
         Some("transfer") => json!({"to": "102"}),
         Some("forward") => json!({"always": "101"}),
         Some("messages-waiting") => json!({"new": 1}),

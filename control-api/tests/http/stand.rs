@@ -12,9 +12,7 @@ use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
 use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
 use switch::{
-    ApiError, ApiReply, ApiRequest, CallDirection, Cause, Decided, DecisionEntry, Direction,
-    EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView, TargetView,
-    TrunkState, TrunkView,
+    ApiError, ApiReply, ApiRequest, CallDigits, CallDirection, Cause, Decided, DecisionEntry, Direction, EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView, SecuredDigits, TargetView, TrunkState, TrunkView,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -161,6 +159,8 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::EndCall { call: id }
             | ApiRequest::Transfer { call: id, .. }
             | ApiRequest::Hold { call: id, .. }
+            | ApiRequest::SendDigits { call: id, .. }
+            | ApiRequest::Secure { call: id, .. }
                 if ours && id == call(1) =>
             {
                 Ok(ApiReply::Accepted)
@@ -193,6 +193,12 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
                 if ours && id == call(1) && leg == LegId(2) =>
             {
                 Ok(ApiReply::Accepted)
+            }
+            ApiRequest::Digits { call: id } if ours && id == call(1) => {
+                let kept =
+                    SecuredDigits { leg: base::LegId(1), is_on: true, digits: "4929".to_owned() };
+                let attributes = vec![("pin".to_owned(), "1710".to_owned())];
+                Ok(ApiReply::Digits(CallDigits { attributes, secured: vec![kept] }))
             }
             ApiRequest::Originate(asked) if ours && asked.to == "+15550123" => {
                 Ok(ApiReply::Originated(call(3)))

@@ -86,6 +86,15 @@ impl Directory {
         self.tenants.get(tenant)?.dialling.extensions.get(digits).cloned()
     }
 
+    /// Whether an extension of the tenant's begins with these digits and is longer.
+    #[must_use]
+    pub fn has_longer_extension(&self, tenant: &TenantId, digits: &str) -> bool {
+        let all = self.tenants.get(tenant).map(|index| &index.dialling.extensions);
+        let mut from = all.into_iter().flat_map(|all| all.range(digits.to_owned()..));
+        let mut beginning = from.by_ref().take_while(|(known, _)| known.starts_with(digits));
+        beginning.any(|(known, _)| known.len() > digits.len())
+    }
+
     /// The country whose numbers the tenant dials without a country code.
     #[must_use]
     pub fn country(&self, tenant: &TenantId) -> Option<Country> {

@@ -47,6 +47,8 @@ impl Names<'_> {
                     found.add(format!("{path}.value"), "there is nothing to say", cure);
                 }
             }
+            Step::Collect(asked) => self.collect(path, asked, found),
+            Step::Menu(menu) => self.menu(path, menu, found),
             Step::Queue { queue } if !self.index.queues.contains_key(queue) => {
                 let known = self.index.queues.keys();
                 let place = self.place("queues");

@@ -6,6 +6,7 @@ mod build;
 mod checks;
 mod dial_checks;
 mod dialling;
+mod digit_checks;
 mod flow_checks;
 mod names;
 mod sound_checks;

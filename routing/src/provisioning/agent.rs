@@ -3,7 +3,7 @@
 use base::{AgentId, SkillId};
 use serde::{Deserialize, Serialize};
 
-use super::{Encryption, Supervises, is_false};
+use super::{Dtmf, Encryption, Supervises, is_default, is_false};
 use crate::Secret;
 
 /// A person who takes calls.
@@ -45,6 +45,9 @@ pub struct Agent {
     /// Whether the audio of their phones is encrypted; as the tenant says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// How keys are exchanged with their phones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dtmf: Dtmf,
     /// Whom they may dial, within the tenant's limits. Emergency numbers always.
     #[serde(default, skip_serializing_if = "DialPolicy::is_everything")]
     pub may_dial: DialPolicy,
@@ -73,6 +76,7 @@ impl Agent {
             call_waiting: false,
             caller_id: None,
             encryption: None,
+            dtmf: Dtmf::default(),
             may_dial: DialPolicy::default(),
             pickup_groups: Vec::new(),
             supervises: Supervises::default(),

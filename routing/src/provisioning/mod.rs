@@ -2,6 +2,7 @@
 //! (numbers, networks) stay texts here, so that `Directory::build` can report them all at once.
 
 mod agent;
+mod digits;
 mod limits;
 mod queue;
 mod supervises;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Secret;
 
 pub use agent::{Agent, DialPolicy, Forward};
+pub use digits::{Choice, Collect, Dtmf, Menu, Patience};
 pub use limits::Limits;
 pub use queue::{Flow, HangupCause, Queue, Saying, Signature, Step};
 pub use supervises::Supervises;

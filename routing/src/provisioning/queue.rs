@@ -3,6 +3,8 @@
 use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TrunkId};
 use serde::{Deserialize, Serialize};
 
+use super::{Collect, Menu};
+
 /// Where callers wait for an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,6 +129,10 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         language: Option<String>,
     },
+    /// Asks for digits, which the call keeps.
+    Collect(Collect),
+    /// Asks where the caller wants to go.
+    Menu(Menu),
     /// Waits for an agent. When the queue is full or the longest wait is over, the next step
     /// follows; when the agent hangs up, the call ends.
     Queue {

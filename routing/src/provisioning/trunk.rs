@@ -4,7 +4,7 @@
 use base::{TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::{Encryption, is_default, is_false};
+use super::{Dtmf, Encryption, is_default, is_false};
 use crate::Secret;
 
 /// A carrier's trunk. A call is its own when everything holds that is listed of `sources`,
@@ -56,6 +56,9 @@ pub struct Trunk {
     /// Whether its audio is encrypted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub encryption: Encryption,
+    /// How keys are exchanged with it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dtmf: Dtmf,
     /// What is done to header fields, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
@@ -122,6 +125,7 @@ impl Trunk {
             probe_s: None,
             codecs: Vec::new(),
             encryption: Encryption::default(),
+            dtmf: Dtmf::default(),
             headers: Vec::new(),
             numbers: Vec::new(),
             country: None,

@@ -59,6 +59,7 @@ impl Call {
             caller_id: None,
             steps: Vec::new(),
             flows: 0,
+            attributes: Vec::new(),
             caller,
             far: Vec::new(),
             stage: Stage::Opening(Opening { goal: None, pickup: None }),

@@ -1,12 +1,10 @@
 //! INFO (RFC 6086, and the use of it before): digits that a phone sends as signalling, in the two
-//! ways that are usual, go on to the other leg in one of them.
+//! ways that are usual, and as we tell them to a far end that wants them so.
 
 use base::{Duration, Instant, LegId};
-use sip::{Body, Message, Method, Name, Response, ServerTx, StatusCode};
+use sip::{Body, Dialog, Message, Method, Name, Request, Response, ServerTx, StatusCode};
 
-use super::hold::Held;
-use super::leg::{Ack, Leg, Signalling};
-use super::{Call, Stage};
+use super::Call;
 use crate::node::{ALLOW, Node};
 
 const DTMF_RELAY: &str = "application/dtmf-relay";
@@ -28,7 +26,7 @@ pub(super) struct Digits {
 
 impl Digits {
     /// Whether one more may.
-    fn may_go_on(&mut self, now: Instant) -> bool {
+    pub(super) fn may_go_on(&mut self, now: Instant) -> bool {
         if self.since.is_none_or(|since| now >= since + Duration::from_secs(1)) {
             *self = Self { since: Some(now), count: 0 };
         }
@@ -38,10 +36,29 @@ impl Digits {
 }
 
 /// A digit, and how long it sounds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Digit {
-    key: char,
-    lasts_ms: u32,
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digit {
+    pub(super) key: char,
+    pub(super) lasts_ms: u32,
+    /// Whether it came by INFO; else the media brings it.
+    pub(super) by_info: bool,
+    /// Whether the plane has kept it from everybody.
+    pub(super) is_masked: bool,
+}
+
+impl Digit {
+    /// As the plane tells it.
+    pub(super) fn of_media(digit: media::Digit, lasts: Duration, is_masked: bool) -> Self {
+        let lasts_ms = u32::try_from(lasts.as_millis()).unwrap_or(LONGEST_MS);
+        let lasts_ms = lasts_ms.clamp(SHORTEST_MS, LONGEST_MS);
+        Self { key: digit.as_char(), lasts_ms, by_info: false, is_masked }
+    }
+
+    /// The INFO that tells it.
+    pub(super) fn info(self, dialog: &mut Dialog) -> Request {
+        let body = format!("Signal={}\r\nDuration={}\r\n", self.key, self.lasts_ms);
+        dialog.request(Method::Info).body(DTMF_RELAY, body)
+    }
 }
 
 impl Call {
@@ -68,29 +85,12 @@ impl Call {
         let response = Response::new(StatusCode::OK).header(Name::ALLOW, ALLOW);
         node.endpoint.respond(now, tx, response);
         if let Some(digit) = digit {
-            self.pass_digit(node, now, leg, digit);
+            if let Some(known) = self.leg_mut(leg) {
+                known.sends_info = true;
+            }
+            self.update_listening(node, leg);
+            self.on_key(node, now, leg, digit);
         }
-    }
-
-    /// Whoever talks with that leg gets the digit; nobody does who is held.
-    fn pass_digit(&mut self, node: &mut Node, now: Instant, leg: LegId, digit: Digit) {
-        let Stage::Connected { talk } = &self.stage else { return };
-        let other = match leg {
-            leg if leg == self.caller.id => talk.leg,
-            leg if leg == talk.leg => self.caller.id,
-            _ => return,
-        };
-        let is_held = talk.held != Held::default();
-        let may = self.leg_mut(leg).is_some_and(|leg| leg.digits.may_go_on(now));
-        let owner = self.leg_ref(other);
-        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(other) else { return };
-        if is_held || !may || !matches!(up.ack, Ack::Confirmed) {
-            return;
-        }
-        let body = format!("Signal={}\r\nDuration={}\r\n", digit.key, digit.lasts_ms);
-        let info = up.dialog.request(Method::Info).body(DTMF_RELAY, body);
-        let tx = node.endpoint.request(now, up.flow, info);
-        node.index.clients.insert(tx, owner);
     }
 }
 
@@ -99,7 +99,7 @@ fn digit_of(info: &Message) -> Option<Digit> {
     let body = Body::of(info).ok()?;
     let part = body.parts().iter().find(|part| part.is(DTMF_RELAY) || part.is(DTMF))?;
     let text = std::str::from_utf8(part.content()).ok()?;
-    let mut digit = Digit { key: ' ', lasts_ms: USUAL_MS };
+    let mut digit = Digit { key: ' ', lasts_ms: USUAL_MS, by_info: true, is_masked: false };
     let mut key = (!text.contains('=')).then(|| text.trim());
     for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
         if name.trim().eq_ignore_ascii_case("signal") {

@@ -84,6 +84,7 @@ impl Call {
         self.abandon_transfer(node, now, cause);
         self.end_guests(node, now, cause);
         self.stop_dialling(node);
+        self.stop_collecting(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
             Stage::Queued { .. } => {
@@ -105,6 +106,7 @@ impl Call {
             | Stage::AwaitingMedia { .. }
             | Stage::BetweenSteps
             | Stage::Prompt { .. }
+            | Stage::Collecting(_)
             | Stage::Dialling
             | Stage::Ending(_) => {}
         }

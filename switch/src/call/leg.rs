@@ -5,7 +5,7 @@ use base::{AgentId, CallId, Instant, LegId, TrunkId};
 use bytes::Bytes;
 use media::sdp::{Description, LocalKeys};
 use media::srtp::SrtpKeys;
-use media::{Codec, RemoteMedia};
+use media::{Codec, DigitWays, Masking, RemoteMedia};
 use sip::{
     ClientTx, Dialog, DialogId, Flow, Message, Request, ServerTx, SessionTimer, SessionTimerConfig,
     UriBuf,
@@ -13,6 +13,7 @@ use sip::{
 
 use super::digits::Digits;
 use super::far_end::FarEnd;
+use super::keys::Secured;
 use super::quality::Live;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
@@ -72,6 +73,13 @@ pub(super) struct Leg {
     pub(super) live: Live,
     /// Whether its audio comes.
     pub(super) watch: AudioWatch,
+    /// Whether it has sent digits by INFO.
+    pub(super) sends_info: bool,
+    /// What the plane knows of how keys are exchanged with it, and keeps back of it.
+    pub(super) ways: DigitWays,
+    pub(super) masking: Masking,
+    /// What it keeps to itself.
+    pub(super) secured: Secured,
 }
 
 /// Which side a leg is.
@@ -225,6 +233,10 @@ impl Leg {
             side: None,
             live: Live::default(),
             watch: AudioWatch::default(),
+            sends_info: false,
+            ways: DigitWays::default(),
+            masking: Masking::Off,
+            secured: Secured::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod attempt;
 mod beginning;
 mod bridge;
 mod caller;
+mod collect;
 mod deflect;
 mod dial;
 mod digits;
@@ -22,6 +23,7 @@ mod hold;
 mod in_dialog;
 
 mod join;
+mod keys;
 mod leg;
 mod mixing;
 mod model;
@@ -68,6 +70,7 @@ use sip::{ClientTx, Message, ServerTx};
 
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
+use self::collect::Attribute;
 use self::guests::Guest;
 pub(crate) use self::join::{Join, Refer};
 use self::leg::{Leg, Role};
@@ -123,6 +126,8 @@ pub(crate) struct Call {
     steps: Vec<routing::Step>,
     /// How many flows it has been in.
     flows: u8,
+    /// What flows have collected.
+    attributes: Vec<Attribute>,
     /// Whoever called; for a call of the API's, whom it rang first.
     caller: Leg,
     /// Whoever was called and rings or talks, and such legs that are being closed.
@@ -206,6 +211,8 @@ pub(crate) enum Signal {
     GuestRangOut(base::LegId),
     /// What a leg's talking came to may be told now.
     TalkingDue(base::LegId),
+    /// Digits have been waited for long enough.
+    CollectedNone,
     /// The API ends it.
     End,
     /// The engine stops and waits no longer.
@@ -258,6 +265,7 @@ impl Call {
             Signal::RangOut => self.on_rang_out(node, now),
             Signal::GuestRangOut(leg) => self.on_guest_rang_out(node, now, leg),
             Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
+            Signal::CollectedNone => self.on_collect_timeout(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
             Signal::Unacknowledged => self.on_reliable_timer(node, now),

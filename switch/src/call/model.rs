@@ -7,6 +7,7 @@ use base::{AgentId, Duration, Instant, LegId, QueueId, RecordingId, TrunkId};
 use media::{PlayId, TapId};
 use routing::{Destination, Dialled};
 
+use super::collect::Collecting;
 use super::hold::Held;
 use super::leg::Role;
 use super::takeover::Target;
@@ -111,6 +112,8 @@ pub(super) enum Stage {
     BetweenSteps,
     /// The caller hears a prompt of the flow.
     Prompt { step: usize, play: PlayId },
+    /// The caller is asked for digits.
+    Collecting(Box<Collecting>),
     /// The caller waits, and hears music.
     Queued { step: usize, queue: QueueId, announced: bool },
     /// An agent rings; the caller hears music.

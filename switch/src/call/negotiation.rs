@@ -91,6 +91,7 @@ impl Leg {
             let Settled { remote, srtp } = settled;
             (self.remote, self.srtp) = (Some(remote), srtp.clone());
             node.media(place.worker, Command::SetRemote { stream, remote, srtp });
+            self.update_ways(node, self.ways.listen);
         }
     }
 

@@ -4,6 +4,7 @@ use base::{FlowId, Instant, QueueId};
 use media::PlayId;
 use routing::{Decision, HangupCause, Input, Refusal, Step};
 
+use super::collect::Ask;
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::Node;
@@ -40,6 +41,12 @@ impl Call {
                     }
                     step += 1;
                 }
+                Some(Step::Collect(asked)) => {
+                    return self.collect(node, now, step, Ask::Collect(asked));
+                }
+                Some(Step::Menu(menu)) => {
+                    return self.collect(node, now, step, Ask::Menu(menu));
+                }
                 Some(Step::Queue { queue }) => return self.enqueue(node, now, step, queue),
                 Some(Step::Dial { to, ring_s }) => {
                     return self.dial_step(node, now, step, &to, ring_s);
@@ -64,16 +71,8 @@ impl Call {
     /// Goes on in another flow. `false` if there is none, or if the call has been in so many that
     /// they lead in a circle.
     fn branch(&mut self, node: &mut Node, now: Instant, flow: FlowId) -> bool {
-        let Some(known) = self.directory.flow(&self.tenant, &flow) else { return false };
-        let steps = known.steps.clone();
-        if !self.enter_flow(steps) {
-            return false;
-        }
-        let reasons = vec![format!("the caller's signature is {:?}", self.signature().as_str())];
-        let decided = Decided::Route { flow: flow.clone(), reasons: reasons.clone() };
-        self.narrative.decide(node, now, decided);
-        self.tell(node, now, EventKind::CallRouted { flow, reasons });
-        true
+        let why = format!("the caller's signature is {:?}", self.signature().as_str());
+        self.enter_named(node, now, &flow, why)
     }
 
     /// The call is in this flow from here on. `false` if it has been in too many.
@@ -96,6 +95,9 @@ impl Call {
     }
 
     pub(super) fn on_play_finished(&mut self, node: &mut Node, now: Instant, finished: PlayId) {
+        if self.on_asked(node, now, finished) {
+            return;
+        }
         if let Stage::Prompt { step, play } = self.stage
             && play == finished
         {
@@ -103,7 +105,7 @@ impl Call {
         }
     }
 
-    fn enqueue(&mut self, node: &mut Node, now: Instant, step: usize, queue: QueueId) {
+    pub(super) fn enqueue(&mut self, node: &mut Node, now: Instant, step: usize, queue: QueueId) {
         if let Some(music) = self.directory.queue(&self.tenant, &queue).map(|q| q.music.clone()) {
             self.play(node, &music, true);
         }

@@ -6,6 +6,7 @@ use media::{Command, Event, StreamId, StreamStats, WorkerId};
 use routing::AttemptFailure;
 
 use super::dial::Failure;
+use super::digits::Digit;
 use super::leg::Leg;
 use super::{Call, Stage};
 use crate::node::Node;
@@ -84,6 +85,11 @@ impl Call {
                 }
             }
             Event::OpenFailed { .. } => self.on_open_failed(node, now, leg),
+            Event::KeyDown { .. } => self.on_pressing(node, now, leg),
+            Event::Digit { digit, duration, masked, .. } => {
+                let digit = Digit::of_media(digit, duration, masked);
+                self.on_key(node, now, leg, digit);
+            }
             Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
             // Who only listens before the answer need not send anything.
             Event::Unheard { stream, quiet } => self.on_unheard(node, now, leg, stream, quiet),
@@ -101,10 +107,7 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
-            Event::Latched { .. }
-            | Event::MixRefused { .. }
-            | Event::KeyDown { .. }
-            | Event::Digit { .. } => {}
+            Event::Latched { .. } | Event::MixRefused { .. } => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use base::TenantId;
 use media::Codec;
 use media::sdp::{Capabilities, Encryption};
-use routing::{Directory, Trunk};
+use routing::{Directory, Dtmf, Trunk};
 
 use super::leg::Role;
 
@@ -13,6 +13,8 @@ pub(super) struct Terms {
     /// The codecs it may have, best first; all of ours if empty.
     codecs: Vec<Codec>,
     encryption: Encryption,
+    /// How keys are exchanged with it.
+    pub(super) dtmf: Dtmf,
 }
 
 impl Terms {
@@ -21,7 +23,8 @@ impl Terms {
         match role {
             Role::Agent(agent) => {
                 let encryption = insisted(directory.encryption(tenant, agent));
-                Self { codecs: Vec::new(), encryption }
+                let dtmf = directory.agent(tenant, agent).map(|agent| agent.dtmf);
+                Self { codecs: Vec::new(), encryption, dtmf: dtmf.unwrap_or_default() }
             }
             Role::Caller(trunk) | Role::Trunk(trunk) => {
                 directory.trunk(trunk).map(Self::of_trunk).unwrap_or_default()
@@ -33,12 +36,14 @@ impl Terms {
         let all = [Codec::Pcmu, Codec::Pcma];
         let known = |name: &String| all.into_iter().find(|c| c.name().eq_ignore_ascii_case(name));
         let codecs = trunk.codecs.iter().filter_map(known).collect();
-        Self { codecs, encryption: insisted(trunk.encryption) }
+        Self { codecs, encryption: insisted(trunk.encryption), dtmf: trunk.dtmf }
     }
 
     /// What we can do, as far as the peer is to get it.
     pub(super) fn capabilities(&self) -> Capabilities {
-        let all = Capabilities { encryption: self.encryption, ..Capabilities::default() };
+        let telephone_event = matches!(self.dtmf, Dtmf::Auto | Dtmf::Rfc4733);
+        let encryption = self.encryption;
+        let all = Capabilities { encryption, telephone_event, ..Capabilities::default() };
         if self.codecs.is_empty() {
             all
         } else {
