@@ -62,18 +62,9 @@ impl Switch {
             | ApiRequest::RemoveParticipant { .. }
             | ApiRequest::Mute { .. }
             | ApiRequest::HoldParticipant { .. }) => self.serve_mix(now, tenant, request),
-            ApiRequest::SendDigits { call, leg, digits, each, gap } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.press(node, now, leg, &digits.0, (each, gap))?;
-                    Ok(ApiReply::Accepted)
-                })
-            }
-            ApiRequest::Secure { call, leg, speech } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.secure(node, now, leg, speech).map(|()| ApiReply::Accepted)
-                })
-            }
-            ApiRequest::Digits { call } => Ok(ApiReply::Digits(find(call)?.kept_digits())),
+            request @ (ApiRequest::SendDigits { .. }
+            | ApiRequest::Secure { .. }
+            | ApiRequest::Digits { .. }) => self.serve_digits(now, tenant, request),
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);
@@ -111,6 +102,33 @@ impl Switch {
                 self.node.router.handle_input(now, input);
                 Ok(ApiReply::Accepted)
             }
+        }
+    }
+
+    /// What is asked of a call's keys.
+    fn serve_digits(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        request: ApiRequest,
+    ) -> Result<ApiReply, ApiError> {
+        match request {
+            ApiRequest::SendDigits { call, leg, digits, each, gap } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.press(node, now, leg, &digits.0, (each, gap))?;
+                    Ok(ApiReply::Accepted)
+                })
+            }
+            ApiRequest::Secure { call, leg, speech } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.secure(node, now, leg, speech).map(|()| ApiReply::Accepted)
+                })
+            }
+            ApiRequest::Digits { call } => {
+                let call = self.calls.of_tenant(tenant, call).ok_or(ApiError::NotFound)?;
+                Ok(ApiReply::Digits(call.kept_digits()))
+            }
+            _ => Err(ApiError::NotFound),
         }
     }
 
