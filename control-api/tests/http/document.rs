@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 32] = [
+const ROUTES: [&str; 35] = [
     "get /api/v1/agents",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
