@@ -12,7 +12,9 @@ use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
 use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
 use switch::{
-    ApiError, ApiReply, ApiRequest, CallDigits, CallDirection, Cause, Decided, DecisionEntry, Direction, EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView, SecuredDigits, TargetView, TrunkState, TrunkView,
+    ApiError, ApiReply, ApiRequest, CallDigits, CallDirection, Cause, Decided, DecisionEntry,
+    Direction, EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView,
+    SecuredDigits, TargetView, TrunkState, TrunkView,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
