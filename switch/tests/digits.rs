@@ -18,10 +18,10 @@ fn provisioning(steps: &str) -> String {
     let closed =
         "[[tenants.flows]]\nid = \"closed\"\nsteps = [{ do = \"hangup\", cause = \"busy\" }]";
     assert!(DEMO.contains(closed));
-    let flows = format!(
-        "[[tenants.flows]]\nid = \"closed\"\nsteps = [{steps}]\n\n[[tenants.flows]]\nid = \"other\"\n\
-         steps = [{{ do = \"queue\", queue = \"sales\" }}]"
-    );
+    let flow =
+        |id: &str, steps: &str| format!("[[tenants.flows]]\nid = \"{id}\"\nsteps = [{steps}]\n\n");
+    let other = "{ do = \"queue\", queue = \"sales\" }";
+    let flows = flow("closed", steps) + &flow("other", other);
     DEMO.replace(closed, &flows)
 }
 
@@ -350,9 +350,11 @@ fn the_api_presses_keys_towards_the_side_it_names() {
     let asked =
         |leg| ApiRequest::SendDigits { call, leg, digits: Keys("1,2".to_owned()), each, gap };
     rig.request("acme", asked(Side::Customer)).unwrap();
-    let to_caller = rig.commands.iter().any(
-        |one| matches!(one, Command::SendDigits { stream: to, digits, .. } if *to == stream(&rig) && &**digits == "1,2"),
-    );
+    let caller = stream(&rig);
+    let to_caller = rig.commands.iter().any(|one| {
+        matches!(one, Command::SendDigits { stream, digits, .. }
+            if *stream == caller && &**digits == "1,2")
+    });
     assert!(to_caller);
     rig.request("acme", asked(Side::Agent)).unwrap();
     rig.expect(ALICE, "INFO");
