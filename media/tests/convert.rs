@@ -138,6 +138,22 @@ fn keys_pass_where_speech_is_converted() {
     assert_eq!(headers[0].payload_type, 101);
 }
 
+#[test]
+fn a_key_is_as_long_for_who_counts_by_another_clock() {
+    let (mut rig, mut voices) = pair(Codec::Pcmu, Codec::Opus);
+    change(&mut rig, B, |remote| remote.events_rate = 48_000, Codec::Opus);
+    rig.bridge();
+    talk(&mut rig, &mut voices, 300);
+    let mut key = audio(voices[0].sequence, 90_000);
+    (key.payload_type, key.ssrc) = (101, 0xf001);
+    let sent = rig.rtp(A, key, &[5, 0x8a, 3, 32]);
+    assert_eq!(sent[0].payload(), [5, 0x8a, 18, 192], "800 of 8 kHz are 4800 of 48 kHz");
+    let mut key = audio(voices[1].sequence, 90_000);
+    (key.payload_type, key.ssrc) = (101, 0xf002);
+    let sent = rig.rtp(B, key, &[5, 0x8a, 18, 192]);
+    assert_eq!(sent[0].payload(), [5, 0x8a, 3, 32]);
+}
+
 fn tone(hz: f64, samples: usize) -> Arc<Prompt> {
     let sample = |n: usize| (8000.0 * (TAU * hz * n as f64 / 8000.0).sin()) as i16;
     Arc::new(Prompt::from_pcm(&(0..samples).map(sample).collect::<Vec<_>>()))

@@ -7,7 +7,14 @@ use super::feed::{Feed, Joint};
 use super::stream::Payload;
 use crate::egress::Incoming;
 use crate::rtp::Header;
-use crate::{Batch, Port, Role, Slot, secure};
+use crate::{Batch, CLOCK_RATE, Port, Role, Slot, secure};
+
+/// What a payload is by now: it is turned in place into what each takes in turn.
+struct Form {
+    kind: Payload,
+    /// The clock by which the length of an event counts.
+    events_rate: u32,
+}
 
 impl Plane {
     /// Passes a packet on to whoever is to hear it. It is changed in place.
@@ -16,13 +23,15 @@ impl Plane {
         now: Instant,
         slot: Slot,
         header: &Header,
-        mut kind: Payload,
+        kind: Payload,
         payload: &mut [u8],
         out: &mut Batch,
     ) {
         self.note_length(now, slot, kind, payload);
         let Some(stream) = self.stream_mut(slot) else { return };
         let relays = stream.relays;
+        let events_rate = stream.remote.map_or(CLOCK_RATE, |remote| remote.events_rate);
+        let mut form = Form { kind, events_rate };
         let (mut hearers, mixed) = ([None; 2], matches!(stream.joint, Joint::Mix(_)));
         if let Some(voice) = &mut stream.voice {
             hearers = voice.hearers;
@@ -35,18 +44,18 @@ impl Plane {
             }
         }
         for to in relays.into_iter().flatten() {
-            self.relay(now, (slot, to), header, &mut kind, payload, out);
+            self.relay(now, (slot, to), header, &mut form, payload, out);
         }
         if kind != Payload::Event {
             return;
         }
         for to in hearers.into_iter().flatten() {
-            self.relay(now, (slot, to), header, &mut kind, payload, out);
+            self.relay(now, (slot, to), header, &mut form, payload, out);
         }
         if mixed {
             for n in 0.. {
                 let Some(to) = self.mixed_with(slot, n) else { break };
-                self.relay(now, (slot, to), header, &mut kind, payload, out);
+                self.relay(now, (slot, to), header, &mut form, payload, out);
             }
         }
     }
@@ -87,7 +96,7 @@ impl Plane {
         now: Instant,
         (from, to): (Slot, Slot),
         header: &Header,
-        kind: &mut Payload,
+        form: &mut Form,
         payload: &mut [u8],
         out: &mut Batch,
     ) {
@@ -95,18 +104,19 @@ impl Plane {
         let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
         let relayed = peer.feed == Feed::Relay(from);
         let silent = peer.playing.is_some() || peer.keys.is_pressing();
-        let (payload_type, audio) = match *kind {
+        let (payload_type, audio) = match form.kind {
             Payload::Audio(codec) if relayed && !silent => {
                 if codec != remote.codec {
                     let (Some(law), Some(other)) = (codec.law(), remote.codec.law()) else {
                         return peer.egress.skip_relay(from, header);
                     };
                     law.transcode(other, payload);
-                    *kind = Payload::Audio(remote.codec);
+                    form.kind = Payload::Audio(remote.codec);
                 }
                 (remote.payload_type, Some(remote.codec.ticks(payload)))
             }
             Payload::Event if remote.telephone_event.is_some() => {
+                form.count_events_by(remote.events_rate, payload);
                 (remote.telephone_event.unwrap_or_default(), None)
             }
             _ => return peer.egress.skip_relay(from, header),
@@ -130,8 +140,27 @@ impl Plane {
         });
         if sent {
             peer.egress.count(payload.len());
-            if let Some(law) = kind.law() {
+            if let Some(law) = form.kind.law() {
                 peer.said.note_codes(law, header.sequence, payload);
+            }
+        }
+    }
+}
+
+impl Form {
+    /// The lengths of events on another clock (RFC 4733 §2.3); what is too long for it is as long as
+    /// it can tell.
+    fn count_events_by(&mut self, events_rate: u32, payload: &mut [u8]) {
+        let before = std::mem::replace(&mut self.events_rate, events_rate);
+        if before == events_rate || before == 0 {
+            return;
+        }
+        for event in payload.chunks_exact_mut(4) {
+            if let [_, _, high, low] = event {
+                let length = u32::from(u16::from_be_bytes([*high, *low]));
+                let length = length.saturating_mul(events_rate) / before;
+                let length = u16::try_from(length).unwrap_or(u16::MAX);
+                [*high, *low] = length.to_be_bytes();
             }
         }
     }
