@@ -27,6 +27,13 @@ pub fn sdp(data: &[u8]) {
             assert_eq!(parsed.media.len(), description.media.len());
             assert!(answer.settled.srtp.is_some() || encryption != Encryption::Required);
         }
+        let locals = [local, Local { port: 20_002, ..local }];
+        if let Ok(answer) = sdp::answer_copies(&description, &locals, &capabilities, [None; 2]) {
+            let Ok(parsed) = sdp::parse(&answer.body) else { panic!("our own answer is no SDP") };
+            assert_eq!(parsed.media.len(), 2);
+        }
+        let copies = sdp::CopiesOffer::new(&locals, &capabilities, [None; 2], true);
+        _ = copies.accept(&description);
         let offer = sdp::offer(&local, &capabilities, None);
         if let Ok(settled) = sdp::accept(&offer, &description) {
             assert!(settled.srtp.is_some() || encryption != Encryption::Required);

@@ -1,13 +1,13 @@
 //! Who calls: read from a request by how far its sender is trusted, and written into one by how
 //! far its receiver is (RFC 3323, RFC 3325, RFC 5806, RFC 7044). The one place for both.
 
-use crate::header::{Diversion, HistoryInfo, Identity, NameAddr, Privacy};
+use crate::header::{Diversion, HistoryInfo, Identity, NameAddr, Privacy, RemoteParty};
 use crate::{Message, Name, Request, UriBuf};
 
 /// Where an identity was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IdentitySource {
-    /// P-Asserted-Identity of a trusted peer.
+    /// P-Asserted-Identity of a trusted peer, or its older kin Remote-Party-ID.
     Asserted,
     /// From: what anyone may write.
     From,
@@ -45,7 +45,8 @@ impl CallerIdentity {
     }
 
     /// Reads it from a request. Of a sender that is not trusted only From counts, and Privacy: a
-    /// wish to hide is granted to everyone. An asserted identity that does not parse is none.
+    /// wish to hide is granted to everyone. An asserted identity that does not parse is none; where
+    /// there is none, a Remote-Party-ID that says it was screened counts like one.
     #[must_use]
     pub fn read(request: &Message, trusted: bool) -> Self {
         let asserted = if trusted { Identity::asserted(request).ok().flatten() } else { None };
@@ -62,7 +63,13 @@ impl CallerIdentity {
                 let named = best.map(|one| NameAddr { name: one.name.or(name), ..one });
                 (named, IdentitySource::Asserted)
             }
-            None => (from.filter(|from| !is_anonymous(from)), IdentitySource::From),
+            None => match RemoteParty::calling(request).filter(|party| trusted && party.screened) {
+                Some(party) => {
+                    privacy = privacy | party.privacy;
+                    (Some(party.address), IdentitySource::Asserted)
+                }
+                None => (from.filter(|from| !is_anonymous(from)), IdentitySource::From),
+            },
         };
         let (diversions, history) = if trusted {
             (Diversion::all(request).collect(), HistoryInfo::of(request))
@@ -117,13 +124,17 @@ pub struct IdentityPolicy {
     pub diversion: bool,
     /// Whether it is told by History-Info.
     pub history: bool,
+    /// Whether one that is trusted gets the asserted identity as Remote-Party-ID too.
+    pub remote_party: bool,
 }
 
 impl IdentityPolicy {
     /// An agent's phone or a carrier that hides what is to be hidden.
-    pub const TRUSTED: Self = Self { trusted: true, diversion: true, history: true };
+    pub const TRUSTED: Self =
+        Self { trusted: true, diversion: true, history: true, remote_party: false };
     /// Anyone else: what the called person may see, and no more.
-    pub const UNTRUSTED: Self = Self { trusted: false, diversion: false, history: false };
+    pub const UNTRUSTED: Self =
+        Self { trusted: false, diversion: false, history: false, remote_party: false };
 }
 
 /// From (without a tag) and further header fields of a request that goes out.
@@ -153,6 +164,10 @@ impl OutgoingIdentity {
             let asserted = caller.source == IdentitySource::Asserted;
             if let Some(address) = caller.address.as_ref().filter(|_| asserted) {
                 headers.push((Name::P_ASSERTED_IDENTITY, address.to_string()));
+                if policy.remote_party {
+                    let party = RemoteParty::of_caller(address.clone(), caller.privacy);
+                    headers.push((RemoteParty::NAME, party.to_string()));
+                }
             }
             if !caller.privacy.is_empty() {
                 headers.push((Name::PRIVACY, caller.privacy.to_string()));

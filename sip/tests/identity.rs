@@ -44,6 +44,40 @@ fn an_asserted_identity_counts_only_from_whom_we_trust() {
 }
 
 #[test]
+fn a_screened_remote_party_of_a_trusted_peer_counts_where_nothing_else_is_asserted() {
+    let from = "\"Boss\" <sip:+15559999@evil.example>";
+    let party = |screen: &str, privacy: &str| {
+        format!(
+            "Remote-Party-ID: <sip:+15550199@c>;party=called;screen=yes\r\nRemote-Party-ID: \
+             \"Al\" <sip:+15550100@c>;party=calling;id-type=subscriber;screen={screen};\
+             privacy={privacy}\r\n"
+        )
+    };
+    let read = |lines: &str, trusted| CallerIdentity::read(&with(from, lines), trusted);
+    let known = read(&party("yes", "off"), true);
+    assert_eq!((known.user().as_deref(), known.name()), (Some("+15550100"), Some("Al")));
+    assert_eq!((known.source, known.is_hidden()), (IdentitySource::Asserted, false));
+    assert!(read(&party("yes", "full"), true).is_hidden());
+    for (lines, trusted) in [(party("no", "off"), true), (party("yes", "off"), false)] {
+        let caller = read(&lines, trusted);
+        assert_eq!(caller.source, IdentitySource::From);
+        assert_eq!(caller.user().as_deref(), Some("+15559999"));
+    }
+    let both = format!("{}{PAI}", party("yes", "off").replace("+15550100", "+15550177"));
+    assert_eq!(read(&both, true).user().as_deref(), Some("+15550100"), "RFC 3325 goes first");
+    let broken = "Remote-Party-ID: nonsense\r\n";
+    assert_eq!(read(broken, true).source, IdentitySource::From);
+    // Written on wish, beside the other.
+    let policy = IdentityPolicy { remote_party: true, ..IdentityPolicy::TRUSTED };
+    let written = OutgoingIdentity::new(&known, policy).headers;
+    let line = "\"Al\" <sip:+15550100@c>;party=calling;screen=yes;privacy=off";
+    assert!(
+        written.iter().any(|(name, value)| name.as_str() == "Remote-Party-ID" && value == line)
+    );
+    assert!(OutgoingIdentity::new(&known, IdentityPolicy::TRUSTED).headers.len() == 1);
+}
+
+#[test]
 fn who_hides_is_hidden_from_strangers_and_known_to_those_who_must_know() {
     let from = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
     let caller = CallerIdentity::read(&with(from, &format!("{PAI}Privacy: id\r\n")), true);
@@ -102,7 +136,7 @@ fn history_is_as_good_as_diversion_and_stays_at_home_when_asked_to() {
     assert_eq!(out(&caller, IdentityPolicy::TRUSTED).1.len(), 3, "a Diversion, two entries");
     let shy = format!("{history}Privacy: history\r\n");
     let caller = CallerIdentity::read(&with("<sip:+15550100@c>", &shy), true);
-    let policy = IdentityPolicy { diversion: true, history: true, trusted: false };
+    let policy = IdentityPolicy { diversion: true, history: true, ..IdentityPolicy::UNTRUSTED };
     assert_eq!(out(&caller, policy).1, Vec::<String>::new());
 }
 

@@ -143,6 +143,15 @@ pub enum ApiRequest {
     },
     /// Call an agent and somebody else, and join them.
     Originate(Originate),
+    /// Ring an agent, who takes a call over that rings another one.
+    PickUp {
+        /// Which call.
+        call: CallId,
+        /// Who takes it.
+        agent: AgentId,
+        /// Whether the agent asks, who may pick up within their groups only.
+        own_wish: bool,
+    },
     /// The SIP messages so far of a call that is up.
     Ladder {
         /// Which.
@@ -211,7 +220,7 @@ pub enum ApiReply {
     Calls(Vec<LiveCall>),
     /// To [`ApiRequest::Call`].
     Call(Box<LiveCall>),
-    /// To [`ApiRequest::Originate`]: the call has begun.
+    /// To [`ApiRequest::Originate`] and [`ApiRequest::PickUp`]: the call has begun.
     Originated(CallId),
     /// To [`ApiRequest::Supervise`]: the supervisor's leg rings.
     Rings(LegId),

@@ -26,6 +26,8 @@ pub enum Cause {
     Rejected,
     /// The call waited in its queue as long as the queue allows.
     QueueTimeout,
+    /// The tenant has no service for now.
+    Suspended,
     /// The tenant has as many calls as it may have.
     TenantLimit,
     /// The tenant places more calls in a second than it may.
@@ -71,6 +73,7 @@ impl Cause {
             Self::NoAnswer => "no_answer",
             Self::Rejected => "rejected",
             Self::QueueTimeout => "queue_timeout",
+            Self::Suspended => "suspended",
             Self::TenantLimit => "tenant_limit",
             Self::RateLimit => "rate_limit",
             Self::Unavailable => "unavailable",
@@ -95,7 +98,7 @@ impl Cause {
         match self {
             Self::CallerAbandoned => StatusCode::REQUEST_TERMINATED,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Suspended => StatusCode::FORBIDDEN,
             Self::Busy | Self::TenantLimit => StatusCode::BUSY_HERE,
             Self::NoAnswer | Self::QueueTimeout | Self::Timeout | Self::MediaTimeout => {
                 StatusCode::TEMPORARILY_UNAVAILABLE
@@ -128,7 +131,7 @@ impl Cause {
             Self::NoRoute => 1,
             Self::Busy => 17,
             Self::NoAnswer | Self::QueueTimeout => 19,
-            Self::Rejected | Self::Forbidden => 21,
+            Self::Rejected | Self::Forbidden | Self::Suspended => 21,
             Self::IncompatibleMedia => 88,
             Self::BadRequest => 95,
             Self::Timeout => 102,

@@ -7,6 +7,7 @@ use base::{AgentId, Duration, Instant, TenantId};
 use sip::{ClientTx, Flow, Message, Method, Name, Request, Response, ServerTx, StatusCode, UriBuf};
 
 use crate::gate::agent_named;
+use crate::register::suspended;
 use crate::switch::Switch;
 
 /// The longest body, in bytes (RFC 3428 §8).
@@ -68,6 +69,9 @@ impl Switch {
         if self.node.relays.all.len() >= self.node.config.limits.messages {
             let full = Response::new(StatusCode::SERVICE_UNAVAILABLE);
             return self.node.endpoint.respond(now, tx, full.header(Name::RETRY_AFTER, 5));
+        }
+        if self.is_suspended(&tenant) {
+            return self.node.endpoint.respond(now, tx, suspended());
         }
         let Some((to, domain)) = self.addressee(&tenant, request) else {
             return self.node.reply(now, tx, StatusCode::NOT_FOUND);

@@ -137,6 +137,8 @@ pub(crate) enum Alarm {
     Talking(CallId, LegId),
     /// When digits have been waited for long enough.
     Collect(CallId),
+    /// When a caller's INVITE is good no longer.
+    Invite(CallId),
     /// When a provisional response of ours goes out again.
     Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.

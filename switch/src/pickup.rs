@@ -1,13 +1,14 @@
 //! Whose place an agent's INVITE takes: by Replaces (RFC 3891), or by the tenant's pickup code.
 //! Only within the tenant, only a phone's place, and only who may.
 
-use base::{AgentId, Instant, TenantId};
+use base::{AgentId, CallId, Instant, TenantId};
 use routing::{Dialled, Pickup, picks_up};
 use sip::header::{ReferredBy, Replaces};
 use sip::{Flow, Message, Name, StatusCode};
 
 use crate::Cause;
-use crate::call::{Named, Purpose, Refusal, Target};
+use crate::api::ApiError;
+use crate::call::{Call, Named, Purpose, Refusal, Target};
 use crate::gate::agent_named;
 use crate::index::LegRef;
 use crate::port::SecurityKind;
@@ -43,6 +44,36 @@ impl Switch {
             self.node.security(now, SecurityKind::DialogHijack, flow.remote, tenant);
         }
         Some(wanted.map_err(Refusal::of_pickup))
+    }
+
+    /// The API has an agent rung who takes a ringing call over. Gives the call that rings them.
+    pub(crate) fn pick_up(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        of: CallId,
+        by: AgentId,
+        own_wish: bool,
+    ) -> Result<CallId, ApiError> {
+        let conflict = |why: &str| ApiError::Conflict(why.to_owned());
+        self.known_agent(tenant, &by)?;
+        let call = self.calls.of_tenant(tenant, of).ok_or(ApiError::NotFound)?;
+        let nobody = "nobody rings in this call who could be relieved of it";
+        let (leg, rung) = call.rings().ok_or_else(|| conflict(nobody))?;
+        if *rung == by {
+            return Err(conflict("it rings that agent already"));
+        }
+        if own_wish && !self.may_pick_up(tenant, &by, rung) {
+            let reason = format!("{by} may not pick up what rings {rung}");
+            return Err(ApiError::Refused { cause: Cause::Forbidden, reason });
+        }
+        let target = call.target(leg, true).map_err(|_| conflict(nobody))?;
+        let directory = self.node.directory.clone().ok_or(ApiError::NotFound)?;
+        let (who, what) = ((tenant.clone(), by), (target, call.shown_to_taker()));
+        let taker = Call::originate_pickup(&mut self.node, now, directory, who, what);
+        let id = taker.id;
+        self.calls.insert(taker);
+        Ok(id)
     }
 
     /// Nothing stands before a call for help.

@@ -4,6 +4,7 @@
 use base::{AgentId, Instant, TenantId};
 use sip::{Flow, Message, Name, Response, ServerTx, StatusCode};
 
+use crate::call::SUSPENDED;
 use crate::port::SecurityKind;
 use crate::switch::Switch;
 
@@ -33,12 +34,20 @@ impl Switch {
             self.node.security(now, kind, flow.remote, Some(tenant));
             return self.node.reply(now, tx, StatusCode::FORBIDDEN);
         }
+        if self.is_suspended(&tenant) && !takes_back(request) {
+            return self.node.endpoint.respond(now, tx, suspended());
+        }
         let registered = self.node.registrar.register(now, &aor(&tenant, &agent), flow, request);
         let response = match registered {
             Ok(registered) => registered.response(),
             Err((status, reason)) => self.not_registered(status, reason),
         };
         self.node.endpoint.respond(now, tx, response);
+    }
+
+    /// Whether a tenant has no service for now.
+    pub(crate) fn is_suspended(&self, tenant: &TenantId) -> bool {
+        self.node.directory.as_ref().is_some_and(|directory| directory.is_suspended(tenant))
     }
 
     /// The registrar's refusal; one of too short a time says which would do (RFC 3261 §21.4.17).
@@ -50,6 +59,23 @@ impl Switch {
         }
         response
     }
+}
+
+/// The refusal of one whose tenant has no service for now.
+pub(crate) fn suspended() -> Response {
+    Response::new(StatusCode::FORBIDDEN)
+        .header(Name::WARNING, format_args!("399 strowger \"{SUSPENDED}\""))
+}
+
+/// Whether a REGISTER takes bindings back, and makes none.
+fn takes_back(request: &Message) -> bool {
+    let all = request.header(Name::CONTACT).is_some_and(|contact| contact.trim() == "*");
+    let ends = |contact: &sip::Address<'_>| match contact.params().value("expires") {
+        Some(seconds) => seconds.trim() == "0",
+        None => request.expires() == Some(0),
+    };
+    let mut contacts = request.contacts().filter_map(Result::ok);
+    all || contacts.all(|contact| ends(&contact))
 }
 
 /// Whether To names the agent itself, in the domain of the Request-URI.

@@ -78,6 +78,9 @@ impl Switch {
                 self.calls.insert(call);
                 Ok(ApiReply::Originated(id))
             }
+            ApiRequest::PickUp { call, agent, own_wish } => {
+                self.pick_up(now, tenant, call, agent, own_wish).map(ApiReply::Originated)
+            }
             ApiRequest::Agents => Ok(ApiReply::Agents(self.node.router.agents(now, tenant))),
             request @ (ApiRequest::SetDoNotDisturb { .. }
             | ApiRequest::Forward { .. }

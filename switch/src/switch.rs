@@ -115,6 +115,7 @@ impl Switch {
                 Alarm::Guest(call, leg) => self.signal(now, call, Signal::GuestRangOut(leg)),
                 Alarm::Talking(call, leg) => self.signal(now, call, Signal::TalkingDue(leg)),
                 Alarm::Collect(call) => self.signal(now, call, Signal::CollectedNone),
+                Alarm::Invite(call) => self.signal(now, call, Signal::InviteExpired),
                 Alarm::Signature(tx) => self.on_certificate_missing(now, tx),
             }
         }

@@ -51,6 +51,7 @@ mod steps;
 mod storm;
 mod subscriptions;
 mod supervise;
+mod suspension;
 mod timeouts;
 mod transfer;
 mod trunk_registration;

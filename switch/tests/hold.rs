@@ -3,7 +3,7 @@
 use media::Command;
 use switch::{ApiError, ApiReply, ApiRequest};
 
-use crate::rig::{ALICE, Phone, Rig, SDP_PCMU, TRUNK, sdp};
+use crate::rig::{ALICE, BOB, Phone, Rig, SDP_PCMU, TRUNK, own_uri, sdp};
 
 /// What the caller's and the agent's stream were told last about music.
 fn music(rig: &Rig) -> [bool; 2] {
@@ -111,6 +111,30 @@ fn an_answer_to_our_offer_that_only_sends_holds_as_an_offer_does() {
     assert_eq!(rig.events_of("call.held").len(), 1);
     assert_eq!(rig.events_of("call.resumed").len(), 1);
     rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+#[test]
+fn who_holds_after_a_transfer_is_named_as_what_they_are() {
+    let mut rig = Rig::new();
+    rig.register_both();
+    // Bob calls Alice, and the API sends whoever is no customer's side on: the two change places.
+    let mut bob = rig.agent_dials(BOB, "bob", "alice", "");
+    let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    let ok = rig.expect(BOB, "SIP/2.0 200");
+    rig.agent_acks(&mut bob, &ok);
+    let reinvite = alice.next("INVITE", Some(&sdp("sendonly", alice.cseq)));
+    rig.send(ALICE, &reinvite);
+    rig.expect(ALICE, "SIP/2.0 200");
+    assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "agent"})]);
+    alice.cseq -= 1;
+    let ack = alice.next("ACK", None);
+    rig.send(ALICE, &ack);
+    bob.uri = own_uri();
+    rig.agent_hangs_up(&mut bob, "");
     rig.confirm_bye(ALICE);
     rig.finish();
 }

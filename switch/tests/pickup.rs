@@ -3,7 +3,7 @@
 
 use media::Command;
 use sip::{Message, Method, Name};
-use switch::{ApiReply, ApiRequest, CallRecord, Cause, SecurityKind};
+use switch::{ApiError, ApiReply, ApiRequest, CallRecord, Cause, SecurityKind};
 
 use crate::rig::{
     ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header, own_uri,
@@ -388,5 +388,66 @@ fn a_taker_who_cancels_leaves_the_call_ringing() {
     rig.caller_hangs_up(&mut call);
     rig.confirm_cancel(&alice);
     assert!(alice.invite.header(Name::CALL_ID).is_some());
+    rig.finish();
+}
+
+/// The API has Bob rung for the call that rings Alice.
+fn pick_up(rig: &mut Rig, agent: &str, own_wish: bool) -> Result<ApiReply, ApiError> {
+    let (call, agent) = (rig.last_call(), agent.parse().unwrap());
+    rig.request("acme", ApiRequest::PickUp { call, agent, own_wish })
+}
+
+#[test]
+fn the_api_has_a_colleague_pick_a_call_up() {
+    let (mut rig, mut call, alice) = ringing();
+    rig.register(BOB, "bob");
+    let waiting = rig.last_call();
+    let Ok(ApiReply::Originated(taker)) = pick_up(&mut rig, "bob", true) else { panic!() };
+    assert_ne!(taker, waiting);
+    let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    assert!(header(&bob.invite, "From").contains("+4930123456"), "he sees who calls");
+    rig.expect_silence(ALICE);
+    rig.advance_ms(2000);
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    rig.confirm_cancel(&alice);
+    let streams = rig.streams();
+    assert_eq!(last_bridge(&rig), (streams[0], streams[2]));
+    let told = serde_json::json!({"by": "bob", "from": "alice"});
+    assert_eq!(rig.events_of("call.picked_up"), [told]);
+    rig.advance_ms(4000);
+    rig.send(BOB, &bob.next("BYE", None));
+    rig.expect(BOB, "SIP/2.0 200");
+    rig.confirm_bye(TRUNK);
+    rig.advance_ms(3000);
+    assert_eq!(record_of(&rig, Cause::Normal).call, waiting);
+    assert_eq!(record_of(&rig, Cause::PickedUp).call, taker);
+    let _ = &mut call;
+    rig.finish();
+}
+
+#[test]
+fn the_api_picks_up_nothing_that_does_not_ring_or_is_not_the_agents_to_take() {
+    let (mut rig, mut call, alice) = ringing();
+    rig.register(BOB, "bob");
+    let refused = |asked| matches!(asked, Err(ApiError::Refused { cause: Cause::Forbidden, .. }));
+    assert!(refused(pick_up(&mut rig, "dave", true)), "Dave is in no group");
+    assert!(matches!(pick_up(&mut rig, "alice", false), Err(ApiError::Conflict(_))));
+    assert!(matches!(pick_up(&mut rig, "nobody", false), Err(ApiError::NotFound)));
+    rig.expect_silence(DAVE);
+    // Alice answers first: who is rung for it finds nothing any more.
+    let call_of_it = rig.last_call();
+    assert!(matches!(pick_up(&mut rig, "bob", false), Ok(ApiReply::Originated(_))));
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    let again =
+        ApiRequest::PickUp { call: call_of_it, agent: "bob".parse().unwrap(), own_wish: false };
+    assert!(matches!(rig.request("acme", again), Err(ApiError::Conflict(_))), "they talk");
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    rig.confirm_bye(BOB);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
     rig.finish();
 }

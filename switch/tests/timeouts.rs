@@ -2,7 +2,7 @@
 
 use switch::{Cause, EndedBy};
 
-use crate::rig::{ALICE, Call, Rig, TRUNK};
+use crate::rig::{ALICE, BOB, Call, Phone, Rig, SDP_PCMU, TRUNK};
 
 #[test]
 fn our_200_is_repeated_until_its_ack_comes() {
@@ -65,5 +65,44 @@ fn an_answer_that_comes_with_the_ring_timeout_is_too_late() {
     rig.confirm_bye(ALICE);
     assert!(rig.events_of("call.connected").is_empty());
     rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn an_invite_that_says_how_long_it_is_good_for_is_refused_then() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    rig.register(BOB, "bob");
+    let bob = rig.agent_dials(BOB, "bob", "alice", "Expires: 7\r\n");
+    let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("180 Ringing", None));
+    rig.expect(BOB, "SIP/2.0 180");
+    rig.advance_ms(6900);
+    rig.expect_silence(BOB);
+    rig.advance_ms(200);
+    let refused = rig.expect(BOB, "SIP/2.0 487");
+    rig.send(BOB, &bob.ack(&refused));
+    rig.confirm_cancel(&alice);
+    rig.advance_ms(3000);
+    assert_eq!(rig.record().cause, Cause::NoAnswer);
+    rig.finish();
+}
+
+#[test]
+fn an_answered_call_outlives_its_invites_time() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    rig.register(BOB, "bob");
+    let mut bob = rig.agent_dials(BOB, "bob", "alice", "Expires: 7\r\n");
+    let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    let ok = rig.expect(BOB, "SIP/2.0 200");
+    rig.agent_acks(&mut bob, &ok);
+    rig.advance_ms(20_000);
+    bob.extra.clear();
+    rig.agent_hangs_up(&mut bob, "");
+    rig.confirm_bye(ALICE);
+    assert_eq!(rig.record().cause, Cause::Normal);
     rig.finish();
 }

@@ -149,6 +149,48 @@ pub(crate) async fn resume(
     steer(&api, &scoped, call, asked, "they hear each other").await
 }
 
+/// Who takes a ringing call over.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Taker {
+    /// The agent; a key with the role `agent` names its own alone.
+    #[schema(example = "bob")]
+    agent: String,
+}
+
+/// Picks a ringing call up.
+///
+/// The agent's phones ring; who answers has the call, and the phone that rang is silent. A key with
+/// the role `agent` picks up within the agent's pickup groups only.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/pickup", tag = "calls", request_body = Taker,
+    params(("id" = String, Path, description = "The call that rings somebody else")),
+    responses((status = 202, description = "The agent is rung, in this call",
+            body = Answer<Steered>),
+        (status = 403, description = "The agent may not", body = ErrorBody),
+        (status = 409, description = "Nobody rings in it", body = ErrorBody)))]
+pub(crate) async fn pickup(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+    Body(taker): Body<Taker>,
+) -> Result<(StatusCode, Answer<Steered>), Fault> {
+    let call: CallId = path_id("call", &id)?;
+    let agent: AgentId =
+        taker.agent.parse().map_err(|_| Fault::invalid("agent", "is no name of an agent"))?;
+    if !scoped.may_see(Some(&agent)) {
+        return Err(Fault::not_found("agent"));
+    }
+    let own_wish = scoped.caller.role == Role::Agent;
+    let asked = ApiRequest::PickUp { call, agent, own_wish };
+    match api.engine.ask(&scoped.tenant, "call", asked).await? {
+        ApiReply::Originated(call) => {
+            let rung = Steered { id: call.to_string() };
+            Ok((StatusCode::ACCEPTED, Answer::new(rung, "the agent is rung")))
+        }
+        reply => Err(strange(&reply)),
+    }
+}
+
 /// The call's number, if this caller may steer calls. An agent does that on the phone.
 pub(crate) fn steerable(scoped: &Scoped, id: &str) -> Result<CallId, Fault> {
     if scoped.caller.role == Role::Agent {

@@ -1,16 +1,18 @@
 //! `/api/v1/tenants`: every tenant for the platform, its own for a tenant's key.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::Uri;
-use serde::Serialize;
+use base::TenantId;
+use routing::Directory;
+use serde::{Deserialize, Serialize};
 use store::TenantRow;
 use utoipa::ToSchema;
 
 use super::calls::ListQuery;
-use crate::answer::{PageOf, page};
+use crate::answer::{Answer, PageOf, page};
 use crate::auth::Caller;
 use crate::fault::Fault;
-use crate::params::Params;
+use crate::params::{Body, Params, path_id};
 use crate::state::Api;
 
 /// A tenant.
@@ -27,13 +29,16 @@ pub(crate) struct TenantView {
     parent: Option<String>,
     /// False once a provisioning no longer names it; its history stays.
     active: bool,
+    /// Whether it has no service for now, by its own provisioning.
+    suspended: bool,
     /// The sequence of its last event; 0 before the first.
     last_sequence: u64,
 }
 
-impl From<TenantRow> for TenantView {
-    fn from(row: TenantRow) -> Self {
+impl TenantView {
+    fn new(row: TenantRow, directory: &Directory) -> Self {
         Self {
+            suspended: directory.tenant(&row.id).is_some_and(|tenant| tenant.suspended),
             id: row.id.to_string(),
             name: if row.name.is_empty() { row.id.to_string() } else { row.name },
             domain: row.domain,
@@ -57,5 +62,40 @@ pub(crate) async fn list(
     let all = api.store.tenants().await?;
     let seen =
         all.into_iter().filter(|row| caller.tenant.as_ref().is_none_or(|own| row.id == *own));
-    Ok(PageOf::of(seen.map(TenantView::from).collect(), page, &uri))
+    let directory = api.directory();
+    let views = seen.map(|row| TenantView::new(row, &directory)).collect();
+    Ok(PageOf::of(views, page, &uri))
+}
+
+/// Whether a tenant is to have no service.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suspension {
+    /// True: registrations, new calls and messages are refused, but for emergency calls.
+    suspended: bool,
+}
+
+/// Takes a tenant out of service, or gives the service back.
+///
+/// Every tenant under it goes with it. Calls that are up go on. It is the key `suspended` of the
+/// provisioning, changed in what is live now. For platform keys.
+#[utoipa::path(put, path = "/api/v1/tenants/{id}/suspension", tag = "platform",
+    request_body = Suspension, params(("id" = String, Path, description = "The tenant")),
+    responses((status = 200, description = "It is live", body = Answer<Suspension>)))]
+pub(crate) async fn suspend(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(wish): Body<Suspension>,
+) -> Result<Answer<Suspension>, Fault> {
+    caller.platform()?;
+    let id: TenantId = path_id("tenant", &id)?;
+    let mut provisioning = api.directory().provisioning().clone();
+    let tenant = provisioning.tenants.iter_mut().find(|tenant| tenant.id == id);
+    tenant.ok_or_else(|| Fault::not_found("tenant"))?.suspended = wish.suspended;
+    api.engine.provision(provisioning, Vec::new()).await?.map_err(|why| {
+        // It was right before: the store or the engine has said no.
+        Fault::invalid("suspended", &why)
+    })?;
+    Ok(Answer::new(wish, "it is live"))
 }

@@ -232,3 +232,21 @@ async fn keys_are_pressed_and_kept_by_those_who_steer_and_read_by_an_admin_alone
     }
     assert_eq!(post("/secure", ALICE, json!({"on": true})).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_ringing_call_is_picked_up_for_an_agent_and_by_an_agent_only_for_themselves() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    let post = async |key: &str, agent: &str, number| {
+        let ask = stand.ask("POST", &path(number, "/pickup")).key(key);
+        ask.json(&json!({"agent": agent})).answer().await
+    };
+    let taken = post(ACME, "zoe", 1).await;
+    assert_eq!((taken.status, taken.data()["id"].as_str()), (202, Some(&*call(3).to_string())));
+    assert_eq!(post(ACME, "zoe", 9).await.status, 404);
+    assert_eq!(post(ACME, "not a name", 1).await.status, 400);
+    assert_eq!(post(ALICE, "zoe", 1).await.status, 404, "another agent");
+    assert_eq!(post(ALICE, "alice", 1).await.status, 404, "the switch is asked, and says no");
+    let asked = stand.asked();
+    assert!(asked.iter().any(|ask| ask.contains("own_wish: true")), "{asked:?}");
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 35] = [
+const ROUTES: [&str; 37] = [
     "get /api/v1/agents",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
@@ -34,6 +34,7 @@ const ROUTES: [&str; 35] = [
     "post /api/v1/calls/{id}/digits",
     "post /api/v1/calls/{id}/end",
     "post /api/v1/calls/{id}/hold",
+    "post /api/v1/calls/{id}/pickup",
     "post /api/v1/calls/{id}/resume",
     "post /api/v1/calls/{id}/secure",
     "post /api/v1/calls/{id}/transfer",
@@ -43,6 +44,7 @@ const ROUTES: [&str; 35] = [
     "put /api/v1/agents/{name}/forward",
     "put /api/v1/agents/{name}/messages-waiting",
     "put /api/v1/agents/{name}/state",
+    "put /api/v1/tenants/{id}/suspension",
 ];
 
 fn documented(document: &Value) -> BTreeSet<String> {

@@ -17,7 +17,9 @@ async fn another_tenants_things_are_not_found_on_any_route() {
     let document = control_api::document();
     let paths = document["paths"].as_object().unwrap();
     let mut tried = 0;
-    for (path, item) in paths.iter().filter(|(path, _)| path.contains('{')) {
+    // The platform's own route is closed to every tenant's key alike.
+    let of_tenants = |path: &str| path.contains('{') && !path.contains("/tenants/");
+    for (path, item) in paths.iter().filter(|(path, _)| of_tenants(path)) {
         let id = if path.contains("recordings") {
             recording(77).to_string()
         } else {
@@ -52,7 +54,7 @@ async fn another_tenants_things_are_not_found_on_any_route() {
 }
 
 fn has_body(method: &str, path: &str) -> bool {
-    let posts = ["/transfer", "/digits", "/secure"];
+    let posts = ["/transfer", "/digits", "/secure", "/pickup"];
     method == "PUT" || method == "POST" && posts.iter().any(|end| path.ends_with(end))
 }
 
@@ -63,6 +65,7 @@ fn body_of(path: &str) -> serde_json::Value {
         Some("digits") => json!({"digits": "1#"}),
         Some("secure") => json!({"on": true}),
         Some("transfer") => json!({"to": "102"}),
+        Some("pickup") => json!({"agent": "alice"}),
         Some("forward") => json!({"always": "101"}),
         Some("messages-waiting") => json!({"new": 1}),
         _ => json!({"state": "break"}),

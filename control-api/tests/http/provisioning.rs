@@ -26,6 +26,28 @@ async fn a_provisioning_reaches_the_engine_with_its_prompts() {
 }
 
 #[tokio::test]
+async fn the_platform_suspends_a_tenant_and_nobody_else_does() {
+    let stand = Stand::new().await;
+    let put = async |key: &str, tenant: &str, body: Value| {
+        let path = format!("/api/v1/tenants/{tenant}/suspension");
+        stand.ask("PUT", &path).key(key).json(&body).answer().await
+    };
+    let wish = json!({"suspended": true});
+    assert_eq!(put(PLATFORM, "acme", wish.clone()).await.status, 200);
+    assert_eq!(put(ACME, "acme", wish.clone()).await.status, 403);
+    assert_eq!(put(PLATFORM, "nobody", wish).await.status, 404);
+    assert_eq!(put(PLATFORM, "acme", json!({})).await.status, 422);
+    let mut expected = crate::sample::typed_provisioning();
+    for tenant in &mut expected.tenants {
+        tenant.suspended = tenant.id.as_str() == "acme";
+    }
+    let provisioned = stand.provisioned.lock().unwrap();
+    assert_eq!(provisioned.len(), 1);
+    assert_eq!(provisioned[0].provisioning, expected);
+    assert!(provisioned[0].prompts.is_empty(), "those that are there stay");
+}
+
+#[tokio::test]
 async fn large_prompts_fit() {
     let stand = Stand::new().await;
     let wav = format!("UklGRgAA{}", "AAAA".repeat(1 << 20));

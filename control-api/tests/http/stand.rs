@@ -202,6 +202,9 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
                 let attributes = vec![("pin".to_owned(), "1710".to_owned())];
                 Ok(ApiReply::Digits(CallDigits { attributes, secured: vec![kept] }))
             }
+            ApiRequest::PickUp { call: id, own_wish: false, .. } if ours && id == call(1) => {
+                Ok(ApiReply::Originated(call(3)))
+            }
             ApiRequest::Originate(asked) if ours && asked.to == "+15550123" => {
                 Ok(ApiReply::Originated(call(3)))
             }

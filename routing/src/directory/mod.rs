@@ -189,6 +189,13 @@ impl Directory {
             && self.limits(tenant).is_some_and(|l| l.recording)
     }
 
+    /// Whether the tenant, or a tenant above it, has no service for now.
+    #[must_use]
+    pub fn is_suspended(&self, tenant: &TenantId) -> bool {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        line.filter_map(|at| self.provisioning.tenants.get(*at)).any(|tenant| tenant.suspended)
+    }
+
     /// The recording servers that get a copy of a tenant's call (SIPREC), in the order to try them:
     /// as its queue says, else the trunk it came or went over, else the tenant, else the nearest
     /// parent. None where the tenant's limits forbid recording, and none that is not for the

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base::{FlowId, PromptId, SkillId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::{Agent, ApiKey, Encryption, Flow, Limits, Queue};
+use super::{Agent, ApiKey, Encryption, Flow, Limits, Queue, is_false};
 
 /// A tenant, or a subtenant when it has a parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,10 @@ pub struct Tenant {
     /// Whether its events tell who talks in a mix, when they begin and cease.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub tells_talking: bool,
+    /// Whether it has no service for now, nor has any tenant under it: no registrations and no new
+    /// calls, but for emergency calls. Calls that are up go on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspended: bool,
 }
 
 impl Tenant {
@@ -133,6 +137,7 @@ impl Tenant {
             barge_code: None,
             tells_supervision: false,
             tells_talking: false,
+            suspended: false,
         }
     }
 }

@@ -74,6 +74,9 @@ pub struct Trunk {
     /// Whether a caller's identity is believed when it asserts one, and asserted to it (RFC 3325).
     #[serde(default, skip_serializing_if = "is_false")]
     pub trusts_identity: bool,
+    /// Whether one that is trusted so is told the caller by Remote-Party-ID too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub remote_party_id: bool,
     /// Whether those called over it see who called a call that is sent on to them, instead of a
     /// number of the tenant's; the carrier has to allow numbers that are not the tenant's.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -131,6 +134,7 @@ impl Trunk {
             country: None,
             format: NumberFormat::default(),
             trusts_identity: false,
+            remote_party_id: false,
             shows_caller: false,
             diversion: None,
             passes_refer: false,

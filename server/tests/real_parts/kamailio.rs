@@ -10,10 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::net::free_port;
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, many_agents};
+use crate::parts::{
+    ACME_SALES, CARRIER_A, CARRIER_B, LIMIT, PATIENT, TALK, agent, carrier, many_agents,
+};
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
 use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::trunk_streams::{near_server, sent_over, trunk_is_up};
 
 /// Where the proxy lives: the carrier's trunk, as we see it.
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10));
@@ -41,6 +44,43 @@ request_route {
 }
 "#;
 
+/// What else it takes to be a server of WebSockets (RFC 7118). Its clients can be reached over
+/// their own connection alone, which their Contact says by an alias.
+const WEBSOCKETS: &str = r#"
+tcp_accept_no_cl=yes
+loadmodule "sl.so"
+loadmodule "tm.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "nathelper.so"
+loadmodule "xhttp.so"
+loadmodule "websocket.so"
+event_route[xhttp:request] {
+    if ($hdr(Upgrade) =~ "websocket" && ws_handle_handshake()) { exit; }
+    xhttp_reply("404", "Not Found", "", "");
+}
+request_route {
+    if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
+    if (has_totag()) {
+        if (loose_route()) {
+            if ($du == "") { handle_ruri_alias(); }
+            t_relay();
+            exit;
+        }
+        if (is_method("ACK") && t_check_trans()) { t_relay(); exit; }
+        sl_send_reply("404", "Not here");
+        exit;
+    }
+    if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
+    if ($proto == "ws") { add_contact_alias(); }
+    record_route();
+    $du = "sip:SERVER";
+    t_relay();
+}
+"#;
+
 /// A running Kamailio; stopped when dropped.
 struct Kamailio {
     child: Child,
@@ -50,12 +90,15 @@ struct Kamailio {
 impl Kamailio {
     /// Passes on what it gets over UDP to the server, at an address and over a transport.
     fn start(folder: &Path, server: &str) -> Self {
+        Self::start_with(folder, &ROUTES.replace("SERVER", server))
+    }
+
+    fn start_with(folder: &Path, routes: &str) -> Self {
         let address = SocketAddr::new(PROXY, free_port(PROXY));
         let config = format!(
             "#!KAMAILIO\ndebug=2\nlog_stderror=yes\nchildren=2\ntcp_children=1\n\
              tcp_source_ipv4={PROXY}\n\
-             listen=udp:{address}\nlisten=tcp:{address}\n{}",
-            ROUTES.replace("SERVER", server)
+             listen=udp:{address}\nlisten=tcp:{address}\n{routes}"
         );
         let (path, log) = (folder.join("kamailio.cfg"), folder.join("kamailio.log"));
         fs::write(&path, config).expect("the proxy's configuration");
@@ -189,4 +232,41 @@ fn calls_through_kamailio_are_routed_back_through_it_whoever_hangs_up() {
 #[test]
 fn kamailio_may_bring_over_tcp_what_it_got_over_udp() {
     two_calls("kamailio-tcp", |server| format!("{};transport=tcp", server.sip_tcp));
+}
+
+#[test]
+fn kamailio_takes_calls_over_websocket_and_sends_its_byes_back_over_it() {
+    let folder = Folder::new("kamailio-ws");
+    let far = SocketAddr::new(CARRIER_B, free_port(CARRIER_B));
+    let proxy =
+        Kamailio::start_with(folder.path(), &WEBSOCKETS.replace("SERVER", &far.to_string()));
+    let target = format!("sip:{};transport=ws", proxy.address);
+    let near = near_server(&folder, &target, Setup::default());
+    trunk_is_up(&near);
+    let callee = |name, steps: &[Step]| {
+        let (local, server, number) = (far, None, "callee");
+        let part = Part { name, steps, local, server, number, calls: 1, rate: 10, more: &[] };
+        Sipp::start(folder.path(), &part)
+    };
+    let phone = callee("stays", &TALK);
+    let caller = carrier(folder.path(), &near, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    near.calls_are(ACME, 1, "connected");
+    caller.hang_up();
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+
+    let leaves =
+        [Step::ExpectInvite, Step::Answer(180), Step::Accept, Step::Pause(500), Step::AgentBye];
+    let phone = callee("leaves", &leaves);
+    let stay = [Step::Invite, Step::MayCome(100), Step::MayCome(180), Step::Expect(200), Step::Ack];
+    let stay: Vec<Step> = stay.into_iter().chain([Step::ExpectBye]).collect();
+    let caller = carrier(folder.path(), &near, CARRIER_A, ACME_SALES, 1, &stay);
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+    let calls = near.ended_calls(ACME, 2, LIMIT);
+    assert!(calls.iter().any(|call| call["ended_by"] == "callee"), "{calls:#?}");
+    for call in &calls {
+        assert_eq!(sent_over(&near, call, "INVITE"), ["ws"]);
+        assert_eq!(sent_over(&near, call, "ACK"), ["ws"]);
+    }
 }

@@ -37,6 +37,7 @@ mod second_server;
 mod silent;
 mod sip_client;
 mod sipp;
+mod siprec;
 mod srtp;
 mod stir;
 mod stopping;

@@ -191,6 +191,7 @@ fn answer(status: u16, to: &str, body: Option<&str>) -> String {
 {to}
 [last_Call-ID:]
 [last_CSeq:]
+[last_Record-Route:]
 Contact: <sip:agent@[local_ip]:[local_port]>
 {kind}Content-Length: [len]
 
@@ -201,6 +202,7 @@ Contact: <sip:agent@[local_ip]:[local_port]>
 fn agent_bye() -> String {
     "BYE [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
 From:[$to];tag=[pid]a[call_number]
 To:[$from]
 [last_Call-ID:]

@@ -37,7 +37,7 @@ fn far_server(folder: &Folder, setup: Setup) -> Strowger {
 }
 
 /// A server whose sales number calls the far one over a trunk to there.
-fn near_server(folder: &Folder, target: &str, setup: Setup) -> Strowger {
+pub(crate) fn near_server(folder: &Folder, target: &str, setup: Setup) -> Strowger {
     let trunk = format!(
         "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 5\n\
          targets = [{{ uri = \"{target}\" }}]\n"
@@ -54,7 +54,7 @@ fn near_server(folder: &Folder, target: &str, setup: Setup) -> Strowger {
     Strowger::start_with(folder.path(), &Setup { provisioning, ..setup })
 }
 
-fn trunk_is_up(server: &Strowger) {
+pub(crate) fn trunk_is_up(server: &Strowger) {
     server.eventually("the trunk up", "/api/v1/trunks", PLATFORM, LIMIT, |trunks| {
         let mut trunks = trunks.as_array()?.iter();
         trunks.any(|row| row["id"] == "outside" && row["state"] == "up").then_some(())
@@ -62,7 +62,7 @@ fn trunk_is_up(server: &Strowger) {
 }
 
 /// The transports of the messages of a kind that went to the far server, by the call's ladder.
-fn sent_over(server: &Strowger, call: &Value, method: &str) -> Vec<String> {
+pub(crate) fn sent_over(server: &Strowger, call: &Value, method: &str) -> Vec<String> {
     let path = format!("/api/v1/calls/{}/ladder", call["id"].as_str().expect("its id"));
     let ladder = server.data(&path, ACME);
     let rows = ladder.as_array().expect("messages").iter();

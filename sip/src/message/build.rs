@@ -205,6 +205,14 @@ impl Request {
         self.fields.remove(name);
     }
 
+    /// Takes the answers to challenges out, for sending the request again as another one: they were
+    /// for the request that it was (RFC 7616 §3.4.5), and whoever challenged does so again.
+    pub fn forget_answers(&mut self) {
+        self.remove(Name::AUTHORIZATION);
+        self.remove(Name::PROXY_AUTHORIZATION);
+        self.answered = Answered::default();
+    }
+
     /// Counts CSeq up, for sending the request again outside a dialog (RFC 3261 §22.2). Without a
     /// CSeq nothing is done: the transaction layer makes a new one.
     pub fn next_cseq(&mut self) {

@@ -230,6 +230,11 @@ impl<'a> Name<'a> {
         }
     }
 
+    /// A name that is none of the table's.
+    pub(crate) const fn unlisted(text: &'a str) -> Self {
+        Self(Inner::Other(text))
+    }
+
     pub(crate) const fn by_code(code: u8) -> Name<'static> {
         Name(Inner::Known(code))
     }

@@ -123,14 +123,15 @@ impl Call {
 
     /// Who an agent's phone shows as calling. Whom the API rings first sees who comes next.
     fn shown_to_agent(&self, leg: LegId) -> Party {
-        if self.is_caller(leg) {
-            return Party { number: self.to.clone(), display: String::new() };
-        }
         if let Some(shown) = self.shown_to_supervisor(leg) {
             return shown;
         }
         let dial = self.dialling.as_ref().filter(|dial| dial.leg == Some(leg));
-        dial.and_then(|dial| dial.from.clone()).unwrap_or_else(|| self.from.clone())
+        let usual = || match self.is_caller(leg) {
+            true => Party { number: self.to.clone(), display: String::new() },
+            false => self.from.clone(),
+        };
+        dial.and_then(|dial| dial.from.clone()).unwrap_or_else(usual)
     }
 
     /// The INVITE to one phone: from the caller, as the agent is to see it.

@@ -77,6 +77,7 @@ impl Call {
             admitted_outbound: false,
             on_trunks: Vec::new(),
             engaged: Vec::new(),
+            expires: None,
             narrative: Narrative::new(now, ladder),
         }
     }

@@ -55,6 +55,7 @@ impl Call {
         }
         match self.dialling.as_ref().filter(|dial| dial.leg == Some(leg)).map(|dial| &dial.then) {
             Some(Then::Dial(_)) => self.first_answered(node, now),
+            Some(Then::TakeOver(_)) => self.taker_answered(node, now),
             Some(Then::Join | Then::Step(_)) => self.join(node, now, leg),
             Some(Then::Beside) => self.beside_answered(node, now, leg),
             Some(Then::Guest) => self.participant_answered(node, now, leg),

@@ -55,7 +55,6 @@ impl Call {
         self.dial_goal(node, now, goal);
     }
 
-    #[allow(dead_code, reason = "transfers begin with it")]
     /// Calls somebody beside a conversation, who is shown `from` as calling. What becomes of it is
     /// told to [`Call::beside_answered`] and [`Call::beside_failed`]. `false` if somebody is being
     /// called already.
@@ -156,7 +155,7 @@ impl Call {
     fn far_side_agent(&self) -> Option<&AgentId> {
         match &self.dialling {
             // The first leg of the API's call has nobody opposite yet.
-            Some(dial) if matches!(dial.then, Then::Dial(_)) => None,
+            Some(dial) if dial.then.is_first() => None,
             _ => self.caller.role.agent(),
         }
     }
@@ -216,7 +215,7 @@ impl Call {
 
     /// Whether the leg that is being rung is the call's first: the API began it.
     pub(super) fn is_dialling_first(&self) -> bool {
-        matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Dial(_)))
+        self.dialling.as_ref().is_some_and(|dial| dial.then.is_first())
     }
 
     /// The leg that a direct call rings, if it is this one.
@@ -383,7 +382,9 @@ impl Call {
                 self.stage = Stage::BetweenSteps;
                 self.go_to_step(node, now, step + 1, failure.cause);
             }
-            Then::Join | Then::Dial(_) => self.refuse_by_far_end(node, now, &dial.goal, failure),
+            Then::Join | Then::Dial(_) | Then::TakeOver(_) => {
+                self.refuse_by_far_end(node, now, &dial.goal, failure)
+            }
             Then::Beside => self.beside_failed(node, now, failure),
             Then::Guest => self.participant_failed(node, now, &dial.goal, failure),
         }

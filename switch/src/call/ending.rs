@@ -103,6 +103,9 @@ impl Call {
         };
         node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
         self.forget_siprec(node, now);
+        if let Some(due) = self.expires.take() {
+            node.alarms.remove(&(due, Alarm::Invite(self.id)));
+        }
         self.forget_dialogs(node);
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.forget_names(node, self.id);

@@ -44,15 +44,13 @@ impl Call {
     pub(super) fn begin_held(&mut self, node: &mut Node, now: Instant) {
         let by_caller = self.caller.holds();
         let Stage::Connected { talk } = &mut self.stage else { return };
-        let (far, with) = (talk.leg, side_of(&talk.with));
+        let (far, caller) = (talk.leg, self.caller.id);
         let by_far = self.far.iter().any(|leg| leg.id == far && leg.holds());
         talk.held = Held { by_caller, by_far, by_api: false };
-        for (holds, side, waiting) in
-            [(by_caller, HoldSide::Caller, far), (by_far, with, self.caller.id)]
-        {
+        for (holds, holder, waiting) in [(by_caller, caller, far), (by_far, far, caller)] {
             if holds {
                 self.update_music(node, waiting);
-                self.tell_held(node, now, side, true, None);
+                self.tell_held(node, now, self.side_holding(holder), true, None);
             }
         }
     }
@@ -64,15 +62,15 @@ impl Call {
         if !is_caller && talk.leg != leg {
             return;
         }
-        let (waiting, side) = if is_caller {
+        let waiting = if is_caller {
             talk.held.by_caller = holds;
-            (talk.leg, HoldSide::Caller)
+            talk.leg
         } else {
             talk.held.by_far = holds;
-            (self.caller.id, side_of(&talk.with))
+            self.caller.id
         };
         self.update_music(node, waiting);
-        self.tell_held(node, now, side, holds, None);
+        self.tell_held(node, now, self.side_holding(leg), holds, None);
     }
 
     /// A leg's description has changed, by an offer or by an answer.
@@ -204,6 +202,15 @@ impl Call {
         self.update_music(node, far);
     }
 
+    /// Who holds: whoever called, wherever transfers have put them; else what they are.
+    fn side_holding(&self, leg: LegId) -> HoldSide {
+        match self.leg(leg).map(|leg| (&leg.role, leg.called)) {
+            Some((Role::Caller(_), _) | (Role::Agent(_), false)) | None => HoldSide::Caller,
+            Some((Role::Agent(_), true)) => HoldSide::Agent,
+            Some((Role::Trunk(_), _)) => HoldSide::Callee,
+        }
+    }
+
     pub(super) fn tell_held(
         &self,
         node: &mut Node,
@@ -219,12 +226,5 @@ impl Call {
             EventKind::CallResumed { by, leg }
         };
         self.tell(node, now, kind);
-    }
-}
-
-fn side_of(far: &Role) -> HoldSide {
-    match far {
-        Role::Agent(_) => HoldSide::Agent,
-        Role::Caller(_) | Role::Trunk(_) => HoldSide::Callee,
     }
 }

@@ -79,7 +79,7 @@ pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{Refusal, SUSPENDED};
 use self::relay::Relay;
 use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
@@ -161,6 +161,8 @@ pub(crate) struct Call {
     on_trunks: Vec<TrunkId>,
     /// The agents who are in it without a queue's doing.
     engaged: Vec<AgentId>,
+    /// When the caller's INVITE is good no longer, if it says so.
+    expires: Option<Instant>,
     /// What has happened so far, for the record.
     pub(crate) narrative: Narrative,
 }
@@ -213,6 +215,8 @@ pub(crate) enum Signal {
     TalkingDue(base::LegId),
     /// Digits have been waited for long enough.
     CollectedNone,
+    /// The caller's INVITE is good no longer.
+    InviteExpired,
     /// The API ends it.
     End,
     /// The engine stops and waits no longer.
@@ -266,6 +270,7 @@ impl Call {
             Signal::GuestRangOut(leg) => self.on_guest_rang_out(node, now, leg),
             Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
             Signal::CollectedNone => self.on_collect_timeout(node, now),
+            Signal::InviteExpired => self.on_invite_expired(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),
             Signal::Drained => self.end(node, now, Cause::Drained, EndedBy::Engine),
             Signal::Unacknowledged => self.on_reliable_timer(node, now),

@@ -220,6 +220,13 @@ impl Dial {
     }
 }
 
+impl Then {
+    /// Whether the leg that is rung is the call's first: the API began it.
+    pub(super) fn is_first(&self) -> bool {
+        matches!(self, Self::Dial(_) | Self::TakeOver(_))
+    }
+}
+
 /// What comes after a direct call.
 #[derive(Default)]
 pub(super) enum Then {
@@ -230,6 +237,8 @@ pub(super) enum Then {
     Step(usize),
     /// The API's call: this was its first leg; that is dialled next.
     Dial(Dialled),
+    /// The API's call: its first leg takes the place of that one.
+    TakeOver(Target),
     /// Somebody is called in place of one who talks, whose conversation stands meanwhile.
     Beside,
     /// Somebody else is to join a conversation, which goes on meanwhile.

@@ -9,14 +9,15 @@ use routing::{Dialled, Directory, E164};
 use super::beginning::Beginning;
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Origin, Party, Then};
+use super::takeover::Target;
 use super::terms::Terms;
-use super::{Call, Stage};
-use crate::Cause;
+use super::{Call, Join, Stage};
 use crate::api::{ApiError, First, Originate};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
 use crate::node::Node;
 use crate::record::CallDirection;
+use crate::{Cause, EndedBy};
 
 /// How long the first of the two may take to answer, in seconds, if the request does not say.
 const TIMEOUT_S: u32 = 45;
@@ -115,6 +116,51 @@ impl Call {
         }
         call.settle_if_done(node);
         Ok(call)
+    }
+
+    /// A new call that rings an agent, who is to take over what rings another one. It counts
+    /// nowhere: the call that is taken over does already.
+    pub(crate) fn originate_pickup(
+        node: &mut Node,
+        now: Instant,
+        directory: Arc<Directory>,
+        (tenant, agent): (TenantId, AgentId),
+        (target, from): (Target, Party),
+    ) -> Self {
+        let id = CallId::generate(node.wall(now), &mut node.rng);
+        let limits = &node.config.limits;
+        let ladder = Ladder::new(limits.ladder_messages, limits.ladder_bytes);
+        let role = Role::Agent(agent.clone());
+        let caller = Leg::new(node, role, Terms::default(), Signalling::Gone);
+        let display = directory.agent(&tenant, &agent).map(|a| a.name.clone()).unwrap_or_default();
+        let (origin, direction, to) = (Origin::Api, CallDirection::Internal, from.number.clone());
+        let (shown, from) = (from, Party { number: agent.to_string(), display });
+        let beginning =
+            Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
+        let mut call = Self::new(node, now, id, beginning);
+        call.narrative.agent = Some(agent.clone());
+        call.tell_started(node, now, Some(agent.clone()));
+        call.dial(node, now, Goal::Agent(agent), Then::TakeOver(target));
+        if let Some(dial) = &mut call.dialling {
+            dial.from = Some(shown);
+            call.give_up_at(node, now + Duration::from_secs(u64::from(TIMEOUT_S)));
+        }
+        call.settle_if_done(node);
+        call
+    }
+
+    /// The agent who is to take a leg over has answered; if not that agent has, but where their
+    /// calls go, nobody takes anything.
+    pub(super) fn taker_answered(&mut self, node: &mut Node, now: Instant) {
+        let Some(dial) = self.stop_dialling(node) else { return };
+        let Then::TakeOver(target) = dial.then else { return };
+        self.narrative.answered = Some(now);
+        self.tell(node, now, EventKind::CallAnswered {});
+        if self.caller.role.agent() != self.narrative.agent.as_ref() {
+            return self.end(node, now, Cause::Forbidden, EndedBy::Engine);
+        }
+        self.stage = Stage::AwaitingMedia { pickup: Some(target) };
+        node.joins.push(Join::Pickup { by: self.id, of: target.leg });
     }
 
     /// The first of the two has answered: now the other.

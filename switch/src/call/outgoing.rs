@@ -2,7 +2,7 @@
 //! or whoever called first where the trunk lets that pass (RFC 3323, RFC 3325, RFC 5806, RFC 7044).
 
 use routing::{Destination, E164, Trunk};
-use sip::header::{NameAddr, Privacy};
+use sip::header::{NameAddr, Privacy, RemoteParty};
 use sip::identity::{CallerIdentity, IdentityPolicy, IdentitySource, OutgoingIdentity};
 use sip::{Name, UriBuf};
 
@@ -89,7 +89,7 @@ impl Call {
         let address = Some(NameAddr::named(from.name().as_deref(), uri));
         let source = IdentitySource::From;
         let caller = CallerIdentity { address, source, privacy, diversions, history };
-        let policy = IdentityPolicy { trusted: false, diversion: true, history: true };
+        let policy = IdentityPolicy { diversion: true, history: true, ..IdentityPolicy::UNTRUSTED };
         Some(OutgoingIdentity::new(&caller, policy))
     }
 
@@ -126,6 +126,7 @@ impl Call {
             trusted: trunk.trusts_identity,
             diversion: tells.by_diversion(),
             history: tells.by_history(),
+            remote_party: trunk.remote_party_id,
         };
         let mut identity = OutgoingIdentity::new(&caller, policy);
         let has = |name| identity.headers.iter().any(|(known, _)| *known == name);
@@ -133,6 +134,10 @@ impl Call {
         // A carrier that trusts us is told who answers for the call, if nobody does for the caller.
         if trunk.trusts_identity && !asserts {
             let own = self.own_number().as_ref().and_then(at);
+            if let Some(own) = own.as_ref().filter(|_| trunk.remote_party_id) {
+                let party = RemoteParty::of_caller(NameAddr::new(own.clone()), privacy);
+                identity.headers.push((RemoteParty::NAME, party.to_string()));
+            }
             identity.headers.extend(own.map(|own| (Name::P_ASSERTED_IDENTITY, format!("<{own}>"))));
         }
         // One that does not has to know all the same that nobody may learn the number.

@@ -152,6 +152,7 @@ impl Call {
         let Fork { flow, mut invite, offer, .. } = fork;
         invite.remove(Name::SESSION_EXPIRES);
         invite.remove(Name::MIN_SE);
+        invite.forget_answers();
         invite.next_cseq();
         if let Some(known) = self.leg_mut(leg) {
             invite = known.timer.put(invite);

@@ -19,6 +19,9 @@ const RETRY_AFTER_S: u32 = 5;
 /// What the callers' logs show of a 488 (RFC 3261 §20.43).
 pub(super) const INCOMPATIBLE: &str = "305 strowger \"no audio that can be taken in the offer\"";
 
+/// What the people of a tenant without service are told.
+pub(crate) const SUSPENDED: &str = "the tenant is suspended";
+
 /// Why a call is refused, and how the caller is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
@@ -55,6 +58,13 @@ impl Refusal {
     /// The engine is shutting down: somebody else may take the call at once.
     pub(crate) fn draining() -> Self {
         Self::new(Cause::Unavailable, "the engine is draining").retry(RETRY_AFTER_S)
+    }
+
+    /// Nothing but calls for help.
+    fn suspended() -> Self {
+        let mut refusal = Self::new(Cause::Suspended, SUSPENDED);
+        refusal.field = Some((Name::WARNING, format!("399 strowger \"{SUSPENDED}\"")));
+        refusal
     }
 
     pub(crate) fn full() -> Self {
@@ -185,6 +195,9 @@ impl Call {
         }
         if node.draining {
             return Err(Refusal::draining());
+        }
+        if self.directory.is_suspended(&self.tenant) {
+            return Err(Refusal::suspended());
         }
         if node.admitted >= node.config.limits.calls {
             return Err(Refusal::full());

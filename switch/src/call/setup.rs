@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use base::{CallId, FlowId, Instant, TenantId};
+use base::{CallId, Duration, FlowId, Instant, TenantId};
 use routing::{Directory, Step};
 use sip::header::OptionTags;
 use sip::stir::Verdict;
-use sip::{Flow, Message, ServerTx};
+use sip::{Flow, Message, ServerTx, StatusCode};
 
 use super::beginning::{Beginning, hops_of};
 use super::caller::{Caller, caller};
@@ -18,10 +18,14 @@ use super::refusal::Refusal;
 use super::takeover::Target;
 use super::terms::Terms;
 use super::{Call, Inviter, Join, Party, Stage};
+use crate::Cause;
 use crate::event::EventKind;
 use crate::ladder::Ladder;
-use crate::node::{EXTENSIONS, Node};
+use crate::node::{Alarm, EXTENSIONS, Node};
 use crate::record::{CallDirection, Decided};
+
+/// After so many seconds Timer C ends an INVITE anyway (RFC 3261 §16.6).
+const TIMER_C_S: u32 = 180;
 
 /// An INVITE that begins a call of a tenant.
 pub(crate) struct Invitation {
@@ -104,6 +108,7 @@ impl Call {
         let mut call =
             Self { who, sent_on, passed_on, verdict, hops, ..Self::new(node, now, id, beginning) };
         call.wish_reliably(node);
+        call.expire_invite(node, now);
         let owner = call.leg_ref(call.caller.id);
         node.index.servers.insert(tx, owner);
         if let Some(agent) = call.origin.agent().cloned() {
@@ -123,6 +128,24 @@ impl Call {
         }
         call.settle_if_done(node);
         call
+    }
+
+    /// The caller's INVITE may say how long it is good for (RFC 3261 §13.2.1).
+    fn expire_invite(&mut self, node: &mut Node, now: Instant) {
+        let Signalling::Invited { invite, .. } = &self.caller.signalling else { return };
+        let Some(seconds) = invite.expires().filter(|seconds| *seconds < TIMER_C_S) else { return };
+        let due = now + Duration::from_secs(u64::from(seconds.max(1)));
+        self.expires = Some(due);
+        node.alarms.insert((due, Alarm::Invite(self.id)));
+    }
+
+    /// It has not been answered in that time (RFC 3261 §13.3.1).
+    pub(super) fn on_invite_expired(&mut self, node: &mut Node, now: Instant) {
+        self.expires = None;
+        if self.is_unanswered() {
+            let refusal = Refusal::new(Cause::NoAnswer, "the caller waits no longer (Expires)");
+            self.refuse(node, now, refusal.with_status(StatusCode::REQUEST_TERMINATED));
+        }
     }
 
     fn take_destination(

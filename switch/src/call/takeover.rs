@@ -14,7 +14,7 @@ use super::model::Then;
 use super::refusal::Refusal;
 use super::setup::Opening;
 use super::terms::Terms;
-use super::{Call, Stage};
+use super::{Call, Party, Stage};
 use crate::event::EventKind;
 use crate::index::LegRef;
 use crate::node::Node;
@@ -74,6 +74,11 @@ impl Call {
             _ => return None,
         };
         (self.is_open_to_pickup(leg) == Ok(true)).then_some((leg, self.agent_of(leg)?))
+    }
+
+    /// Whom one who is to take the call over sees calling.
+    pub(crate) fn shown_to_taker(&self) -> Party {
+        self.from.clone()
     }
 
     /// Whether somebody else may take the leg's place: `true` while it rings, `false` when it

@@ -23,8 +23,9 @@ use crate::quota::Place;
 
 /// What a browser must ask for (RFC 7118 §4.1).
 pub(super) const SUBPROTOCOL: &str = "sip";
-/// More than a SIP message may have: the transaction layer answers what is only a little too long.
-pub(super) const LARGEST: usize = 80 << 10;
+/// The longest message: all that a stranger can have us keep. One byte more than SIP's own bound,
+/// so that what is just too long is answered (513) and not cut off.
+pub(super) const LARGEST: usize = 64 << 10;
 /// Proxies and NATs forget a connection that is silent for longer (RFC 7118 §6).
 pub(super) const BEAT: Duration = Duration::from_secs(25);
 
