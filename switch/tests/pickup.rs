@@ -407,6 +407,7 @@ fn the_api_has_a_colleague_pick_a_call_up() {
     let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     assert!(header(&bob.invite, "From").contains("+4930123456"), "he sees who calls");
     rig.expect_silence(ALICE);
+    rig.send(BOB, &bob.respond("180 Ringing", None));
     rig.advance_ms(2000);
     rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
     rig.expect(BOB, "ACK");
