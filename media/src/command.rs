@@ -1,6 +1,6 @@
 //! What a plane is told, and what it tells.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::Duration;
@@ -24,6 +24,14 @@ pub enum Command {
         ssrc: u32,
         /// Our canonical name in RTCP (RFC 3550 §6.5.1).
         cname: Arc<str>,
+    },
+    /// The host that the far end's SIP comes from, before [`Command::SetRemote`]: behind NAT its
+    /// audio comes from there, whatever its SDP says.
+    ExpectHost {
+        /// The stream.
+        stream: StreamId,
+        /// The host.
+        host: IpAddr,
     },
     /// What the far end's SDP says; again on each re-negotiation.
     SetRemote {

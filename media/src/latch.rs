@@ -4,11 +4,12 @@
 //! from elsewhere: such a source is taken only when nothing came from the signalled address, only
 //! shortly after signalling (or from the signalled IP address), and only after a run of
 //! consecutive packets of one SSRC. A later packet from the signalled address takes the stream
-//! back. Once the source is known, all others are refused; it can only move by signalling, or
+//! back. The host that the far end's SIP comes from, where its SDP names another one, is believed
+//! as soon as the signalled address is. Once the source is known, all others are refused; it can only move by signalling, or
 //! after it fell silent, and then only to a run that carries the same SSRC, which a stranger does
 //! not know.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{Duration, Instant};
 
@@ -51,6 +52,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latch {
     signalled: Option<SocketAddr>,
+    /// The host that the far end's SIP comes from.
+    host: Option<IpAddr>,
     state: State,
     /// The known source has fallen silent: its host, or the signalled one, may go on from another
     /// port and with another SSRC.
@@ -92,6 +95,11 @@ impl Latch {
         }
     }
 
+    /// The far end's SIP comes from that host, as a phone's behind NAT whose SDP names another one.
+    pub(crate) fn expect_host(&mut self, host: IpAddr) {
+        self.host = Some(host);
+    }
+
     /// Nothing comes any more though it should: the far end may have moved on its own host. Whom we
     /// send to stays until it has been found.
     pub(crate) fn search(&mut self) {
@@ -119,7 +127,9 @@ impl Latch {
             State::Known { last, .. } if proof == Proof::Key => now.since(*last) >= MOVED,
             State::Waiting { since, run } => {
                 let allowed = same_host || now.since(*since) <= NAT_WINDOW;
-                from_signalled || (allowed && Run::advance(run, now, from, header))
+                let from_host = self.host == Some(from.ip()) && !same_host;
+                let is_believed = from_signalled || (from_host && allowed);
+                is_believed || (allowed && Run::advance(run, now, from, header))
             }
             State::Known { source, ssrc, last, run } => {
                 let on_its_host = same_host || source.ip() == from.ip();
@@ -230,6 +240,30 @@ mod tests {
         assert_eq!(latch.target(), Some(address(SIGNALLED)), "nobody unproven is sent to");
         assert_eq!(send(&mut latch, NAT, 1, 500, 4), Verdict::Latched);
         assert_eq!(latch.target(), Some(address(NAT)));
+    }
+
+    #[test]
+    fn behind_nat_the_host_that_the_sip_comes_from_is_believed_at_its_first_packet() {
+        let mut latch = signalled();
+        latch.expect_host(address(NAT).ip());
+        assert_eq!(send(&mut latch, STRANGER, 2, 0, 1), Verdict::Refuse);
+        assert_eq!(send(&mut latch, NAT, 1, 20, 1), Verdict::Latched);
+        assert_eq!(send(&mut latch, STRANGER, 1, 40, 20), Verdict::Refuse);
+        // Whoever sits at the signalled address itself goes before, as ever.
+        assert_eq!(send(&mut latch, SIGNALLED, 3, 60, 1), Verdict::Latched);
+        assert_eq!(send(&mut latch, NAT, 1, 80, 20), Verdict::Refuse);
+        // Late, the host is one like any other.
+        let mut latch = signalled();
+        latch.expect_host(address(NAT).ip());
+        assert_eq!(send(&mut latch, NAT, 1, 5001, 20), Verdict::Refuse);
+    }
+
+    #[test]
+    fn a_host_that_signals_and_names_itself_is_believed_at_the_port_it_names_alone() {
+        let mut latch = signalled();
+        latch.expect_host(address(SIGNALLED).ip());
+        assert_eq!(send(&mut latch, "192.0.2.1:4002", 1, 0, 3), Verdict::Refuse);
+        assert_eq!(send(&mut latch, "192.0.2.1:4002", 1, 500, 4), Verdict::Latched);
     }
 
     #[test]

@@ -348,3 +348,23 @@ fn a_proxys_connection_proves_nothing_about_the_agents_behind_it() {
         rig.finish();
     }
 }
+
+#[test]
+fn a_phones_audio_is_expected_from_the_host_that_its_sip_comes_from() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    let expected: Vec<_> = rig
+        .commands
+        .iter()
+        .filter_map(|command| match command {
+            media::Command::ExpectHost { stream, host } => Some((*stream, *host)),
+            _ => None,
+        })
+        .collect();
+    // Her SDP says 127.0.0.2; a trunk's is believed as it stands.
+    assert_eq!(expected, [(rig.streams()[1], ALICE.ip())]);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}

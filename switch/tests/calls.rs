@@ -19,6 +19,7 @@ mod emergency;
 mod encryption;
 mod guessing;
 mod hangup;
+mod heard;
 mod help;
 mod hijack;
 mod hold;

@@ -130,6 +130,7 @@ fn the_media_is_opened_played_bridged_and_recorded_in_order() {
             "Play",
             "Play",
             "Open",
+            "ExpectHost",
             "SetRemote",
             "StopPlaying",
             "Bridge",

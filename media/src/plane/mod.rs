@@ -147,6 +147,11 @@ impl Plane {
             Command::Open { stream, port, ssrc, cname } => {
                 self.open(now, stream, port, (ssrc, cname));
             }
+            Command::ExpectHost { stream, host } => {
+                if let Some(known) = self.by_id_mut(stream) {
+                    known.latch.expect_host(host);
+                }
+            }
             Command::SetRemote { stream, remote, srtp } => {
                 self.set_remote(now, stream, remote, srtp.as_deref());
             }

@@ -99,7 +99,10 @@ impl Studio {
             Some(_) => {}
         }
         match command {
-            Command::Open { .. } | Command::Mix { .. } | Command::Unmix { .. } => {}
+            Command::Open { .. }
+            | Command::Mix { .. }
+            | Command::Unmix { .. }
+            | Command::ExpectHost { .. } => {}
             Command::Copy { to, .. } => {
                 if to.is_some_and(|to| !self.is_here(worker, to)) {
                     self.complain(format!("{stream:?} is copied to {to:?}, which is not there"));
@@ -269,6 +272,7 @@ fn stream_of(command: &Command) -> StreamId {
     match command {
         Command::Open { stream, .. }
         | Command::SetRemote { stream, .. }
+        | Command::ExpectHost { stream, .. }
         | Command::Play { stream, .. }
         | Command::StopPlaying { stream }
         | Command::Relatch { stream }

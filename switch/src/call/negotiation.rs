@@ -89,6 +89,12 @@ impl Leg {
     pub(super) fn settle(&mut self, node: &mut Node, settled: Settled) {
         if let Some((stream, place)) = self.stream.open() {
             let Settled { remote, srtp } = settled;
+            // A phone behind NAT writes an address of its own network.
+            let host = self.signalling.flow().map(|flow| flow.remote.ip());
+            let host = host.filter(|host| self.role.agent().is_some() && *host != remote.rtp.ip());
+            if let Some(host) = host {
+                node.media(place.worker, Command::ExpectHost { stream, host });
+            }
             (self.remote, self.srtp) = (Some(remote), srtp.clone());
             node.media(place.worker, Command::SetRemote { stream, remote, srtp });
             self.update_ways(node, self.ways.listen);
