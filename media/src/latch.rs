@@ -5,9 +5,9 @@
 //! shortly after signalling (or from the signalled IP address), and only after a run of
 //! consecutive packets of one SSRC. A later packet from the signalled address takes the stream
 //! back. The host that the far end's SIP comes from, where its SDP names another one, is believed
-//! as soon as the signalled address is. Once the source is known, all others are refused; it can only move by signalling, or
-//! after it fell silent, and then only to a run that carries the same SSRC, which a stranger does
-//! not know.
+//! as soon as the signalled address is. Once the source is known, all others are refused; it can
+//! only move by signalling, or after it fell silent, and then only to a run that carries the same
+//! SSRC, which a stranger does not know.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -170,32 +170,6 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::Call { call: id } if ours && id == call(1) => {
                 Ok(ApiReply::Call(Box::new(live_call())))
             }
-            ApiRequest::Supervise { call: id, agent, .. } if ours && id == call(1) => {
-                if agent.as_str() == "zoe" {
-                    Ok(ApiReply::Rings(LegId(3)))
-                } else {
-                    let reason = "the agent does not supervise this call".to_owned();
-                    Err(ApiError::Refused { cause: Cause::Forbidden, reason })
-                }
-            }
-            ApiRequest::ChangeSupervision { call: id, agent, .. }
-            | ApiRequest::EndSupervision { call: id, agent }
-                if ours && id == call(1) && agent.as_str() == "zoe" =>
-            {
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::AddParticipant { call: id, .. } | ApiRequest::Merge { call: id, .. }
-                if ours && id == call(1) =>
-            {
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::RemoveParticipant { call: id, leg }
-            | ApiRequest::Mute { call: id, leg, .. }
-            | ApiRequest::HoldParticipant { call: id, leg, .. }
-                if ours && id == call(1) && leg == LegId(2) =>
-            {
-                Ok(ApiReply::Accepted)
-            }
             ApiRequest::Digits { call: id } if ours && id == call(1) => {
                 let kept =
                     SecuredDigits { leg: base::LegId(1), is_on: true, digits: "4929".to_owned() };
@@ -226,6 +200,7 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             ApiRequest::SetForward { .. } => Ok(ApiReply::Accepted),
             ApiRequest::Forward { .. } => Ok(ApiReply::Forward(routing::Forward::default())),
             ApiRequest::RefusedCalls => Ok(ApiReply::RefusedCalls(vec![refused_call()])),
+            request if ours => of_those_in(request),
             _ => Err(ApiError::NotFound),
         };
         let _ = reply.send(answer);
@@ -259,6 +234,39 @@ fn agent(id: &str) -> AgentSnapshot {
         do_not_disturb: false,
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
+    }
+}
+
+/// What acme may ask of those in the call 1: zoe may supervise it, and its leg 2 is there.
+fn of_those_in(request: ApiRequest) -> Result<ApiReply, ApiError> {
+    match request {
+        ApiRequest::Supervise { call: id, agent, .. } if id == call(1) => {
+            if agent.as_str() == "zoe" {
+                Ok(ApiReply::Rings(LegId(3)))
+            } else {
+                let reason = "the agent does not supervise this call".to_owned();
+                Err(ApiError::Refused { cause: Cause::Forbidden, reason })
+            }
+        }
+        ApiRequest::ChangeSupervision { call: id, agent, .. }
+        | ApiRequest::EndSupervision { call: id, agent }
+            if id == call(1) && agent.as_str() == "zoe" =>
+        {
+            Ok(ApiReply::Accepted)
+        }
+        ApiRequest::AddParticipant { call: id, .. } | ApiRequest::Merge { call: id, .. }
+            if id == call(1) =>
+        {
+            Ok(ApiReply::Accepted)
+        }
+        ApiRequest::RemoveParticipant { call: id, leg }
+        | ApiRequest::Mute { call: id, leg, .. }
+        | ApiRequest::HoldParticipant { call: id, leg, .. }
+            if id == call(1) && leg == LegId(2) =>
+        {
+            Ok(ApiReply::Accepted)
+        }
+        _ => Err(ApiError::NotFound),
     }
 }
 
