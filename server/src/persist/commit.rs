@@ -14,7 +14,7 @@ use super::Rejected;
 /// A commit that takes longer counts as failed, and the journal takes over.
 const COMMIT: Duration = Duration::from_secs(5);
 /// Rows in one transaction.
-pub(super) const BATCH: usize = 512;
+pub(super) const BATCH: usize = 1024;
 /// Numbers that are made up for with placeholders at most; beyond, the row is set aside.
 const GAP: u64 = 100_000;
 /// The event in place of one that was set aside or never came: numbers stay dense.

@@ -1,4 +1,4 @@
-//! Events, call records and recordings on their way into the store: batches of at most 40 ms in
+//! Events, call records and recordings on their way into the store: batches of at most 60 ms in
 //! one transaction each, told to subscribers only when committed, journalled while the store is
 //! down, set aside when it refuses them for good.
 

@@ -13,7 +13,7 @@ use super::{Item, Journal, rows};
 
 /// The first item of a batch waits at most this long for company: a commit costs as much as several
 /// calls do, and subscribers are promised an event within 100 ms.
-const GATHER: Duration = Duration::from_millis(40);
+const GATHER: Duration = Duration::from_millis(60);
 /// Between two attempts to drain the journal.
 const RETRY: Duration = Duration::from_secs(1);
 /// Batches that are tried when the process ends; the next start drains what is left.
