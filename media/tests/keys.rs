@@ -372,6 +372,20 @@ fn masked_tones_are_silence_for_peer_and_recording() {
 }
 
 #[test]
+fn tones_beside_events_are_masked_as_well_and_told_once() {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    let packets = Talker::new().dial_tones(CANARY);
+    let (sent, recorded) = secret(&mut rig, Masking::Digits, &packets);
+    for heard in [audio_of(&sent, B), recorded] {
+        assert_eq!(tones_in(heard.iter().copied(), G711::Pcmu), "");
+    }
+    assert_eq!(told(&mut rig), [], "the events tell them");
+    rig.order(Command::Mask { stream: A, masking: Masking::Off });
+    let sent = play(&mut rig, A, &Talker { sequence: 900, timestamp: 900_000 }.dial_tones("5"));
+    assert_eq!(tones_in(audio_of(&sent, B).into_iter(), G711::Pcmu), "5");
+}
+
+#[test]
 fn a_far_end_masked_whole_says_nothing_and_is_heard_from_the_next_packet_on_afterwards() {
     let mut rig = Rig::pair(Codec::Pcma);
     let mut caller = Talker::new();

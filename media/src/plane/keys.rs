@@ -49,6 +49,15 @@ impl Keys {
         self.receiver.set_clock(clock);
     }
 
+    /// Tones are listened for where somebody waits for them, and where nobody may hear them.
+    fn update_listener(&mut self) {
+        if !self.ways.listen && self.masking == Masking::Off {
+            self.listener = None;
+        } else if self.listener.is_none() {
+            self.listener = Some(Box::default());
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         let listening = self.listener.as_ref().and_then(|listener| listener.poll_timeout());
         let timeouts = [self.sender.poll_timeout(), self.receiver.poll_timeout(), listening];
@@ -88,12 +97,13 @@ impl Plane {
     pub(super) fn set_digit_ways(&mut self, id: StreamId, ways: DigitWays) {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.keys.ways = ways;
-        stream.keys.listener = ways.listen.then(Box::default);
+        stream.keys.update_listener();
     }
 
     pub(super) fn mask(&mut self, now: Instant, id: StreamId, masking: Masking) {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.keys.masking = masking;
+        stream.keys.update_listener();
         let slot = stream.slot;
         // Silence in a codec that has a memory is not relayed: it is encoded.
         let company = self.company(slot);
@@ -154,12 +164,22 @@ impl Plane {
         let Some(stream) = self.stream_mut(slot) else { return false };
         let law = codec.law();
         let masking = stream.keys.masking;
-        let listens = stream.remote.is_some_and(|remote| remote.telephone_event.is_none());
-        let mut silent = masking == Masking::All;
+        let has_events = stream.remote.is_some_and(|remote| remote.telephone_event.is_some());
+        let listens = !has_events || masking != Masking::Off;
+        // Tones that cannot be told from speech take the speech with them.
+        let mut silent = match masking {
+            Masking::Off => false,
+            Masking::Digits => law.is_none() && !has_events,
+            Masking::All => true,
+        };
         if let (Some(listener), Some(law), true) = (&mut stream.keys.listener, law, listens) {
             let mut told = Told::NONE;
             let sounds =
                 listener.handle_packet(now, header, law, payload, &mut |heard| told.push(heard));
+            if has_events {
+                // It has told them in the other way.
+                told = Told::NONE;
+            }
             if sounds || told.count > 0 {
                 self.tell_keys(now, slot, &told, DigitSource::Tone);
                 self.arm_keys(slot);
@@ -233,8 +253,12 @@ impl Plane {
         stream.keys.due = None;
         let (mut events, mut tones) = (Told::NONE, Told::NONE);
         stream.keys.receiver.handle_timeout(now, &mut |heard| events.push(heard));
+        let has_events = stream.remote.is_some_and(|remote| remote.telephone_event.is_some());
         if let Some(listener) = &mut stream.keys.listener {
             listener.handle_timeout(now, &mut |heard| tones.push(heard));
+        }
+        if has_events {
+            tones = Told::NONE;
         }
         self.tell_keys(now, slot, &events, DigitSource::Event);
         self.tell_keys(now, slot, &tones, DigitSource::Tone);
