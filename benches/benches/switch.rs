@@ -57,6 +57,7 @@ impl Bench {
                 ports: 20_000..=59_999,
                 address: Some(switch_at().ip()),
                 bound: switch_at().ip(),
+                networks: Vec::new(),
             }],
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),

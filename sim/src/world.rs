@@ -84,6 +84,7 @@ impl World {
                 ports: 20_000..=20_999,
                 address: Some(SocketAddr::from(SWITCH).ip()),
                 bound: SocketAddr::from(SWITCH).ip(),
+                networks: Vec::new(),
             }],
             wall: WALL,
             user_agent: "Strowger".to_owned(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base::{Duration, PromptId, TenantId, UnixTime};
 use media::say::{Language, Voice};
 use media::{Prompt, WorkerId};
+use routing::Network;
 use sip::Advertised;
 
 /// What a switch is told once.
@@ -26,7 +27,7 @@ pub struct SwitchConfig {
     pub limits: Limits,
 }
 
-/// The ports of one media worker.
+/// Ports of one media worker. It may have several ranges, each on an address of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerPorts {
     /// The worker.
@@ -39,6 +40,8 @@ pub struct WorkerPorts {
     /// The address that its sockets bind: the other workers reach it there, or at the loopback
     /// address of its family if it is none in particular.
     pub bound: IpAddr,
+    /// For peers whose signalling comes from there; empty: for all others.
+    pub networks: Vec<Network>,
 }
 
 /// Bounds of one shard, and how long it waits for what may never come.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use base::{AgentId, CallId, Instant, LegId, TenantId};
 use media::{PortPool, StreamId, WorkerId};
+use routing::Network;
 
 use crate::config::WorkerPorts;
 
@@ -36,6 +38,8 @@ struct Worker {
     id: WorkerId,
     address: Option<IpAddr>,
     bound: IpAddr,
+    networks: Vec<Network>,
+    ports: RangeInclusive<u16>,
     pool: PortPool,
     streams: usize,
 }
@@ -46,6 +50,8 @@ impl Ports {
             id: of.worker,
             address: of.address,
             bound: of.bound,
+            networks: of.networks.clone(),
+            ports: of.ports.clone(),
             pool: PortPool::new(of.ports.clone()),
             streams: 0,
         };
@@ -58,18 +64,24 @@ impl Ports {
         }
     }
 
-    /// A new stream for a leg: on the worker named, or on the one with the fewest streams. `None`
-    /// if there is no port left.
+    /// A new stream for a leg: on the worker named, or on the one with the fewest streams; at the
+    /// address that is for this peer. `None` if there is no port left.
     pub(crate) fn take(
         &mut self,
         now: Instant,
         on: Option<WorkerId>,
-        call: CallId,
-        leg: LegId,
+        peer: Option<IpAddr>,
+        (call, leg): (CallId, LegId),
     ) -> Option<(StreamId, Place)> {
+        let is_own = |of: &Worker| {
+            peer.is_some_and(|peer| of.networks.iter().any(|network| network.contains(peer)))
+        };
+        let has_own = self.workers.iter().any(is_own);
+        let suits = |of: &Worker| if has_own { is_own(of) } else { of.networks.is_empty() };
+        let suiting = self.workers.iter_mut().filter(|of| suits(of));
         let worker = match on {
-            Some(id) => self.workers.iter_mut().find(|worker| worker.id == id)?,
-            None => self.workers.iter_mut().min_by_key(|worker| worker.streams)?,
+            Some(id) => suiting.into_iter().find(|worker| worker.id == id)?,
+            None => suiting.min_by_key(|worker| worker.streams)?,
         };
         let port = worker.pool.take(now)?;
         worker.streams += 1;
@@ -143,7 +155,8 @@ impl Ports {
                 self.agents.remove(&owner);
             }
         }
-        let worker = self.workers.iter_mut().find(|worker| worker.id == place.worker)?;
+        let is_its = |of: &&mut Worker| of.id == place.worker && of.ports.contains(&place.port);
+        let worker = self.workers.iter_mut().find(is_its)?;
         worker.streams = worker.streams.saturating_sub(1);
         Some((worker, place.port))
     }
@@ -182,11 +195,13 @@ mod tests {
             ports: 20_000..=20_099,
             address: None,
             bound: Ipv4Addr::LOCALHOST.into(),
+            networks: Vec::new(),
         });
         let mut ports = Ports::new(&workers);
         let (tenant, agent) = (TenantId::new("acme").unwrap(), AgentId::new("alice").unwrap());
         let call = CallId::from_u128(1);
-        let take = |ports: &mut Ports, on| ports.take(Instant::ZERO, on, call, LegId(1)).unwrap();
+        let take =
+            |ports: &mut Ports, on| ports.take(Instant::ZERO, on, None, (call, LegId(1))).unwrap();
         let (other, _) = take(&mut ports, Some(WorkerId(0)));
         assert_eq!(ports.worker_of(&tenant, &agent), None);
         let (own, place) = take(&mut ports, None);
@@ -200,5 +215,32 @@ mod tests {
         ports.closed(Instant::ZERO, own);
         assert_eq!(ports.worker_of(&tenant, &agent), None);
         assert!(ports.agents.is_empty() && ports.owners.is_empty());
+    }
+
+    #[test]
+    fn a_peer_of_a_network_gets_a_port_at_the_address_that_is_for_it() {
+        let range = |ports, last, networks| WorkerPorts {
+            worker: WorkerId(0),
+            ports,
+            address: Some(Ipv4Addr::new(192, 0, 2, last).into()),
+            bound: Ipv4Addr::new(192, 0, 2, last).into(),
+            networks,
+        };
+        let inside: Network = "10.0.0.0/8".parse().unwrap();
+        let all = [range(20_000..=20_001, 1, Vec::new()), range(30_000..=30_001, 2, vec![inside])];
+        let mut ports = Ports::new(&all);
+        let call = CallId::from_u128(1);
+        let mut take = |peer: Option<&str>| {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            ports.take(Instant::ZERO, Some(WorkerId(0)), peer, (call, LegId(1)))
+        };
+        let (stream, place) = take(Some("10.1.2.3")).unwrap();
+        assert_eq!((place.port, place.address), (30_000, Some([192, 0, 2, 2].into())));
+        assert_eq!(take(Some("10.1.2.4")), None, "no other address is reached from there");
+        assert_eq!(take(Some("198.51.100.1")).unwrap().1.port, 20_000);
+        assert_eq!(take(None), None);
+        ports.closed(Instant::ZERO, stream);
+        assert_eq!(ports.workers[1].streams, 0);
+        assert_eq!(ports.workers[0].streams, 1);
     }
 }

@@ -78,6 +78,7 @@ fn a_tenants_numbers_go_on_where_its_log_ended() {
             ports: 20_000..=20_099,
             address: Some(TRUNK.ip()),
             bound: TRUNK.ip(),
+            networks: Vec::new(),
         }],
         wall: base::UnixTime::default(),
         user_agent: String::new(),

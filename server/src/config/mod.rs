@@ -1,6 +1,7 @@
 //! `strowger.toml`: every key has a default, an unknown key is an error with a cure.
 
 mod fault;
+mod interfaces;
 mod limits;
 mod place;
 mod rules;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
+pub use interfaces::Interface;
 pub use limits::Limits;
 pub(crate) use place::Place;
 pub use stir::Stir;
@@ -135,6 +137,10 @@ pub struct Rtp {
     pub advertised: Option<IpAddr>,
     /// Media workers; 0: one per core.
     pub workers: u16,
+    /// The class of service of RTP and RTCP (RFC 2474): 46 is expedited forwarding.
+    pub dscp: u8,
+    /// Other addresses, for the peers of some networks.
+    pub interfaces: Vec<Interface>,
 }
 
 /// What must last.
@@ -253,6 +259,8 @@ impl Default for Rtp {
             address: IpAddr::from([0, 0, 0, 0]),
             advertised: None,
             workers: 0,
+            dscp: 46,
+            interfaces: Vec::new(),
         }
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
     if let Err(problem) = config.rtp.range() {
         return fault("rtp.ports", problem, "write \"20000-29999\", or \"0\" for free ports");
     }
+    super::interfaces::check(&config.rtp, place)?;
     if config.recordings.folder.is_some() && config.recordings.s3.is_some() {
         let problem = "recordings have two destinations".to_owned();
         return fault("recordings.folder", problem, "keep either `folder` or `[recordings.s3]`");
@@ -72,23 +73,27 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
 /// Ports of one free block: `rtp.ports = "0"`.
 const BLOCK: u16 = 2000;
 
+/// Ports that are written as the first and the last.
+pub(super) fn range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong = || format!("{text:?} is not a range of ports");
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let from: u16 = from.trim().parse().map_err(|_| wrong())?;
+    let to: u16 = to.trim().parse().map_err(|_| wrong())?;
+    let pairs =
+        to.checked_sub(from).map_or(0, |length| (length + u16::from(from.is_multiple_of(2))) / 2);
+    if from == 0 || pairs == 0 {
+        return Err(format!("{text:?} holds no even RTP port with its RTCP port"));
+    }
+    Ok(from..=to)
+}
+
 impl Rtp {
     /// The ports, or none for "any free block".
     pub(crate) fn range(&self) -> Result<Option<RangeInclusive<u16>>, String> {
         if self.ports.trim() == "0" {
             return Ok(None);
         }
-        let wrong = || format!("{:?} is not a range of ports", self.ports);
-        let (from, to) = self.ports.split_once('-').ok_or_else(wrong)?;
-        let from: u16 = from.trim().parse().map_err(|_| wrong())?;
-        let to: u16 = to.trim().parse().map_err(|_| wrong())?;
-        let pairs = to
-            .checked_sub(from)
-            .map_or(0, |length| (length + u16::from(from.is_multiple_of(2))) / 2);
-        if from == 0 || pairs == 0 {
-            return Err(format!("{:?} holds no even RTP port with its RTCP port", self.ports));
-        }
-        Ok(Some(from..=to))
+        range(&self.ports).map(Some)
     }
 
     /// What SDP says for our address; none: our own end of each peer's signalling.

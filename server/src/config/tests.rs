@@ -115,3 +115,25 @@ fn the_password_of_homer_is_shown_to_nobody() {
     let config = Config::parse(Path::new("x"), "[hep]\npassword = \"geheim\"\n").unwrap();
     assert!(!format!("{config:?}").contains("geheim"));
 }
+
+#[test]
+fn an_interface_has_an_address_ports_and_networks_of_its_own() {
+    let inside = |rest: &str| {
+        format!("[rtp]\ndscp = 34\n[[rtp.interfaces]]\naddress = \"10.0.0.5\"\n{rest}\n")
+    };
+    let good = inside("ports = \"30000-30999\"\nnetworks = [\"10.0.0.0/8\"]");
+    let config = Config::parse(Path::new("x"), &good).unwrap();
+    let interface = &config.rtp.interfaces[0];
+    assert_eq!((config.rtp.dscp, interface.range()), (34, Some(30_000..=30_999)));
+    assert!(interface.blocks()[0].contains("10.9.9.9".parse().unwrap()));
+    for (rest, problem) in [
+        ("ports = \"29998-30999\"\nnetworks = [\"10.0.0.0/8\"]", "ports of another address"),
+        ("ports = \"30000-30999\"\nnetworks = []", "nobody is to use 10.0.0.5"),
+        ("ports = \"30000-30999\"\nnetworks = [\"10.0.0.1/8\"]", "bits set behind the prefix"),
+        ("ports = \"x\"\nnetworks = [\"10.0.0.0/8\"]", "not a range of ports"),
+    ] {
+        let told = fault(&inside(rest));
+        assert!(told.contains("rtp.interfaces: ") && told.contains(problem), "{told}");
+    }
+    assert!(fault("[rtp]\ndscp = 64\n").contains("rtp.dscp: 64 is no class of service"));
+}

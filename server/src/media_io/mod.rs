@@ -1,7 +1,8 @@
 //! Media workers: one pinned thread per core, each with a `media::Plane` and its sockets.
 //!
 //! Plain level-triggered epoll, one receive and one send a packet on the leg's own ports: of the
-//! portable designs the cheapest, if it wakes up for many packets at once (`pace.rs`). On the way of a packet nothing is allocated, locked or logged.
+//! portable designs the cheapest, if it wakes up for many packets at once (`pace.rs`). On the way
+//! of a packet nothing is allocated, locked or logged.
 
 mod files;
 mod pace;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use self::files::raise_limit;
 use self::pace::Pace;
+pub(crate) use self::sockets::Places;
 use self::sockets::{Sockets, TOKEN_BELL, Token};
 use crate::clock::Clock;
 use crate::poller::Poller;
@@ -85,14 +87,14 @@ impl Worker {
         self.idleness.clone()
     }
 
-    /// Starts the thread; sockets bind `address`.
+    /// Starts the thread; sockets bind as `places` says.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub(crate) fn start(
         self,
         clock: Clock,
-        address: std::net::IpAddr,
+        places: Places,
         taps: TapSender,
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
@@ -114,7 +116,7 @@ impl Worker {
             };
             let _ = tell.send(Ok(()));
             let plane = Plane::new(id, taps, rng, clock.wall_at_zero());
-            let sockets = Sockets::new(address);
+            let sockets = Sockets::new(places);
             let meters = Meters::new(id);
             let batch = Batch::new(READY);
             let held = None;

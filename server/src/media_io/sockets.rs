@@ -1,17 +1,17 @@
 //! The RTP and RTCP sockets of one worker, by slot.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 
 use media::{Port, Slot};
 use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::Rtp;
 use crate::poller::Poller;
 
 /// The bell's token; no slot's index comes near it.
 pub(super) const TOKEN_BELL: u64 = u64::MAX;
-/// Expedited forwarding (RFC 3246), as the traffic class byte.
-const DSCP_EF: u32 = 0xb8;
 /// A second of G.711 packets with the kernel's bookkeeping.
 const KERNEL_BUFFER: usize = 64 << 10;
 
@@ -41,8 +41,31 @@ pub(super) struct Received {
     pub(super) length: usize,
 }
 
+/// Which address a port is bound to, and with which class of service.
+pub(crate) struct Places {
+    /// For all ports that are not of `others`.
+    address: IpAddr,
+    others: Vec<(RangeInclusive<u16>, IpAddr)>,
+    /// The byte that IP carries (RFC 2474 §3).
+    traffic_class: u32,
+}
+
+impl Places {
+    pub(crate) fn of(config: &Rtp) -> Self {
+        let others = config.interfaces.iter();
+        let others = others.filter_map(|of| Some((of.range()?, of.address))).collect();
+        Self { address: config.address, others, traffic_class: u32::from(config.dscp) << 2 }
+    }
+
+    fn address(&self, port: u16) -> IpAddr {
+        let own = self.others.iter().find(|(ports, _)| ports.contains(&port));
+        own.map_or(self.address, |(_, address)| *address)
+    }
+}
+
 struct Pair {
     slot: Slot,
+    is_v6: bool,
     rtp: UdpSocket,
     rtcp: UdpSocket,
 }
@@ -58,20 +81,22 @@ impl Pair {
 
 /// All of a worker's pairs.
 pub(super) struct Sockets {
-    address: IpAddr,
+    places: Places,
     pairs: Vec<Option<Pair>>,
 }
 
 impl Sockets {
-    pub(super) fn new(address: IpAddr) -> Self {
-        Self { address, pairs: Vec::new() }
+    pub(super) fn new(places: Places) -> Self {
+        Self { places, pairs: Vec::new() }
     }
 
     pub(super) fn open(&mut self, poller: &Poller, slot: Slot, port: u16) -> std::io::Result<()> {
+        let (address, class) = (self.places.address(port), self.places.traffic_class);
         let pair = Pair {
             slot,
-            rtp: bind(SocketAddr::new(self.address, port))?,
-            rtcp: bind(SocketAddr::new(self.address, port.saturating_add(1)))?,
+            is_v6: address.is_ipv6(),
+            rtp: bind(SocketAddr::new(address, port), class)?,
+            rtcp: bind(SocketAddr::new(address, port.saturating_add(1)), class)?,
         };
         poller.add(&pair.rtp, Token::new(slot, Port::Rtp).0)?;
         poller.add(&pair.rtcp, Token::new(slot, Port::Rtcp).0)?;
@@ -107,32 +132,64 @@ impl Sockets {
 
     /// False when the kernel took it not: a late packet would be worth nothing.
     pub(super) fn send(&self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        let to = match (self.address, to.ip()) {
-            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
-            (IpAddr::V6(_), IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), to.port()).into(),
-            _ => to,
-        };
         let index = Token::new(slot, port).index();
         let pair = self.pairs.get(index).and_then(Option::as_ref);
-        pair.filter(|pair| pair.slot == slot)
-            .is_some_and(|pair| sendto(pair.of(port), bytes, SendFlags::empty(), &to).is_ok())
+        let Some(pair) = pair.filter(|pair| pair.slot == slot) else { return false };
+        let to = match to.ip() {
+            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
+            IpAddr::V4(ip) if pair.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
+            _ => to,
+        };
+        sendto(pair.of(port), bytes, SendFlags::empty(), &to).is_ok()
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
+fn bind(address: SocketAddr, traffic_class: u32) -> std::io::Result<UdpSocket> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
     if address.is_ipv4() {
-        socket.set_tos_v4(DSCP_EF)?;
+        socket.set_tos_v4(traffic_class)?;
     } else {
-        socket.set_tclass_v6(DSCP_EF)?;
+        socket.set_tclass_v6(traffic_class)?;
         let both = address.ip().is_unspecified();
         socket.set_only_v6(!both)?;
         if both {
-            socket.set_tos_v4(DSCP_EF)?;
+            socket.set_tos_v4(traffic_class)?;
         }
     }
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Interface;
+
+    #[test]
+    fn a_port_is_bound_to_its_interface_and_marked_with_the_class_of_service() {
+        let free = UdpSocket::bind("127.0.0.9:0").unwrap().local_addr().unwrap().port() & !1;
+        let inside = Interface {
+            address: "127.0.0.9".parse().unwrap(),
+            advertised: None,
+            ports: format!("{free}-{}", free + 1),
+            networks: vec!["10.0.0.0/8".to_owned()],
+        };
+        let address = "127.0.0.1".parse().unwrap();
+        let rtp = Rtp { address, dscp: 34, interfaces: vec![inside], ..Rtp::default() };
+        let poller = Poller::new().unwrap();
+        let mut sockets = Sockets::new(Places::of(&rtp));
+        let slot = Slot { index: 0, generation: 0 };
+        sockets.open(&poller, slot, free).unwrap();
+        let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        assert!(sockets.send(slot, Port::Rtp, to, b"hello"));
+        let (_, from) = listener.recv_from(&mut [0; 16]).unwrap();
+        assert_eq!(from, SocketAddr::new("127.0.0.9".parse().unwrap(), free));
+        let pair = sockets.pairs[0].as_ref().unwrap();
+        let class = socket2::SockRef::from(&pair.rtp).tos_v4().unwrap();
+        assert_eq!(class, 34 << 2);
+        assert_eq!(sockets.places.address(free.wrapping_sub(2)), rtp.address);
+    }
 }

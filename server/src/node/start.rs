@@ -1,6 +1,6 @@
 //! The start of a node, in order: each step may rely on those before it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use media::WorkerId;
 use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
 };
-use routing::{Directory, Provisioning};
+use routing::{Directory, Network, Provisioning};
 use store::{Claim, EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -19,7 +19,7 @@ use super::{Addresses, Node, Reach, StartFault};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
-use crate::media_io::{self, Depths, Worker};
+use crate::media_io::{self, Depths, Places, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
@@ -58,7 +58,9 @@ impl Node {
         let (intake, writer) =
             persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
         let (workers, media, media_idleness) = make_workers(&config)?;
-        media_io::raise_limit(addresses.rtp.len() / workers.len().max(1));
+        let others = config.rtp.interfaces.iter().filter_map(|of| of.range());
+        let ports = addresses.rtp.len() + others.map(|range| range.len()).sum::<usize>();
+        media_io::raise_limit(ports / workers.len().max(1));
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
@@ -293,9 +295,8 @@ fn start_workers(
     for worker in workers {
         let (taps, ring) = media::tap::ring(TAP_RING);
         let events = signalling.media.clone();
-        running.push(
-            worker.start(clock, config.rtp.address, taps, rng.fork(), events).map_err(system)?,
-        );
+        let places = Places::of(&config.rtp);
+        running.push(worker.start(clock, places, taps, rng.fork(), events).map_err(system)?);
         rings.push(ring);
     }
     Ok((running, rings))
@@ -341,17 +342,36 @@ fn switch_config(
     };
     let address = config.rtp.shown(config.sip.advertised);
     let bound = config.rtp.address;
+    let mut media = ports_of(&addresses.rtp, workers, (address, bound), &[]);
+    for interface in &config.rtp.interfaces {
+        let Some(range) = interface.range() else { continue };
+        let shown = interface.advertised.unwrap_or(interface.address);
+        let places = (Some(shown), interface.address);
+        media.extend(ports_of(&range, workers, places, &interface.blocks()));
+    }
     SwitchConfig {
         advertised,
-        media: split(&addresses.rtp, workers)
-            .into_iter()
-            .zip(0_u16..)
-            .map(|(ports, worker)| WorkerPorts { worker: WorkerId(worker), ports, address, bound })
-            .collect(),
+        media,
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
         limits: config.limits.of_shard(config.sip.calls, crate::memory::allowed()),
     }
+}
+
+/// A range of ports, shared among the workers: what SDP says of it, where it is bound, for whom.
+fn ports_of(
+    range: &RangeInclusive<u16>,
+    workers: usize,
+    (address, bound): (Option<IpAddr>, IpAddr),
+    networks: &[Network],
+) -> Vec<WorkerPorts> {
+    let ports = split(range, workers).into_iter().zip((0..).map(WorkerId));
+    ports
+        .map(|(ports, worker)| {
+            let networks = networks.to_vec();
+            WorkerPorts { worker, ports, address, bound, networks }
+        })
+        .collect()
 }
 
 /// Shares a range among the workers: equal blocks that begin with an even port.

@@ -114,6 +114,7 @@ impl Town {
             ports: 20_000..=20_199,
             address: Some(SocketAddr::from(SWITCH).ip()),
             bound: SocketAddr::from(SWITCH).ip(),
+            networks: Vec::new(),
         };
         let config = SwitchConfig {
             advertised: Vec::new(),

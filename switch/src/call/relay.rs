@@ -215,7 +215,7 @@ fn open(
     (call, leg): (CallId, LegId),
     tries: u8,
 ) -> Option<End> {
-    let (stream, place) = node.ports.take(now, Some(worker), call, leg)?;
+    let (stream, place) = node.ports.take(now, Some(worker), None, (call, leg))?;
     let (ssrc, cname) = (node.rng.next_u32(), node.rng.hex::<8>().into());
     node.media(worker, Command::Open { stream, port: place.port, ssrc, cname });
     Some(End { stream, place, tries })

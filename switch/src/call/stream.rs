@@ -1,13 +1,15 @@
 //! A leg's media stream: opened, opened on another port if somebody had that one, closed, and its
 //! totals kept.
 
+use std::net::IpAddr;
+
 use base::{CallId, Instant, LegId};
 use media::{Command, Event, StreamId, StreamStats, WorkerId};
 use routing::AttemptFailure;
 
 use super::dial::Failure;
 use super::digits::Digit;
-use super::leg::Leg;
+use super::leg::{Leg, Role, Signalling};
 use super::{Call, Stage};
 use crate::node::Node;
 use crate::port::SecurityKind;
@@ -186,13 +188,28 @@ fn open(
         Stream::Opening { tries, .. } => tries + 1,
         _ => 1,
     };
-    let Some((id, place)) = node.ports.take(now, worker, call, leg.id) else { return false };
+    let peer = peer(node, leg);
+    let taken = node.ports.take(now, worker, peer, (call, leg.id));
+    let Some((id, place)) = taken else { return false };
     let ssrc = node.rng.next_u32();
     // RFC 7022 §4.2: a name per stream, which tells nothing about the machine or the caller.
     let cname = node.rng.hex::<8>().into();
     node.media(place.worker, Command::Open { stream: id, port: place.port, ssrc, cname });
     leg.stream = Stream::Opening { id, place, tries };
     true
+}
+
+/// Where a leg's peer is, as far as it can be told before anything is sent: whence it called or
+/// registered, or the trunk's first target, if that is an address.
+fn peer(node: &Node, leg: &Leg) -> Option<IpAddr> {
+    let ip = match (&leg.signalling, &leg.role) {
+        (Signalling::Preparing { targets }, Role::Trunk(trunk)) if targets.is_empty() => {
+            node.trunk_states.address(trunk)?
+        }
+        (Signalling::Preparing { targets }, _) => targets.first()?.flow.remote.ip(),
+        (signalling, _) => signalling.flow()?.remote.ip(),
+    };
+    Some(ip)
 }
 
 /// Tells the worker to close a leg's stream, if it is open.

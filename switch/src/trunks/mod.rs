@@ -185,6 +185,12 @@ impl Trunks {
         self.all.get(id).map_or(TrunkState::Unknown, Trunk::state)
     }
 
+    /// The address that calls to a trunk go to first, if that is no name.
+    pub(crate) fn address(&self, id: &TrunkId) -> Option<IpAddr> {
+        let rank = |target: &&Target| (target.state == TrunkState::Down, target.priority);
+        self.all.get(id)?.targets.iter().min_by_key(rank)?.uri.as_uri().ip()
+    }
+
     /// Its targets in the order to try them: those that are down last, then by priority, within one
     /// drawn by weight (RFC 2782).
     pub(crate) fn in_order(&mut self, id: &TrunkId) -> Vec<UriBuf> {

@@ -360,7 +360,7 @@ impl Rig {
 /// A media worker that binds the loopback address.
 pub fn worker(id: u16, ports: std::ops::RangeInclusive<u16>) -> WorkerPorts {
     let bound = Ipv4Addr::LOCALHOST.into();
-    WorkerPorts { worker: WorkerId(id), ports, address: None, bound }
+    WorkerPorts { worker: WorkerId(id), ports, address: None, bound, networks: Vec::new() }
 }
 
 pub fn stats() -> StreamStats {

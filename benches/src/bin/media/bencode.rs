@@ -1,4 +1,4 @@
-//! Bencode, as rtpengine's control protocol has it: dictionaries of strings, lists and dictionaries.
+//! Bencode, as rtpengine's control protocol has it.
 
 use std::collections::BTreeMap;
 

@@ -107,8 +107,8 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     }
     let kind = args.kind.name();
     let most = json!({
-        "part": "most", "beat_us": args.beat_us, "relay": args.relay.text(), "kind": kind, "calls": carried,
-        "searched": args.step > 0,
+        "part": "most", "beat_us": args.beat_us, "relay": args.relay.text(), "kind": kind,
+        "calls": carried, "searched": args.step > 0,
     });
     println!("{most}");
     Ok(carried > 0)

@@ -14,13 +14,14 @@ pub(crate) fn print(results: &Path) -> Result<(), String> {
         .map(|line| serde_json::from_str(line).map_err(|error| format!("{line}: {error}")))
         .collect::<Result<_, _>>()?;
     println!(
-        "| calls carry | sent every | through | calls | CPU µs a packet | to rtpengine | core | late ms: median, \
-         p99, most | lost % | KiB a call | generator: core, late p99 ms |"
+        "| calls carry | sent every | through | calls | CPU µs a packet | to rtpengine | core | \
+         late ms: median, p99, most | lost % | KiB a call | generator: core, late p99 ms |"
     );
     println!("|{}", " --- |".repeat(11));
     rows.iter().filter(|row| row["part"] == "load").for_each(|row| print_load(row, &rows));
     println!(
-        "\n| calls carry | sent every | through | most calls on one core |\n|{}",
+        "\n| calls carry | sent every | through | most calls on one core |\n\
+         |{}",
         " --- |".repeat(4)
     );
     for row in rows.iter().filter(|row| row["part"] == "most" && row["searched"] == true) {

@@ -118,6 +118,7 @@ impl Model {
             ports: 2000..=65_000,
             address: None,
             bound: std::net::Ipv4Addr::LOCALHOST.into(),
+            networks: Vec::new(),
         };
         let config = SwitchConfig {
             advertised: Vec::new(),

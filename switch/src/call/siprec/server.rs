@@ -435,7 +435,7 @@ impl Call {
 
 /// Opens one of our streams.
 fn open(node: &mut Node, now: Instant, worker: WorkerId, owner: LegRef, tries: u8) -> Option<Sink> {
-    let (stream, place) = node.ports.take(now, Some(worker), owner.call, owner.leg)?;
+    let (stream, place) = node.ports.take(now, Some(worker), None, (owner.call, owner.leg))?;
     let (ssrc, cname) = (node.rng.next_u32(), node.rng.hex::<8>().into());
     node.media(worker, Command::Open { stream, port: place.port, ssrc, cname });
     let keys = LocalKeys::draw(&mut node.rng);
