@@ -10,6 +10,7 @@ mod attempt;
 mod bodies;
 mod branches;
 mod callers;
+mod codecs;
 mod conference;
 mod digits;
 mod direct;

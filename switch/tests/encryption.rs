@@ -100,7 +100,7 @@ fn phones_are_offered_keys_when_they_are_preferred_and_may_do_without() {
         let (mut call, _) = dial(&mut rig, SDP_PCMU);
         let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
         let offer = body(&phone.invite);
-        assert!(offer.contains("RTP/AVP 0 8 101\r\n"), "{offer}");
+        assert!(offer.contains("RTP/AVP 0 111 9 8 101 110\r\n"), "{offer}");
         assert!(offer.contains("a=crypto:1 AEAD_AES_256_GCM inline:"), "{offer}");
         assert!(phone.invite.bytes().len() < 1300, "it still fits into a datagram");
         let answer = if takes { secured("RTP/AVP", 3, KEY) } else { SDP_PCMU.to_owned() };
@@ -119,7 +119,11 @@ fn a_phone_that_must_encrypt_and_answers_in_the_clear_is_hung_up_on() {
     let mut rig = rig("off", "required");
     let (mut call, _) = dial(&mut rig, SDP_PCMU);
     let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    assert!(body(&phone.invite).contains("RTP/SAVP 0 8 101\r\n"), "{}", body(&phone.invite));
+    assert!(
+        body(&phone.invite).contains("RTP/SAVP 0 111 9 8 101 110\r\n"),
+        "{}",
+        body(&phone.invite)
+    );
     rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
     rig.expect(ALICE, "ACK");
     rig.confirm_bye(ALICE);

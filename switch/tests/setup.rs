@@ -172,7 +172,7 @@ fn the_agent_is_offered_the_callers_codec_first() {
     rig.finish_prompt();
     let invite = rig.expect(ALICE, "INVITE");
     let offer = String::from_utf8(invite.body().to_vec()).unwrap();
-    assert!(offer.contains("RTP/AVP 8 0"), "{offer}");
+    assert!(offer.contains("RTP/AVP 8 111 9 0 101 110\r\n"), "{offer}");
     rig.caller_hangs_up(&mut call);
     rig.finish();
 }

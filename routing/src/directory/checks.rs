@@ -6,6 +6,7 @@ use base::{PromptId, SkillId};
 
 use super::TenantIndex;
 use super::names::{Findings, within};
+use super::trunk_checks::codecs;
 use crate::{Queue, Tenant};
 
 /// What one tenant may name: its own things and what it inherits.
@@ -88,8 +89,10 @@ impl Names<'_> {
     }
 
     fn agents(&self, found: &mut Findings) {
+        codecs(&self.tenant.codecs, self.path("codecs"), found);
         for agent in &self.tenant.agents {
             let path = self.path(format_args!("agents.{}", agent.id));
+            codecs(&agent.codecs, format_args!("{path}.codecs"), found);
             if agent.password.is_empty() {
                 found.add(
                     format_args!("{path}.password"),

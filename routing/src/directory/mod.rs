@@ -141,6 +141,17 @@ impl Directory {
         tenants.find_map(|tenant| tenant.language.as_deref())
     }
 
+    /// The codecs of an agent's phones, best first: as the agent says, else the tenant, else the
+    /// nearest parent; empty if none says any.
+    #[must_use]
+    pub fn codecs(&self, tenant: &TenantId, agent: &AgentId) -> &[String] {
+        let line = self.tenants.get(tenant).into_iter().flat_map(|index| &index.line);
+        let tenants = line.filter_map(|at| self.provisioning.tenants.get(*at));
+        let own = self.agent(tenant, agent).map(|agent| &agent.codecs);
+        let mut said = own.into_iter().chain(tenants.map(|tenant| &tenant.codecs));
+        said.find(|codecs| !codecs.is_empty()).map_or(&[], Vec::as_slice)
+    }
+
     /// Whether the audio of an agent's phones is encrypted: as the agent says, else the tenant,
     /// else the nearest parent.
     #[must_use]

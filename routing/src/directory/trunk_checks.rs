@@ -11,8 +11,23 @@ use crate::{
     TrunkStir, header,
 };
 
-/// The codecs that a trunk may be limited to.
-const CODECS: [&str; 2] = ["PCMU", "PCMA"];
+/// The codecs there are.
+const CODECS: [&str; 4] = ["PCMU", "PCMA", "G722", "opus"];
+
+/// A list of codecs, of a trunk, a tenant or an agent.
+pub(super) fn codecs(listed: &[String], path: impl std::fmt::Display, found: &mut Findings) {
+    let mut seen = BTreeSet::new();
+    for (place, codec) in listed.iter().enumerate() {
+        let path = format!("{path}[{place}]");
+        if !CODECS.iter().any(|known| known.eq_ignore_ascii_case(codec)) {
+            let cure = format!("use one of: {}", CODECS.join(", "));
+            found.add(&path, format_args!("there is no codec {codec:?}"), cure);
+        }
+        if !seen.insert(codec.to_ascii_uppercase()) {
+            found.add(path, format_args!("{codec:?} is listed twice"), "list it once");
+        }
+    }
+}
 
 pub(super) fn trunks(
     provisioning: &Provisioning,
@@ -219,18 +234,7 @@ impl Checked<'_> {
     }
 
     fn media(&self, found: &mut Findings) {
-        let mut seen = BTreeSet::new();
-        for (place, codec) in self.trunk.codecs.iter().enumerate() {
-            let path = self.at(format_args!("codecs[{place}]"));
-            let upper = codec.to_ascii_uppercase();
-            if !CODECS.contains(&upper.as_str()) {
-                let cure = format!("use one of: {}", CODECS.join(", "));
-                found.add(&path, format_args!("there is no codec {codec:?}"), cure);
-            }
-            if !seen.insert(upper) {
-                found.add(path, format_args!("{codec:?} is listed twice"), "list it once");
-            }
-        }
+        codecs(&self.trunk.codecs, self.at("codecs"), found);
     }
 
     fn headers(&self, found: &mut Findings) {

@@ -42,6 +42,9 @@ pub struct Agent {
     /// The number that those they call are shown; the tenant's if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_id: Option<String>,
+    /// The codecs of their phones, best first; as the tenant says if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<String>,
     /// Whether the audio of their phones is encrypted; as the tenant says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
@@ -75,6 +78,7 @@ impl Agent {
             forward: Forward::default(),
             call_waiting: false,
             caller_id: None,
+            codecs: Vec::new(),
             encryption: None,
             dtmf: Dtmf::default(),
             may_dial: DialPolicy::default(),

@@ -67,6 +67,10 @@ pub struct Tenant {
     /// parent's if absent; silence if none says one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_music: Option<PromptId>,
+    /// The codecs of its agents' phones, best first; as the nearest parent says if empty; `opus`,
+    /// `G722`, `PCMA`, `PCMU` if none says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codecs: Vec<String>,
     /// Whether the audio of its agents' phones is encrypted; as the nearest parent says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
@@ -128,6 +132,7 @@ impl Tenant {
             routes: Vec::new(),
             caller_id: None,
             hold_music: None,
+            codecs: Vec::new(),
             encryption: None,
             emergency_numbers: Vec::new(),
             pickup_code: None,

@@ -50,7 +50,7 @@ pub struct Trunk {
     /// [`Trunk::probes_every_s`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_s: Option<u32>,
-    /// The codecs it gets, best first: `PCMU`, `PCMA`. All of ours if empty.
+    /// The codecs it gets, best first: `PCMU`, `PCMA`, `G722`, `opus`. The first two if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codecs: Vec<String>,
     /// Whether its audio is encrypted.

@@ -38,6 +38,7 @@ impl Call {
             return Err(Cause::InternalError);
         };
         let (offer, early) = (pending.offer.take(), pending.early.take());
+        self.prefer_far_codec();
         let is_known = match (early, offer) {
             (Some(body), _) => {
                 self.accept_invite(node, now, body, None)?;
@@ -61,6 +62,13 @@ impl Call {
         Ok(is_known)
     }
 
+    /// Has the caller answered with the codec of whom it will hear, if it can do it: what both ends
+    /// speak alike is relayed and need not be converted.
+    fn prefer_far_codec(&mut self) {
+        let far = self.far.iter().find_map(|leg| leg.remote);
+        self.caller.prefers = far.map(|remote| remote.codec).or(self.caller.prefers);
+    }
+
     /// Tells the caller that it rings.
     pub(super) fn relay_ringing(&mut self, node: &mut Node, now: Instant) {
         let Signalling::Invited { flow, pending, .. } = &self.caller.signalling else { return };
@@ -81,6 +89,7 @@ impl Call {
         // Without an offer of theirs there is nothing to answer yet.
         let Some(offer) = pending.offer.clone() else { return false };
         let (flow, tag) = (*flow, pending.tag.clone());
+        self.prefer_far_codec();
         let Ok(Answer { body, settled }) = self.caller.answer_to(&offer) else { return false };
         let response = provisional(node, flow, StatusCode::SESSION_PROGRESS, &tag);
         self.provision(node, now, response.body(SDP, body.clone()));

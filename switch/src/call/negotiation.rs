@@ -80,7 +80,7 @@ impl Leg {
         offer: &Description,
     ) -> Result<sdp::Answer, Cause> {
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
-        let prefer = self.remote.map(|remote| remote.codec);
+        let prefer = self.codec();
         sdp::answer(offer, &local, &self.terms.capabilities(), prefer)
             .map_err(|_| Cause::IncompatibleMedia)
     }

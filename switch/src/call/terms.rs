@@ -7,10 +7,14 @@ use routing::{Directory, Dtmf, Trunk};
 
 use super::leg::Role;
 
+/// The codecs of phones for which nothing else is provisioned. Trunks get G.711: what a carrier
+/// does beyond it is for its provisioning to say.
+const OF_PHONES: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
+
 /// What may be negotiated with a leg's peer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Terms {
-    /// The codecs it may have, best first; all of ours if empty.
+    /// The codecs it may have, best first; G.711 if empty.
     codecs: Vec<Codec>,
     encryption: Encryption,
     /// How keys are exchanged with it.
@@ -23,8 +27,9 @@ impl Terms {
         match role {
             Role::Agent(agent) => {
                 let encryption = insisted(directory.encryption(tenant, agent));
+                let codecs = known(directory.codecs(tenant, agent)).unwrap_or(OF_PHONES.to_vec());
                 let dtmf = directory.agent(tenant, agent).map(|agent| agent.dtmf);
-                Self { codecs: Vec::new(), encryption, dtmf: dtmf.unwrap_or_default() }
+                Self { codecs, encryption, dtmf: dtmf.unwrap_or_default() }
             }
             Role::Caller(trunk) | Role::Trunk(trunk) => {
                 directory.trunk(trunk).map(Self::of_trunk).unwrap_or_default()
@@ -33,9 +38,7 @@ impl Terms {
     }
 
     fn of_trunk(trunk: &Trunk) -> Self {
-        let all = [Codec::Pcmu, Codec::Pcma];
-        let known = |name: &String| all.into_iter().find(|c| c.name().eq_ignore_ascii_case(name));
-        let codecs = trunk.codecs.iter().filter_map(known).collect();
+        let codecs = known(&trunk.codecs).unwrap_or_default();
         Self { codecs, encryption: insisted(trunk.encryption), dtmf: trunk.dtmf }
     }
 
@@ -50,6 +53,12 @@ impl Terms {
             Capabilities { codecs: self.codecs.clone(), ..all }
         }
     }
+}
+
+/// The codecs of a provisioned list, unless it is empty.
+fn known(names: &[String]) -> Option<Vec<Codec>> {
+    let codecs: Vec<Codec> = names.iter().filter_map(|name| Codec::from_name(name)).collect();
+    (!codecs.is_empty()).then_some(codecs)
 }
 
 /// As negotiation says it: the two rooms know nothing of each other.

@@ -130,9 +130,20 @@ pub fn own_uri() -> String {
 impl Rig {
     /// An agent's phone dials, with the password. Nothing is waited for.
     pub fn agent_dials(&mut self, at: SocketAddr, user: &str, to: &str, extra: &str) -> Asked {
+        self.agent_offers(at, user, to, (extra, super::SDP_PCMU))
+    }
+
+    /// The same with header lines of its own, and that offer.
+    pub fn agent_offers(
+        &mut self,
+        at: SocketAddr,
+        user: &str,
+        to: &str,
+        (extra, sdp): (&str, &str),
+    ) -> Asked {
         let mut asked = Asked::new(self, at, Method::Invite, to);
         asked.from = format!("<sip:{user}@acme.example>");
-        asked.body = Some(("application/sdp".to_owned(), super::SDP_PCMU.to_owned()));
+        asked.body = Some(("application/sdp".to_owned(), sdp.to_owned()));
         asked.extra = extra.to_owned();
         let text = asked.text(None);
         self.send(at, &text);
