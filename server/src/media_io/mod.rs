@@ -214,6 +214,7 @@ impl Drive {
     /// Rests, then waits until there is something to do: since when there is.
     fn wait(&mut self, nap: Option<Duration>, ready: &mut Vec<u64>) -> Instant {
         let began = self.clock.now();
+        self.idleness.begin(began);
         let deadline = self.deadline(began);
         let mut rested = began;
         if let Some(nap) = nap {
@@ -225,7 +226,7 @@ impl Drive {
             std::thread::sleep(Duration::from_millis(10));
         }
         let now = self.clock.now();
-        self.idleness.add(now.since(began));
+        self.idleness.end(now);
         now
     }
 

@@ -28,19 +28,37 @@ const LOOKS: u32 = 3;
 /// What a media worker without rest counts as: some fewer calls, until it has some.
 const MEDIA: u32 = 110;
 
-/// How long a thread has had nothing to do, in all. It adds, others read.
+/// How long a thread has had nothing to do, in all. It tells, others read: also that it rests now,
+/// or a thread that has slept for a minute would look like one that never rests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Idleness(Arc<AtomicU64>);
+pub(crate) struct Idleness(Arc<Rests>);
+
+#[derive(Debug, Default)]
+struct Rests {
+    /// Nanoseconds of the rests that are over.
+    over: AtomicU64,
+    /// When the present one began, nanoseconds; 0: at work.
+    since: AtomicU64,
+}
 
 impl Idleness {
-    /// The thread has waited for that long.
-    pub(crate) fn add(&self, waited: Duration) {
-        let waited = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
-        self.0.fetch_add(waited, Ordering::Relaxed);
+    /// The thread begins to wait.
+    pub(crate) fn begin(&self, now: Instant) {
+        self.0.since.store(now.as_nanos().max(1), Ordering::Relaxed);
     }
 
-    fn total(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    /// The thread has something to do.
+    pub(crate) fn end(&self, now: Instant) {
+        let since = self.0.since.swap(0, Ordering::Relaxed);
+        if since != 0 {
+            self.0.over.fetch_add(now.as_nanos().saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+
+    fn total(&self, now: Instant) -> Duration {
+        let since = self.0.since.load(Ordering::Relaxed);
+        let present = if since == 0 { 0 } else { now.as_nanos().saturating_sub(since) };
+        Duration::from_nanos(self.0.over.load(Ordering::Relaxed) + present)
     }
 }
 
@@ -129,7 +147,7 @@ impl Workers {
             self.since = now;
             let mut is_restless = false;
             for (worker, before) in &mut self.all {
-                let total = worker.total();
+                let total = worker.total(now);
                 is_restless |= total.saturating_sub(*before) < elapsed / 50;
                 *before = total;
             }

@@ -64,11 +64,23 @@ fn a_store_that_is_half_full_and_a_worker_that_never_rests_count_too() {
         let waited = if second == 1 { 900 } else { 1000 };
         pressure.turn(Duration::from_millis(waited), || Duration::ZERO);
         if second > 5 {
-            worker.add(Duration::from_millis(300));
+            worker.begin(at(second * 1000 - 300));
+            worker.end(at(second * 1000));
         }
         told.push(pressure.report(at(second * 1000), || 0).unwrap());
     }
     assert_eq!(told, [0, 0, MEDIA, MEDIA, MEDIA, 0], "sustained, and over when it is over");
+}
+
+#[test]
+fn a_worker_that_sleeps_through_the_night_is_not_one_that_never_rests() {
+    let worker = Idleness::default();
+    worker.begin(at(1));
+    let mut pressure = Pressure::new(at(0), vec![worker.clone()]);
+    for second in 1..60 {
+        pressure.turn(Duration::from_millis(999), || Duration::ZERO);
+        assert_eq!(pressure.report(at(second * 1000), || 0), Some(0), "second {second}");
+    }
 }
 
 /// What the thread spends: on a call, at once and when it ends, and on a call turned away.
