@@ -11,7 +11,7 @@ const WINDOW_MS: usize = 20;
 /// After this the sound begins to fade...
 const HOLD_MS: usize = 10;
 /// ... and after this it is gone.
-const GONE_MS: usize = 60;
+const GONE_MS: usize = 50;
 /// Samples of periods that are kept: three of the longest, and a quarter to overlap.
 const KEPT_MS: usize = 50;
 

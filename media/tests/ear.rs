@@ -175,9 +175,10 @@ fn packets_of_any_length_and_of_changing_length_are_heard_in_full() {
 #[test]
 fn lost_packets_of_a_tone_are_made_up_without_a_click_or_a_hole() {
     let pcm = tone(400.0, 20.0);
-    let mut rng = Rng::from_seed(5);
-    let packets: Vec<_> =
-        send(&pcm, 20, 0.0).into_iter().filter(|_| rng.below(100) >= 10).collect();
+    // One packet of ten, and now and then two in a row.
+    let lost = |n: usize| n % 10 == 7 || n % 40 == 8;
+    let packets = send(&pcm, 20, 0.0).into_iter().enumerate();
+    let packets = packets.filter(|(n, _)| !lost(*n)).map(|(_, packet)| packet).collect();
     let told = hear(packets, 19.0);
     let from = 8000;
     let natural = largest_step(&coded(&pcm));
@@ -266,6 +267,58 @@ fn any_network_gives_20_ms_a_tick_and_a_bounded_wait() {
         let bound = jitter as f64 / 1000.0 + 75.0 + 2.0 * ptime as f64;
         assert!(worst < bound, "seed {seed}: {worst} ms of {bound}, ptime {ptime}, loss {loss} %");
         let quiet = told.kinds[100..].iter().filter(|k| **k == Heard::Silence).count();
-        assert!(quiet < 20, "seed {seed}: {quiet} silent ticks");
+        assert!(quiet < 60, "seed {seed}: {quiet} silent ticks");
     }
+}
+
+/// Packets that come in any order, from anybody, at any time.
+#[test]
+fn a_flood_of_sources_or_of_jumps_changes_neither_the_tick_nor_what_is_heard_after_it() {
+    for jumps in [false, true] {
+        let mut rng = Rng::from_seed(9);
+        let mut packets = send(&babble(12.0), 20, 0.0);
+        for n in 0..10_000_u32 {
+            let header = Header {
+                payload_type: 0,
+                marker: rng.below(2) == 0,
+                sequence: rng.next_u32() as u16,
+                timestamp: rng.next_u32(),
+                ssrc: if jumps { 7 } else { rng.next_u32() },
+            };
+            let at = Duration::from_micros(3_000_000 + u64::from(n) * 100);
+            packets.push(Packet { at, header, payload: vec![0x55; 160] });
+        }
+        let told = hear(packets, 12.0);
+        assert_eq!(told.pcm.len(), 12 * 8000);
+        let after = &told.kinds[6 * 50..11 * 50];
+        let speech = after.iter().filter(|kind| **kind == Heard::Speech).count();
+        assert!(speech > 240, "{speech} ticks of 250 after the flood, jumps {jumps}");
+    }
+}
+
+#[test]
+fn a_pressed_key_and_a_described_noise_stand_in_for_speech() {
+    let pcm = babble(9.0);
+    let mut ear = Ear::new(Rate::Narrow);
+    let mut kinds = Vec::new();
+    for (n, packet) in send(&pcm, 20, 0.0).into_iter().enumerate() {
+        let now = Instant::ZERO + packet.at;
+        match n {
+            100..120 => ear.handle_event(now, &packet.header),
+            200 => ear.handle_comfort_noise(now, &packet.header, &[50]),
+            201..300 => {}
+            _ => {
+                let sequence = packet.header.sequence - if n >= 300 { 99 } else { 0 };
+                let header = Header { sequence, ..packet.header };
+                ear.handle_packet(now, &header, Codec::Pcmu, &packet.payload);
+            }
+        }
+        let mut out = [0; 160];
+        kinds.push(ear.hear(now + Duration::from_millis(5), &mut out));
+    }
+    assert!(kinds[104..118].iter().all(|kind| *kind == Heard::Silence), "{:?}", &kinds[95..125]);
+    assert!(kinds[210..298].iter().all(|kind| *kind == Heard::Noise), "{:?}", &kinds[195..305]);
+    assert!(kinds[130..198].iter().all(|kind| *kind == Heard::Speech), "speech goes on");
+    assert!(kinds[306..440].iter().all(|kind| *kind == Heard::Speech), "and again");
+    assert!(ear.figures().concealed < Duration::from_millis(200), "{:?}", ear.figures());
 }

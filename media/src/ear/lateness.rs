@@ -15,9 +15,9 @@ const IN_TIME: f32 = 0.985;
 /// What is forgotten with each 20 ms of speech.
 const FORGET: f32 = 1.0 / 150.0;
 /// What the first packets are taken to differ by, until enough of them are known.
-const FIRST_GUESS_MS: i64 = 40;
+const FIRST_GUESS_MS: i64 = 20;
 /// Packets that are enough.
-const ENOUGH: i64 = 50;
+const ENOUGH: i64 = 20;
 /// So many buckets too early is no surprise.
 const SLIGHT: i64 = 16;
 /// So many packets in a row that are outside of all buckets are no accident.

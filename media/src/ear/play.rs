@@ -29,19 +29,21 @@ impl Ear {
         let t = samples(self.rate, now);
         out.fill(0);
         self.regulate(t);
-        let mut heard = if self.playing { Heard::Speech } else { Heard::Silence };
+        let mut made: Option<Heard> = None;
         for _ in 0..MAX_STEPS {
             let Some(missing) = out.len().checked_sub(self.sound.ahead()).filter(|n| *n > 0) else {
                 break;
             };
-            heard = heard.max(self.step(t, missing));
+            let step = self.step(t, missing);
+            made = Some(made.map_or(step, |before| before.max(step)));
         }
         if self.playing {
             let front = self.next - self.sound.ahead() as i64;
             self.counts.note_delay(t - front - self.lateness.fastest());
         }
         self.sound.hear(out);
-        heard
+        // What was decoded before is heard without a step.
+        made.unwrap_or(Heard::Speech)
     }
 
     /// Takes out what waits, as much as fits, as it was said: nothing is made up and no time is

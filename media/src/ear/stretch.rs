@@ -23,11 +23,14 @@ const SHORT_PAUSE_MS: i64 = 40;
 const HURRY_MS: i64 = 40;
 /// A wait too long by this is shortened by leaving packets out.
 const TOO_LONG_MS: i64 = 300;
-/// How alike two pieces must be, without and with hurry.
-const ALIKE: f32 = 0.85;
+/// A wait too long by less than this is seen to in pauses of speech only.
+const CALM_MS: i64 = 16;
+/// How alike two pieces must be: nothing is so in calm, less in a hurry.
+const ONLY_IN_PAUSES: f32 = 2.0;
+const ALIKE: f32 = 0.9;
 const ALIKE_IN_HURRY: f32 = 0.5;
 /// What is softer than speech by this factor of power, or than this power, may be cut anywhere.
-const SOFT: f32 = 1.0 / 100.0;
+const SOFT: f32 = 1.0 / 1000.0;
 const STILL: f32 = 40.0 * 40.0;
 
 impl Ear {
@@ -47,11 +50,16 @@ impl Ear {
         let need = if least < 0 { least } else { over - SLACK_MS * ms };
         let since = t - self.stretched_at;
         let hurry = need.abs() > HURRY_MS * ms;
-        let pause = if hurry { SHORT_PAUSE_MS } else { PAUSE_MS };
+        let calm = need.abs() < CALM_MS * ms;
+        let pause = if hurry || calm { SHORT_PAUSE_MS } else { PAUSE_MS };
         if since < pause * ms {
             return;
         }
-        let alike = if hurry { ALIKE_IN_HURRY } else { ALIKE };
+        let alike = match need.abs() / ms {
+            0..CALM_MS if need > 0 => ONLY_IN_PAUSES,
+            0..HURRY_MS => ALIKE,
+            _ => ALIKE_IN_HURRY,
+        };
         let moved = if least < 0 {
             self.lengthen(alike)
         } else if need > 0 {
