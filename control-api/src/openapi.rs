@@ -14,7 +14,7 @@ const ABOUT: &str = "Every success is `{\"data\", \"message\"}`, every list a pa
     for 24 hours: it is done once and answered the same. `X-Request-Id` comes back. What belongs \
     to another tenant is not found.";
 
-const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// The document the routes are added to.
 pub(crate) fn base() -> OpenApi {

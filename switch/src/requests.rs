@@ -1,7 +1,7 @@
 //! Requests of the API. Whatever is another tenant's is not found.
 
 use base::{AgentId, Instant, TenantId};
-use routing::Input as RouterInput;
+use routing::{AgentState, Input as RouterInput};
 
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
 use crate::call::{Call, Origination, Signal};
@@ -93,19 +93,30 @@ impl Switch {
             ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
             ApiRequest::Trunks => Ok(ApiReply::Trunks(self.node.trunk_views())),
             ApiRequest::SetAgentState { agent, state, reason } => {
-                self.known_agent(tenant, &agent)?;
-                if !state.can_be_chosen() {
-                    return Err(ApiError::Conflict(format!(
-                        "an agent cannot choose the state {}; choose available, break or offline",
-                        state.as_str()
-                    )));
-                }
-                let tenant = tenant.clone();
-                let input = RouterInput::SetState { tenant, agent, state, reason };
-                self.node.router.handle_input(now, input);
-                Ok(ApiReply::Accepted)
+                self.set_agent_state(now, tenant, agent, state, reason)
             }
         }
+    }
+
+    fn set_agent_state(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        agent: AgentId,
+        state: AgentState,
+        reason: Option<String>,
+    ) -> Result<ApiReply, ApiError> {
+        self.known_agent(tenant, &agent)?;
+        if !state.can_be_chosen() {
+            return Err(ApiError::Conflict(format!(
+                "an agent cannot choose the state {}; choose available, break or offline",
+                state.as_str()
+            )));
+        }
+        let tenant = tenant.clone();
+        let input = RouterInput::SetState { tenant, agent, state, reason };
+        self.node.router.handle_input(now, input);
+        Ok(ApiReply::Accepted)
     }
 
     /// What is asked of a call's keys.

@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 37] = [
+const ROUTES: [&str; 47] = [
+    "delete /api/v1/calls/{id}/participants/{leg}",
+    "delete /api/v1/calls/{id}/supervise/{agent}",
     "get /api/v1/agents",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
@@ -15,6 +17,7 @@ const ROUTES: [&str; 37] = [
     "get /api/v1/calls/{id}/digits",
     "get /api/v1/calls/{id}/events",
     "get /api/v1/calls/{id}/ladder",
+    "get /api/v1/calls/{id}/participants",
     "get /api/v1/calls/{id}/why",
     "get /api/v1/events",
     "get /api/v1/events/ws",
@@ -30,13 +33,20 @@ const ROUTES: [&str; 37] = [
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
+    "patch /api/v1/calls/{id}/supervise/{agent}",
     "post /api/v1/calls",
     "post /api/v1/calls/{id}/digits",
     "post /api/v1/calls/{id}/end",
     "post /api/v1/calls/{id}/hold",
+    "post /api/v1/calls/{id}/participants",
+    "post /api/v1/calls/{id}/participants/{leg}/hold",
+    "post /api/v1/calls/{id}/participants/{leg}/mute",
+    "post /api/v1/calls/{id}/participants/{leg}/resume",
+    "post /api/v1/calls/{id}/participants/{leg}/unmute",
     "post /api/v1/calls/{id}/pickup",
     "post /api/v1/calls/{id}/resume",
     "post /api/v1/calls/{id}/secure",
+    "post /api/v1/calls/{id}/supervise",
     "post /api/v1/calls/{id}/transfer",
     "post /api/v1/events/ticket",
     "post /api/v1/provisioning",

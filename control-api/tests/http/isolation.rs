@@ -26,6 +26,7 @@ async fn another_tenants_things_are_not_found_on_any_route() {
             call(1).to_string()
         };
         let path = path.replace("{id}", &id).replace("{name}", "alice");
+        let path = path.replace("{agent}", "zoe").replace("{leg}", "2");
         for method in item.as_object().unwrap().keys() {
             let method = method.to_uppercase();
             let ask = |key| {
@@ -54,8 +55,9 @@ async fn another_tenants_things_are_not_found_on_any_route() {
 }
 
 fn has_body(method: &str, path: &str) -> bool {
-    let posts = ["/transfer", "/digits", "/secure", "/pickup"];
-    method == "PUT" || method == "POST" && posts.iter().any(|end| path.ends_with(end))
+    let posts = ["/transfer", "/digits", "/secure", "/pickup", "/supervise", "/participants"];
+    matches!(method, "PUT" | "PATCH")
+        || method == "POST" && posts.iter().any(|end| path.ends_with(end))
 }
 
 /// What a request with a body takes on that path.
@@ -66,6 +68,9 @@ fn body_of(path: &str) -> serde_json::Value {
         Some("secure") => json!({"on": true}),
         Some("transfer") => json!({"to": "102"}),
         Some("pickup") => json!({"agent": "alice"}),
+        Some("supervise") => json!({"agent": "zoe", "mode": "listen"}),
+        Some("zoe") => json!({"mode": "whisper"}),
+        Some("participants") => json!({"to": "102"}),
         Some("forward") => json!({"always": "101"}),
         Some("messages-waiting") => json!({"new": 1}),
         _ => json!({"state": "break"}),

@@ -85,6 +85,9 @@ impl Call {
     }
 
     fn forget_dialogs(&mut self, node: &mut Node) {
+        if let Some(due) = self.expires.take() {
+            node.alarms.remove(&(due, Alarm::Invite(self.id)));
+        }
         self.forget_dialog(node, self.caller.id);
         for leg in self.far.iter().map(|leg| leg.id).collect::<Vec<_>>() {
             self.forget_dialog(node, leg);
@@ -103,9 +106,6 @@ impl Call {
         };
         node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
         self.forget_siprec(node, now);
-        if let Some(due) = self.expires.take() {
-            node.alarms.remove(&(due, Alarm::Invite(self.id)));
-        }
         self.forget_dialogs(node);
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {
             leg.forget_names(node, self.id);
