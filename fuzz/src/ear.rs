@@ -1,4 +1,4 @@
-//! What must hold of `media::ear` whatever comes in: no panic, every tick heard, figures that add up.
+//! What must hold of `media::ear` whatever comes in: no panic, and figures that add up.
 
 use base::{Duration, Instant};
 use media::ear::Ear;

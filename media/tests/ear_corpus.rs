@@ -1,5 +1,5 @@
-//! What the fuzz target for reception found worth keeping (`fuzz/corpus/ear`), and random inputs, put
-//! through the same checks without a fuzzer.
+//! What the fuzz target for reception found worth keeping (`fuzz/corpus/ear`), and random inputs,
+//! put through the same checks without a fuzzer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 #![allow(missing_docs, unreachable_pub, reason = "the target is a program of its own")]
 

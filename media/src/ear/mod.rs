@@ -159,6 +159,11 @@ impl Ear {
         self.event_until = samples(rate, now) + EVENT_MS * rate.samples(1) as i64;
     }
 
+    /// Whether a talkspurt is under way.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing
+    }
+
     /// Samples of speech that wait to be heard.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -82,7 +82,7 @@ impl Plane {
         if let Source::Stream(from) = source
             && let Some(from) = self.stream(from)
         {
-            choice.goes_on = from.voice.as_ref().is_some_and(|voice| voice.lag() > 0);
+            choice.goes_on = from.voice.as_ref().is_some_and(|voice| voice.goes_on());
             if let (Some(theirs), Some(ours)) = (&from.remote, &stream.remote) {
                 choice.relayable =
                     !from.needs_samples() && feed::is_relayable(theirs, from.longest, ours);

@@ -4,6 +4,7 @@ use base::{Duration, Instant};
 
 use super::stream::Stream;
 use crate::ear::Ear;
+use crate::meter::Meter;
 use crate::quality::{self, Path};
 use crate::rtcp::ReportBlock;
 use crate::{Codec, Event, FarReport, StreamStats};
@@ -11,6 +12,9 @@ use crate::{Codec, Event, FarReport, StreamStats};
 /// What the last stretch between two reports came to, and what the far end told.
 #[derive(Debug, Default)]
 pub(super) struct Live {
+    /// How loud the far end is, and what it is told.
+    pub(super) heard: Meter,
+    pub(super) said: Meter,
     /// Expected and received when the stretch began.
     prior: (u32, u32),
     ssrc: Option<u32>,
@@ -97,8 +101,8 @@ impl Stream {
         let mut voice = self.voice.as_mut();
         let said = voice.as_mut().and_then(|voice| voice.mouth.as_mut()?.take_level());
         let heard = voice.and_then(|voice| voice.ear.as_mut()?.take_level());
-        live.said_dbov = self.said.take().or(said);
-        live.heard_dbov = self.heard.take().or(heard);
+        live.said_dbov = live.said.take().or(said);
+        live.heard_dbov = live.heard.take().or(heard);
         let packets = (self.packets_received, self.egress.packets);
         if std::mem::replace(&mut live.packets, packets) == packets {
             return None;

@@ -78,7 +78,7 @@ impl Plane {
         let stream = place.and_then(|p| p.stream.as_mut()).filter(|stream| stream.slot == slot);
         let Some(stream) = stream else { return false };
         if let Some(law) = kind.law() {
-            stream.heard.note_codes(law, parsed.header.sequence, payload);
+            stream.rare.live.heard.note_codes(law, parsed.header.sequence, payload);
         }
         if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);

@@ -141,7 +141,7 @@ impl Plane {
         if sent {
             peer.egress.count(payload.len());
             if let Some(law) = form.kind.law() {
-                peer.said.note_codes(law, header.sequence, payload);
+                peer.rare.live.said.note_codes(law, header.sequence, payload);
             }
         }
     }

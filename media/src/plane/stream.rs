@@ -16,7 +16,6 @@ use super::vigil::Vigil;
 use super::voice::Voice;
 use crate::egress::Egress;
 use crate::latch::Latch;
-use crate::meter::Meter;
 use crate::reception::Reception;
 use crate::secure::Secure;
 use crate::{Channel, Codec, G711, RemoteMedia, Slot, StreamId, TapId, sdp};
@@ -48,9 +47,6 @@ pub(super) struct Stream {
     pub(super) reception: Reception,
     pub(super) packets_received: u64,
     pub(super) bytes_received: u64,
-    /// How loud the far end is, and what it is told.
-    pub(super) heard: Meter,
-    pub(super) said: Meter,
     pub(super) heard_at: Instant,
     pub(super) keys: Box<Keys>,
     pub(super) rare: Box<Rare>,
@@ -148,8 +144,6 @@ impl Stream {
             reception: Reception::default(),
             packets_received: 0,
             bytes_received: 0,
-            heard: Meter::default(),
-            said: Meter::default(),
             heard_at: now,
             keys: Box::default(),
             rare: Box::new(Rare {

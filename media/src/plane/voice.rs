@@ -40,6 +40,11 @@ impl Voice {
         self.ear.as_ref().filter(|_| self.begun).map_or(0, |ear| ear.waiting())
     }
 
+    /// Whether the ear is in the middle of speech, even if it has just said all that it had.
+    pub(super) fn goes_on(&self) -> bool {
+        self.begun && self.ear.as_ref().is_some_and(|ear| ear.is_playing() || ear.waiting() > 0)
+    }
+
     /// Sees to an ear of that rate, for that codec, or to none. `recent` is what its far end said
     /// last, if that is known.
     pub(super) fn set_ear(&mut self, wanted: Option<(Rate, Codec)>, recent: Option<&Recent>) {
@@ -125,7 +130,7 @@ impl Stream {
             if sent {
                 self.egress.count(payload.len());
                 if let Some(law) = remote.codec.law() {
-                    self.said.note_codes(law, header.sequence, payload);
+                    self.rare.live.said.note_codes(law, header.sequence, payload);
                 }
             }
         }
