@@ -35,11 +35,6 @@ impl Voice {
         self.ear.as_mut().map_or(0, |ear| ear.drain(out))
     }
 
-    /// Samples that wait in the ear once it has begun: what its hearers lag behind.
-    pub(super) fn lag(&self) -> usize {
-        self.ear.as_ref().filter(|_| self.begun).map_or(0, |ear| ear.waiting())
-    }
-
     /// Whether the ear is in the middle of speech, even if it has just said all that it had.
     pub(super) fn goes_on(&self) -> bool {
         self.begun && self.ear.as_ref().is_some_and(|ear| ear.is_playing() || ear.waiting() > 0)
