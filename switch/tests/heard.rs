@@ -137,8 +137,8 @@ fn port_of(message: &sip::Message) -> u16 {
 const HEARD: f64 = 3000.0;
 const SILENT: f64 = 300.0;
 
-#[test]
-fn a_whisper_reaches_the_agent_and_in_no_packet_the_caller_through_all_modes_and_a_transfer() {
+/// The demo, with Sue who supervises.
+fn supervised() -> Rig {
     let provisioning = DEMO.replace(
         "agents = [\n",
         "agents = [\n{ id = \"sue\", password = \"sue-secret\", supervises = \"everything\" },\n",
@@ -146,12 +146,17 @@ fn a_whisper_reaches_the_agent_and_in_no_packet_the_caller_through_all_modes_and
     let mut rig = Rig::with(&provisioning);
     rig.register_both();
     rig.register(SUE, "sue");
-    let mut stage = Stage::new();
-    let (mut carla, mut alice, mut sue) =
-        (Ear::new(41000, 500.0), Ear::new(42000, 900.0), Ear::new(43000, 1300.0));
-    let mut bob = Ear::new(44000, 1700.0);
+    rig
+}
 
-    let mut call = crate::rig::Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&carla.sdp());
+/// Carla talks with Alice; the ports of ours that they talk to.
+fn connected(
+    rig: &mut Rig,
+    stage: &mut Stage,
+    carla: &mut Ear,
+    alice: &mut Ear,
+) -> (crate::rig::Call, u16, u16) {
+    let mut call = crate::rig::Call::new(rig, TRUNK, "+15550100").with_sdp(&carla.sdp());
     rig.send(TRUNK, &call.invite());
     let ok = rig.expect(TRUNK, "SIP/2.0 200");
     let carlas = port_of(&ok);
@@ -162,9 +167,20 @@ fn a_whisper_reaches_the_agent_and_in_no_packet_the_caller_through_all_modes_and
     let alices = port_of(&phone.invite);
     rig.send(ALICE, &phone.respond("200 OK", Some(&alice.sdp())));
     rig.expect(ALICE, "ACK");
-    stage.talk(&mut rig, &mut [(&mut carla, carlas), (&mut alice, alices)], 25);
+    stage.talk(rig, &mut [(&mut *carla, carlas), (&mut *alice, alices)], 25);
     assert!(carla.loudest(900.0, 15) > HEARD && alice.loudest(500.0, 15) > HEARD);
+    (call, carlas, alices)
+}
 
+#[test]
+fn a_whisper_reaches_the_agent_and_in_no_packet_the_caller_through_all_modes_and_a_transfer() {
+    let mut rig = supervised();
+    let mut stage = Stage::new();
+    let (mut carla, mut alice, mut sue) =
+        (Ear::new(41000, 500.0), Ear::new(42000, 900.0), Ear::new(43000, 1300.0));
+    let mut bob = Ear::new(44000, 1700.0);
+
+    let (mut call, carlas, alices) = connected(&mut rig, &mut stage, &mut carla, &mut alice);
     let id = rig.last_call();
     let agent: base::AgentId = "sue".parse().unwrap();
     let asked = ApiRequest::Supervise { call: id, agent: agent.clone(), mode: Whisper, of: None };
