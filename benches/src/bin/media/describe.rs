@@ -41,8 +41,13 @@ pub(crate) enum Side {
     Callee,
 }
 
-/// Of RTP packets with Opus.
-pub(crate) const OPUS: u8 = 107;
+/// The number that an offer gives Opus; a caller without one never needs it.
+pub(crate) fn opus_number(offer: &str) -> u8 {
+    let lines = offer.lines().filter_map(|line| line.strip_prefix("a=rtpmap:"));
+    let number = lines.filter_map(|line| line.split_once(' '));
+    let number = number.filter(|(_, name)| name.to_ascii_lowercase().starts_with("opus/"));
+    number.filter_map(|(number, _)| number.parse().ok()).next().unwrap_or(107)
+}
 
 /// The key of all callers: it is the cost that is measured.
 pub(crate) fn callers_key() -> Option<MasterKey> {
@@ -54,15 +59,15 @@ pub(crate) fn callers_key() -> Option<MasterKey> {
 /// The base64 of [`callers_key`]: thirty bytes of 7.
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
 
-/// What one end says of itself.
-pub(crate) fn description(kind: Kind, side: Side, at: SocketAddr) -> String {
+/// What one end says of itself; `opus` is the number that Opus has in what it answers.
+pub(crate) fn description(kind: Kind, side: Side, at: SocketAddr, opus: u8) -> String {
     let (ip, port) = (at.ip(), at.port());
     let profile = if encrypts(kind, side) { "RTP/SAVP" } else { "RTP/AVP" };
     let mut text = format!("v=0\r\no=- 3848 3848 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n");
     // Writing into a String cannot fail.
     let _ = match (kind, side) {
         (Kind::Opus, Side::Callee) => {
-            write!(text, "m=audio {port} {profile} {OPUS}\r\na=rtpmap:{OPUS} opus/48000/2\r\n")
+            write!(text, "m=audio {port} {profile} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n")
         }
         _ => write!(text, "m=audio {port} {profile} 0\r\na=rtpmap:0 PCMU/8000\r\n"),
     };
@@ -92,11 +97,11 @@ mod tests {
     #[test]
     fn a_description_says_where_it_wants_audio_and_with_which_key() {
         let at = SocketAddr::from(([127, 0, 0, 2], 4000));
-        let text = description(Kind::Srtp, Side::Caller, at);
+        let text = description(Kind::Srtp, Side::Caller, at, 107);
         assert_eq!(target(&text), Some(at));
         let offer = media::sdp::parse(text.as_bytes());
         assert!(offer.is_ok(), "{offer:?}");
         assert!(callers_key().is_some_and(|key| key.key_and_salt() == [7; 30]));
-        assert!(!description(Kind::Srtp, Side::Callee, at).contains("crypto"));
+        assert!(!description(Kind::Srtp, Side::Callee, at, 107).contains("crypto"));
     }
 }

@@ -7,7 +7,7 @@ use benches::clock::{self, MICROSECOND, SECOND};
 use benches::usage::Usage;
 use serde_json::{Value, json};
 
-use crate::describe::{self, Kind, OPUS, Side};
+use crate::describe::{self, Kind, Side};
 use crate::figures::Figures;
 use crate::generator::{Generator, Plug};
 use crate::relays::{Name, Relay};
@@ -93,9 +93,6 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
         row["generator_core"] = json!(Usage::own().cpu_ms_since(&own) / 1000.0 / took);
         let grown = usage.resident_kib.saturating_sub(empty.resident_kib);
         row["kib_a_call"] = json!(grown as f64 / calls as f64);
-        if args.kind == Kind::Recorded {
-            row["unrecorded"] = json!(relay.unrecorded());
-        }
         let is_carried = is_carried(args.kind, &figures);
         row["carried"] = json!(is_carried);
         println!("{row}");
@@ -128,7 +125,7 @@ fn connect(
         generator.plug(Plug {
             place,
             to: targets.of(side),
-            payload_type: if kind == Kind::Opus && side == Side::Callee { OPUS } else { 0 },
+            payload_type: if kind == Kind::Opus && side == Side::Callee { targets.opus } else { 0 },
             sealer: describe::callers_key().filter(|_| encrypts).map(|key| Sealer::new(&key)),
             // What comes encrypted is not opened: the other way tells the delay.
             reads_time: kind.keeps_payload() && !encrypts,

@@ -55,6 +55,8 @@ pub(crate) struct Relay {
 pub(crate) struct Targets {
     pub(crate) caller: SocketAddr,
     pub(crate) callee: SocketAddr,
+    /// The number that Opus has on the callee's side.
+    pub(crate) opus: u8,
 }
 
 impl Targets {
@@ -107,14 +109,6 @@ impl Relay {
 
     pub(crate) fn usage(&self) -> Usage {
         Usage::of_group(self.child.id())
-    }
-
-    /// What it counted of what it could not write to recordings, if it says.
-    pub(crate) fn unrecorded(&self) -> Option<u64> {
-        match &self.control {
-            Control::Strowger(phones) => phones.unrecorded(),
-            Control::Rtpengine(_) => None,
-        }
     }
 }
 

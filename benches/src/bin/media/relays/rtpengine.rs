@@ -52,16 +52,16 @@ impl Control {
         callee: SocketAddr,
     ) -> Result<Targets, String> {
         let id = format!("call-{number}");
-        let common = |command, side, at| {
+        let common = |command, side, at, opus| {
             vec![
                 ("command", Value::from(command)),
                 ("call-id", Value::from(id.as_str())),
                 ("from-tag", Value::from("caller")),
-                ("sdp", Value::from(describe::description(kind, side, at).as_str())),
+                ("sdp", Value::from(describe::description(kind, side, at, opus).as_str())),
                 ("ICE", Value::from("remove")),
             ]
         };
-        let mut offer = common("offer", Side::Caller, caller);
+        let mut offer = common("offer", Side::Caller, caller, 0);
         if kind == Kind::Srtp {
             offer.push(("transport-protocol", "RTP/AVP".into()));
         }
@@ -70,14 +70,15 @@ impl Control {
             offer.push(("codec", Value::dictionary(lists)));
         }
         let offered = self.ask(&Value::dictionary(offer))?;
-        let mut answer = common("answer", Side::Callee, callee);
+        let opus = describe::opus_number(offered.text("sdp").unwrap_or_default());
+        let mut answer = common("answer", Side::Callee, callee, opus);
         answer.push(("to-tag", "callee".into()));
         let answered = self.ask(&Value::dictionary(answer))?;
         let port = |value: &Value| {
             let target = value.text("sdp").and_then(describe::target);
             target.ok_or_else(|| format!("no description in {value:?}"))
         };
-        Ok(Targets { callee: port(&offered)?, caller: port(&answered)? })
+        Ok(Targets { callee: port(&offered)?, caller: port(&answered)?, opus })
     }
 
     fn ask(&mut self, question: &Value) -> Result<Value, String> {

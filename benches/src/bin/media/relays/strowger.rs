@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +27,6 @@ pub(super) struct Phones {
     carrier: UdpSocket,
     office: UdpSocket,
     server: SocketAddr,
-    api: SocketAddr,
 }
 
 pub(super) fn start(
@@ -62,9 +61,9 @@ pub(super) fn start(
     let output = child.stdout.take().ok_or("no standard output")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
-    let ready: serde_json::Value =
-        serde_json::from_str(&line).map_err(|_| format!("it did not start: {line}"))?;
-    let api = ready["http"].as_str().and_then(|at| at.parse().ok()).ok_or("no HTTP address")?;
+    if serde_json::from_str::<serde_json::Value>(&line).is_err() {
+        return Err(format!("it did not start: {line}"));
+    }
     let end = |at: &str| -> std::io::Result<UdpSocket> {
         let socket = UdpSocket::bind(at)?;
         socket.connect(server)?;
@@ -72,7 +71,7 @@ pub(super) fn start(
         Ok(socket)
     };
     let end = |at| end(at).map_err(|error| format!("{at}: {error}"));
-    let mut phones = Phones { carrier: end(CARRIER)?, office: end(OFFICE)?, server, api };
+    let mut phones = Phones { carrier: end(CARRIER)?, office: end(OFFICE)?, server };
     for agent in 0..calls {
         phones.register(agent)?;
     }
@@ -110,10 +109,10 @@ impl Phones {
         caller: SocketAddr,
         callee: SocketAddr,
     ) -> Result<Targets, String> {
-        let offer = describe::description(kind, Side::Caller, caller);
+        let offer = describe::description(kind, Side::Caller, caller, 0);
         send(&self.carrier, &self.invite(number, &offer))?;
-        let own = describe::description(kind, Side::Callee, callee);
         let (mut to_callee, mut to_caller, mut is_acknowledged) = (None, None, false);
+        let mut opus = 0;
         let until = Instant::now() + PATIENCE;
         let mut buffer = [0; 8192];
         while to_callee.is_none() || to_caller.is_none() || !is_acknowledged {
@@ -128,6 +127,8 @@ impl Phones {
                 match text.start() {
                     Some(Start::Request(b"INVITE")) if is_ours => {
                         to_callee = describe::target(body(text));
+                        opus = describe::opus_number(body(text));
+                        let own = describe::description(kind, Side::Callee, callee, opus);
                         send(&self.office, &response(&text, OFFICE, number, &own))?;
                     }
                     Some(Start::Request(b"ACK")) if is_ours => is_acknowledged = true,
@@ -157,20 +158,8 @@ impl Phones {
         Ok(Targets {
             caller: to_caller.ok_or("no answer for the caller")?,
             callee: to_callee.ok_or("no offer for the callee")?,
+            opus,
         })
-    }
-
-    /// What the server's meter of audio that did not reach a recording says.
-    pub(super) fn unrecorded(&self) -> Option<u64> {
-        let mut stream = TcpStream::connect(self.api).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let api = self.api;
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let lines = text.lines().filter(|line| line.starts_with("strowger_tap_frames_dropped"));
-        Some(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>()
-            as u64)
     }
 
     fn register(&mut self, agent: usize) -> Result<(), String> {
