@@ -202,8 +202,27 @@ impl Call {
         self.update_music(node, far);
     }
 
-    /// Who holds: whoever called, wherever transfers have put them; else what they are.
+    /// Who holds: whoever called, wherever transfers have put them; else what they are. Two of the
+    /// same kind, whom a transfer has joined, are told apart by their places in the call.
     fn side_holding(&self, leg: LegId) -> HoldSide {
+        let is_caller = self.is_caller(leg);
+        let other = match &self.stage {
+            Stage::Connected { talk } if is_caller => Some(talk.leg),
+            Stage::Connected { .. } => Some(self.caller.id),
+            _ => None,
+        };
+        let side = self.kept_side(leg);
+        if other.is_none_or(|other| self.kept_side(other) != side) {
+            return side;
+        }
+        match self.leg(leg).map(|leg| &leg.role) {
+            _ if is_caller => HoldSide::Caller,
+            Some(Role::Agent(_)) => HoldSide::Agent,
+            _ => HoldSide::Callee,
+        }
+    }
+
+    fn kept_side(&self, leg: LegId) -> HoldSide {
         match self.leg(leg).map(|leg| (&leg.role, leg.called)) {
             Some((Role::Caller(_), _) | (Role::Agent(_), false)) | None => HoldSide::Caller,
             Some((Role::Agent(_), true)) => HoldSide::Agent,
