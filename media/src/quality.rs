@@ -24,9 +24,9 @@ pub struct Path {
 /// Equipment impairment without loss, and robustness against loss (G.107 §7.5).
 ///
 /// G.711 with concealment is in G.113 appendix I. Of G.722 and Opus that appendix says nothing on
-/// this scale: neither impairs narrow-band speech, and their robustness here is chosen from how
-/// PESQ and published listening tests rank them beside G.711 (G.722 a little worse, because its
-/// predictor is off after a loss; Opus, whose in-band FEC we ask for, the same as G.711).
+/// this scale: neither impairs narrow-band speech, and their robustness here is our own choice, not
+/// measured: G.722 a little worse than G.711, because its predictor is off after a loss; Opus, whose
+/// in-band FEC we ask for, the same.
 const fn impairment(codec: Codec) -> (f64, f64) {
     match codec {
         Codec::Pcmu | Codec::Pcma => (0.0, 25.1),
