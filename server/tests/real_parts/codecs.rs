@@ -1,0 +1,60 @@
+//! Phones that speak another codec than the carrier: baresip with Opus or G.722 at the agent's end,
+//! G.711 at the caller's. Each hears the other at the right level, and the recording holds both.
+
+use crate::baresip::{AMPLITUDE, Baresip, Phone, agent_account};
+use crate::parts::{ACME_SALES, AGENTS, LIMIT, many_agents, speaking_carrier};
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::talking::recorded;
+
+const CALLER_HZ: f64 = 440.0;
+const AGENT_HZ: f64 = 1000.0;
+
+/// An agent's phone that offers and takes nothing but one codec.
+fn agent_with(name: &str, codec: &str, module: &str) {
+    let folder = Folder::new(name);
+    let provisioning = Some(many_agents(folder.path(), 0));
+    let setup = Setup { provisioning, ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let account = agent_account("alice", "acme.example", server.sip, "auto");
+    let phone = Phone {
+        address: AGENTS,
+        accounts: vec![format!("{account};audio_codecs={codec}")],
+        tone: AGENT_HZ,
+        dial: None,
+    };
+    let more = format!("module {module}\n");
+    let alice = Baresip::start_with(&folder.path().join("alice"), &phone, &more);
+    alice.wait_for("200 OK", LIMIT);
+    server.agent_is(ACME, "alice", "available");
+    let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
+    alice.wait_for("Call established", LIMIT);
+    caller.hears(AGENT_HZ, 3.0);
+    alice.hears(CALLER_HZ, 3.0);
+    let at_caller = caller.hang_up_and_listen();
+    assert!(at_caller.seconds_of_tone(AGENT_HZ, AMPLITUDE) >= 1.0, "the agent at her level");
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    alice.hang_up_and_listen();
+
+    let legs = call["legs"].as_array().expect("its legs");
+    let spoken =
+        |kind: &str| legs.iter().find(|leg| leg["kind"] == kind).expect("a leg")["codec"].clone();
+    let named = spoken("agent");
+    let named = named.as_str().unwrap_or_default();
+    assert!(codec.to_lowercase().starts_with(&named.to_lowercase()), "{legs:?}");
+    assert!(spoken("caller").as_str().is_some_and(|name| name.starts_with("PCM")), "{legs:?}");
+    let recording = recorded(&server, call["id"].as_str().expect("its id"));
+    for (channel, hertz) in [(0, CALLER_HZ), (1, AGENT_HZ)] {
+        let sound = crate::audio::Sound::from_wav(&recording, channel);
+        assert!(sound.seconds_with_tone(hertz, AMPLITUDE) >= 2.0, "{hertz} Hz in its channel");
+    }
+}
+
+#[test]
+fn a_phone_that_speaks_opus_and_a_carrier_with_g711_hear_each_other() {
+    agent_with("opus", "opus/48000/2", "opus.so");
+}
+
+#[test]
+fn a_phone_that_speaks_g722_and_a_carrier_with_g711_hear_each_other() {
+    agent_with("g722", "G722", "g722.so");
+}
