@@ -197,6 +197,8 @@ pub enum Event {
         stream: StreamId,
         /// For how long nothing has come.
         quiet: Duration,
+        /// Whether anything ever came.
+        heard: bool,
     },
     /// It came again after [`Event::Unheard`].
     HeardAgain {

@@ -37,11 +37,15 @@ fn a_far_end_that_stops_is_told_at_3_and_at_5_seconds_and_once_when_it_is_heard_
     assert_eq!(told(&mut rig), [], "both are heard");
     let at = talk(&mut rig, at, 3_300, false);
     let events = told(&mut rig);
-    let [Event::Unheard { stream: B, quiet }] = events[..] else { panic!("{events:?}") };
+    let [Event::Unheard { stream: B, quiet, heard: true }] = events[..] else {
+        panic!("{events:?}")
+    };
     assert!((3000..3300).contains(&quiet.as_millis()), "{quiet:?}");
     let at = talk(&mut rig, at, 10_000, false);
     let events = told(&mut rig);
-    let [Event::Unheard { stream: B, quiet }] = events[..] else { panic!("{events:?}") };
+    let [Event::Unheard { stream: B, quiet, heard: true }] = events[..] else {
+        panic!("{events:?}")
+    };
     assert!((5000..5300).contains(&quiet.as_millis()), "{quiet:?}");
     let at = talk(&mut rig, at, 400, true);
     assert_eq!(told(&mut rig), [Event::HeardAgain { stream: B }]);

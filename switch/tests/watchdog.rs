@@ -7,7 +7,7 @@ use crate::rig::{ALICE, Rig, SDP_PCMU, TRUNK, answer};
 
 fn unheard(rig: &mut Rig, side: usize, seconds: u64) {
     let stream = rig.streams()[side];
-    rig.media(Event::Unheard { stream, quiet: Duration::from_secs(seconds) });
+    rig.media(Event::Unheard { stream, quiet: Duration::from_secs(seconds), heard: true });
 }
 
 #[test]
@@ -68,6 +68,22 @@ fn a_phone_that_cannot_be_mended_is_asked_three_times_and_no_more() {
     rig.confirm_bye(ALICE);
     let lost = rig.record().legs[0].audio.expect("the caller's");
     assert_eq!((lost.times, lost.restored), (6, false), "it was lost to the end");
+    rig.finish();
+}
+
+#[test]
+fn who_never_said_anything_is_told_of_and_not_asked() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    let stream = rig.streams()[0];
+    for seconds in [3, 5] {
+        rig.media(Event::Unheard { stream, quiet: Duration::from_secs(seconds), heard: false });
+    }
+    assert_eq!(rig.events_of("call.audio_lost").len(), 1);
+    rig.expect_silence(TRUNK);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
     rig.finish();
 }
 

@@ -56,12 +56,13 @@ impl Plane {
         }
         let stream_id = stream.id;
         let (should_send, heard_at) = (should_send(stream), stream.heard_at);
+        let heard = stream.packets_received > 0;
         let vigil = &mut stream.rare.vigil;
         let quiet = now.since(heard_at.max(vigil.from));
         let (told, next, event) = match vigil.told {
             _ if !should_send => (Told::Nothing, now + QUIET, None),
             Told::Nothing if quiet >= QUIET => {
-                let event = Event::Unheard { stream: stream_id, quiet };
+                let event = Event::Unheard { stream: stream_id, quiet, heard };
                 (Told::Quiet, now + SEARCH, Some(event))
             }
             Told::Nothing => (Told::Nothing, now + (QUIET - quiet), None),
@@ -69,7 +70,7 @@ impl Plane {
                 (Told::Nothing, now + QUIET, Some(Event::HeardAgain { stream: stream_id }))
             }
             Told::Quiet if quiet >= STILL_QUIET => {
-                let event = Event::Unheard { stream: stream_id, quiet };
+                let event = Event::Unheard { stream: stream_id, quiet, heard };
                 (Told::StillQuiet, now + SEARCH, Some(event))
             }
             told => (told, now + SEARCH, None),

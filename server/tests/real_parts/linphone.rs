@@ -83,11 +83,14 @@ impl Linphone {
     }
 
     fn seconds_heard(&self, hertz: f64) -> f64 {
-        // Its header is written last: 44 bytes before mono samples of 8 kHz.
+        // Its header is written last: 44 bytes before mono samples at the codec's rate, which one
+        // the tone itself tells.
         let bytes = fs::read(self.dir.join("heard.wav")).unwrap_or_default();
         let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-        let samples = samples.map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
-        Sound { samples, rate: 8000.0 }.seconds_with_tone(hertz, AMPLITUDE)
+        let samples: Vec<_> = samples.map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+        let at =
+            |rate| Sound { samples: samples.clone(), rate }.seconds_with_tone(hertz, AMPLITUDE);
+        [8000.0, 16_000.0, 48_000.0].map(at).into_iter().fold(0.0, f64::max)
     }
 
     /// Waits until it has heard the tone for so many seconds more.

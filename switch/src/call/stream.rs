@@ -94,7 +94,9 @@ impl Call {
             }
             Event::PlayFinished { play, .. } => self.on_play_finished(node, now, play),
             // Who only listens before the answer need not send anything.
-            Event::Unheard { stream, quiet } => self.on_unheard(node, now, leg, stream, quiet),
+            Event::Unheard { stream, quiet, heard } => {
+                self.on_unheard(node, now, leg, stream, (quiet, heard));
+            }
             Event::HeardAgain { .. } => self.on_heard_again(node, now, leg),
             Event::RtpTimeout { .. } if is_dialling => {}
             // Nor need a supervisor whom nobody hears.

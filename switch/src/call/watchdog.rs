@@ -47,7 +47,7 @@ impl Call {
         now: Instant,
         leg: LegId,
         stream: StreamId,
-        quiet: Duration,
+        (quiet, heard): (Duration, bool),
     ) {
         if !self.is_talker(leg) {
             return;
@@ -65,7 +65,8 @@ impl Call {
             let quiet_ms = millis(quiet);
             return self.tell(node, now, EventKind::AudioLost { leg: leg.0, kind, quiet_ms });
         };
-        if !lost.is_asked && watch.asked < MOST_ASKED {
+        // Who never said anything may be a machine that never will: it is told, and left alone.
+        if heard && !lost.is_asked && watch.asked < MOST_ASKED {
             lost.is_asked = true;
             watch.asked += 1;
             self.refresh(node, now, leg, false);
