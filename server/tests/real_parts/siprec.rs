@@ -17,6 +17,7 @@ use crate::parts::{ACME_SALES, LIMIT, many_agents, speaking_agent, speaking_carr
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
 use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::talking::recorded;
 
 const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
@@ -197,6 +198,8 @@ fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held()
         assert!(sound.seconds_of_tone(*own, AMPLITUDE) >= 3.0, "{own} Hz at its level");
         assert!(sound.loudest(*other) < 0.02, "{other} Hz is not in the stream of {own} Hz");
     }
+    // Our own recording is complete when its last part is stored, which may be a moment later.
+    recorded(&server, &id);
     let types = server.event_types(ACME, &id);
     for kind in ["siprec.started", "siprec.ended", "recording.completed"] {
         assert!(types.contains(&kind.to_owned()), "{kind} in {types:?}");
