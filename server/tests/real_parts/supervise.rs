@@ -30,7 +30,8 @@ id = "acme"
 domain = "acme.example"
 prompts = [{{ id = "music", tone = "ringing" }}]
 agents = [
-    {{ id = "alice", password = "alice-secret", loopback_only = true, available_on_register = true }},
+    {{ id = "alice", password = "alice-secret", loopback_only = true,
+       available_on_register = true }},
     {{ id = "sue", password = "sue-secret", loopback_only = true, supervises = "everything" }},
 ]
 queues = [{{ id = "sales", music = "music", agents = ["alice"] }}]
