@@ -46,8 +46,8 @@ fn a_far_end_that_stops_is_told_at_3_and_at_5_seconds_and_once_when_it_is_heard_
     let [Event::Unheard { stream: B, quiet, heard: true }] = events[..] else {
         panic!("{events:?}")
     };
-    assert!((5000..5300).contains(&quiet.as_millis()), "{quiet:?}");
-    let at = talk(&mut rig, at, 400, true);
+    assert!((5000..5600).contains(&quiet.as_millis()), "{quiet:?}");
+    let at = talk(&mut rig, at, 2_000, true);
     assert_eq!(told(&mut rig), [Event::HeardAgain { stream: B }]);
     talk(&mut rig, at, 10_000, true);
     assert_eq!(told(&mut rig), []);
@@ -95,6 +95,6 @@ fn a_far_end_that_went_to_another_port_is_found_there_after_relatch() {
         rig.millis(20);
     }
     assert!(heard >= 16, "{heard} packets from the new port were passed on");
-    rig.millis(400);
+    rig.millis(800);
     assert!(told(&mut rig).contains(&Event::HeardAgain { stream: B }));
 }

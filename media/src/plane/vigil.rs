@@ -12,8 +12,10 @@ use crate::{Event, Slot, StreamId};
 const QUIET: Duration = Duration::from_secs(3);
 /// Still nothing: it is told once more.
 const STILL_QUIET: Duration = Duration::from_secs(5);
-/// How often a far end that is searched for is looked at.
+/// How often a far end that is searched for is looked at: at first so often, then the more seldom
+/// the longer it has been quiet, so that thousands of silent ones cost nothing.
 const SEARCH: Duration = Duration::from_millis(200);
+const SELDOM: Duration = Duration::from_secs(5);
 
 /// What the watch knows of a stream.
 #[derive(Debug, Default)]
@@ -59,11 +61,12 @@ impl Plane {
         let heard = stream.packets_received > 0;
         let vigil = &mut stream.rare.vigil;
         let quiet = now.since(heard_at.max(vigil.from));
+        let search = now + (quiet / 10).clamp(SEARCH, SELDOM);
         let (told, next, event) = match vigil.told {
             _ if !should_send => (Told::Nothing, now + QUIET, None),
             Told::Nothing if quiet >= QUIET => {
                 let event = Event::Unheard { stream: stream_id, quiet, heard };
-                (Told::Quiet, now + SEARCH, Some(event))
+                (Told::Quiet, search, Some(event))
             }
             Told::Nothing => (Told::Nothing, now + (QUIET - quiet), None),
             Told::Quiet | Told::StillQuiet if quiet < QUIET => {
@@ -71,9 +74,9 @@ impl Plane {
             }
             Told::Quiet if quiet >= STILL_QUIET => {
                 let event = Event::Unheard { stream: stream_id, quiet, heard };
-                (Told::StillQuiet, now + SEARCH, Some(event))
+                (Told::StillQuiet, search, Some(event))
             }
-            told => (told, now + SEARCH, None),
+            told => (told, search, None),
         };
         vigil.told = told;
         self.events.extend(event);
