@@ -45,24 +45,6 @@ fn join_bob(rig: &mut Rig, ends_with_host: Option<bool>) -> Phone {
     bob
 }
 
-fn mix(rig: &Rig) -> Option<Vec<Member>> {
-    let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::Mix { members, .. } => Some(Some(members.clone())),
-        Command::Unmix { .. } => Some(None),
-        _ => None,
-    });
-    told.flatten()
-}
-
-fn bridged(rig: &Rig) -> Option<(StreamId, StreamId)> {
-    let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::Bridge { a, b } => Some(Some((*a, *b))),
-        Command::Unbridge { .. } | Command::Mix { .. } => Some(None),
-        _ => None,
-    });
-    told.flatten()
-}
-
 /// Whom music plays to.
 fn music(rig: &Rig) -> Vec<StreamId> {
     let mut playing = Vec::new();
@@ -108,7 +90,7 @@ fn a_third_party_is_called_in_and_the_call_has_one_record_of_all_legs() {
     let from = bob.invite.header(sip::Name::FROM).unwrap();
     assert!(from.contains("alice@acme.example"), "who has the call invites: {from}");
     let streams = rig.streams();
-    assert_eq!(mix(&rig).unwrap(), parties(&streams));
+    assert_eq!(rig.mix().unwrap(), parties(&streams));
     let sides = [Channel::Left, Channel::Right, Channel::Right];
     assert_eq!(taps(&rig), streams.iter().copied().zip(sides).collect::<Vec<_>>());
     let joined = serde_json::json!({"leg": 3, "agent": "bob"});
@@ -119,7 +101,7 @@ fn a_third_party_is_called_in_and_the_call_has_one_record_of_all_legs() {
     // The caller leaves: Alice and Bob go on, in a bridge and on their side of the recording.
     rig.caller_hangs_up(&mut call);
     rig.expect_silence(ALICE);
-    assert_eq!((mix(&rig), bridged(&rig)), (None, Some((streams[2], streams[1]))));
+    assert_eq!((rig.mix(), rig.bridged()), (None, Some((streams[2], streams[1]))));
     assert_eq!(taps(&rig), [(streams[1], Channel::Right), (streams[2], Channel::Right)]);
     let left = &rig.events_of("call.participant_left")[0];
     assert_eq!((&left["number"], &left["cause"]), (&"+4930123456".into(), &"normal".into()));
@@ -139,7 +121,7 @@ fn the_agent_who_leaves_is_free_and_the_others_talk_until_one_is_alone() {
     let mut bob = join_bob(&mut rig, Some(false));
     let streams = rig.streams();
     end(&mut rig, ALICE, &mut alice);
-    assert_eq!(bridged(&rig), Some((streams[0], streams[2])));
+    assert_eq!(rig.bridged(), Some((streams[0], streams[2])));
     let states = rig.events_of("agent.state_changed");
     let alices = states.iter().rev().find(|one| one["agent"] == "alice").unwrap();
     assert_eq!(alices["state"], "wrap_up", "the queue's figures hear that she is done");
@@ -182,7 +164,7 @@ fn whoever_is_called_in_may_not_come_and_nothing_changes_for_the_two() {
     rig.expect(BOB, "ACK");
     let failed = serde_json::json!({"to": "bob", "cause": "busy"});
     assert_eq!(rig.events_of("call.participant_failed"), [failed]);
-    assert_eq!(mix(&rig), None);
+    assert_eq!(rig.mix(), None);
 
     // One who rings is taken back.
     assert!(matches!(add(&mut rig, "bob", None), Ok(ApiReply::Accepted)));
@@ -228,10 +210,10 @@ fn one_is_muted_and_one_held_aside_while_the_others_talk() {
     mute(&mut rig, 2, true);
     mute(&mut rig, 2, true);
     let muted = Member { muted: true, ..Member::party(s[1]) };
-    assert_eq!(mix(&rig).unwrap(), [Member::party(s[0]), muted, Member::party(s[2])]);
+    assert_eq!(rig.mix().unwrap(), [Member::party(s[0]), muted, Member::party(s[2])]);
     assert_eq!(taps(&rig).len(), 2, "what nobody hears is not recorded");
     mute(&mut rig, 2, false);
-    assert_eq!(mix(&rig).unwrap(), parties(&s));
+    assert_eq!(rig.mix().unwrap(), parties(&s));
     assert_eq!(taps(&rig).len(), 3);
     assert_eq!(rig.events_of("call.muted"), [serde_json::json!({"leg": 2, "agent": "alice"})]);
     assert_eq!(rig.events_of("call.unmuted").len(), 1);
@@ -242,11 +224,11 @@ fn one_is_muted_and_one_held_aside_while_the_others_talk() {
     assert!(hold(&mut rig, 1, true).is_ok());
     assert!(matches!(hold(&mut rig, 1, true), Err(ApiError::Conflict(_))));
     assert!(matches!(hold(&mut rig, 99, true), Err(ApiError::NotFound)));
-    assert_eq!(mix(&rig).unwrap(), parties(&s[1..]), "the agents confer");
+    assert_eq!(rig.mix().unwrap(), parties(&s[1..]), "the agents confer");
     assert_eq!(music(&rig), [s[0]]);
     assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "api", "leg": 1})]);
     assert!(hold(&mut rig, 1, false).is_ok());
-    assert_eq!((mix(&rig).unwrap(), music(&rig)), (parties(&s), vec![]));
+    assert_eq!((rig.mix().unwrap(), music(&rig)), (parties(&s), vec![]));
 
     // A phone that holds is out of it, and keeps nobody waiting.
     let mut bob = bob;
@@ -254,11 +236,11 @@ fn one_is_muted_and_one_held_aside_while_the_others_talk() {
     rig.send(BOB, &reinvite);
     rig.expect(BOB, "SIP/2.0 200");
     assert_eq!(music(&rig), []);
-    assert!(mix(&rig).unwrap()[2].muted);
+    assert!(rig.mix().unwrap()[2].muted);
     asks(&mut rig, ApiRequest::RemoveParticipant { call: id, leg: LegId(3) });
     // Hung up with its ACK still to come: it does not keep the BYE.
     rig.confirm_bye(BOB);
-    assert_eq!(bridged(&rig), Some((s[0], s[1])));
+    assert_eq!(rig.bridged(), Some((s[0], s[1])));
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();
@@ -274,7 +256,7 @@ fn an_agents_phone_that_holds_in_a_conference_keeps_nobody_waiting_until_two_are
     rig.expect(ALICE, "SIP/2.0 200");
     assert_eq!(music(&rig), [], "the caller talks with Bob");
     let holding = Member { muted: true, ..Member::party(s[1]) };
-    assert_eq!(mix(&rig).unwrap(), [Member::party(s[0]), holding, Member::party(s[2])]);
+    assert_eq!(rig.mix().unwrap(), [Member::party(s[0]), holding, Member::party(s[2])]);
     end(&mut rig, BOB, &mut bob);
     assert_eq!(music(&rig), [s[0]], "held by the one who is left");
     rig.caller_hangs_up(&mut call);
@@ -288,13 +270,13 @@ fn two_who_talk_are_muted_and_one_of_them_held_without_a_third() {
     let (id, s) = (rig.last_call(), rig.streams());
     asks(&mut rig, ApiRequest::Mute { call: id, leg: LegId(1), muted: true });
     let muted = Member { muted: true, ..Member::party(s[0]) };
-    assert_eq!(mix(&rig).unwrap(), [muted, Member::party(s[1])]);
+    assert_eq!(rig.mix().unwrap(), [muted, Member::party(s[1])]);
     asks(&mut rig, ApiRequest::Mute { call: id, leg: LegId(1), muted: false });
-    assert_eq!((mix(&rig), bridged(&rig)), (None, Some((s[0], s[1]))));
+    assert_eq!((rig.mix(), rig.bridged()), (None, Some((s[0], s[1]))));
     asks(&mut rig, ApiRequest::HoldParticipant { call: id, leg: LegId(1), holds: true });
-    assert_eq!((mix(&rig).unwrap(), music(&rig)), (parties(&s[1..]), vec![s[0]]));
+    assert_eq!((rig.mix().unwrap(), music(&rig)), (parties(&s[1..]), vec![s[0]]));
     asks(&mut rig, ApiRequest::HoldParticipant { call: id, leg: LegId(1), holds: false });
-    assert_eq!((bridged(&rig), music(&rig)), (Some((s[0], s[1])), vec![]));
+    assert_eq!((rig.bridged(), music(&rig)), (Some((s[0], s[1])), vec![]));
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();
@@ -308,7 +290,7 @@ fn a_party_whose_media_fails_is_taken_out_and_the_others_go_on() {
     rig.media(media::Event::RtpTimeout { stream: s[2] });
     rig.confirm_bye(BOB);
     assert_eq!(rig.events_of("call.participant_left")[0]["cause"], "media_timeout");
-    assert_eq!(bridged(&rig), Some((s[0], s[1])));
+    assert_eq!(rig.bridged(), Some((s[0], s[1])));
     // Of two who are left it ends the call, as ever.
     rig.media(media::Event::RtpTimeout { stream: s[1] });
     rig.confirm_bye(ALICE);
@@ -346,11 +328,11 @@ fn two_calls_of_an_agent_become_one_conference() {
     rig.expect_silence(BOB);
     rig.expect_silence(TRUNK);
     let s = rig.streams();
-    assert_eq!(mix(&rig).unwrap(), parties(&[s[0], s[1], s[3]]), "the caller, Alice, Bob");
+    assert_eq!(rig.mix().unwrap(), parties(&[s[0], s[1], s[3]]), "the caller, Alice, Bob");
     rig.advance_ms(3000);
     assert_eq!((rig.records[0].call, rig.records[0].cause), (second, Cause::Transferred));
     rig.caller_hangs_up(&mut call);
-    assert_eq!(bridged(&rig), Some((s[3], s[1])));
+    assert_eq!(rig.bridged(), Some((s[3], s[1])));
     asks(&mut rig, ApiRequest::EndCall { call: first });
     rig.confirm_bye(ALICE);
     rig.confirm_bye(BOB);

@@ -50,26 +50,6 @@ fn join_sue(rig: &mut Rig, mode: Supervision) -> Phone {
     sue
 }
 
-/// The members of the mix as it was ordered last, if it still stands.
-fn mix(rig: &Rig) -> Option<Vec<Member>> {
-    let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::Mix { members, .. } => Some(Some(members.clone())),
-        Command::Unmix { .. } => Some(None),
-        _ => None,
-    });
-    told.flatten()
-}
-
-/// The last order about whom a stream is joined with says that it is a bridge of these.
-fn bridged(rig: &Rig) -> Option<(StreamId, StreamId)> {
-    let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::Bridge { a, b } => Some(Some((*a, *b))),
-        Command::Unbridge { .. } | Command::Mix { .. } => Some(None),
-        _ => None,
-    });
-    told.flatten()
-}
-
 fn party(stream: StreamId) -> Member {
     Member::party(stream)
 }
@@ -103,13 +83,13 @@ fn a_whisper_is_in_the_mix_as_a_coach_from_its_first_order_on_and_nothing_before
     rig.expect(SUE, "ACK");
     assert_eq!(joins(&rig), 1, "one order puts all of them in their places");
     let coach = placed(streams[2], Role::Coach { of: streams[1] });
-    assert_eq!(mix(&rig).unwrap(), [party(streams[0]), party(streams[1]), coach]);
+    assert_eq!(rig.mix().unwrap(), [party(streams[0]), party(streams[1]), coach]);
     let told = serde_json::json!({"leg": 3, "agent": "sue", "mode": "whisper", "of": "alice"});
     assert_eq!(rig.events_of("call.supervised"), [told]);
     assert_eq!(rig.events_of("call.held"), [] as [serde_json::Value; 0]);
 
     hang_up_all(&mut rig, &mut call, &[ALICE, SUE]);
-    assert_eq!(mix(&rig), None);
+    assert_eq!(rig.mix(), None);
     let ended = &rig.events_of("call.supervision_ended")[0];
     assert_eq!((&ended["agent"], &ended["cause"]), (&"sue".into(), &"normal".into()));
     let legs = &rig.record().legs;
@@ -147,7 +127,7 @@ fn modes_change_in_place_and_the_recording_has_the_supervisor_in_barge_alone() {
         (Listen, Role::Listener),
     ] {
         change(&mut rig, mode);
-        assert_eq!(mix(&rig).unwrap()[2], placed(streams[2], role), "{mode:?}");
+        assert_eq!(rig.mix().unwrap()[2], placed(streams[2], role), "{mode:?}");
         let recorded = taps(&rig);
         assert_eq!(recorded[..2], two, "{mode:?}");
         let is_recorded = recorded.get(2) == Some(&(streams[2], media::Channel::Right));
@@ -162,14 +142,14 @@ fn modes_change_in_place_and_the_recording_has_the_supervisor_in_barge_alone() {
 fn a_supervisor_who_hangs_up_leaves_the_two_as_they_were() {
     let (mut rig, mut call, _) = connected();
     let streams = rig.streams();
-    assert_eq!(bridged(&rig), Some((streams[0], streams[1])));
+    assert_eq!(rig.bridged(), Some((streams[0], streams[1])));
     let mut sue = join_sue(&mut rig, Barge);
-    assert_eq!(bridged(&rig), None);
+    assert_eq!(rig.bridged(), None);
     let bye = sue.next("BYE", None);
     rig.send(SUE, &bye);
     rig.expect(SUE, "SIP/2.0 200");
-    assert_eq!(mix(&rig), None);
-    assert_eq!(bridged(&rig), Some((streams[0], streams[1])));
+    assert_eq!(rig.mix(), None);
+    assert_eq!(rig.bridged(), Some((streams[0], streams[1])));
     rig.expect_silence(ALICE);
     rig.expect_silence(TRUNK);
 
@@ -230,7 +210,7 @@ fn a_phone_that_does_not_answer_or_refuses_leaves_no_trace_but_its_event() {
     rig.expect(SUE, "ACK");
     rig.confirm_bye(SUE);
     assert_eq!(rig.events_of("call.supervision_failed").len(), 3);
-    assert_eq!(mix(&rig), None);
+    assert_eq!(rig.mix(), None);
     rig.expect_silence(ALICE);
     hang_up_all(&mut rig, &mut call, &[ALICE]);
     assert_eq!(rig.record().legs.len(), 2);
@@ -250,7 +230,7 @@ fn a_supervisor_who_answers_as_the_call_ends_is_hung_up_at_once() {
     rig.expect(SUE, "ACK");
     rig.confirm_bye(SUE);
     assert!(rig.events_of("call.supervised").is_empty());
-    assert_eq!(mix(&rig), None);
+    assert_eq!(rig.mix(), None);
     rig.finish();
 }
 
@@ -265,17 +245,17 @@ fn while_the_agent_holds_the_caller_the_supervisor_stays_with_the_agent() {
         assert!(matches!(reply, Ok(ApiReply::Accepted)), "{reply:?}");
     };
     hold(&mut rig, true);
-    assert_eq!(mix(&rig).unwrap(), [party(streams[1]), coach]);
+    assert_eq!(rig.mix().unwrap(), [party(streams[1]), coach]);
     assert_eq!(rig.last_play().unwrap().0, streams[0], "the caller hears music");
     hold(&mut rig, false);
-    assert_eq!(mix(&rig).unwrap(), [party(streams[0]), party(streams[1]), coach]);
+    assert_eq!(rig.mix().unwrap(), [party(streams[0]), party(streams[1]), coach]);
 
     // The phone's own hold: what it sends then is heard by nobody.
     let reinvite = alice.next("INVITE", Some(&sdp("sendonly", alice.cseq)));
     rig.send(ALICE, &reinvite);
     rig.expect(ALICE, "SIP/2.0 200");
     let holding = Member { muted: true, ..party(streams[1]) };
-    assert_eq!(mix(&rig).unwrap(), [party(streams[0]), holding, coach]);
+    assert_eq!(rig.mix().unwrap(), [party(streams[0]), holding, coach]);
     hang_up_all(&mut rig, &mut call, &[ALICE, SUE]);
     rig.finish();
 }
@@ -288,14 +268,14 @@ fn a_whisper_follows_a_transfer_to_the_next_agent_and_never_reaches_the_caller()
     let asked = ApiRequest::Transfer { call: id, to: "bob".to_owned() };
     assert!(matches!(rig.request("acme", asked), Ok(ApiReply::Accepted)));
     let coach = |of: usize| placed(streams[2], Role::Coach { of: rig_stream(&streams, of) });
-    assert_eq!(mix(&rig).unwrap(), [party(streams[1]), coach(1)], "the caller hears music");
+    assert_eq!(rig.mix().unwrap(), [party(streams[1]), coach(1)], "the caller hears music");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     let all = rig.streams();
     rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
     rig.expect(BOB, "ACK");
     rig.confirm_bye(ALICE);
     let next = placed(all[2], Role::Coach { of: all[3] });
-    assert_eq!(mix(&rig).unwrap(), [party(all[0]), party(all[3]), next]);
+    assert_eq!(rig.mix().unwrap(), [party(all[0]), party(all[3]), next]);
     for command in &rig.commands {
         if let Command::Mix { members, .. } = command {
             let heard = members.iter().find(|one| one.stream == all[2]).unwrap();
@@ -320,12 +300,12 @@ fn when_no_agent_is_left_in_it_supervision_ends() {
     rig.confirm_bye(ALICE);
     rig.confirm_bye(SUE);
     assert_eq!(rig.events_of("call.supervision_ended")[0]["cause"], "normal");
-    assert_eq!(mix(&rig), None);
+    assert_eq!(rig.mix(), None);
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
     rig.expect(BOB, "ACK");
     let streams = rig.streams();
-    assert_eq!(bridged(&rig), Some((streams[0], streams[3])));
+    assert_eq!(rig.bridged(), Some((streams[0], streams[3])));
     hang_up_all(&mut rig, &mut call, &[BOB]);
     rig.finish();
 }
@@ -340,12 +320,12 @@ fn a_supervisor_dials_the_code_and_is_in_the_conversation_as_it_says() {
     rig.agent_acks(&mut dialled, &ok);
     let streams = rig.streams();
     let coach = placed(streams[2], Role::Coach { of: streams[1] });
-    assert_eq!(mix(&rig).unwrap(), [party(streams[0]), party(streams[1]), coach]);
+    assert_eq!(rig.mix().unwrap(), [party(streams[0]), party(streams[1]), coach]);
     assert!(rig.story(id).contains(&"call.supervised"));
     assert_eq!(rig.records[0].cause, Cause::PickedUp, "what is left of the INVITE's own call");
     rig.expect_silence(ALICE);
     rig.agent_hangs_up(&mut dialled, "");
-    assert_eq!(bridged(&rig), Some((streams[0], streams[1])));
+    assert_eq!(rig.bridged(), Some((streams[0], streams[1])));
 
     // Who may not is told so, whether anybody talks or not.
     for (who, at, code, status) in
@@ -389,7 +369,7 @@ fn a_supervisors_lost_media_or_phone_ends_supervision_and_nothing_else() {
     join_sue(&mut rig, Listen);
     let stream = rig.streams()[2];
     rig.media(media::Event::RtpTimeout { stream });
-    assert!(mix(&rig).is_some(), "who only listens need not send");
+    assert!(rig.mix().is_some(), "who only listens need not send");
     let (id, agent) = (rig.last_call(), "sue".parse().unwrap());
     let asked = ApiRequest::ChangeSupervision { call: id, agent, mode: Barge };
     rig.request("acme", asked).unwrap();
@@ -502,7 +482,7 @@ fn an_attended_transfer_during_a_whisper_lets_the_supervisor_follow() {
     rig.confirm_bye(ALICE);
     let s = rig.streams();
     let coach = placed(s[2], Role::Coach { of: s[4] });
-    assert_eq!(mix(&rig).unwrap(), [party(s[0]), party(s[4]), coach], "the caller, Bob, Sue");
+    assert_eq!(rig.mix().unwrap(), [party(s[0]), party(s[4]), coach], "the caller, Bob, Sue");
     hang_up_all(&mut rig, &mut call, &[BOB, SUE]);
     rig.finish();
 }

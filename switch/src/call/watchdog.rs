@@ -8,7 +8,7 @@ use media::{Command, StreamId};
 use super::{Call, Stage};
 use crate::event::EventKind;
 use crate::node::Node;
-use crate::record::AudioLosses;
+use crate::record::{AudioLosses, millis};
 
 /// Re-INVITEs about lost audio that a leg is sent at most: a phone that cannot be mended is left
 /// alone, and the call ends by its silence (60 s).
@@ -88,8 +88,4 @@ impl Call {
         let Stage::Connected { talk } = &self.stage else { return false };
         talk.leg == leg || self.is_caller(leg)
     }
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, Rng, TenantId, UnixTime};
 use bytes::Bytes;
-use media::{Codec, Command, PlayId, StreamId, StreamStats, WorkerId};
+use media::{Codec, Command, Member, PlayId, StreamId, StreamStats, WorkerId};
 use sip::{Flow, Message};
 use switch::{
     AgentSettings, ApiError, ApiReply, ApiRequest, CallRecord, Event, Input, Limits, Output,
@@ -232,6 +232,26 @@ impl Rig {
             Command::Play { stream, play, .. } => Some((*stream, *play)),
             _ => None,
         })
+    }
+
+    /// The members of the mix as it was ordered last, if it still stands.
+    pub fn mix(&self) -> Option<Vec<Member>> {
+        let told = self.commands.iter().rev().find_map(|command| match command {
+            Command::Mix { members, .. } => Some(Some(members.clone())),
+            Command::Unmix { .. } => Some(None),
+            _ => None,
+        });
+        told.flatten()
+    }
+
+    /// The last order about whom a stream is joined with says that it is a bridge of these.
+    pub fn bridged(&self) -> Option<(StreamId, StreamId)> {
+        let told = self.commands.iter().rev().find_map(|command| match command {
+            Command::Bridge { a, b } => Some(Some((*a, *b))),
+            Command::Unbridge { .. } | Command::Mix { .. } => Some(None),
+            _ => None,
+        });
+        told.flatten()
     }
 
     /// Streams in the order they were opened.
