@@ -34,6 +34,8 @@ pub struct ApiState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// True while the engine takes calls. When the sender is dropped, streams of events end.
     pub ready: watch::Receiver<bool>,
+    /// Whether it is served as HTTPS, and SIP over WebSocket as `wss`.
+    pub https: bool,
 }
 
 /// The same, with what the API keeps for itself.
@@ -44,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) directory: watch::Receiver<Arc<Directory>>,
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) https: bool,
     pub(crate) tickets: Tickets,
     pub(crate) replays: Replays,
     pub(crate) attempts: Attempts,
@@ -57,7 +60,7 @@ pub(crate) type Api = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn new(state: ApiState) -> Api {
-        let ApiState { store, engine, archive, directory, metrics, ready } = state;
+        let ApiState { store, engine, archive, directory, metrics, ready, https } = state;
         Arc::new(Self {
             store,
             engine,
@@ -65,6 +68,7 @@ impl Shared {
             directory,
             metrics,
             ready,
+            https,
             tickets: Tickets::default(),
             replays: Replays::default(),
             attempts: Attempts::default(),

@@ -60,6 +60,7 @@ pub(crate) fn serve(
     site: Site,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<(JoinHandle<()>, Vec<JoinHandle<()>>)> {
+    let https = entrance.tls.is_some();
     let door = Door::open(entrance.listener, entrance.tls)?;
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (provision, provision_queue) = mpsc::channel(PROVISIONINGS);
@@ -75,6 +76,7 @@ pub(crate) fn serve(
         directory: site.directory,
         metrics: Arc::new(move || metrics.render()),
         ready: site.ready,
+        https,
     };
     let router = with_console(control_api::router(state))
         .merge(entrance.websocket)

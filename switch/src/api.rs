@@ -197,6 +197,13 @@ pub enum ApiRequest {
         /// How many.
         waiting: Waiting,
     },
+    /// What an agent's page registers with in place of the password, for a time.
+    SipToken {
+        /// Whose.
+        agent: AgentId,
+        /// For how long.
+        lifetime: Duration,
+    },
     /// The last calls that were refused before they were any tenant's, newest first. They are the
     /// platform's: only it may ask.
     RefusedCalls,
@@ -241,6 +248,8 @@ pub enum ApiReply {
     Forward(Forward),
     /// To [`ApiRequest::MessagesWaiting`].
     MessagesWaiting(Waiting),
+    /// To [`ApiRequest::SipToken`].
+    SipToken(SipToken),
     /// To [`ApiRequest::RefusedCalls`].
     RefusedCalls(Vec<RefusedCall>),
     /// To [`ApiRequest::Trunks`].
@@ -255,6 +264,17 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(***)")
     }
+}
+
+/// What an agent's page registers with.
+#[derive(Clone, Debug)]
+pub struct SipToken {
+    /// Its name and password, and until when they are good.
+    pub token: sip::digest::Token,
+    /// The tenant's domain: the realm, and the host of the agent's address.
+    pub domain: String,
+    /// What people call the agent.
+    pub display_name: String,
 }
 
 /// A side of a call.

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{AgentId, Instant, TenantId};
+use base::{AgentId, CallId, Duration, Instant, TenantId};
 use routing::{Agent, Directory, Forward, Input as RouterInput};
 
-use crate::api::{ApiError, ApiReply, ApiRequest};
+use crate::api::{ApiError, ApiReply, ApiRequest, SipToken};
 use crate::node::Node;
 use crate::switch::Switch;
 
@@ -18,6 +18,8 @@ pub(crate) struct Calling {
     forwards: BTreeMap<Whose, Forward>,
     /// The agents of whom settings are kept outside.
     kept: BTreeSet<Whose>,
+    /// Calls that wait for an agent's page to come back.
+    adrift: BTreeMap<Whose, BTreeSet<CallId>>,
 }
 
 impl Calling {
@@ -32,6 +34,30 @@ impl Calling {
         self.forwards.retain(|whose, _| now(whose).is_some() && before(whose) == now(whose));
         self.kept.retain(|whose| now(whose).is_some());
         changed
+    }
+
+    /// A call waits for the agent's page.
+    pub(crate) fn adrift(&mut self, tenant: &TenantId, agent: &AgentId, call: CallId) {
+        self.adrift.entry((tenant.clone(), agent.clone())).or_default().insert(call);
+    }
+
+    /// It does no longer.
+    pub(crate) fn ashore(&mut self, tenant: &TenantId, agent: &AgentId, call: CallId) {
+        let whose = (tenant.clone(), agent.clone());
+        let Some(calls) = self.adrift.get_mut(&whose) else { return };
+        calls.remove(&call);
+        if calls.is_empty() {
+            self.adrift.remove(&whose);
+        }
+    }
+
+    /// The calls that wait for it.
+    pub(crate) fn waiting_for(&self, tenant: &TenantId, agent: &AgentId) -> Vec<CallId> {
+        if self.adrift.is_empty() {
+            return Vec::new();
+        }
+        let calls = self.adrift.get(&(tenant.clone(), agent.clone()));
+        calls.into_iter().flatten().copied().collect()
     }
 
     /// What an agent has set.
@@ -125,7 +151,28 @@ impl Switch {
                 self.keep_settings(tenant, &agent);
                 Ok(ApiReply::Accepted)
             }
+            ApiRequest::SipToken { agent, lifetime } => {
+                self.token_for(now, tenant, &agent, lifetime).ok_or(ApiError::NotFound)
+            }
             _ => Err(ApiError::NotFound),
         }
+    }
+
+    /// Credentials for an agent's page. Nothing of them is kept: the gate makes them again.
+    fn token_for(
+        &self,
+        now: Instant,
+        tenant: &TenantId,
+        agent: &AgentId,
+        lifetime: Duration,
+    ) -> Option<ApiReply> {
+        let directory = self.node.directory.as_ref()?;
+        let (tenant, agent) = (directory.tenant(tenant)?, directory.agent(tenant, agent)?);
+        let realm = tenant.domain.to_ascii_lowercase();
+        let kept = sip::digest::keep(agent.id.as_str(), &realm, agent.password.as_str());
+        let expires = self.node.wall(now).after(lifetime);
+        let token = self.node.token_key.issue(&realm, agent.id.as_str(), &kept, expires);
+        let name = if agent.name.is_empty() { agent.id.as_str() } else { &agent.name };
+        Some(ApiReply::SipToken(SipToken { token, domain: realm, display_name: name.to_owned() }))
     }
 }

@@ -196,6 +196,16 @@ pub enum EventKind {
         /// Whose phone rang, or who talked.
         from: AgentId,
     },
+    /// An agent's page is gone in mid-call; the other side hears music.
+    AgentLost {
+        /// Whose.
+        agent: AgentId,
+    },
+    /// A page of that agent's has the call again.
+    AgentReturned {
+        /// Whose.
+        agent: AgentId,
+    },
     /// One side put the other on hold.
     CallHeld {
         /// Which side.
@@ -549,6 +559,8 @@ impl EventKind {
             Self::AttemptFailed { .. } => "call.attempt_failed",
             Self::CallConnected { .. } => "call.connected",
             Self::CallPickedUp { .. } => "call.picked_up",
+            Self::AgentLost { .. } => "call.agent_lost",
+            Self::AgentReturned { .. } => "call.agent_returned",
             Self::CallHeld { .. } => "call.held",
             Self::CallResumed { .. } => "call.resumed",
             Self::CallSupervised { .. } => "call.supervised",

@@ -45,6 +45,11 @@ impl Index {
         }
     }
 
+    /// Whether it does, and the connection is still there.
+    pub(crate) fn is_bound(&self, flow: &sip::Flow, leg: LegRef) -> bool {
+        self.bound.get(&leg).is_some_and(|of| of.contains(&flow.connection))
+    }
+
     /// It does no longer.
     pub(crate) fn unbind_connection(&mut self, flow: &sip::Flow, leg: LegRef) {
         self.unbind(flow.connection, leg);

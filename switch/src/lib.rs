@@ -41,7 +41,7 @@ mod watch;
 
 pub use api::{
     ApiError, ApiReply, ApiRequest, CallDigits, First, Keys, LiveCall, LiveLeg, LiveState,
-    Originate, RefusedCall, RequestId, SecuredDigits, Side,
+    Originate, RefusedCall, RequestId, SecuredDigits, Side, SipToken,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};

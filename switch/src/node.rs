@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
 use media::{Command, MixId, PlayId, TapId, Tone, WorkerId};
 use routing::{Country, Directory, Health, HealthState, Router};
-use sip::digest::Authenticator;
+use sip::digest::{Authenticator, TokenKey};
 use sip::header::OptionTags;
 use sip::{
     ClientTx, Dialog, Endpoint, EndpointConfig, Flow, Message, Name, Registrar, Response, ServerTx,
@@ -82,6 +82,8 @@ pub(crate) struct Node {
     pub(crate) endpoint: Endpoint,
     pub(crate) registrar: Registrar,
     pub(crate) authenticator: Authenticator,
+    /// What agents' tokens are made with.
+    pub(crate) token_key: TokenKey,
     pub(crate) router: Router,
     pub(crate) gate: Gate,
     pub(crate) watch: Watch,
@@ -137,6 +139,8 @@ pub(crate) enum Alarm {
     Talking(CallId, LegId),
     /// When digits have been waited for long enough.
     Collect(CallId),
+    /// When an agent's page that is gone has been.
+    Adrift(CallId),
     /// When a caller's INVITE is good no longer.
     Invite(CallId),
     /// When a provisional response of ours goes out again.
@@ -168,10 +172,14 @@ const TRANSACTION: usize = 6 * 1024;
 impl Node {
     pub(crate) fn new(config: SwitchConfig, mut rng: Rng) -> Self {
         let endpoint_config = endpoint_config(&config);
+        let endpoint = Endpoint::new(endpoint_config, rng.fork());
+        let mut secrets = rng.fork();
+        let token_key = TokenKey::new(&mut secrets);
         Self {
-            endpoint: Endpoint::new(endpoint_config, rng.fork()),
+            endpoint,
             registrar: Registrar::new(),
-            authenticator: Authenticator::new(rng.fork()),
+            authenticator: Authenticator::new(secrets),
+            token_key,
             router: Router::new(),
             gate: Gate::new(&config.limits),
             watch: Watch::default(),

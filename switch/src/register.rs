@@ -4,7 +4,7 @@
 use base::{AgentId, Instant, TenantId};
 use sip::{Flow, Message, Name, Response, ServerTx, StatusCode};
 
-use crate::call::SUSPENDED;
+use crate::call::{SUSPENDED, Signal};
 use crate::port::SecurityKind;
 use crate::switch::Switch;
 
@@ -43,6 +43,9 @@ impl Switch {
             Err((status, reason)) => self.not_registered(status, reason),
         };
         self.node.endpoint.respond(now, tx, response);
+        for call in self.node.calling.waiting_for(&tenant, &agent) {
+            self.signal(now, call, Signal::AgentBack);
+        }
     }
 
     /// Whether a tenant has no service for now.

@@ -86,7 +86,8 @@ impl Switch {
             | ApiRequest::Forward { .. }
             | ApiRequest::SetForward { .. }
             | ApiRequest::MessagesWaiting { .. }
-            | ApiRequest::SetMessagesWaiting { .. }) => self.serve_phone(now, tenant, request),
+            | ApiRequest::SetMessagesWaiting { .. }
+            | ApiRequest::SipToken { .. }) => self.serve_phone(now, tenant, request),
             ApiRequest::RefusedCalls => {
                 Ok(ApiReply::RefusedCalls(self.node.refused.all().cloned().collect()))
             }

@@ -114,6 +114,7 @@ impl Switch {
                 Alarm::Dial(call) => self.signal(now, call, Signal::RangOut),
                 Alarm::Guest(call, leg) => self.signal(now, call, Signal::GuestRangOut(leg)),
                 Alarm::Talking(call, leg) => self.signal(now, call, Signal::TalkingDue(leg)),
+                Alarm::Adrift(call) => self.signal(now, call, Signal::AdriftTooLong),
                 Alarm::Collect(call) => self.signal(now, call, Signal::CollectedNone),
                 Alarm::Invite(call) => self.signal(now, call, Signal::InviteExpired),
                 Alarm::Signature(tx) => self.on_certificate_missing(now, tx),

@@ -5,6 +5,7 @@ mod rig;
 
 mod abandon;
 mod admission;
+mod adrift;
 mod api;
 mod attempt;
 mod bodies;

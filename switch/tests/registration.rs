@@ -1,7 +1,8 @@
 //! REGISTER: challenge, right and wrong answers, expiry, and what a stranger can learn (nothing).
 
+use base::Duration;
 use sip::Name;
-use switch::{Input, SecurityKind};
+use switch::{ApiReply, ApiRequest, Input, SecurityKind};
 
 use crate::rig::{ALICE, BOB, DEMO, Rig, STRANGER, header};
 
@@ -177,4 +178,58 @@ fn an_agent_who_is_provisioned_no_more_loses_the_binding() {
     let refused = rig.register_as(BOB, ("bob", "bob-secret", "acme.example"), HERE);
     assert_eq!(refused.status().unwrap().as_u16(), 403);
     rig.finish();
+}
+
+/// What alice's page registers with for so many seconds.
+fn token(rig: &mut Rig, agent: &str, seconds: u64) -> sip::digest::Token {
+    let agent = base::AgentId::new(agent).unwrap();
+    let lifetime = Duration::from_secs(seconds);
+    let reply = rig.request("acme", ApiRequest::SipToken { agent, lifetime }).unwrap();
+    let ApiReply::SipToken(made) = reply else { panic!("{reply:?}") };
+    assert_eq!(made.domain, "acme.example");
+    made.token
+}
+
+fn status_of(rig: &mut Rig, who: (&str, &str, &str)) -> u16 {
+    let contact = format!("Contact: <sip:x@{ALICE}>;expires=600\r\n");
+    let answer = rig.register_as(ALICE, who, &contact);
+    answer.status().unwrap().as_u16()
+}
+
+#[test]
+fn a_page_registers_with_a_token_until_its_time_is_over() {
+    let mut rig = Rig::new();
+    let made = token(&mut rig, "alice", 600);
+    let who = (made.username.as_str(), made.password.as_str(), "acme.example");
+    assert_eq!(status_of(&mut rig, who), 200);
+    assert_eq!(rig.events_of("agent.registered"), [serde_json::json!({"agent": "alice"})]);
+    rig.advance_ms(599_000);
+    assert_eq!(status_of(&mut rig, who), 200, "again, within its time");
+    rig.advance_ms(2_000);
+    assert_eq!(status_of(&mut rig, who), 403, "over");
+}
+
+#[test]
+fn a_token_is_nothing_for_another_time_agent_or_tenant_and_a_guess_counts_as_one() {
+    let mut rig = Rig::new();
+    let made = token(&mut rig, "alice", 600);
+    let (time, _) = made.username.split_once(':').unwrap();
+    let later = format!("{}:alice", time.parse::<u64>().unwrap() + 1);
+    let bobs = format!("{time}:bob");
+    let password = made.password.as_str();
+    for who in [
+        (later.as_str(), password, "acme.example"),
+        (bobs.as_str(), password, "acme.example"),
+        (made.username.as_str(), "alice-secret", "acme.example"),
+        ("alice", password, "acme.example"),
+    ] {
+        assert_eq!(status_of(&mut rig, who), 403, "{who:?}");
+    }
+    let there = (made.username.as_str(), password, "globex.example");
+    assert_eq!(status_of(&mut rig, there), 403, "another tenant's domain");
+    // Another name of a token each time, and still alice who is guessed at: not even looked at.
+    let guesses: Vec<u16> = (10..20)
+        .map(|n| status_of(&mut rig, (&format!("17999999{n}:alice"), "guess", "acme.example")))
+        .collect();
+    assert!(guesses.contains(&401), "{guesses:?}");
 }

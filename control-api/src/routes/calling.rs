@@ -16,7 +16,7 @@ use crate::params::{Body, path_id};
 use crate::state::{Api, Shared};
 
 /// The agent that a path names, if it is there for the caller.
-fn own(api: &Shared, scoped: &Scoped, name: &str) -> Result<AgentId, Fault> {
+pub(super) fn own(api: &Shared, scoped: &Scoped, name: &str) -> Result<AgentId, Fault> {
     let agent: AgentId = path_id("agent", name)?;
     let known = api.directory().agent(&scoped.tenant, &agent).is_some();
     if known && scoped.may_see(Some(&agent)) { Ok(agent) } else { Err(Fault::not_found("agent")) }

@@ -15,6 +15,7 @@ mod provisioning;
 mod queues;
 mod recordings;
 mod refused;
+mod sip_token;
 mod supervision;
 mod tenants;
 mod trunks;
@@ -87,6 +88,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(calling::set_do_not_disturb))
         .routes(routes!(calling::forward, calling::set_forward))
         .routes(routes!(calling::set_messages_waiting))
+        .routes(routes!(sip_token::issue))
         .routes(routes!(queues::list))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))

@@ -104,3 +104,41 @@ async fn calls_that_were_nobodys_are_the_platforms_to_see() {
     assert!(call["ladder"][0]["summary"].as_str().unwrap().starts_with("INVITE"));
     assert_eq!(stand.get("/api/v1/refused-calls", ACME).await.status, 403);
 }
+
+#[tokio::test]
+async fn a_page_gets_what_it_registers_with_and_only_for_an_agent_of_its_own() {
+    let stand = Stand::new().await;
+    let post = async |agent: &str, key: &str, body: serde_json::Value| {
+        let path = format!("/api/v1/agents/{agent}/sip-token");
+        stand.ask("POST", &path).key(key).json(&body).answer().await
+    };
+    let answer = post("alice", ALICE, json!({"lifetime_s": 600})).await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let mut token = answer.data();
+    let password = token["password"].take();
+    assert_eq!(password.as_str().unwrap().len(), 43);
+    let expected = json!({"ws_url": format!("ws://{}/sip", stand.address),
+        "uri": "sip:alice@acme.example", "realm": "acme.example", "display_name": "The Agent",
+        "username": "1763000600:alice", "password": null,
+        "expires_at": "2025-11-13T02:23:20Z", "expires_in_s": 600});
+    assert_eq!(token, expected);
+    let behind_a_proxy = stand.ask("POST", "/api/v1/agents/alice/sip-token").key(ACME);
+    let behind_a_proxy = behind_a_proxy
+        .with("X-Forwarded-Proto", "https")
+        .with("X-Forwarded-Host", "pbx.example")
+        .json(&json!({}));
+    let token = behind_a_proxy.answer().await.data();
+    assert_eq!(
+        (&token["ws_url"], &token["expires_in_s"]),
+        (&json!("wss://pbx.example/sip"), &json!(3600))
+    );
+
+    for (agent, key) in [("zoe", ALICE), ("nobody", ACME), ("alice", GLOBEX)] {
+        assert_eq!(post(agent, key, json!({})).await.code(), "AGENT_NOT_FOUND", "{agent}");
+    }
+    for lifetime in [0, 59, 43_201] {
+        let refused = post("alice", ACME, json!({"lifetime_s": lifetime})).await;
+        assert_eq!(refused.code(), "INVALID_PARAMETER", "{lifetime}");
+    }
+    assert_eq!(stand.asked().len(), 2, "only what was allowed reached the engine");
+}

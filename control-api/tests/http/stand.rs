@@ -77,6 +77,7 @@ impl Stand {
             directory: watch::channel(Arc::new(directory)).1,
             metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
             ready: is_ready,
+            https: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -199,6 +200,9 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             }
             ApiRequest::SetForward { .. } => Ok(ApiReply::Accepted),
             ApiRequest::Forward { .. } => Ok(ApiReply::Forward(routing::Forward::default())),
+            ApiRequest::SipToken { agent, lifetime } if ours => {
+                Ok(ApiReply::SipToken(sip_token(&agent, lifetime)))
+            }
             ApiRequest::RefusedCalls => Ok(ApiReply::RefusedCalls(vec![refused_call()])),
             request if ours => of_those_in(request),
             _ => Err(ApiError::NotFound),
@@ -235,6 +239,14 @@ fn agent(id: &str) -> AgentSnapshot {
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
     }
+}
+
+fn sip_token(agent: &base::AgentId, lifetime: base::Duration) -> switch::SipToken {
+    let expires = base::UnixTime::from_micros(1_763_000_000_000_000).after(lifetime);
+    let key = sip::digest::TokenKey::new(&mut base::Rng::from_seed(1));
+    let token = key.issue("acme.example", agent.as_str(), "kept", expires);
+    let display_name = "The Agent".to_owned();
+    switch::SipToken { token, domain: "acme.example".to_owned(), display_name }
 }
 
 /// What acme may ask of those in the call 1: zoe may supervise it, and its leg 2 is there.

@@ -10,6 +10,7 @@ mod kept;
 mod nonce;
 mod params;
 mod policy;
+mod token;
 
 pub use authenticator::{Authenticator, Verdict};
 pub use authorizer::{Authorizer, Credentials, authorize};
@@ -17,5 +18,6 @@ pub use client::{Answer, ChallengeError, answer, choose};
 pub use hash::Algorithm;
 pub use kept::{is_kept, keep};
 pub use policy::{Accepted, Integrity, Policy};
+pub use token::{Token, TokenKey, token_of};
 
 pub(crate) use authorizer::Answered;

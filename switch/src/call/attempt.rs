@@ -5,6 +5,7 @@ use base::{AgentId, Instant, LegId, QueueId};
 use routing::{AttemptFailure, CancelReason, Decision, Input};
 use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf};
 
+use super::adrift::is_page;
 use super::dial::Failure;
 use super::early::forget_early;
 use super::far_end::{FarEnd, refused_elsewhere};
@@ -77,7 +78,8 @@ impl Call {
             path: binding.path.clone(),
         };
         let aor = aor(&self.tenant, agent);
-        let bindings = node.registrar.targets(now, &aor);
+        let mut bindings = node.registrar.targets(now, &aor);
+        keep_newest_page(&mut bindings);
         let mut targets: Vec<Target> = bindings.into_iter().map(target).collect();
         targets.truncate(node.config.limits.bindings_rung);
         targets
@@ -101,6 +103,7 @@ impl Call {
             let from = self.shown_to_agent(leg);
             let invite = self.invite(node, &from, &name, &target, offer.clone());
             let Some(invite) = invite else { continue };
+            let invite = self.mark_return(leg, invite);
             let invite = timed(self.leg_mut(leg), invite);
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
             if let (Some(agent), Some(sip_call)) = (self.leg_mut(leg), sip_call) {
@@ -336,6 +339,13 @@ impl Call {
             self.cancel_fork(node, now, leg, fork, why);
         }
     }
+}
+
+/// Of several pages of an agent's (tabs, devices) the newest takes the calls.
+fn keep_newest_page(bindings: &mut Vec<&Binding>) {
+    let pages = bindings.iter().filter(|binding| is_page(&binding.flow));
+    let newest = pages.map(|page| page.flow.connection).max();
+    bindings.retain(|one| !is_page(&one.flow) || newest.is_none_or(|it| one.flow.connection == it));
 }
 
 /// What a refusal of the phone says about the agent.

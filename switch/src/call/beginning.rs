@@ -71,6 +71,8 @@ impl Call {
             mixing: None,
             tapped: Vec::new(),
             relays: Vec::new(),
+            adrift: None,
+            goes_first: false,
             transfer: None,
             transfers: 0,
             admitted: false,

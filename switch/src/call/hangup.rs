@@ -84,6 +84,7 @@ impl Call {
         self.abandon_transfer(node, now, cause);
         self.end_guests(node, now, cause);
         self.stop_dialling(node);
+        self.forget_adrift(node);
         self.stop_collecting(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {

@@ -142,6 +142,7 @@ impl Call {
             || held.by_api && self.customer() == Some(leg)
             || self.transfer.is_some() && self.is_caller(leg)
             || self.leg(leg).is_some_and(|known| known.aside)
+            || self.waits_for_page(leg)
     }
 
     /// The music of the queue that the call came from, else the tenant's; nothing if there is none.

@@ -2,6 +2,7 @@
 //! is a file of its own beside this one.
 
 mod abandon;
+mod adrift;
 mod agent_call;
 mod announce;
 mod answering;
@@ -68,6 +69,7 @@ use routing::{CancelReason, Decision, Directory, E164, Refusal as QueueRefusal, 
 use sip::stir::Verdict;
 use sip::{ClientTx, Message, ServerTx};
 
+use self::adrift::Adrift;
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
 use self::collect::Attribute;
@@ -151,6 +153,10 @@ pub(crate) struct Call {
     relays: Vec<Relay>,
     /// The transfer under way, if one is.
     transfer: Option<Transfer>,
+    /// Whose page is gone, if an agent's is.
+    adrift: Option<Adrift>,
+    /// Whether it is the next one in the queue that it comes to.
+    goes_first: bool,
     /// How often it has been sent on.
     transfers: u8,
     /// Whether it counts towards its tenant's calls.
@@ -213,6 +219,10 @@ pub(crate) enum Signal {
     GuestRangOut(base::LegId),
     /// What a leg's talking came to may be told now.
     TalkingDue(base::LegId),
+    /// The agent whose page is gone has registered one.
+    AgentBack,
+    /// It has been waited for long enough.
+    AdriftTooLong,
     /// Digits have been waited for long enough.
     CollectedNone,
     /// The caller's INVITE is good no longer.
@@ -269,6 +279,8 @@ impl Call {
             Signal::RangOut => self.on_rang_out(node, now),
             Signal::GuestRangOut(leg) => self.on_guest_rang_out(node, now, leg),
             Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
+            Signal::AgentBack => self.on_agent_back(node, now),
+            Signal::AdriftTooLong => self.on_adrift_too_long(node, now),
             Signal::CollectedNone => self.on_collect_timeout(node, now),
             Signal::InviteExpired => self.on_invite_expired(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),

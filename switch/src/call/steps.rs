@@ -13,6 +13,8 @@ use crate::{Cause, EndedBy};
 
 /// A call is in so many flows at most: those that dial each other's numbers lead in a circle.
 const MOST_FLOWS: u8 = 16;
+/// The priority in a queue of who has talked already: before all others.
+const FIRST: u8 = u8::MAX;
 
 impl Call {
     /// Begins a step; after the last one the call ends, with the cause given.
@@ -113,7 +115,8 @@ impl Call {
         self.stage = Stage::Queued { step, queue: queue.clone(), announced: false };
         let (tenant, work) = (self.tenant.clone(), self.work());
         let caller = self.from.number.clone();
-        node.router.handle_input(now, Input::Enqueue { tenant, work, queue, priority: 0, caller });
+        let priority = if std::mem::take(&mut self.goes_first) { FIRST } else { 0 };
+        node.router.handle_input(now, Input::Enqueue { tenant, work, queue, priority, caller });
     }
 
     /// Nobody is free.

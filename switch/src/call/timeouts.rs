@@ -102,6 +102,9 @@ impl Call {
         if self.leg_mut(leg).is_some_and(|known| known.role.trunk().is_some()) {
             return self.find_another_way(node, now, leg);
         }
+        if self.goes_adrift(node, now, leg) {
+            return;
+        }
         let is_talking = matches!(&self.stage, Stage::Connected { talk } if talk.leg == leg);
         let is_needed = is_talking || self.is_caller(leg) || self.is_guest(leg);
         self.on_gone(node, leg);

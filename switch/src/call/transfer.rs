@@ -254,7 +254,7 @@ impl Call {
     }
 
     /// Whom somebody sees calling who is to talk in place of that leg: who stays.
-    fn shown_to_next(&self, goes: LegId) -> Party {
+    pub(super) fn shown_to_next(&self, goes: LegId) -> Party {
         match self.opposite(goes) {
             // Who called is known by name, too.
             Some(stays) if self.number_of(stays) == self.from.number => self.from.clone(),
@@ -270,6 +270,7 @@ impl Call {
         else {
             return None;
         };
+        self.forget_adrift(node);
         self.stop_recording(node, &talk);
         self.unbridge(node, talk.leg);
         self.stop_music(node, talk.leg);
@@ -277,7 +278,7 @@ impl Call {
     }
 
     /// The two legs of a conversation change places.
-    fn turned(&mut self, mut talk: Talk) -> Talk {
+    pub(super) fn turned(&mut self, mut talk: Talk) -> Talk {
         if let Some(far) = self.far.iter_mut().find(|leg| leg.id == talk.leg) {
             std::mem::swap(&mut self.caller, far);
             (talk.leg, talk.with) = (far.id, far.role.clone());

@@ -1,8 +1,8 @@
 //! Who a request says it comes from, and what it would have to know. Nothing of it is proven.
 
-use base::{AgentId, TenantId, TrunkId};
+use base::{AgentId, TenantId, TrunkId, UnixTime};
 use routing::{Digest, Directory, Secret};
-use sip::digest::{Accepted, Authenticator};
+use sip::digest::{Accepted, Authenticator, TokenKey, keep, token_of};
 use sip::{Flow, Message};
 
 use super::Authenticated;
@@ -13,6 +13,8 @@ pub(super) struct Claim {
     pub(super) realm: String,
     /// The user that the credentials name; empty without credentials.
     pub(super) user: String,
+    /// Who is trying, however often under another token's name.
+    pub(super) tries: String,
     /// Whose domain it is.
     pub(super) tenant: Option<TenantId>,
     /// Who it would be.
@@ -23,16 +25,18 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// An agent's, whose phone is at the end of that flow.
+    /// An agent's, whose phone is at the end of that flow: by password, or by a token.
     pub(super) fn of_agent(
         directory: Option<&Directory>,
+        tokens: Tokens<'_>,
         realm: String,
         flow: Flow,
         request: &Message,
     ) -> Self {
         let tenant = directory.and_then(|directory| directory.tenant_by_domain(&realm));
         let user = Authenticator::claimed_in(request, &realm).unwrap_or_default();
-        let agent = AgentId::new(&user).ok();
+        let tries = token_of(&user).map_or(user.as_str(), |(_, agent)| agent).to_owned();
+        let agent = AgentId::new(&tries).ok();
         let known = match (directory, tenant, &agent) {
             (Some(directory), Some(tenant), Some(agent)) => directory.agent(&tenant.id, agent),
             _ => None,
@@ -51,8 +55,8 @@ impl Claim {
             }
             _ => None,
         };
-        let password = known.map(|agent| agent.password.clone());
-        Self { realm, user, tenant, who, password, accepted }
+        let password = tokens.password(&realm, &user, known.map(|agent| &agent.password));
+        Self { realm, user, tries, tenant, who, password, accepted }
     }
 
     /// The same, unless one of these trunks has that user.
@@ -65,5 +69,24 @@ impl Claim {
             self.password = Some(password.clone());
         }
         self
+    }
+}
+
+/// What a token's password is made of, and when it is now.
+#[derive(Clone, Copy)]
+pub(super) struct Tokens<'a> {
+    pub(super) key: &'a TokenKey,
+    pub(super) now: UnixTime,
+}
+
+impl Tokens<'_> {
+    /// What the user of that name would have to know: their password, or the password of the token
+    /// that the name is. Nothing when the token is over, nobody has it, or it could not be ours.
+    fn password(self, realm: &str, user: &str, known: Option<&Secret>) -> Option<Secret> {
+        let Some((expires, agent)) = token_of(user) else { return known.cloned() };
+        // The same work for whoever is nobody.
+        let kept = keep(agent, realm, known.map_or("", Secret::as_str));
+        let password = self.key.password(realm, user, &kept);
+        known.filter(|_| expires > self.now).map(|_| Secret::new(password))
     }
 }

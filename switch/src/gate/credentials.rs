@@ -23,7 +23,7 @@ impl Switch {
         claim: &Claim,
     ) -> Result<Authenticated, Ruling> {
         let source = Source::of(flow.remote.ip());
-        match self.node.gate.throttle.verdict(now, source, &claim.user) {
+        match self.node.gate.throttle.verdict(now, source, &claim.tries) {
             Patience::Check => {}
             Patience::Challenge => {
                 self.node.security(now, SecurityKind::Guessing, flow.remote, claim.tenant.clone());
@@ -40,11 +40,11 @@ impl Switch {
             // Of several credentials those that were checked must be of whoever was claimed: nobody
             // makes another's name known here by the password of their own.
             Verdict::Ok { user } if user == claim.user => {
-                self.node.gate.throttle.succeeded(now, source, &user);
+                self.node.gate.throttle.succeeded(now, source, &claim.tries);
                 claim.who.clone().ok_or_else(|| Ruling::status(StatusCode::FORBIDDEN))
             }
             Verdict::Ok { .. } | Verdict::Wrong => {
-                self.node.gate.throttle.failed(now, source, &claim.user);
+                self.node.gate.throttle.failed(now, source, &claim.tries);
                 let kind = SecurityKind::WrongCredentials;
                 self.node.security(now, kind, flow.remote, claim.tenant.clone());
                 Err(Ruling::status(StatusCode::FORBIDDEN))

@@ -131,7 +131,7 @@ impl Switch {
         let Some(realm) = domain.map(|domain| domain.to_ascii_lowercase()) else {
             return Err(no_dialog());
         };
-        let claim = Claim::of_agent(directory.as_deref(), realm, flow, request);
+        let claim = Claim::of_agent(directory.as_deref(), self.tokens(now), realm, flow, request);
         if claim.user.is_empty() {
             let tenant = Some(tenant.clone());
             self.node.security(now, SecurityKind::DialogHijack, flow.remote, tenant);

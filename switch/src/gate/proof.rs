@@ -9,7 +9,7 @@ use routing::{Directory, Secret, Trunk};
 use sip::digest::Authenticator;
 use sip::{Flow, Message, Method, Name, Response, StatusCode};
 
-use super::claim::Claim;
+use super::claim::{Claim, Tokens};
 use super::{Authenticated, Ruling, identity};
 use crate::port::SecurityKind;
 use crate::register::aor;
@@ -55,7 +55,7 @@ impl Switch {
             return Ruling::status(StatusCode::UNSUPPORTED_URI_SCHEME);
         }
         let directory = self.node.directory.clone();
-        let claim = Claim::of_agent(directory.as_deref(), realm, flow, request);
+        let claim = Claim::of_agent(directory.as_deref(), self.tokens(now), realm, flow, request);
         if !claims(request, &claim.realm) {
             return self.challenge(now, request, &claim, false);
         }
@@ -98,12 +98,17 @@ impl Switch {
             };
         }
         let by_password = self.trunks_by_password(&flow);
-        let claim = Claim::of_agent(Some(&directory), realm, flow, request).or_trunk(&by_password);
+        let claim = Claim::of_agent(Some(&directory), self.tokens(now), realm, flow, request)
+            .or_trunk(&by_password);
         match self.check_credentials(now, flow, request, &claim) {
             Ok(Authenticated::Trunk(trunk)) => self.trunk_proven(now, flow, request, trunk),
             Ok(agent) => self.agent_proven(now, flow, request, agent),
             Err(ruling) => ruling,
         }
+    }
+
+    pub(super) fn tokens(&self, now: Instant) -> Tokens<'_> {
+        Tokens { key: &self.node.token_key, now: self.node.wall(now) }
     }
 
     /// The agent whom From names, if a binding of theirs was made over this very flow, by the phone
@@ -151,7 +156,7 @@ impl Switch {
             self.node.security(now, kind, flow.remote, None);
             return Ruling::status(StatusCode::FORBIDDEN);
         }
-        let claim = Claim::of_agent(directory.as_deref(), realm, flow, request);
+        let claim = Claim::of_agent(directory.as_deref(), self.tokens(now), realm, flow, request);
         self.challenge(now, request, &claim, false)
     }
 

@@ -80,6 +80,8 @@ pub struct Rig {
     numbers: u64,
     /// Connections of phones that speak TCP.
     pub tcp: Vec<(SocketAddr, u64)>,
+    /// Connections of pages, which speak SIP over WebSocket.
+    pub pages: Vec<(SocketAddr, u64)>,
 }
 
 impl Rig {
@@ -133,6 +135,7 @@ impl Rig {
             requests: 0,
             numbers: 0,
             tcp: Vec::new(),
+            pages: Vec::new(),
         };
         rig.provision(provisioning);
         rig
@@ -267,6 +270,10 @@ impl Rig {
 
     pub fn flow(&self, peer: SocketAddr) -> Flow {
         let own = if peer.ip().is_loopback() { SWITCH } else { SWITCH_OUTSIDE };
+        if let Some((_, connection)) = self.pages.iter().find(|(address, _)| *address == peer) {
+            let transport = sip::Transport::Ws;
+            return Flow { transport, local: own, remote: peer, connection: *connection };
+        }
         match self.tcp.iter().find(|(address, _)| *address == peer) {
             Some((_, connection)) => Flow::tcp(own, peer, *connection),
             None => Flow::udp(own, peer),

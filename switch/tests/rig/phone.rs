@@ -204,10 +204,12 @@ impl Rig {
     ) -> String {
         let number = self.next_number();
         let uri = format!("sip:{domain}");
+        // A token's name has its time before the agent.
+        let agent = user.rsplit(':').next().unwrap();
         let mut text = format!(
             "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK-reg-{number};rport\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{user}@{domain}>;tag=reg-{number}\r\n\
-             To: <sip:{user}@{domain}>\r\nCall-ID: reg-{user}-{at}\r\nCSeq: {number} REGISTER\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{agent}@{domain}>;tag=reg-{number}\r\n\
+             To: <sip:{agent}@{domain}>\r\nCall-ID: reg-{agent}-{at}\r\nCSeq: {number} REGISTER\r\n\
              {contact}"
         );
         if let Some(challenge) = challenge {
