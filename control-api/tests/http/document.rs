@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 47] = [
+const ROUTES: [&str; 48] = [
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",
     "get /api/v1/agents",
@@ -34,6 +34,7 @@ const ROUTES: [&str; 47] = [
     "get /openapi.json",
     "get /readyz",
     "patch /api/v1/calls/{id}/supervise/{agent}",
+    "post /api/v1/agents/{name}/sip-token",
     "post /api/v1/calls",
     "post /api/v1/calls/{id}/digits",
     "post /api/v1/calls/{id}/end",

@@ -55,7 +55,8 @@ async fn another_tenants_things_are_not_found_on_any_route() {
 }
 
 fn has_body(method: &str, path: &str) -> bool {
-    let posts = ["/transfer", "/digits", "/secure", "/pickup", "/supervise", "/participants"];
+    let posts =
+        ["/transfer", "/digits", "/secure", "/pickup", "/supervise", "/participants", "/sip-token"];
     matches!(method, "PUT" | "PATCH")
         || method == "POST" && posts.iter().any(|end| path.ends_with(end))
 }
@@ -64,6 +65,7 @@ fn has_body(method: &str, path: &str) -> bool {
 fn body_of(path: &str) -> serde_json::Value {
     match path.rsplit('/').next() {
         Some("do-not-disturb") => json!({"on": true}),
+        Some("sip-token") => json!({"lifetime_s": 60}),
         Some("digits") => json!({"digits": "1#"}),
         Some("secure") => json!({"on": true}),
         Some("transfer") => json!({"to": "102"}),
