@@ -190,6 +190,15 @@ impl TapReceiver {
         self.consumer.pop().ok()
     }
 
+    /// Gives all frames that wait now to `each`, in order, where they lie. What comes meanwhile
+    /// waits for the next call.
+    pub fn take(&mut self, each: impl FnMut(&Frame)) {
+        let Ok(chunk) = self.consumer.read_chunk(self.consumer.slots()) else { return };
+        let (first, second) = chunk.as_slices();
+        first.iter().chain(second).for_each(each);
+        chunk.commit_all();
+    }
+
     /// How many frames wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -4,6 +4,8 @@ use media::StreamId;
 
 use crate::track::{Placement, Track};
 
+/// Samples that are read at once.
+pub(crate) const BLOCK: usize = 160;
 /// Streams of a channel that are remembered; of more, one with nothing waiting is forgotten.
 const MOST: usize = 16;
 
@@ -39,24 +41,40 @@ impl Side {
         self.tracks.push((stream, track));
     }
 
-    /// The next sample in time; silence where nothing was heard.
-    pub(crate) fn take(&mut self) -> i16 {
-        let mut heard = None;
-        for (_, track) in &mut self.tracks {
-            if let Some(sample) = track.take() {
-                heard = Some(heard.unwrap_or(0) + i32::from(sample));
+    /// The samples from `from` on, counted from the base, and silence where nothing was heard. To
+    /// be called once for each sample, in order.
+    pub(crate) fn read(&mut self, from: usize, out: &mut [i16; BLOCK], length: usize) {
+        let (mut sums, mut heard) = ([0_i32; BLOCK], [false; BLOCK]);
+        for (_, track) in &self.tracks {
+            for (at, samples) in track.pieces(from, length.min(BLOCK)) {
+                let places = &mut sums[at..at + samples.len()];
+                places.iter_mut().zip(samples).for_each(|(sum, said)| *sum += i32::from(*said));
+                heard[at..at + samples.len()].fill(true);
             }
         }
-        let Some(sample) = heard else {
-            self.unheard += 1;
-            return 0;
-        };
-        if self.begun {
-            self.gaps += self.unheard;
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
-        self.begun = true;
-        self.unheard = 0;
-        sample.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+        self.count(&heard[..length.min(BLOCK)]);
+    }
+
+    /// Forgets the first samples: the base moves on by so many.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.tracks.iter_mut().for_each(|(_, track)| track.forget(count));
+    }
+
+    fn count(&mut self, heard: &[bool]) {
+        for run in heard.chunk_by(|one, next| one == next) {
+            if run.first() != Some(&true) {
+                self.unheard += run.len() as u64;
+                continue;
+            }
+            if self.begun {
+                self.gaps += self.unheard;
+            }
+            self.begun = true;
+            self.unheard = 0;
+        }
     }
 
     /// Samples between the first and the latest heard that nothing covered.

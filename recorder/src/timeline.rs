@@ -8,7 +8,7 @@
 use base::{Duration, Instant};
 use media::{Channel, StreamId};
 
-use crate::side::Side;
+use crate::side::{BLOCK, Side};
 use crate::track::Placement;
 
 /// Samples a second of each channel.
@@ -102,11 +102,19 @@ impl Timeline {
 
     fn emit(&mut self, until: u64, out: &mut Vec<i16>) {
         let count = usize::try_from(until.saturating_sub(self.base)).unwrap_or(0);
-        out.reserve(2 * count);
-        for _ in 0..count {
-            out.push(self.left.take());
-            out.push(self.right.take());
+        let start = out.len();
+        out.resize(start + 2 * count, 0);
+        let (pairs, _) = out[start..].as_chunks_mut::<2>();
+        let (mut left, mut right) = ([0; BLOCK], [0; BLOCK]);
+        for (n, pairs) in pairs.chunks_mut(BLOCK).enumerate() {
+            self.left.read(n * BLOCK, &mut left, pairs.len());
+            self.right.read(n * BLOCK, &mut right, pairs.len());
+            for (pair, (left, right)) in pairs.iter_mut().zip(left.iter().zip(&right)) {
+                *pair = [*left, *right];
+            }
         }
+        self.left.forget(count);
+        self.right.forget(count);
         self.base += count as u64;
     }
 

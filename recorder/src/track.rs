@@ -4,7 +4,7 @@
 //! synchronisation source (RFC 3550 §8), on a timestamp that leaps, after packets that keep coming
 //! too late, and sample by sample to follow a sender whose clock is not ours.
 
-use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A timestamp further than this from its arrival is a leap, not jitter (one second).
 const LEAP: i64 = 8000;
@@ -44,8 +44,10 @@ struct Anchor {
 #[derive(Debug, Default)]
 pub(crate) struct Track {
     anchor: Option<Anchor>,
-    /// From the timeline's base on; `None` where nothing was heard.
-    waiting: VecDeque<Option<i16>>,
+    /// From the timeline's base on; nothing where nothing was heard.
+    waiting: Vec<i16>,
+    /// Where in `waiting` something was heard: in order, no two of them adjacent.
+    heard: Vec<Range<usize>>,
 }
 
 impl Track {
@@ -63,9 +65,29 @@ impl Track {
         self.write(position - base, samples);
     }
 
-    /// The next sample in time, where one was heard.
-    pub(crate) fn take(&mut self) -> Option<i16> {
-        self.waiting.pop_front().flatten()
+    /// What was heard from `from` on, counted from the base: each piece with where it begins, less
+    /// `from`; no more than `length` samples.
+    pub(crate) fn pieces(
+        &self,
+        from: usize,
+        length: usize,
+    ) -> impl Iterator<Item = (usize, &[i16])> {
+        let end = from + length;
+        let inside = self.heard.iter().skip_while(move |range| range.end <= from);
+        inside.take_while(move |range| range.start < end).map(move |range| {
+            let (first, last) = (range.start.max(from), range.end.min(end));
+            (first - from, &self.waiting[first..last])
+        })
+    }
+
+    /// Forgets the first samples: the base moves on by so many.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.waiting.drain(..count.min(self.waiting.len()));
+        self.heard.retain_mut(|range| {
+            (range.start, range.end) =
+                (range.start.saturating_sub(count), range.end.saturating_sub(count));
+            range.start < range.end
+        });
     }
 
     /// Whether no sample waits.
@@ -78,16 +100,37 @@ impl Track {
     fn write(&mut self, offset: i64, samples: &[i16]) {
         let skip = usize::try_from(-offset).unwrap_or(0);
         let from = usize::try_from(offset).unwrap_or(0);
-        let Some(samples) = samples.get(skip..) else { return };
-        if self.waiting.len() < from + samples.len() {
-            self.waiting.resize(from + samples.len(), None);
+        let Some(samples) = samples.get(skip..).filter(|samples| !samples.is_empty()) else {
+            return;
+        };
+        let end = from + samples.len();
+        if self.waiting.len() < end {
+            self.waiting.resize(end, 0);
         }
-        if from >= 2 && self.waiting[from - 1].is_none() {
-            self.waiting[from - 1] = self.waiting[from - 2];
+        let first = self.heard.partition_point(|range| range.end + 1 < from);
+        let mut from = from;
+        let mut at = from;
+        if let Some(before) = self.heard.get(first)
+            && before.end + 1 == from
+        {
+            self.waiting[before.end] = self.waiting[before.end - 1];
+            from = before.end;
         }
-        for (place, sample) in self.waiting.iter_mut().skip(from).zip(samples) {
-            place.get_or_insert(*sample);
+        let start = at;
+        let mut after = first;
+        while let Some(range) = self.heard.get(after).filter(|range| range.start <= end) {
+            if at < range.start {
+                self.waiting[at..range.start]
+                    .copy_from_slice(&samples[at - start..range.start - start]);
+            }
+            at = at.max(range.end);
+            from = from.min(range.start);
+            after += 1;
         }
+        if at < end {
+            self.waiting[at..end].copy_from_slice(&samples[at - start..]);
+        }
+        self.heard.splice(first..after, std::iter::once(from..at.max(end)));
     }
 }
 
@@ -145,5 +188,56 @@ impl Anchor {
         let step = self.owed.signum();
         self.owed -= step;
         step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Rng;
+
+    use super::*;
+
+    /// What a track is, a sample at a time.
+    #[derive(Default)]
+    struct Plain(Vec<Option<i16>>);
+
+    impl Plain {
+        fn write(&mut self, from: usize, samples: &[i16]) {
+            if self.0.len() < from + samples.len() {
+                self.0.resize(from + samples.len(), None);
+            }
+            if from >= 2 && self.0[from - 1].is_none() {
+                self.0[from - 1] = self.0[from - 2];
+            }
+            for (place, sample) in self.0.iter_mut().skip(from).zip(samples) {
+                place.get_or_insert(*sample);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_in_any_order_and_over_each_other_lie_as_if_each_sample_was_placed_alone() {
+        let mut rng = Rng::from_seed(5);
+        for _ in 0..300 {
+            let (mut track, mut plain) = (Track::default(), Plain::default());
+            for n in 0..40_i16 {
+                let (from, length) = (rng.below(60) as usize, 1 + rng.below(9) as usize);
+                let samples = vec![n + 1; length];
+                track.write(from as i64, &samples);
+                plain.write(from, &samples);
+                if rng.below(10) == 0 {
+                    let count = rng.below(20) as usize;
+                    track.forget(count);
+                    plain.0.drain(..count.min(plain.0.len()));
+                }
+                let mut heard = vec![None; plain.0.len()];
+                for (at, samples) in track.pieces(3, 50) {
+                    heard.iter_mut().skip(3 + at).zip(samples).for_each(|(h, s)| *h = Some(*s));
+                }
+                let end = plain.0.len().min(53);
+                assert_eq!(heard.get(3..end), plain.0.get(3..end));
+                assert!(track.heard.is_sorted_by(|one, next| one.end < next.start));
+            }
+        }
     }
 }

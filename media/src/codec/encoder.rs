@@ -7,12 +7,21 @@ use crate::resample::Resampler;
 
 /// Samples at our rate that are brought to the codec's at a time: 10 ms at 48 kHz.
 const CHUNK: usize = 480;
-/// Bits a second of speech in Opus, by the rate of what is encoded: from where on listeners stop
-/// to hear a difference. A far end may want less, never gets more.
-const BITRATES: [(Rate, i32); 3] =
-    [(Rate::Narrow, 16_000), (Rate::Wide, 24_000), (Rate::Full, 32_000)];
-/// How hard Opus tries, 0 to 10.
-const COMPLEXITY: i32 = 5;
+/// How Opus encodes speech, by the rate of what is encoded. A far end may want fewer bits, and never
+/// gets more. Of 8 kHz, harder trying is worth less than bits (`benches/quality.sh`).
+const USUAL: [Usual; 3] = [
+    Usual { rate: Rate::Narrow, bitrate: 20_000, complexity: 1 },
+    Usual { rate: Rate::Wide, bitrate: 24_000, complexity: 5 },
+    Usual { rate: Rate::Full, bitrate: 32_000, complexity: 5 },
+];
+
+struct Usual {
+    rate: Rate,
+    /// Bits a second.
+    bitrate: i32,
+    /// How hard it tries, 0 to 10.
+    complexity: i32,
+}
 
 /// Encodes for one far end. It has a memory of what went before (but for G.711). All it needs is
 /// allocated at its making.
@@ -99,12 +108,12 @@ impl OpusEncoder {
         let channels = ::opus::Channels::Mono;
         let mut encoder =
             ::opus::Encoder::new(rate.hz(), channels, ::opus::Application::Voip).ok()?;
-        let usual = BITRATES.into_iter().find(|(of, _)| *of == rate).map_or(24_000, |(_, b)| b);
+        let usual = USUAL.iter().find(|usual| usual.rate == rate)?;
         let most = settings.max_bitrate.and_then(|most| i32::try_from(most).ok());
-        let bitrate = most.map_or(usual, |most| usual.min(most));
+        let bitrate = most.map_or(usual.bitrate, |most| usual.bitrate.min(most));
         // A setting that libopus refuses is left as it was.
         let _ = encoder.set_bitrate(::opus::Bitrate::Bits(bitrate));
-        let _ = encoder.set_complexity(COMPLEXITY);
+        let _ = encoder.set_complexity(usual.complexity);
         let _ = encoder.set_signal(::opus::Signal::Voice);
         let _ = encoder.set_vbr(!settings.cbr);
         let _ = encoder.set_dtx(settings.dtx);

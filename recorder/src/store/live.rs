@@ -34,6 +34,17 @@ pub(crate) enum End {
     Broken(String),
 }
 
+/// What the uploader waits for is whole parts; it is told of what was written in steps of this.
+const TOLD_STEP: u64 = 256 << 10;
+
+/// Room for what moves through one recording at a time, used by all in turns.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    samples: Vec<i16>,
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
 /// A recording being made.
 pub(crate) struct Live {
     speech: Speech,
@@ -41,12 +52,14 @@ pub(crate) struct Live {
     writer: Writer,
     file: Growing,
     progress: watch::Sender<Progress>,
+    /// The uploader is told when the file is as long as this.
+    tell_at: u64,
+    tell_step: u64,
     plain_bytes: u64,
-    samples: Vec<i16>,
-    plain: Vec<u8>,
-    sealed: Vec<u8>,
     broken: Option<String>,
     dirty: bool,
+    /// When to move it on again.
+    pub(crate) turn: Instant,
     /// When to end it, once it was ordered to.
     pub(crate) end: Option<Instant>,
 }
@@ -58,29 +71,33 @@ impl Live {
         manifest: &Manifest,
         key: &DataKey,
         start: Instant,
-        window: Duration,
+        (window, part_bytes): (Duration, u64),
+        scratch: &mut Scratch,
     ) -> io::Result<(Self, Vec<Arc<File>>)> {
         let (file, files) = spool.create(manifest)?;
-        let mut sealed = Vec::new();
+        scratch.sealed.clear();
         let binding = stream_binding(&manifest.tenant, manifest.recording);
         let header = Header::from_random(disk::random()?);
-        let writer = Writer::new(key, &binding, manifest.segment_bytes, header, &mut sealed)
-            .map_err(io::Error::other)?;
+        let writer =
+            Writer::new(key, &binding, manifest.segment_bytes, header, &mut scratch.sealed)
+                .map_err(io::Error::other)?;
+        let tell_step = part_bytes.min(TOLD_STEP);
         let mut live = Self {
             speech: Speech::default(),
             timeline: Timeline::new(start, window),
             writer,
             file,
             progress: watch::Sender::new(Progress::default()),
+            tell_at: tell_step,
+            tell_step,
             plain_bytes: 0,
-            samples: Vec::new(),
-            plain: wav::header(None).to_vec(),
-            sealed,
             broken: None,
             dirty: false,
+            turn: start,
             end: None,
         };
-        live.write();
+        scratch.plain.extend_from_slice(&wav::header(None));
+        live.write(scratch);
         match live.broken.take() {
             None => Ok((live, files)),
             Some(why) => Err(io::Error::other(why)),
@@ -102,12 +119,12 @@ impl Live {
 
     /// Moves on: what has left the reordering window is encrypted and written. False when the disk
     /// failed; then only [`Live::finish`] is left.
-    pub(crate) fn advance(&mut self, now: Instant) -> bool {
+    pub(crate) fn advance(&mut self, now: Instant, scratch: &mut Scratch) -> bool {
         let until = self.end.map_or(now, |end| end.min(now));
         let Self { speech, timeline, .. } = self;
         speech.advance(now, &mut |audio| timeline.push(audio));
-        self.timeline.poll(until, &mut self.samples);
-        self.write();
+        self.timeline.poll(until, &mut scratch.samples);
+        self.write(scratch);
         self.broken.is_none()
     }
 
@@ -116,22 +133,22 @@ impl Live {
         std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.file.file))
     }
 
-    /// Ends the recording at `end`: its last segment is written and synced, and the uploader told.
-    pub(crate) fn finish(mut self, end: Instant, cut_short: Option<String>) {
-        let Self { speech, timeline, samples, .. } = &mut self;
+    /// Ends the recording at `end`: its last segment is written, and the uploader told.
+    pub(crate) fn finish(mut self, end: Instant, cut_short: Option<String>, scratch: &mut Scratch) {
+        let Self { speech, timeline, .. } = &mut self;
         speech.finish(&mut |audio| timeline.push(audio));
-        timeline.finish(end, samples);
-        self.write();
-        let Self { timeline, writer, mut file, progress, plain_bytes, mut sealed, broken, .. } =
-            self;
+        timeline.finish(end, &mut scratch.samples);
+        self.write(scratch);
+        let Self { timeline, writer, mut file, progress, plain_bytes, broken, .. } = self;
         let gaps_ms = timeline.gaps_ms().iter().sum();
         let outcome = match broken {
             Some(why) => Err(why),
             None => writer
-                .finish(&mut sealed)
+                .finish(&mut scratch.sealed)
                 .map_err(|e| e.to_string())
-                .and_then(|()| file.append(&sealed).map_err(|e| e.to_string())),
+                .and_then(|()| file.append(&scratch.sealed).map_err(|e| e.to_string())),
         };
+        scratch.sealed.clear();
         let end = match outcome {
             Ok(()) => End::Sealed(Sealed {
                 bytes: file.written,
@@ -145,29 +162,39 @@ impl Live {
         progress.send_replace(Progress { written: file.written, end: Some(end) });
     }
 
-    /// Encrypts what the timeline gave out and appends the segments it fills.
-    fn write(&mut self) {
-        for sample in self.samples.drain(..) {
-            self.plain.extend_from_slice(&sample.to_le_bytes());
+    /// Encrypts what the timeline gave out and appends the segments it fills. The scratch is empty
+    /// again after it.
+    fn write(&mut self, scratch: &mut Scratch) {
+        let Scratch { samples, plain, sealed } = scratch;
+        let start = plain.len();
+        plain.resize(start + 2 * samples.len(), 0);
+        let (bytes, _) = plain[start..].as_chunks_mut::<2>();
+        bytes.iter_mut().zip(&*samples).for_each(|(to, sample)| *to = sample.to_le_bytes());
+        samples.clear();
+        if self.broken.is_none() {
+            let outcome = self
+                .writer
+                .write(plain, sealed)
+                .map_err(|e| e.to_string())
+                .and_then(|()| self.append(sealed).map_err(|e| e.to_string()));
+            self.plain_bytes += plain.len() as u64;
+            self.broken = outcome.err();
         }
-        if self.broken.is_some() {
-            self.plain.clear();
-            return;
+        plain.clear();
+        sealed.clear();
+    }
+
+    fn append(&mut self, sealed: &[u8]) -> io::Result<()> {
+        if sealed.is_empty() {
+            return Ok(());
         }
-        let outcome = self
-            .writer
-            .write(&self.plain, &mut self.sealed)
-            .map_err(|e| e.to_string())
-            .and_then(|()| self.file.append(&self.sealed).map_err(|e| e.to_string()));
-        self.plain_bytes += self.plain.len() as u64;
-        self.plain.clear();
-        if let Err(why) = outcome {
-            self.broken = Some(why);
-        } else if !self.sealed.is_empty() {
-            self.dirty = true;
+        self.file.append(sealed)?;
+        self.dirty = true;
+        if self.file.written >= self.tell_at {
             let written = self.file.written;
+            self.tell_at = written - written % self.tell_step + self.tell_step;
             self.progress.send_modify(|progress| progress.written = written);
         }
-        self.sealed.clear();
+        Ok(())
     }
 }

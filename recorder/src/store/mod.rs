@@ -10,6 +10,7 @@ pub mod keyring;
 mod live;
 mod manifest;
 mod object;
+mod priority;
 mod recover;
 mod s3;
 mod service;

@@ -1,8 +1,8 @@
 //! The recorder at work: a thread that reads the tap rings, and uploads on tokio.
 //!
-//! The thread wakes every 10 ms, takes commands, empties the rings, and moves every recording's
-//! timeline on. It never waits for the network, and for the disk only as long as the kernel's page
-//! cache does, and once in a tenant's life for its wrapping key to be on disk.
+//! The thread wakes every 10 ms, takes commands, empties the rings, and moves on the timelines whose
+//! turn it is: each every 60 ms. It never waits for the network, and for the disk only as long as
+//! the kernel's page cache does, and once in a tenant's life for its wrapping key to be on disk.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,16 +19,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::live::Live;
+use super::live::{Live, Scratch};
 use super::manifest::{Manifest, State};
 use super::object::ObjectStore;
-use super::recover;
 use super::spool::{Room, Spool, Syncer};
 use super::upload::{self, Shared};
+use super::{priority, recover};
 use crate::aead::SEGMENT_BYTES;
 use crate::{Command, DataKey, KeyProvider, Report};
 
 const TICK: Duration = Duration::from_millis(10);
+/// How often a recording is moved on: it costs the same for 10 ms and for 60.
+const TURN: Duration = Duration::from_millis(60);
 /// After its end, how long a recording still takes frames that arrived before it.
 const LINGER: Duration = Duration::from_millis(40);
 /// Frames whose recording has not begun yet wait this long for it, and no more than so many.
@@ -157,6 +159,7 @@ impl Service {
             synced_at: Instant::ZERO,
             live: BTreeMap::new(),
             early: Vec::new(),
+            scratch: Scratch::default(),
             runtime: Handle::current(),
             tasks: Arc::clone(&tasks),
         };
@@ -207,12 +210,14 @@ struct Recorder {
     synced_at: Instant,
     live: BTreeMap<TapId, (RecordingId, Live)>,
     early: Vec<Frame>,
+    scratch: Scratch,
     runtime: Handle,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Recorder {
     fn run(mut self, stop: &AtomicBool) {
+        priority::give_way();
         while !stop.load(Ordering::Acquire) {
             self.turn();
             thread::sleep(TICK);
@@ -222,7 +227,7 @@ impl Recorder {
         for (_, (_, live)) in std::mem::take(&mut self.live) {
             let end = live.end.unwrap_or(now);
             let cut_short = live.end.is_none().then(|| "the engine was stopped".to_owned());
-            live.finish(end, cut_short);
+            live.finish(end, cut_short, &mut self.scratch);
         }
     }
 
@@ -298,8 +303,9 @@ impl Recorder {
         if self.live.contains_key(&tap) {
             return Err(format!("tap {} records already", tap.0));
         }
-        let (mut live, files) = Live::begin(&self.shared.spool, &manifest, key, now, self.window)
-            .map_err(|e| {
+        let pace = (self.window, self.shared.part_bytes);
+        let begun = Live::begin(&self.shared.spool, &manifest, key, now, pace, &mut self.scratch);
+        let (mut live, files) = begun.map_err(|e| {
             // What was made of it holds no audio yet.
             let _ = self.shared.spool.forget(&manifest);
             format!("spool: {e}")
@@ -318,25 +324,29 @@ impl Recorder {
     }
 
     fn empty_rings(&mut self, now: Instant) {
-        for ring in &mut self.rings {
-            // Bounded by what the ring holds now: a worker that keeps filling it waits a turn.
-            for _ in 0..ring.len() {
-                let Some(frame) = ring.pop() else { break };
-                if let Some((_, live)) = self.live.get_mut(&frame.tap) {
-                    live.frame(&frame);
-                } else if self.early.len() < EARLY_MOST {
-                    self.early.push(frame);
+        let Self { rings, live, early, .. } = self;
+        for ring in rings {
+            ring.take(|frame| {
+                if let Some((_, live)) = live.get_mut(&frame.tap) {
+                    live.frame(frame);
+                } else if early.len() < EARLY_MOST {
+                    early.push(*frame);
                 }
-            }
+            });
         }
         self.early.retain(|frame| now.since(frame.at) < EARLY_FOR);
     }
 
+    /// Moves on the recordings whose turn it is.
     fn advance(&mut self, now: Instant) {
         let full = self.shared.spool.room() == Room::None;
         let mut ended = Vec::new();
         for (tap, (_, live)) in &mut self.live {
-            let whole = live.advance(now);
+            if now < live.turn && !full {
+                continue;
+            }
+            live.turn = now + TURN;
+            let whole = live.advance(now, &mut self.scratch);
             let over = live.end.is_some_and(|end| now >= end + LINGER);
             if over || full || !whole {
                 ended.push(*tap);
@@ -347,7 +357,7 @@ impl Recorder {
                 let end = live.end.unwrap_or(now);
                 let cut_short =
                     live.end.is_none().then(|| "the recording spool is full".to_owned());
-                live.finish(end, cut_short);
+                live.finish(end, cut_short, &mut self.scratch);
             }
         }
     }

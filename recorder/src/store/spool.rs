@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use super::disk;
 use super::manifest::Manifest;
+use super::{disk, priority};
 
 /// The folder, locked for this process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -164,6 +164,7 @@ impl Syncer {
     pub(crate) fn start() -> io::Result<Self> {
         let (batches, work) = mpsc::sync_channel::<Vec<Arc<File>>>(1);
         thread::Builder::new().name("recorder-sync".to_owned()).spawn(move || {
+            priority::give_way();
             for file in work.iter().flatten() {
                 if let Err(error) = file.sync_data() {
                     tracing::error!(%error, "the recording spool cannot be synced");

@@ -31,8 +31,8 @@ use crate::{meters, random, tls, unfinished};
 const COMMITTED: usize = 16_384;
 /// Orders that may wait for the recorder.
 const RECORDER: usize = 8_192;
-/// Frames in one worker's tap ring: half a minute of one call, a tenth of a second of 300.
-const TAP_RING: usize = 8_192;
+/// Frames in one worker's tap ring: two minutes of one call, a sixth of a second of 1,000.
+const TAP_RING: usize = 16_384;
 /// What peers see as our name.
 const USER_AGENT: &str = concat!("Strowger/", env!("CARGO_PKG_VERSION"));
 
