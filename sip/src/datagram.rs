@@ -16,6 +16,8 @@ pub enum Datagram {
     Message,
     /// Only to keep a NAT binding open. If there is an answer, send it back.
     KeepAlive(Option<Bytes>),
+    /// The answer to a STUN request of ours.
+    Answer(stun::Answer),
 }
 
 /// Sorts a datagram that came from there.
@@ -31,7 +33,9 @@ pub fn datagram(bytes: &[u8], source: SocketAddr) -> Datagram {
         // STUN begins with a zero bit pair; so do zeros.
         Some(first) if first & 0xc0 == 0 => {
             if stun::is_stun(bytes) {
-                return Datagram::KeepAlive(stun::answer(bytes, source));
+                let of_ours = stun::read_answer(bytes);
+                let asked = || Datagram::KeepAlive(stun::answer(bytes, source));
+                return of_ours.map_or_else(asked, Datagram::Answer);
             }
             if bytes.len() <= 16 && bytes.iter().all(filler) {
                 return Datagram::KeepAlive(None);
@@ -80,6 +84,8 @@ mod tests {
         assert!(matches!(sorted(stun), Datagram::KeepAlive(Some(_))));
         let other = b"\0\x11\0\0\x21\x12\xa4\x42abcdefghijkl";
         assert_eq!(sorted(other), Datagram::KeepAlive(None), "an indication");
+        let answer = b"\x01\x01\0\0\x21\x12\xa4\x42abcdefghijkl";
+        assert!(matches!(sorted(answer), Datagram::Answer(_)), "to a request of ours");
         for bytes in [&b"OPTIONS"[..], b"\r\nOPTIONS", &[b'\r'; 40]] {
             assert_eq!(sorted(bytes), Datagram::Message, "{bytes:?}");
         }

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use base::Duration;
+
 /// A transport protocol of SIP.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Transport {
@@ -27,6 +29,14 @@ impl Transport {
     #[must_use]
     pub const fn is_reliable(self) -> bool {
         !matches!(self, Self::Udp)
+    }
+
+    /// The longest silence of a flow that a phone is to keep: the default of RFC 5626 §4.4.1 on
+    /// streams; on datagrams less than the 30 s after which most address translators forget
+    /// (§4.4.2).
+    #[must_use]
+    pub const fn flow_timer(self) -> Duration {
+        Duration::from_secs(if self.is_reliable() { 120 } else { 25 })
     }
 
     /// Whether nobody on the way can read along.

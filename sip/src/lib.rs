@@ -18,6 +18,7 @@ mod dialog;
 mod flow;
 mod forks;
 mod glare;
+mod keep_alive;
 mod message;
 mod registrar;
 mod session_timer;
@@ -30,6 +31,7 @@ pub use dialog::{Dialog, DialogError, DialogId};
 pub use flow::{Flow, MTU_LIMIT, Transport, wants_stream};
 pub use forks::Forks;
 pub use glare::glare_pause;
+pub use keep_alive::{KeepAlive, KeepAliveOutput, Lost};
 pub use message::{
     Address, BuildError, HeaderError, MAX_HEAD, MAX_HEADER, MAX_HEADERS, MAX_MESSAGE, MAX_VIAS,
     Message, Method, Name, Params, ParseError, Problem, Request, Response, StatusCode, Uri, UriBuf,

@@ -217,3 +217,38 @@ fn a_browsers_contact_leads_back_over_its_connection() {
     let targets = desk.registrar.targets(Instant::ZERO, AOR);
     assert_eq!((targets.len(), targets[0].flow), (1, wss));
 }
+
+#[test]
+fn a_flow_that_its_phone_lets_fall_silent_gives_way_to_the_devices_other_one() {
+    let mut desk = Desk::new();
+    let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+    let (main, backup) = (udp(), Flow { remote: "192.0.2.2:6060".parse().unwrap(), ..udp() });
+    desk.send(backup, 1, &(contact(1000, 1) + OUTBOUND)).unwrap();
+    desk.send(main, 1, &(contact(1000, 2) + OUTBOUND)).unwrap();
+    let rung = |desk: &Desk, now| -> Vec<Flow> {
+        desk.registrar.targets(now, AOR).into_iter().map(|binding| binding.flow).collect()
+    };
+    assert_eq!(rung(&desk, at(35)), [main], "25 s and some grace");
+    desk.registrar.handle_sign_of_life(at(24), backup);
+    assert_eq!(rung(&desk, at(36)), [backup], "the newer one is silent");
+    desk.registrar.handle_sign_of_life(at(40), main);
+    assert_eq!(rung(&desk, at(41)), [main], "it is heard again");
+    assert_eq!(rung(&desk, at(200)), [main], "both are silent: better than nothing");
+    let elsewhere = Flow { remote: "192.0.2.2:7070".parse().unwrap(), ..udp() };
+    desk.registrar.handle_sign_of_life(at(200), elsewhere);
+    assert_eq!(rung(&desk, at(200)), [main], "nobody's flow");
+}
+
+#[test]
+fn a_phone_that_never_promised_keep_alives_is_never_silent_and_a_silent_one_is_rung_last() {
+    let mut desk = Desk::new();
+    desk.send(flow(1), 1, "Contact: <sip:alice@192.0.2.10>\r\n").unwrap();
+    desk.send(flow(2), 1, &(contact(1000, 1) + OUTBOUND)).unwrap();
+    let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+    let rung = |now| -> Vec<u64> {
+        let targets = desk.registrar.targets(now, AOR);
+        targets.into_iter().map(|binding| binding.flow.connection).collect()
+    };
+    assert_eq!(rung(at(130)), [2, 1], "120 s on a stream, and some grace");
+    assert_eq!(rung(at(131)), [1, 2]);
+}

@@ -159,6 +159,7 @@ fn endpoint_config(config: &SwitchConfig) -> EndpointConfig {
     EndpointConfig {
         user_agent: config.user_agent.clone(),
         advertised: config.advertised.clone(),
+        keeps: true,
         max_transactions: least.max_transactions.max(transactions.saturating_mul(5) / 2),
         max_bytes,
         max_bytes_per_source: max_bytes / 2,

@@ -20,6 +20,14 @@ pub enum Input {
         /// The message.
         bytes: Bytes,
     },
+    /// Something came over a flow that is no message: a keep-alive of the peer's, which the driver
+    /// has answered, or the answer to one of ours.
+    KeepAlive {
+        /// Which.
+        flow: sip::Flow,
+        /// The answer, if it is one.
+        answer: Option<sip::stun::Answer>,
+    },
     /// A connection closed, or a datagram could not be sent.
     FlowClosed {
         /// Which.

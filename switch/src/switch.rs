@@ -70,7 +70,11 @@ impl Switch {
         match input {
             Input::Received { flow, bytes } => {
                 self.note(now, Direction::In, flow, &bytes);
+                self.node.registrar.handle_sign_of_life(now, flow);
                 self.receive(now, flow, bytes);
+            }
+            Input::KeepAlive { flow, answer } => {
+                self.node.on_keep_alive(now, flow, answer.as_ref())
             }
             Input::FlowClosed { flow } => self.on_flow_closed(now, flow),
             Input::FlowIdentity { flow, names } => self.node.gate.identify(flow, names),

@@ -233,3 +233,32 @@ fn a_token_is_nothing_for_another_time_agent_or_tenant_and_a_guess_counts_as_one
         .collect();
     assert!(guesses.contains(&401), "{guesses:?}");
 }
+
+#[test]
+fn a_phone_is_rung_over_the_flow_that_it_keeps_alive() {
+    let mut rig = Rig::new();
+    let backup = "127.0.0.11:6060".parse().unwrap();
+    let flow = |port: u16, number: u8| {
+        format!(
+            "Supported: path, outbound\r\nContact: <sip:alice@127.0.0.11:{port}>;expires=3600;\
+             +sip.instance=\"<urn:uuid:1>\";reg-id={number}\r\n"
+        )
+    };
+    let who = ("alice", "alice-secret", "acme.example");
+    rig.register_as(backup, who, &flow(6060, 2));
+    let ok = rig.register_as(ALICE, who, &flow(5060, 1));
+    assert_eq!(header(&ok, "Flow-Timer"), "25");
+    let mut call = rig.dial_into_queue();
+    rig.expect(ALICE, "INVITE");
+    rig.expect_silence(backup);
+    rig.caller_hangs_up(&mut call);
+    // The flow that was registered last goes silent; a ping over the other one shows that alive.
+    rig.advance_ms(20_000);
+    rig.input(Input::KeepAlive { flow: rig.flow(backup), answer: None });
+    rig.advance_ms(20_000);
+    rig.wire.clear();
+    let mut call = rig.dial_into_queue();
+    rig.expect(backup, "INVITE");
+    rig.expect_silence(ALICE);
+    rig.caller_hangs_up(&mut call);
+}

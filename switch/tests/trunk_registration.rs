@@ -39,6 +39,37 @@ fn accept(rig: &mut Rig, at: SocketAddr, register: &Message, seconds: u32) {
     rig.send(at, &text.replace(&at_phone, &format!("{contact};expires={seconds}")));
 }
 
+/// The same, and it wants keep-alives within 20 s.
+fn accept_and_keep(rig: &mut Rig, at: SocketAddr, register: &Message) {
+    let via = header(register, "Via");
+    assert!(via.ends_with(";keep"), "{via}");
+    let text = answer(register, at, "200 OK", "reg", None);
+    let text = text.replacen(";keep", ";keep=20", 1);
+    let phone = text.lines().find(|line| line.starts_with("Contact:")).unwrap().to_owned();
+    let ours = "Contact: <sip:strowger-1@127.0.0.1:5060>;expires=600";
+    rig.send(at, &text.replace(&phone, ours));
+}
+
+/// The far end answers the last ping, and says that it sees us there.
+fn pong(rig: &mut Rig, seen: &str) {
+    let (flow, ping) = rig.pings.pop().expect("a ping");
+    rig.pings.clear();
+    let answer = sip::stun::answer(&ping, seen.parse().unwrap()).unwrap();
+    let answer = sip::stun::read_answer(&answer);
+    rig.input(Input::KeepAlive { flow, answer });
+}
+
+/// Registered with the first server, which wants keep-alives and has answered one.
+fn kept() -> Rig {
+    let mut rig = with_carrier(REGISTERED);
+    rig.advance_ms(10);
+    let register = rig.expect(FIRST, "REGISTER sip:carrier.example SIP/2.0");
+    accept_and_keep(&mut rig, FIRST, &register);
+    rig.advance_ms(20_000);
+    pong(&mut rig, "198.51.100.9:5060");
+    rig
+}
+
 fn registered() -> Rig {
     let mut rig = with_carrier(REGISTERED);
     rig.advance_ms(10);
@@ -204,6 +235,71 @@ fn a_closed_connection_is_registered_over_anew_at_once() {
     let (again, register) = rig.wire.pop_front().expect("another REGISTER");
     assert!(register.bytes().starts_with(b"REGISTER"));
     assert_ne!(again.connection, flow.connection);
+}
+
+#[test]
+fn a_registrar_that_leaves_keep_alives_unanswered_is_lost_and_its_second_server_has_us() {
+    let mut rig = kept();
+    // The ping goes out 16 to 20 s after the last answer, and is waited for for 39.5 s.
+    rig.advance_ms(16_000 + 39_400);
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registered");
+    assert_eq!(rig.pings.len(), 7, "of one request");
+    assert!(rig.pings.iter().all(|(flow, ping)| flow.remote == FIRST && *ping == rig.pings[0].1));
+    rig.expect_silence(SECOND);
+    rig.advance_ms(4_200);
+    let register = rig.expect(SECOND, "REGISTER sip:carrier.example SIP/2.0");
+    rig.expect_silence(FIRST);
+    accept(&mut rig, SECOND, &register, 600);
+    let view = trunk(&mut rig);
+    assert_eq!(view.state, TrunkState::Up);
+    assert_eq!(view.registration.unwrap().hop.as_deref(), Some("UDP 127.0.0.42:5070"));
+    rig.pings.clear();
+    rig.advance_ms(60_000);
+    assert!(rig.pings.is_empty(), "the second one did not ask for any");
+    assert!(rig.keep_alives.iter().any(|flow| flow.remote == SECOND));
+}
+
+#[test]
+fn keep_alives_that_are_answered_keep_the_binding_and_one_answer_in_seven_is_enough() {
+    let mut rig = kept();
+    for _ in 0..5 {
+        rig.advance_ms(20_000 + 30_000);
+        assert!(rig.pings.len() > 4);
+        pong(&mut rig, "198.51.100.9:5060");
+    }
+    assert_eq!(rig.count(FIRST, "REGISTER"), 1);
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registered");
+}
+
+#[test]
+fn a_new_address_before_the_translator_is_registered_at_once_with_the_same_server() {
+    let mut rig = kept();
+    rig.advance_ms(20_000);
+    pong(&mut rig, "198.51.100.9:1024");
+    rig.advance_ms(10);
+    let register = rig.expect(FIRST, "REGISTER sip:carrier.example SIP/2.0");
+    accept_and_keep(&mut rig, FIRST, &register);
+    rig.advance_ms(20_000);
+    pong(&mut rig, "198.51.100.9:1024");
+    assert_eq!(trunk(&mut rig).registration.unwrap().state, "registered");
+    assert_eq!(rig.count(FIRST, "REGISTER"), 2, "that is where we are now");
+}
+
+#[test]
+fn nobody_elses_answer_keeps_a_dead_registrar_alive() {
+    let mut rig = kept();
+    rig.advance_ms(20_000);
+    for _ in 0..7 {
+        let Some((flow, ping)) = rig.pings.last().cloned() else { break };
+        let seen = "198.51.100.9:5060".parse().unwrap();
+        let answer = sip::stun::read_answer(&sip::stun::answer(&ping, seen).unwrap());
+        let forged = sip::Flow { remote: SECOND, ..flow };
+        rig.input(Input::KeepAlive { flow: forged, answer });
+        let other = answer.map(|known| sip::stun::Answer { transaction: [9; 12], ..known });
+        rig.input(Input::KeepAlive { flow, answer: other });
+        rig.advance_ms(6_500);
+    }
+    rig.expect(SECOND, "REGISTER");
 }
 
 #[test]

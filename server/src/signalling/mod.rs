@@ -353,9 +353,11 @@ impl Drive {
         let Some(port) = usize::try_from(port).ok().and_then(|port| ports.get(port)) else {
             return;
         };
-        port.receive(buffer, |flow, bytes| {
-            self.links.received(flow, &bytes);
-            self.feed(switch::Input::Received { flow, bytes });
+        port.receive(buffer, |input| {
+            if let switch::Input::Received { flow, bytes } = &input {
+                self.links.received(*flow, bytes);
+            }
+            self.feed(input);
         });
     }
 
@@ -427,6 +429,9 @@ impl Drive {
             StreamInput::Message { flow, bytes } => {
                 self.links.received(flow, &bytes);
                 self.feed(switch::Input::Received { flow, bytes });
+            }
+            StreamInput::KeptAlive { flow } => {
+                self.feed(switch::Input::KeepAlive { flow, answer: None });
             }
             StreamInput::Closed { flow } => {
                 if self.links.closed(flow) {

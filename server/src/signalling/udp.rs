@@ -13,6 +13,7 @@ use nix::sys::socket::{
 };
 use sip::{Datagram, Flow};
 use socket2::{Domain, Protocol, Socket, Type};
+use switch::Input;
 
 /// Datagrams read from one socket before the others get their turn.
 const BATCH: usize = 64;
@@ -57,8 +58,8 @@ impl UdpPort {
         self.local.ip().is_unspecified()
     }
 
-    /// Hands the messages of at most one batch of datagrams to `take`; answers keep-alives itself.
-    pub(super) fn receive(&self, buffer: &mut DatagramBuffer, mut take: impl FnMut(Flow, Bytes)) {
+    /// Hands at most one batch of datagrams to `take`; answers keep-alives itself.
+    pub(super) fn receive(&self, buffer: &mut DatagramBuffer, mut take: impl FnMut(Input)) {
         for _ in 0..BATCH {
             let (flow, datagram) = match self.next(buffer) {
                 Ok(Some(received)) => received,
@@ -68,11 +69,18 @@ impl UdpPort {
                 Ok(None) | Err(_) => continue,
             };
             match sip::datagram(datagram, flow.remote) {
-                Datagram::Message => take(flow, Bytes::copy_from_slice(datagram)),
-                Datagram::KeepAlive(Some(answer)) => {
-                    self.send(&flow, &answer);
+                Datagram::Message => {
+                    take(Input::Received { flow, bytes: Bytes::copy_from_slice(datagram) });
                 }
-                Datagram::KeepAlive(None) => {}
+                Datagram::KeepAlive(answer) => {
+                    if let Some(answer) = answer {
+                        self.send(&flow, &answer);
+                    }
+                    take(Input::KeepAlive { flow, answer: None });
+                }
+                Datagram::Answer(answer) => {
+                    take(Input::KeepAlive { flow, answer: Some(answer) });
+                }
             }
         }
     }
@@ -189,7 +197,7 @@ mod tests {
             peer.send_to(text.as_bytes(), server).unwrap();
             let mut came = Vec::new();
             while came.is_empty() {
-                port.receive(&mut buffer, |flow, bytes| came.push((flow, bytes)));
+                port.receive(&mut buffer, |input| came.extend(message(input)));
             }
             let (flow, bytes) = came.remove(0);
             assert_eq!(bytes, text.as_bytes());
@@ -211,21 +219,32 @@ mod tests {
         let _ = exchange("[::]:0", "::1", "::1");
     }
 
+    fn message(input: Input) -> Option<(Flow, Bytes)> {
+        let Input::Received { flow, bytes } = input else { return None };
+        Some((flow, bytes))
+    }
+
     #[test]
-    fn keep_alives_never_reach_the_switch_and_stun_is_answered() {
+    fn keep_alives_are_told_from_messages_and_stun_is_answered() {
         let port = UdpPort::bind("0.0.0.0:0".parse().unwrap()).unwrap();
         let server = SocketAddr::new("127.0.0.1".parse().unwrap(), port.local().port());
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let binding = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction1"].concat();
-        for datagram in [&b"\r\n\r\n"[..], b"", &binding, b"OPTIONS"] {
+        let answer = [&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], b"transaction2"].concat();
+        for datagram in [&b"\r\n\r\n"[..], b"", &binding, &answer, b"OPTIONS"] {
             peer.send_to(datagram, server).unwrap();
         }
         let (mut buffer, mut came) = (DatagramBuffer::new(), Vec::new());
-        while came.is_empty() {
-            port.receive(&mut buffer, |_, bytes| came.push(bytes));
+        while came.len() < 5 {
+            port.receive(&mut buffer, |input| came.push(input));
         }
-        assert_eq!(came, ["OPTIONS"]);
+        let answers = came.iter().filter_map(|input| match input {
+            Input::KeepAlive { answer, .. } => Some(answer.map(|answer| answer.transaction)),
+            _ => None,
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), [None, None, None, Some(*b"transaction2")]);
+        assert_eq!(came.into_iter().find_map(message).unwrap().1, "OPTIONS");
         let mut answer = [0; 64];
         let (length, source) = peer.recv_from(&mut answer).unwrap();
         assert_eq!((source, &answer[..2]), (server, &[1, 1][..]));

@@ -75,7 +75,10 @@ impl Town {
             Arrival::ToSwitch(flow, bytes) => {
                 self.story.message(self.now, &format!("{flow}"), true, &bytes);
                 self.count('<', &bytes);
-                self.tell_switch(Input::Received { flow, bytes });
+                self.tell_switch(match sip::stun::read_answer(&bytes) {
+                    Some(answer) => Input::KeepAlive { flow, answer: Some(answer) },
+                    None => Input::Received { flow, bytes },
+                });
             }
             Arrival::ToDesk(id, flow, bytes) => {
                 let now = self.now;

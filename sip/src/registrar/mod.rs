@@ -44,6 +44,10 @@ impl Default for RegistrarConfig {
     }
 }
 
+/// How much later than agreed a keep-alive may come before its flow counts as silent
+/// (RFC 5626 §4.4 wants some grace and leaves its length open).
+const GRACE: Duration = Duration::from_secs(10);
+
 /// What changed about an address of record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RegistrarEvent {
@@ -69,6 +73,8 @@ pub struct Registrar {
     deadlines: BTreeSet<(Instant, Arc<str>)>,
     /// Which addresses a closing connection takes along.
     connections: BTreeSet<(u64, Arc<str>)>,
+    /// When something last came over a flow that its phone is to keep (RFC 5626 §4.4).
+    heard: BTreeMap<(Flow, Arc<str>), Instant>,
     outbox: VecDeque<RegistrarEvent>,
 }
 
@@ -120,6 +126,7 @@ impl Registrar {
         }
         let infos = bindings.iter().map(|binding| binding.info(now)).collect();
         self.replace(&key, bindings);
+        self.handle_sign_of_life(now, flow);
         Ok(Registered::new(infos, request, path, keeps.then_some(flow.transport)))
     }
 
@@ -130,12 +137,15 @@ impl Registrar {
     }
 
     /// The bindings to ring for an address of record, last refreshed first: of the flows of one
-    /// device only the newest, because to the device they are one call twice (RFC 5626 §7).
+    /// device only the newest, because to the device they are one call twice (RFC 5626 §7). Flows
+    /// that their phones let fall silent come last, and not at all if the device has another.
     #[must_use]
     pub fn targets(&self, now: Instant, aor: &str) -> Vec<&Binding> {
         let mut targets: Vec<&Binding> = Vec::new();
-        let all = self.aors.get(aor).map_or(&[][..], |bindings| bindings);
-        for binding in all.iter().rev().filter(|binding| binding.expires > now) {
+        let all = self.bindings(now, aor).collect::<Vec<_>>().into_iter().rev();
+        let (silent, alive): (Vec<_>, Vec<_>) =
+            all.partition(|binding| self.is_silent(now, aor, binding));
+        for binding in alive.into_iter().chain(silent) {
             let device = binding.device.as_ref().filter(|device| device.reg_id.is_some());
             let again = targets.iter().any(|other| match (device, &other.device) {
                 (Some(device), Some(other)) => device.instance == other.instance,
@@ -146,6 +156,20 @@ impl Registrar {
             }
         }
         targets
+    }
+
+    /// Something came over a flow, if only a keep-alive.
+    pub fn handle_sign_of_life(&mut self, now: Instant, flow: Flow) {
+        let first = (flow, Arc::from(""));
+        let of_flow = self.heard.range_mut(first..).take_while(|((of, _), _)| *of == flow);
+        of_flow.for_each(|(_, heard)| *heard = now);
+    }
+
+    /// Whether a phone that is to keep a flow has not done so for longer than we told it.
+    fn is_silent(&self, now: Instant, aor: &str, binding: &Binding) -> bool {
+        let heard = || self.heard.get(&(binding.flow, Arc::from(aor)));
+        let patience = binding.flow.transport.flow_timer() + GRACE;
+        binding.is_outbound() && heard().is_some_and(|heard| now > *heard + patience)
     }
 
     /// Time passed: ends the bindings whose time is over.
@@ -211,6 +235,16 @@ impl Registrar {
         }
         for binding in bindings.iter().filter(|binding| binding.flow.connection != 0) {
             self.connections.insert((binding.flow.connection, Arc::clone(aor)));
+        }
+        let kept = |binding: &&Binding| binding.is_outbound();
+        for binding in old.iter().filter(kept) {
+            if !bindings.iter().any(|other| other.flow == binding.flow && other.is_outbound()) {
+                self.heard.remove(&(binding.flow, Arc::clone(aor)));
+            }
+        }
+        for binding in bindings.iter().filter(kept) {
+            // As heard never, until the caller says when.
+            self.heard.entry((binding.flow, Arc::clone(aor))).or_insert(Instant::ZERO);
         }
         if let Some(at) = first_end(&bindings) {
             self.deadlines.insert((at, Arc::clone(aor)));

@@ -17,11 +17,6 @@ pub struct Registered {
     pub flow_timer: Option<Duration>,
 }
 
-/// The longest silence of a kept flow on a stream (RFC 5626 §4.4.1's own default).
-const FLOW_TIMER_STREAM: Duration = Duration::from_secs(120);
-/// The same on datagrams: most NATs forget a binding after 30 s (RFC 5626 §4.4.2).
-const FLOW_TIMER_DATAGRAM: Duration = Duration::from_secs(25);
-
 impl Registered {
     pub(super) fn new(
         bindings: Vec<BindingInfo>,
@@ -30,10 +25,7 @@ impl Registered {
         kept: Option<Transport>,
     ) -> Self {
         let path = path.filter(|_| way::supports(request, "path"));
-        let flow_timer = kept.map(|transport| match transport {
-            Transport::Udp => FLOW_TIMER_DATAGRAM,
-            _ => FLOW_TIMER_STREAM,
-        });
+        let flow_timer = kept.map(Transport::flow_timer);
         Self { bindings, path, flow_timer }
     }
 

@@ -143,7 +143,11 @@ impl Clients {
         }
         let branch = key::new_branch(&mut core.rng);
         let request = core.complete(&flow, request);
-        let bytes = request.encode(&core.via(&flow, &branch));
+        let mut via = core.via(&flow, &branch);
+        if core.config.keeps && *request.method() == Method::Register {
+            via.push_str(";keep");
+        }
+        let bytes = request.encode(&via);
         let reliable = flow.transport.is_reliable();
         let machine = if *request.method() == Method::Invite {
             let state = ClientInvite::new(now, &core.config, reliable);

@@ -52,6 +52,9 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// What to write into Via, by local address.
     pub advertised: Vec<Advertised>,
+    /// Whether our REGISTERs offer keep-alives to who gets them (`keep` in Via, RFC 6223 §4.3).
+    /// Who says so sends them, as [`crate::KeepAlive`] does.
+    pub keeps: bool,
     /// The most transactions of each side. When full, requests are answered with 503 and ours
     /// fail at once.
     pub max_transactions: usize,
@@ -77,6 +80,7 @@ impl Default for EndpointConfig {
             unanswered: Duration::from_secs(180),
             user_agent: "Strowger".to_owned(),
             advertised: Vec::new(),
+            keeps: false,
             max_transactions: 200_000,
             max_bytes: 512 * 1024 * 1024,
             max_bytes_per_source: 256 * 1024 * 1024,

@@ -33,13 +33,15 @@ pub(super) fn copied(
 ) -> String {
     let mut out = String::with_capacity(512);
     let mut first = true;
+    let is_bound = *request.method_ref() == Method::Register && status.is_success();
+    let keep = is_bound.then(|| flow.transport.flow_timer().as_secs());
     for line in request.headers(Name::VIA) {
         if first {
             first = false;
             for (at, one) in split_list(line).enumerate() {
                 out.push_str(if at == 0 { "Via: " } else { "," });
                 match Via::parse(one) {
-                    Ok(via) if at == 0 => stamp(&mut out, &via, flow),
+                    Ok(via) if at == 0 => stamp(&mut out, &via, flow, keep),
                     _ => out.push_str(one),
                 }
             }
@@ -74,8 +76,9 @@ pub(super) fn copied(
 }
 
 /// Writes the topmost Via with where the request really came from. What the sender wrote there
-/// itself is not kept.
-fn stamp(out: &mut String, via: &Via<'_>, flow: Flow) {
+/// itself is not kept. A phone that would send keep-alives is told how often they are wanted
+/// (`keep`, RFC 6223 §4.4).
+fn stamp(out: &mut String, via: &Via<'_>, flow: Flow, keep: Option<u64>) {
     let text = via.as_str();
     out.push_str(trim(&text[..text.len() - via.params().as_str().len()]));
     let mut wants_rport = false;
@@ -88,6 +91,8 @@ fn stamp(out: &mut String, via: &Via<'_>, flow: Flow) {
         push(out, &[";", name]);
         if let Some(value) = value {
             push(out, &["=", value]);
+        } else if let Some(seconds) = keep.filter(|_| name.eq_ignore_ascii_case("keep")) {
+            _ = write!(out, "={seconds}");
         }
     }
     let source = flow.remote;

@@ -120,6 +120,11 @@ impl Paths {
         }
     }
 
+    /// A hop has shown itself dead otherwise than by a request: others are tried first.
+    pub(crate) fn avoid(&mut self, now: Instant, hop: &sip::resolve::Hop) {
+        self.memory.failed(now, hop);
+    }
+
     /// The way did not do: on to the next one.
     pub(crate) fn next(&mut self, now: Instant, id: PathId, fault: PathFault) {
         let Some(path) = self.paths.get_mut(&id) else { return };

@@ -4,14 +4,12 @@ use base::{Duration, Instant, Rng};
 use routing::TrunkRegistration;
 use sip::digest::Credentials;
 use sip::resolve::Hop;
-use sip::{Flow, Registration, RegistrationConfig, RegistrationState, Transport, UriBuf};
+use sip::{
+    Flow, KeepAlive, Message, Registration, RegistrationConfig, RegistrationState, Transport,
+    UriBuf,
+};
 
 use crate::paths::PathId;
-
-/// How often something is sent to where we are registered by datagrams, so that address
-/// translators keep the way open (RFC 5626 §4.4): at least so many seconds, and what chance adds.
-/// A connection is kept by the driver that has made it.
-const KEEP_DATAGRAMS: (u64, u64) = (24, 5);
 
 /// A binding of ours, or the attempt at one.
 #[derive(Debug)]
@@ -26,7 +24,9 @@ pub(crate) struct OwnBinding {
     pub(super) trying: Option<(Hop, Flow)>,
     /// Where the registrar that has our contact is.
     pub(super) over: Option<(Hop, Flow)>,
-    pub(super) keep_alive: Option<Instant>,
+    /// What keeps the way there open, if that is one of datagrams. A connection is kept by the
+    /// driver that has made it.
+    pub(super) keep_alive: Option<KeepAlive>,
 }
 
 impl OwnBinding {
@@ -65,7 +65,8 @@ impl OwnBinding {
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.machine.poll_timeout().into_iter().chain(self.keep_alive).min()
+        let keep_alive = self.keep_alive.as_ref().and_then(KeepAlive::poll_timeout);
+        self.machine.poll_timeout().into_iter().chain(keep_alive).min()
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -80,25 +81,28 @@ impl OwnBinding {
         self.machine.state() == RegistrationState::Gone
     }
 
-    /// The attempt is over: where the binding leads now.
-    pub(super) fn settle(&mut self, now: Instant, rng: &mut Rng) {
+    /// The attempt is over, by that response or without any: where the binding leads now.
+    pub(super) fn settle(&mut self, now: Instant, rng: &mut Rng, response: Option<&Message>) {
         self.path = None;
-        if let Some(trying) = self.trying.take()
-            && self.is_registered()
-        {
-            self.over = Some(trying);
-        }
+        let trying = self.trying.take();
         if !self.is_registered() {
-            self.over = None;
+            return self.is_lost();
         }
-        self.plan_keep_alive(now, rng);
+        let (Some((hop, flow)), Some(response)) = (trying, response) else { return };
+        if !response.status().is_some_and(sip::StatusCode::is_success) {
+            return; // the binding still leads where it led
+        }
+        let before = self.over.replace((hop, flow));
+        let known = self.keep_alive.take().filter(|_| before.is_some_and(|(_, old)| old == flow));
+        self.keep_alive = (flow.transport == Transport::Udp).then(|| match known {
+            Some(known) => known.renewed(now, response),
+            None => KeepAlive::new(now, response, rng.fork()),
+        });
     }
 
-    pub(super) fn plan_keep_alive(&mut self, now: Instant, rng: &mut Rng) {
-        let (least, more) = KEEP_DATAGRAMS;
-        let over = self.over.as_ref().filter(|(hop, _)| hop.transport == Transport::Udp);
-        self.keep_alive =
-            over.map(|_| now + Duration::from_millis(least * 1000 + rng.below(more * 1000)));
+    /// There is no way to it any more.
+    pub(super) fn is_lost(&mut self) {
+        (self.over, self.keep_alive) = (None, None);
     }
 
     /// Whether a request over that flow comes from the registrar: over the connection that was

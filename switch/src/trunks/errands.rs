@@ -127,7 +127,7 @@ impl Node {
         for id in lost {
             let trunk = self.trunk_states.all.get_mut(&id);
             if let Some(binding) = trunk.and_then(|trunk| trunk.binding.as_mut()) {
-                (binding.over, binding.keep_alive) = (None, None);
+                binding.is_lost();
                 binding.machine.flow_failed(now);
             }
             self.trunk_changed(now, &id);

@@ -1,10 +1,10 @@
 //! Registering a trunk with its registrar, keeping the flow to it open, and leaving.
 
 use base::{Instant, TrunkId};
-use bytes::Bytes;
 use sip::registration::Next;
 use sip::resolve::Hop;
-use sip::{ClientTx, Flow, Message};
+use sip::stun::Answer;
+use sip::{ClientTx, Flow, KeepAliveOutput, Lost, Message};
 
 use super::probe::PATIENCE;
 use super::{Errand, OwnBinding};
@@ -12,23 +12,14 @@ use crate::node::Node;
 use crate::paths::{Ask, PathFault, PathFor, PathId};
 use crate::port::Output;
 
-/// What keeps an address translator's door open; a server passes over it in datagrams.
-const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
-
 impl Node {
     /// A registration or its keep-alive may be due.
     pub(super) fn wake_binding(&mut self, now: Instant, id: &TrunkId) {
-        let states = &mut self.trunk_states;
-        let Some(binding) = states.all.get_mut(id).and_then(|trunk| trunk.binding.as_mut()) else {
-            return;
-        };
-        if binding.keep_alive.is_some_and(|due| due <= now) {
-            if let Some((_, flow)) = binding.over {
-                let bytes = Bytes::from_static(KEEP_ALIVE);
-                self.outbox.push_back(Output::Transmit { flow, bytes });
-            }
-            binding.plan_keep_alive(now, &mut states.rng);
+        if let Some(alive) = self.binding_mut(id).and_then(|binding| binding.keep_alive.as_mut()) {
+            alive.handle_timeout(now);
+            self.keep_way(now, id);
         }
+        let Some(binding) = self.binding_mut(id) else { return };
         binding.machine.handle_timeout(now);
         if !binding.machine.take_wanted() || binding.path.is_some() {
             return;
@@ -36,7 +27,52 @@ impl Node {
         let errand = Errand::Register { trunk: id.clone() };
         let mut ask = Ask::new(PathFor::Trunk(errand), vec![binding.registrar.clone()]);
         (ask.identity, ask.patience, ask.urgent) = (Some(id.clone()), PATIENCE, true);
-        binding.path = Some(self.paths.ask(now, ask));
+        let path = self.paths.ask(now, ask);
+        if let Some(binding) = self.binding_mut(id) {
+            binding.path = Some(path);
+        }
+    }
+
+    /// Something came that is no message. Answers to keep-alives of ours count only from where
+    /// these went.
+    pub(crate) fn on_keep_alive(&mut self, now: Instant, flow: Flow, answer: Option<&Answer>) {
+        self.registrar.handle_sign_of_life(now, flow);
+        let Some(answer) = answer else { return };
+        for id in self.trunk_states.registered_over(&flow) {
+            let Some(binding) = self.binding_mut(&id) else { continue };
+            if binding.over.as_ref().is_none_or(|(_, own)| own.remote != flow.remote) {
+                continue;
+            }
+            if let Some(alive) = &mut binding.keep_alive {
+                alive.handle_answer(now, answer);
+                self.keep_way(now, &id);
+            }
+            self.wake_binding(now, &id);
+            self.trunk_changed(now, &id);
+        }
+    }
+
+    /// Does what the keep-alives of a binding's way say. One that is lost is registered over
+    /// anew, by another hop of the registrar if this one is silent.
+    fn keep_way(&mut self, now: Instant, id: &TrunkId) {
+        loop {
+            let Some(binding) = self.binding_mut(id) else { return };
+            let Some((hop, flow)) = binding.over.clone() else { return };
+            let output = binding.keep_alive.as_mut().and_then(sip::KeepAlive::poll_output);
+            match output {
+                None => return,
+                Some(KeepAliveOutput::Send(bytes)) => {
+                    self.outbox.push_back(Output::Transmit { flow, bytes });
+                }
+                Some(KeepAliveOutput::Lost(why)) => {
+                    binding.is_lost();
+                    binding.machine.flow_failed(now);
+                    if why == Lost::Silent {
+                        self.paths.avoid(now, &hop);
+                    }
+                }
+            }
+        }
     }
 
     /// There is a way to the registrar.
@@ -85,7 +121,7 @@ impl Node {
             }
             Next::Over => {
                 self.paths.close(path);
-                self.attempt_over(now, id);
+                self.attempt_over(now, id, Some(response));
                 None
             }
         }
@@ -96,13 +132,13 @@ impl Node {
         if let Some(binding) = self.binding_mut(id) {
             binding.machine.failed(now, why);
         }
-        self.attempt_over(now, id);
+        self.attempt_over(now, id, None);
     }
 
-    fn attempt_over(&mut self, now: Instant, id: &TrunkId) {
+    fn attempt_over(&mut self, now: Instant, id: &TrunkId, response: Option<&Message>) {
         let states = &mut self.trunk_states;
         if let Some(binding) = states.all.get_mut(id).and_then(|trunk| trunk.binding.as_mut()) {
-            binding.settle(now, &mut states.rng);
+            binding.settle(now, &mut states.rng, response);
         }
         self.trunk_changed(now, id);
     }

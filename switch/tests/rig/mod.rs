@@ -61,6 +61,8 @@ pub struct Rig {
     pub security: Vec<SecurityEvent>,
     /// Flows over which nothing but a keep-alive was sent.
     pub keep_alives: Vec<Flow>,
+    /// STUN requests, and over which flow.
+    pub pings: Vec<(Flow, Bytes)>,
     /// Names and servers outside.
     pub world: network::World,
     /// What was asked of the domain name system, ever.
@@ -124,6 +126,7 @@ impl Rig {
             recordings: Vec::new(),
             security: Vec::new(),
             keep_alives: Vec::new(),
+            pings: Vec::new(),
             world: network::World::default(),
             questions: Vec::new(),
             connects: Vec::new(),
@@ -176,6 +179,9 @@ impl Rig {
             match output {
                 Output::Transmit { flow, bytes } if &*bytes == b"\r\n\r\n" => {
                     self.keep_alives.push(flow);
+                }
+                Output::Transmit { flow, bytes } if sip::stun::is_stun(&bytes) => {
+                    self.pings.push((flow, bytes));
                 }
                 Output::Transmit { flow, bytes } => {
                     let message = Message::parse(bytes).expect("the switch sends valid SIP");

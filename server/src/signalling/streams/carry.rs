@@ -151,6 +151,12 @@ impl Reading<'_> {
         }
     }
 
+    /// The peer shows that it keeps its flow. Says whether to go on.
+    async fn keep(&self) -> bool {
+        let flow = self.flow;
+        self.is_ours || self.streams.tell(StreamInput::KeptAlive { flow }).await.is_ok()
+    }
+
     /// Says whether to go on.
     async fn take(&self, received: Received) -> bool {
         let flow = self.flow;
@@ -160,9 +166,10 @@ impl Reading<'_> {
             }
             Received::Ping => {
                 let pings = self.pings.upgrade();
-                pings.is_some_and(|pings| pings.try_send(Bytes::from_static(b"\r\n")).is_ok())
+                let pong = Bytes::from_static(b"\r\n");
+                pings.is_some_and(|pings| pings.try_send(pong).is_ok()) && self.keep().await
             }
-            Received::Pong => true,
+            Received::Pong => self.keep().await,
             Received::Broken(head) => {
                 let transport = flow.transport.name();
                 metrics::counter!("strowger_sip_framing_faults_total", "transport" => transport)

@@ -49,6 +49,8 @@ pub(super) enum StreamInput {
     Unreached { way: Way, why: String },
     /// A message came.
     Message { flow: Flow, bytes: Bytes },
+    /// The peer, who made it, pinged or answered a ping.
+    KeptAlive { flow: Flow },
     /// It is gone; told once for each that was opened.
     Closed { flow: Flow },
 }
