@@ -8,8 +8,9 @@ use sim::{Fault, calls_that_came_about, town_run, town_story};
 const DEEDS: u32 = 40;
 
 /// What must have crossed the wire at least once: `<` to the switch, `>` from it.
-const EXERCISED: [&str; 46] = [
+const EXERCISED: [&str; 47] = [
     "<INVITE",
+    "<INVITE with Replaces",
     "<ACK",
     "<BYE",
     "<CANCEL",
@@ -66,13 +67,14 @@ fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
     let picked = std::env::var("STROWGER_SEED").is_ok();
     let first = number("STROWGER_SEED", number("STROWGER_FROM", 1));
     let count = if picked { 1 } else { number("STROWGER_SEEDS", 150) };
-    let (mut calls, mut connected) = (0, 0);
+    let (mut calls, mut connected, mut taken_over) = (0, 0, 0);
     let mut crossed: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = Vec::new();
     for seed in first..first + count {
         let run = town_run(seed, DEEDS, None);
         calls += run.calls;
         connected += run.connected;
+        taken_over += run.taken_over;
         for (what, times) in &run.crossed {
             *crossed.entry(what.clone()).or_default() += times;
         }
@@ -81,7 +83,10 @@ fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
         }
     }
     println!("{crossed:?}");
-    println!("{count} seeds, {calls} calls, {connected} connected, {} failed", failed.len());
+    println!(
+        "{count} seeds, {calls} calls, {connected} connected, {taken_over} taken over, {} failed",
+        failed.len()
+    );
     if let Some(run) = failed.first() {
         println!("{}", town_story(run.seed, DEEDS));
         println!("replay: STROWGER_SEED={} cargo test -p sim --test town", run.seed);
@@ -95,6 +100,7 @@ fn whatever_happens_every_call_ends_once_and_leaves_nothing() {
     assert!(picked || missing.is_empty(), "never on the wire: {missing:?}");
     assert!(picked || calls as u64 > 8 * count, "only {calls} calls in {count} runs");
     assert!(picked || connected as u64 > 3 * count, "only {connected} talked in {count} runs");
+    assert!(picked || taken_over as u64 > count / 5, "only {taken_over} taken over");
 }
 
 #[test]

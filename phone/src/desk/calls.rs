@@ -2,7 +2,7 @@
 
 use base::Instant;
 use sip::header::{NameAddr, ReferTo, Replaces};
-use sip::{HeaderError, Method, Name, UriBuf};
+use sip::{DialogId, HeaderError, Method, Name, UriBuf};
 
 use super::errands::What;
 use super::line::State;
@@ -92,6 +92,27 @@ impl Desk {
         let replaces = Some(Replaces::at_peer(&dialog.id()));
         let target = NameAddr::new(dialog.remote_target().clone());
         self.send_refer(now, id, &ReferTo { target, method: Method::Invite, replaces });
+    }
+
+    /// A call of its as somebody names it who is to take it over (RFC 3891): also one that only
+    /// rings; none that has no far end yet.
+    #[must_use]
+    pub fn replaces(&self, id: LineId) -> Option<Replaces> {
+        let line = self.lines.get(&id)?;
+        if let Some(dialog) = &line.dialog {
+            return Some(Replaces::at_peer(&dialog.id()));
+        }
+        match &line.state {
+            State::Ringing(ringing) => Some(Replaces::at_peer(&DialogId {
+                call_id: ringing.invite.call_id().to_owned(),
+                local_tag: ringing.tag.clone(),
+                remote_tag: ringing.invite.from_tag().unwrap_or_default().to_owned(),
+            })),
+            State::Dialling(dialling) => {
+                dialling.forks.ids().next().as_ref().map(Replaces::at_peer)
+            }
+            _ => None,
+        }
     }
 
     fn send_refer(&mut self, now: Instant, id: LineId, to: &ReferTo) {

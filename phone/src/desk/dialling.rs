@@ -37,6 +37,12 @@ impl Desk {
         if how.reliable {
             request = request.header(Name::REQUIRE, TAG);
         }
+        if let Some(replaces) = &how.replaces {
+            request = request.header(Name::REPLACES, replaces);
+        }
+        if let Some(by) = &how.referred_by {
+            request = request.header(Name::REFERRED_BY, format_args!("<sip:{by}>"));
+        }
         let timer = self.timer();
         if let Some(timer) = &timer {
             request = timer.put(request);

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use base::{Instant, Rng};
 use bytes::Bytes;
 use sip::digest::{Authorizer, Credentials};
+use sip::header::Replaces;
 use sip::{ClientTx, Endpoint, EndpointConfig, Flow, Transport};
 
 use errands::Errand;
@@ -68,6 +69,10 @@ pub struct Dial {
     pub late_offer: bool,
     /// Provisional responses must be reliable (RFC 3262).
     pub reliable: bool,
+    /// It takes the place of a dialog (RFC 3891).
+    pub replaces: Option<Replaces>,
+    /// The address of who has sent it to do so (RFC 3892).
+    pub referred_by: Option<String>,
 }
 
 /// What happened to a desk.
@@ -166,8 +171,13 @@ impl Desk {
 
     /// A message came over a path, seen from the desk.
     pub fn handle_sip(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        // A keep-alive (RFC 5626 §4.4.1).
+        // A keep-alive (RFC 5626 §4.4).
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return;
+        }
+        if sip::stun::is_stun(&bytes) {
+            let answer = sip::stun::answer(&bytes, flow.remote);
+            self.outputs.extend(answer.map(|bytes| DeskOutput::Send { flow, bytes }));
             return;
         }
         self.endpoint.handle_input(now, sip::Input::Received { flow, bytes });

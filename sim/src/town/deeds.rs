@@ -28,9 +28,11 @@ const DIALLED: [&str; 16] = [
     "+13135550123",
     "911",
     "nobody",
-    "*8",
-    "*8",
+    PICKUP,
+    PICKUP,
 ];
+/// Picks up what rings a colleague.
+const PICKUP: &str = "*8";
 /// What agents of globex dial.
 const DIALLED_THERE: [&str; 5] = ["georgina", "hubert", "sales", "+12125550123", "+15550200"];
 
@@ -46,10 +48,11 @@ impl Town {
             38..=47 => self.someone_hangs_up(),
             48..=55 => self.someone_holds(),
             56..=59 => self.many_at_once(),
-            60..=66 => self.an_agent_sends_on(),
-            67..=73 => self.an_agent_joins(),
-            74..=83 => self.the_api_is_asked(),
-            84..=87 => self.someone_subscribes(),
+            60..=65 => self.an_agent_sends_on(),
+            66..=71 => self.an_agent_joins(),
+            72..=76 => self.someone_takes_over(),
+            77..=84 => self.the_api_is_asked(),
+            85..=87 => self.someone_subscribes(),
             88..=90 => self.someone_writes(),
             91..=93 => self.someone_takes_calls_otherwise(),
             94 | 95 => self.someone_registers(),
@@ -93,7 +96,7 @@ impl Town {
         }
     }
 
-    fn tenant_of(&self, desk: DeskId) -> Option<TenantId> {
+    pub(super) fn tenant_of(&self, desk: DeskId) -> Option<TenantId> {
         match &self.places.get(desk.0)?.role {
             Role::Agent(tenant) => Some(tenant.clone()),
             _ => None,
@@ -101,7 +104,10 @@ impl Town {
     }
 
     fn dials(&mut self, desk: DeskId, to: &str) {
-        let how = Dial { late_offer: self.rng.below(6) == 0, reliable: self.rng.below(12) == 0 };
+        let how = self.a_way_to_dial();
+        if to == PICKUP {
+            self.attempt(desk, None);
+        }
         let name = self.name(desk).to_owned();
         self.tell(format!("{name} dials {to} {how:?}"));
         self.at(desk, |desk, now| desk.dial(now, to, &how).ok());
@@ -116,6 +122,11 @@ impl Town {
         }
     }
 
+    pub(super) fn a_way_to_dial(&mut self) -> Dial {
+        let (late_offer, reliable) = (self.rng.below(6) == 0, self.rng.below(12) == 0);
+        Dial { late_offer, reliable, ..Dial::default() }
+    }
+
     /// A desk's calls in such a state.
     pub(super) fn lines_of(&self, desk: DeskId, want: impl Fn(LineState) -> bool) -> Vec<Spot> {
         let lines = self.places.get(desk.0).into_iter().flat_map(|place| place.desk.lines());
@@ -126,7 +137,11 @@ impl Town {
         desks.iter().flat_map(|desk| self.lines_of(*desk, want)).collect()
     }
 
-    fn spot(&mut self, desks: &[DeskId], want: impl Fn(LineState) -> bool + Copy) -> Option<Spot> {
+    pub(super) fn spot(
+        &mut self,
+        desks: &[DeskId],
+        want: impl Fn(LineState) -> bool + Copy,
+    ) -> Option<Spot> {
         let spots = self.spots(desks, want);
         let first = *spots.first()?;
         Some(pick(&mut self.rng, &spots, first))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::{Duration, Rng};
 use phone::{Desk, Dial, Pickup};
 use sip::StatusCode;
-use switch::Input;
+use switch::{Event, EventKind, Input};
 
 use super::crowd::{pick, pickups};
 use super::deeds::is_up;
@@ -22,6 +22,8 @@ pub struct TownRun {
     pub calls: usize,
     /// Calls in which two people talked.
     pub connected: usize,
+    /// Calls that another phone took over.
+    pub taken_over: usize,
     /// How often each method and status crossed the wire: `<` to the switch, `>` from it.
     pub crossed: BTreeMap<String, usize>,
     /// What must not have been.
@@ -46,8 +48,10 @@ enum Mood {
 pub fn town_run(seed: u64, deeds: u32, fault: Option<Fault>) -> TownRun {
     let town = live(seed, deeds, fault, false);
     let connected = town.records.iter().filter(|record| record.connected_at.is_some()).count();
+    let is_takeover = |event: &&Event| matches!(event.kind, EventKind::CallPickedUp { .. });
+    let taken_over = town.events.iter().filter(is_takeover).count();
     let (calls, crossed) = (town.records.len(), town.crossed);
-    TownRun { seed, calls, connected, crossed, complaints: town.complaints }
+    TownRun { seed, calls, connected, taken_over, crossed, complaints: town.complaints }
 }
 
 /// The story of such a run, with every SIP message of it: what everybody did, and when.

@@ -10,6 +10,7 @@ mod odds;
 mod saboteur;
 mod story;
 mod studio;
+mod takeovers;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,8 @@ pub struct Town {
     fault: Option<Fault>,
     /// What the API was asked to end.
     ended_by_api: BTreeSet<CallId>,
+    /// Who tried to take somebody's call over.
+    attempts: Vec<takeovers::Attempt>,
     /// Whether the switch was told to end all calls.
     all_ended: bool,
     /// Whether it takes no new calls.
@@ -139,6 +142,7 @@ impl Town {
             replies: BTreeMap::new(),
             fault,
             ended_by_api: BTreeSet::new(),
+            attempts: Vec::new(),
             all_ended: false,
             drains: false,
             is_troubled: false,
@@ -204,6 +208,9 @@ impl Town {
             (Some(method), Some(_)) => method,
             _ => "keep-alive",
         };
+        let is_takeover =
+            what == "INVITE" && bytes.windows(11).any(|line| line == b"\r\nReplaces:");
+        let what = if is_takeover { "INVITE with Replaces" } else { what };
         *self.crossed.entry(format!("{arrow}{what}")).or_default() += 1;
     }
 

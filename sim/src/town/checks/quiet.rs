@@ -7,7 +7,7 @@ use base::{CallId, RecordingId, TenantId};
 use phone::LineState;
 use switch::{ApiReply, ApiRequest, CallRecord, Event, EventKind, Sizes};
 
-use super::{Circumstances, check_order, explain, open_dialogs};
+use super::{Circumstances, check_order, check_takeovers, explain, open_dialogs};
 use crate::checks::{Complaint, check_log};
 use crate::town::{Role, Town};
 
@@ -33,6 +33,7 @@ impl Town {
         self.check_presence();
         let mut wrong = check_order(&self.events);
         wrong.extend(check_log(&self.events));
+        wrong.extend(check_takeovers(&self.events, &self.attempts));
         wrong.extend(check_accounts(&self.events, &self.records));
         for record in &self.records {
             let why = Circumstances {
