@@ -7,8 +7,8 @@ mod support;
 use base::UnixTime;
 use sip::Message;
 use sip::stir::{
-    Attestation, CertificateError, Failure, NumberAuthority, Roots, SignError, Signer, Verdict,
-    Verification, canonical, verify,
+    Attestation, CertificateError, Diverted, Failure, NumberAuthority, Roots, SignError, Signer,
+    Verdict, Verification, canonical, verify,
 };
 use support::*;
 
@@ -47,9 +47,22 @@ fn checked(identity: &str, certificates: &str, now: UnixTime) -> Verdict {
         Verification::Done(verdict) => verdict,
         Verification::Ask(pending) => {
             assert_eq!(pending.url(), URL);
-            pending.finish(now, Some(&file(certificates)), &roots())
+            done(pending.finish(now, Some(&file(certificates)), &roots()))
         }
     }
+}
+
+#[track_caller]
+fn done(verification: Verification) -> Verdict {
+    match verification {
+        Verification::Done(verdict) => verdict,
+        Verification::Ask(pending) => panic!("it waits for {}", pending.url()),
+    }
+}
+
+fn passed(attestation: Attestation, provider: Option<&str>, diverted: Vec<Diverted>) -> Verdict {
+    let provider = provider.map(str::to_owned);
+    Verdict::Passed { attestation, origid: ORIGID.to_owned(), provider, diverted }
 }
 
 fn failed(identity: &str) -> Failure {
@@ -63,14 +76,7 @@ fn failed(identity: &str) -> Failure {
 fn what_we_sign_passes_with_its_attestation_and_the_signers_code() {
     for attestation in [Attestation::A, Attestation::B, Attestation::C] {
         let verdict = checked(&signed(attestation), "provider.pem", time(3));
-        assert_eq!(
-            verdict,
-            Verdict::Passed {
-                attestation,
-                origid: ORIGID.to_owned(),
-                provider: Some("709J".to_owned())
-            }
-        );
+        assert_eq!(verdict, passed(attestation, Some("709J"), Vec::new()));
         assert_eq!(verdict.verstat(), "TN-Validation-Passed");
         assert_eq!((verdict.attestation(), verdict.refusal()), (Some(attestation), None));
     }
@@ -169,20 +175,21 @@ fn certificates_count_only_with_a_chain_in_time_and_for_the_number() {
     assert_eq!(certificate("other-root.pem"), CertificateError::Untrusted);
     assert_eq!(Failure::Certificate(CertificateError::Expired).status().as_u16(), 437);
     let verdict = checked(&identity, "numbers.pem", time(1));
-    let passed =
-        Verdict::Passed { attestation: Attestation::A, origid: ORIGID.to_owned(), provider: None };
-    assert_eq!(verdict, passed);
+    assert_eq!(verdict, passed(Attestation::A, None, Vec::new()));
     let Verification::Ask(pending) = verify(&call(&[&identity]), time(1), CALLER, CALLED) else {
         unreachable!()
     };
     let other_roots = Roots::from_pem(&file("other-root.pem")).unwrap();
-    let nobody = pending.finish(time(1), Some(&file("provider.pem")), &other_roots);
+    let finish = |certificates: Option<&[u8]>, roots: &Roots| {
+        done(pending.clone().finish(time(1), certificates, roots))
+    };
+    let nobody = finish(Some(&file("provider.pem")), &other_roots);
     assert_eq!(nobody, Verdict::Failed(Failure::Certificate(CertificateError::Untrusted)));
-    let unfetched = pending.finish(time(1), None, &roots());
+    let unfetched = finish(None, &roots());
     assert_eq!(unfetched, Verdict::Failed(Failure::NotFetched));
     assert_eq!(unfetched.refusal().unwrap().0.as_u16(), 436);
     let rubbish = vec![0x30; 100_000];
-    let refused = pending.finish(time(1), Some(&rubbish), &roots());
+    let refused = finish(Some(&rubbish), &roots());
     assert_eq!(refused, Verdict::Failed(Failure::Certificate(CertificateError::Syntax)));
     assert!(Roots::from_pem(b"").is_err() && Roots::from_pem(&rubbish).is_err());
 }

@@ -24,6 +24,16 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// A number that has sent a signed call on, and signed for that (RFC 8946).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SignedDiversion {
+    /// The number, as it was called.
+    pub by: String,
+    /// The provider code of whoever signed for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
 /// What happened. Serialises to the event's `data` object alone; [`EventKind::type_name`] is its
 /// type. Numbers and names are the real ones: subscribers need them, logs must not print them.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +76,9 @@ pub enum EventKind {
         /// Why it failed, in a sentence.
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<String>,
+        /// The numbers that have sent the call on and signed for that, the first one called first.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        diverted: Vec<SignedDiversion>,
     },
     /// The dialled number has a flow.
     CallRouted {

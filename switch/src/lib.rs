@@ -45,7 +45,7 @@ pub use api::{
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
-pub use event::{DigitsEnd, Event, EventKind, HoldSide, Quality, Who};
+pub use event::{DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
 pub use mask::masked;
 pub use media::StreamStats;
 pub use port::{

@@ -9,11 +9,11 @@ use switch::{ApiRequest, Diverter};
 
 use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
 
-const OUT: SocketAddr =
+pub(crate) const OUT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
 
 /// Alice's calls go as `forward` says; the carrier `out` has those rules.
-fn provisioning(out: &str, forward: &str) -> String {
+pub(crate) fn provisioning(out: &str, forward: &str) -> String {
     let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
     let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nlimits = { international = true }\n\
                   routes = [{ trunk = \"out\" }]";

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sip::stir::{Attestation, Roots, Signer, Verdict, Verification, verify};
 use switch::{Input, SecurityKind};
 
+use crate::diversion;
 use crate::rig::{ALICE, Call, DEMO, Rig, TRUNK};
 
 const URL: &str = "https://cert.example.org/passport.cer";
@@ -27,6 +28,14 @@ pub(crate) fn rig_with(provisioning: &str, stir: &str) -> Rig {
     let mut rig = Rig::with(&provisioning.replace("id = \"carrier-a\"", &own));
     rig.input(Input::StirRoots(Roots::from_pem(&file("root.pem")).unwrap()));
     rig
+}
+
+/// A trunk's line that has its calls signed.
+fn signs() -> String {
+    let key = String::from_utf8(file("key.pem")).unwrap();
+    format!(
+        "stir = {{ sign = {{ certificate_url = \"{URL}\", private_key = \"\"\"{key}\"\"\" }} }}"
+    )
 }
 
 /// The value of Identity, signed so many seconds ago.
@@ -53,6 +62,13 @@ pub(crate) fn fetched(rig: &mut Rig, certificate: &str) {
 
 fn verdict(rig: &Rig) -> serde_json::Value {
     rig.events_of("call.caller_verified").pop().unwrap()
+}
+
+fn done(verification: Verification) -> Verdict {
+    match verification {
+        Verification::Done(verdict) => verdict,
+        Verification::Ask(pending) => panic!("it waits for {}", pending.url()),
+    }
 }
 
 fn answered_and_over(rig: &mut Rig, mut call: Call) {
@@ -206,11 +222,10 @@ fn without_anybody_to_trust_or_a_wish_nothing_is_fetched_and_nothing_said() {
 
 #[test]
 fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is_not() {
-    let key = String::from_utf8(file("key.pem")).unwrap();
     let trunk = format!(
         "[[trunks]]\nid = \"one\"\nsources = [\"127.0.0.51\"]\n\
-         targets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n\
-         stir = {{ sign = {{ certificate_url = \"{URL}\", private_key = \"\"\"{key}\"\"\" }} }}\n"
+         targets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n{}\n",
+        signs()
     );
     let skills = "skills = [{ id = \"sales\" }, { id = \"billing\" }]";
     let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"one\" }]";
@@ -227,7 +242,7 @@ fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is
     };
     assert_eq!(pending.url(), URL);
     let roots = Roots::from_pem(&file("root.pem")).unwrap();
-    let verdict = pending.finish(now, Some(&file("provider.pem")), &roots);
+    let verdict = done(pending.finish(now, Some(&file("provider.pem")), &roots));
     assert!(matches!(verdict, Verdict::Passed { attestation: Attestation::A, .. }), "{verdict:?}");
 
     rig.agent_dials(ALICE, "alice", "+12125550124", "Privacy: id\r\n");
@@ -238,4 +253,113 @@ fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is
         }
     };
     assert!(invite.header(sip::Name::IDENTITY).is_none());
+}
+
+/// A rig whose carrier-a's calls are verified, whose trunk out signs, and whose Alice forwards.
+fn forwarding(forward: &str) -> Rig {
+    let out = format!("shows_caller = true\n{}", signs());
+    let mut rig = rig_with(&diversion::provisioning(&out, forward), "verify = true");
+    rig.register_both();
+    rig
+}
+
+/// A call to the number whose flow rings Alice, signed so many seconds ago.
+fn calls_alice(rig: &mut Rig, ago: u64) -> (Call, String) {
+    let signed = identity(rig, "+15550102", ago);
+    let mut call = Call::new(rig, TRUNK, "+15550102");
+    call.extra = format!("Identity: {signed}\r\n");
+    rig.send(TRUNK, &call.invite());
+    fetched(rig, "provider.pem");
+    let ok = rig.expect(TRUNK, "SIP/2.0 200");
+    let ack = call.ack(&ok, None);
+    rig.send(TRUNK, &ack);
+    (call, signed)
+}
+
+fn identities(invite: &sip::Message) -> Vec<String> {
+    invite.headers(sip::Name::IDENTITY).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_signed_call_that_is_forwarded_keeps_its_signature_and_gets_ours_for_sending_it_on() {
+    let mut rig = forwarding("always = \"+12125550123\"");
+    let (mut call, signed) = calls_alice(&mut rig, 3);
+    let invite = rig.expect(diversion::OUT, "INVITE sip:+12125550123@");
+    let both = identities(&invite);
+    assert_eq!((both.len(), &both[0]), (2, &signed));
+    assert!(both[1].ends_with(";ppt=div"), "{}", both[1]);
+    let wall = UnixTime::from_micros(1_795_168_800_000_000);
+    let now = wall.after(rig.now.since(base::Instant::ZERO));
+    let (roots, pem) = (Roots::from_pem(&file("root.pem")).unwrap(), file("provider.pem"));
+    let finish = |at: Verification| match at {
+        Verification::Ask(pending) => pending.finish(now, Some(&pem), &roots),
+        Verification::Done(verdict) => panic!("{verdict}"),
+    };
+    let first = finish(verify(&invite, now, "+4930123456", "+12125550123"));
+    let Verdict::Passed { attestation, diverted, .. } = done(finish(first)) else {
+        panic!("both are good");
+    };
+    assert_eq!((attestation, &*diverted[0].by), (Attestation::B, "15550102"));
+    rig.caller_hangs_up(&mut call);
+}
+
+#[test]
+fn a_signature_that_nobody_believes_any_more_or_never_was_good_gives_way_to_ours_as_a_gateway() {
+    for (ago, certificate) in [(50, "provider.pem"), (0, "expired.pem")] {
+        let mut rig = forwarding("no_answer = \"+12125550123\", no_answer_s = 15");
+        fetched(&mut rig, certificate);
+        let (mut call, signed) = calls_alice(&mut rig, ago);
+        rig.expect(ALICE, "INVITE");
+        rig.advance_ms(15_100);
+        let invite = rig.expect(diversion::OUT, "INVITE sip:+12125550123@");
+        let own = identities(&invite);
+        assert_eq!(own.len(), 1, "{certificate}: {own:?}");
+        assert!(own[0] != signed && own[0].ends_with(";ppt=shaken"), "{own:?}");
+        let wall = UnixTime::from_micros(1_795_168_800_000_000);
+        let now = wall.after(rig.now.since(base::Instant::ZERO));
+        let roots = Roots::from_pem(&file("root.pem")).unwrap();
+        let Verification::Ask(ours) = verify(&invite, now, "+4930123456", "+12125550123") else {
+            panic!("signed for these numbers");
+        };
+        let verdict = done(ours.finish(now, Some(&file("provider.pem")), &roots));
+        assert!(matches!(verdict, Verdict::Passed { attestation: Attestation::C, .. }));
+        rig.caller_hangs_up(&mut call);
+    }
+}
+
+#[test]
+fn a_call_that_others_have_sent_on_waits_for_all_certificates_and_its_tenant_hears_who_did() {
+    const THEIRS: &str = "https://other.example.org/passport.cer";
+    for (certificate, verdict) in
+        [("provider.pem", "TN-Validation-Passed"), ("expired.pem", "TN-Validation-Failed")]
+    {
+        let mut rig = rig("verify = true");
+        let mut all = vec![identity(&rig, "+15550177", 10)];
+        let signer = Signer::new(&file("key.pem"), THEIRS).unwrap();
+        let wall = UnixTime::from_micros(1_795_168_800_000_000);
+        let now = wall.after(rig.now.since(base::Instant::ZERO));
+        let numbers = ("+4930123456", "+15550177", CALLED);
+        all.push(signer.sign_diversion(now, &all, numbers).unwrap());
+        let mut call = Call::new(&mut rig, TRUNK, CALLED);
+        call.extra = all.iter().map(|one| format!("Identity: {one}\r\n")).collect();
+        rig.send(TRUNK, &call.invite());
+        assert_eq!(rig.fetches, [URL]);
+        rig.advance_ms(200);
+        fetched(&mut rig, "provider.pem");
+        assert_eq!(
+            (rig.fetches.clone(), rig.switch.sizes().held),
+            (vec![URL.into(), THEIRS.into()], 1)
+        );
+        rig.expect(TRUNK, "SIP/2.0 100");
+        rig.expect_silence(TRUNK);
+        let result = Ok((Bytes::from(file(certificate)), HOUR));
+        rig.input(Input::Fetched { url: THEIRS.to_owned(), result });
+        answered_and_over(&mut rig, call);
+        let told = self::verdict(&rig);
+        assert_eq!(told["verdict"], verdict);
+        let diverted = serde_json::json!([{"by": "+15550177", "provider": "709J"}]);
+        let passed = verdict == "TN-Validation-Passed";
+        assert_eq!(told["diverted"], if passed { diverted } else { serde_json::Value::Null });
+        rig.finish();
+    }
 }

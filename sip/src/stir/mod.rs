@@ -1,4 +1,5 @@
-//! Signed caller numbers: STIR (RFC 8224, RFC 8225, RFC 8226) and SHAKEN (RFC 8588).
+//! Signed caller numbers: STIR (RFC 8224, RFC 8225, RFC 8226), SHAKEN (RFC 8588), and calls that
+//! are sent on (RFC 8946).
 //!
 //! [`Signer`] writes the Identity header field of a call that goes out. [`verify`] reads that of one
 //! that came in; it asks its driver for the certificates behind a URL ([`Verification::Ask`]) and
@@ -8,6 +9,7 @@
 
 mod authority;
 mod certificates;
+mod chain;
 mod der;
 mod identity_header;
 mod number;
@@ -21,5 +23,5 @@ pub use certificates::{CertificateError, Roots};
 pub use number::canonical;
 pub use passport::{Attestation, Passport};
 pub use signer::{SignError, Signer};
-pub use verdict::{Failure, Verdict};
+pub use verdict::{Diverted, Failure, Verdict};
 pub use verification::{Pending, Verification, verify};

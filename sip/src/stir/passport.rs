@@ -1,5 +1,5 @@
 //! PASSporT: who calls whom, when, and what the signer knows of it, as a signed token
-//! (RFC 8225, RFC 8588).
+//! (RFC 8225, RFC 8588), or who has sent a signed call on, and where to (RFC 8946).
 
 use std::fmt;
 
@@ -56,12 +56,32 @@ struct Orig {
     uri: Option<String>,
 }
 
+impl Orig {
+    fn of(text: &str) -> Self {
+        let text = Some(text.to_owned());
+        match text.as_deref().is_some_and(is_number) {
+            true => Self { tn: text, uri: None },
+            false => Self { tn: None, uri: text },
+        }
+    }
+
+    /// The one there is.
+    fn into_one(self) -> Option<String> {
+        match (self.tn, self.uri) {
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            _ => None,
+        }
+    }
+}
+
 /// The claims, in the order of their names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Claims {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     attest: Option<Attestation>,
     dest: Dest,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    div: Option<Orig>,
     iat: i64,
     orig: Orig,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -81,6 +101,9 @@ pub struct Passport {
     pub iat: UnixTime,
     /// Where the call came from, for tracing it back: a UUID of the signer's.
     pub origid: Option<String>,
+    /// Who has sent the call on to `dest`: one of those that an earlier token has there
+    /// (RFC 8946 §3). Such a token says nothing else of its own.
+    pub div: Option<String>,
 }
 
 /// More called ones than these are not looked at.
@@ -94,16 +117,12 @@ impl Passport {
     /// The JSON in canonical form.
     pub(super) fn to_json(&self) -> Option<String> {
         let (tn, uri) = self.dest.iter().cloned().partition(|dest| is_number(dest));
-        let orig = if is_number(&self.orig) {
-            Orig { tn: Some(self.orig.clone()), uri: None }
-        } else {
-            Orig { tn: None, uri: Some(self.orig.clone()) }
-        };
         let claims = Claims {
             attest: self.attestation,
             dest: Dest { tn, uri },
+            div: self.div.as_deref().map(Orig::of),
             iat: self.iat.as_micros().div_euclid(1_000_000),
-            orig,
+            orig: Orig::of(&self.orig),
             origid: self.origid.clone(),
         };
         serde_json::to_string(&claims).ok()
@@ -112,18 +131,22 @@ impl Passport {
     /// Reads the JSON of a token.
     pub(super) fn from_json(json: &[u8]) -> Option<Self> {
         let claims: Claims = serde_json::from_slice(json).ok()?;
-        let Orig { tn, uri } = claims.orig;
         let Dest { tn: numbers, uri: uris } = claims.dest;
         let dest: Vec<String> = numbers.into_iter().chain(uris).take(MOST_DEST).collect();
-        if dest.is_empty() || (tn.is_some() == uri.is_some()) {
+        if dest.is_empty() {
             return None;
         }
+        let div = match claims.div {
+            Some(div) => Some(div.into_one()?),
+            None => None,
+        };
         Some(Self {
             attestation: claims.attest,
-            orig: tn.or(uri)?,
+            orig: claims.orig.into_one()?,
             dest,
             iat: UnixTime::from_micros(claims.iat.checked_mul(1_000_000)?),
             origid: claims.origid,
+            div,
         })
     }
 }
@@ -171,6 +194,7 @@ mod tests {
             dest: vec!["12125551213".to_owned()],
             iat: UnixTime::from_micros(1_443_208_345_000_000),
             origid: Some("123e4567-e89b-12d3-a456-426655440000".to_owned()),
+            div: None,
         };
         let json = passport.to_json().unwrap();
         assert_eq!(
@@ -179,6 +203,28 @@ mod tests {
                 + r#""orig":{"tn":"12155551212"},"origid":"123e4567-e89b-12d3-a456-426655440000"}"#
         );
         assert_eq!(Passport::from_json(json.as_bytes()), Some(passport));
+    }
+
+    /// The example of RFC 8946 §3, with numbers that are written correctly.
+    #[test]
+    fn a_diversion_is_written_as_its_rfc_has_it() {
+        let passport = Passport {
+            attestation: None,
+            orig: "12155551212".to_owned(),
+            dest: vec!["12155551214".to_owned()],
+            iat: UnixTime::from_micros(1_443_208_345_000_000),
+            origid: None,
+            div: Some("12155551213".to_owned()),
+        };
+        let json = passport.to_json().unwrap();
+        assert_eq!(
+            json,
+            r#"{"dest":{"tn":["12155551214"]},"div":{"tn":"12155551213"},"#.to_owned()
+                + r#""iat":1443208345,"orig":{"tn":"12155551212"}}"#
+        );
+        assert_eq!(Passport::from_json(json.as_bytes()), Some(passport));
+        let two = json.replace(r#"{"tn":"12155551213"}"#, r#"{"tn":"1","uri":"sip:a@b"}"#);
+        assert_eq!(Passport::from_json(two.as_bytes()), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Signing the caller's number of a call that goes out (RFC 8224 §6.1, RFC 8588 §6).
+//! Signing the caller's number of a call that goes out (RFC 8224 §6.1, RFC 8588 §6), and that a
+//! signed call is sent on (RFC 8946 §4.1).
 
 use std::fmt;
 
@@ -8,8 +9,10 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::chain::{Parsed, chain, same};
 use super::identity_header::is_fit_url;
 use super::passport::{Protected, encoded};
+use super::verification::is_fresh;
 use super::{Attestation, Passport, canonical};
 
 /// Why nothing is signed: our own user's mistake.
@@ -24,6 +27,10 @@ pub enum SignError {
     /// Caller or called is no number.
     #[error("not a telephone number")]
     Number,
+    /// What came with the call was not signed for that caller and that called one, or too long ago
+    /// for anybody to believe it still.
+    #[error("no signature that a diversion can follow")]
+    Unsigned,
     /// The system gave no randomness.
     #[error("the signature could not be made")]
     Signature,
@@ -77,10 +84,46 @@ impl Signer {
             dest: vec![canonical(dest).ok_or(SignError::Number)?],
             iat: now,
             origid: Some(origid.to_owned()),
+            div: None,
         };
+        self.token("shaken", &passport)
+    }
+
+    /// The value of the Identity that says: the call of `orig` to `from` goes on to `dest`. It
+    /// stands beside those that came with the call, `before`, whose signatures were good.
+    ///
+    /// # Errors
+    /// When nothing good came, one is no number, or the system has no randomness.
+    pub fn sign_diversion(
+        &self,
+        now: UnixTime,
+        before: &[String],
+        (orig, from, dest): (&str, &str, &str),
+    ) -> Result<String, SignError> {
+        let of = |ppt| before.iter().filter_map(move |value| Parsed::of(value, ppt));
+        let diversions: Vec<_> = of("div").collect();
+        let signed = of("shaken").map(|parsed| parsed.token.claims).find(|claims| {
+            same(&claims.orig, orig)
+                && is_fresh(now, claims.iat)
+                && chain(claims, &diversions, from).is_some()
+        });
+        let signed = signed.ok_or(SignError::Unsigned)?;
+        let passport = Passport {
+            attestation: None,
+            orig: signed.orig,
+            dest: vec![canonical(dest).ok_or(SignError::Number)?],
+            iat: signed.iat,
+            origid: None,
+            div: Some(canonical(from).ok_or(SignError::Number)?),
+        };
+        self.token("div", &passport)
+    }
+
+    /// The value of Identity with that token.
+    fn token(&self, ppt: &str, passport: &Passport) -> Result<String, SignError> {
         let protected = Protected {
             alg: "ES256".to_owned(),
-            ppt: Some("shaken".to_owned()),
+            ppt: Some(ppt.to_owned()),
             typ: "passport".to_owned(),
             x5u: self.url.clone(),
         };
@@ -91,6 +134,6 @@ impl Signer {
         let signature = signature.map_err(|_| SignError::Signature)?;
         token.push('.');
         token.push_str(&encoded(signature.as_ref()));
-        Ok(format!("{token};info=<{}>;alg=ES256;ppt=shaken", self.url))
+        Ok(format!("{token};info=<{}>;alg=ES256;ppt={ppt}", self.url))
     }
 }

@@ -59,6 +59,15 @@ impl Failure {
     }
 }
 
+/// One who has sent a call on, and signed for it (RFC 8946).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diverted {
+    /// The number that was called: canonical digits, or a URI.
+    pub by: String,
+    /// The provider code of whoever signed for it, if the certificate has one.
+    pub provider: Option<String>,
+}
+
 /// What the caller's number is worth.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -70,6 +79,8 @@ pub enum Verdict {
         origid: String,
         /// The signer's provider code, if its certificate has one.
         provider: Option<String>,
+        /// Those who have sent the call on and signed for it, the first one called first.
+        diverted: Vec<Diverted>,
     },
     /// Somebody has signed something else, or nobody trusted has.
     Failed(Failure),

@@ -53,6 +53,7 @@ impl Call {
             who: WhoCalls::default(),
             sent_on: SentOn::default(),
             verdict: None,
+            identities: Vec::new(),
             hops: HOPS,
             passed_on: Vec::new(),
             to,

@@ -117,6 +117,8 @@ pub(crate) struct Call {
     sent_on: SentOn,
     /// What the signature of the caller's number is worth, if it was looked at.
     verdict: Option<Verdict>,
+    /// The signatures it came with, if they are good.
+    identities: Vec<String>,
     /// How often it may still be passed on (Max-Forwards).
     hops: u8,
     /// Header fields of the trunk's INVITE that go on to agents, by the trunk's rules.

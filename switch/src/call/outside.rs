@@ -86,6 +86,7 @@ impl Call {
         let urgent = matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency());
         let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size)
             + self.sent_on.size()
+            + self.size_of_signatures()
             + if urgent { self.location_size() } else { 0 };
         let identity = Some(trunk);
         let ask = Ask { identity, size, urgent, ..Ask::new(PathFor::Leg(owner), uris) };

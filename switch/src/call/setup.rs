@@ -15,6 +15,7 @@ use super::leg::{Leg, Pending, Signalling};
 use super::model::{Goal, Origin, Then};
 use super::negotiation::{Media, media_of};
 use super::refusal::Refusal;
+use super::sign::identities_of;
 use super::takeover::Target;
 use super::terms::Terms;
 use super::{Call, Inviter, Join, Party, Stage};
@@ -95,6 +96,7 @@ impl Call {
         let origin = inviter.origin();
         let Caller { party, who, sent_on, passed_on } = caller(&directory, &origin, &invite, from);
         let (direction, hops) = (destination.direction(&origin), hops_of(&invite));
+        let identities = identities_of(&invite, verdict.as_ref());
         let pending = Box::new(Pending::new(node.rng.hex::<8>()));
         let sip_call = invite.call_id().to_owned();
         let signalling = Signalling::Invited { tx, flow, invite, pending };
@@ -105,8 +107,8 @@ impl Call {
         let (from, to) = (party, dialled);
         let beginning =
             Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
-        let mut call =
-            Self { who, sent_on, passed_on, verdict, hops, ..Self::new(node, now, id, beginning) };
+        let new = Self::new(node, now, id, beginning);
+        let mut call = Self { who, sent_on, passed_on, verdict, identities, hops, ..new };
         call.wish_reliably(node);
         call.expire_invite(node, now);
         let owner = call.leg_ref(call.caller.id);

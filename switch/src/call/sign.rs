@@ -1,33 +1,54 @@
-//! Signing the caller's number of a call that goes out over a trunk (RFC 8224 §4.1, RFC 8588).
+//! Signing the caller's number of a call that goes out over a trunk (RFC 8224 §4.1, RFC 8588), and
+//! that a signed call from outside is sent on (RFC 8946 §4.1).
 
 use base::{Instant, TenantId};
 use routing::Destination;
-use sip::stir::{Attestation, Signer};
-use sip::{Name, Request};
+use sip::stir::{Attestation, Signer, Verdict};
+use sip::{Message, Name, Request};
 
 use super::Call;
 use super::model::Goal;
 use crate::node::Node;
 
+/// More signatures than these of one call are not passed on, nor longer ones.
+const MOST_IDENTITIES: usize = 8;
+const LONGEST_IDENTITY: usize = 2_048;
+
 impl Call {
     /// The INVITE with its Identity, if the trunk has a key for that. A caller who is to stay
     /// unknown is not named in a signature either, and a call for help does not wait for one.
     pub(super) fn signed(&self, node: &Node, now: Instant, invite: Request) -> Request {
-        match self.identity(node, now) {
-            Some(identity) if invite.get(Name::PRIVACY).is_none() => {
-                invite.header(Name::IDENTITY, identity)
-            }
-            _ => invite,
+        if invite.get(Name::PRIVACY).is_some() {
+            return invite;
         }
+        let identities = self.identities_for(node, now).unwrap_or_default();
+        identities.into_iter().fold(invite, |invite, one| invite.header(Name::IDENTITY, one))
     }
 
-    fn identity(&self, node: &Node, now: Instant) -> Option<String> {
+    /// How much longer the signatures that came with the call make an INVITE that passes them on.
+    pub(super) fn size_of_signatures(&self) -> usize {
+        self.identities.iter().map(|one| one.len() + 12).sum()
+    }
+
+    fn identities_for(&self, node: &Node, now: Instant) -> Option<Vec<String>> {
         let dial = self.dialling.as_ref()?;
         let Goal::Outside(to @ Destination::Number(dest)) = &dial.goal else { return None };
         let trunk = self.directory.trunk(dial.trunk.as_ref()?)?;
         let key = trunk.stir.as_ref()?.sign.as_ref()?;
         let shown = self.shown(trunk, to);
         let orig = shown.number?;
+        // A key that is none was refused with the provisioning it came in.
+        let signer = Signer::new(key.private_key.as_bytes(), &key.certificate_url).ok()?;
+        let wall = node.wall(now);
+        // A caller whom somebody has signed for stays signed for by that one; we sign that we send
+        // the call on.
+        if shown.is_foreign {
+            let from = self.number.as_deref().unwrap_or(&self.to);
+            let numbers = (orig.as_str(), from, dest.as_str());
+            if let Ok(diverted) = signer.sign_diversion(wall, &self.identities, numbers) {
+                return Some(self.identities.iter().cloned().chain([diverted]).collect());
+            }
+        }
         let attestation = match routing::attestation(&self.directory, &self.tenant, &orig) {
             // Somebody else's call that is sent on: all that we know is where it came from.
             _ if shown.is_foreign => Attestation::C,
@@ -35,11 +56,17 @@ impl Call {
             routing::Attestation::B => Attestation::B,
             routing::Attestation::C => Attestation::C,
         };
-        // A key that is none was refused with the provisioning it came in.
-        let signer = Signer::new(key.private_key.as_bytes(), &key.certificate_url).ok()?;
         let numbers = (orig.as_str(), dest.as_str());
-        signer.sign(node.wall(now), numbers, attestation, &origin_of(&self.tenant)).ok()
+        let own = signer.sign(wall, numbers, attestation, &origin_of(&self.tenant)).ok()?;
+        Some(vec![own])
     }
+}
+
+/// The values of Identity of an INVITE whose signature is good, to be passed on with the call.
+pub(super) fn identities_of(invite: &Message, verdict: Option<&Verdict>) -> Vec<String> {
+    let is_good = matches!(verdict, Some(Verdict::Passed { .. }));
+    let all = invite.headers(Name::IDENTITY).take(MOST_IDENTITIES);
+    all.filter(|one| is_good && one.len() <= LONGEST_IDENTITY).map(str::to_owned).collect()
 }
 
 /// Where the call came from, for whoever traces it: a UUID that is the tenant's in all its calls

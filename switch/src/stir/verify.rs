@@ -44,29 +44,47 @@ impl Switch {
             Verification::Done(verdict) => return Verified::Now(Some(verdict)),
             Verification::Ask(pending) => pending,
         };
-        let wall = self.node.wall(now);
-        let signatures = &mut self.node.signatures;
-        if nobody_trusted || signatures.held.len() >= MOST_HELD {
+        if nobody_trusted || self.node.signatures.held.len() >= MOST_HELD {
             return Verified::Now(Some(Verdict::Failed(Failure::NotFetched)));
         }
-        if let Some(known) = signatures.certificates.get(now, pending.url()) {
-            let verdict = pending.finish(wall, known.as_deref(), &signatures.roots);
-            return Verified::Now(Some(verdict));
-        }
-        let url = pending.url().to_owned();
-        let is_asked = signatures.held.values().any(|held| held.pending.url() == url);
+        let pending = match self.with_known(now, Verification::Ask(pending)) {
+            Verification::Done(verdict) => return Verified::Now(Some(verdict)),
+            Verification::Ask(pending) => pending,
+        };
         let limits = &self.node.config.limits;
         let mut ladder = Ladder::new(limits.ladder_messages, limits.ladder_bytes);
         self.node.pending.claim(invite.call_id(), &mut ladder);
         let until = now + PATIENCE;
         self.node.alarms.insert((until, Alarm::Signature(tx)));
         let (invite, trunk) = (invite.clone(), trunk.id.clone());
-        let held = Held { flow, invite, trunk, pending, until, ladder };
-        self.node.signatures.held.insert(tx, held);
+        self.hold(tx, Held { flow, invite, trunk, pending, until, ladder });
+        Verified::Later
+    }
+
+    /// Goes on with the certificates that are known already.
+    fn with_known(&self, now: Instant, mut at: Verification) -> Verification {
+        let (wall, signatures) = (self.node.wall(now), &self.node.signatures);
+        loop {
+            let pending = match at {
+                Verification::Done(_) => return at,
+                Verification::Ask(pending) => pending,
+            };
+            let Some(known) = signatures.certificates.get(now, pending.url()) else {
+                return Verification::Ask(pending);
+            };
+            at = pending.finish(wall, known.as_deref(), &signatures.roots);
+        }
+    }
+
+    /// An INVITE waits for the certificate that is asked for now, if it is not on its way already.
+    fn hold(&mut self, tx: ServerTx, held: Held) {
+        let url = held.pending.url().to_owned();
+        let signatures = &mut self.node.signatures;
+        let is_asked = signatures.held.values().any(|other| other.pending.url() == url);
+        signatures.held.insert(tx, held);
         if !is_asked {
             self.node.outbox.push_back(Output::Fetch { url });
         }
-        Verified::Later
     }
 
     /// All that needs no certificate. The one called is who the Request-URI names, or To where a
@@ -119,28 +137,37 @@ impl Switch {
     }
 
     fn go_on_with(&mut self, now: Instant, tx: ServerTx, certificate: Option<&[u8]>) {
-        let Some(held) = self.release(tx) else { return };
-        let wall = self.node.wall(now);
-        let verdict = held.pending.finish(wall, certificate, &self.node.signatures.roots);
-        self.admit_trunk_invite(now, (tx, held.flow, held.invite), &held.trunk, Some(verdict));
+        let Some(held) = self.node.signatures.held.remove(&tx) else { return };
+        let (wall, roots) = (self.node.wall(now), &self.node.signatures.roots);
+        let next = held.pending.clone().finish(wall, certificate, roots);
+        match self.with_known(now, next) {
+            // Somebody who has sent the call on has a certificate of its own.
+            Verification::Ask(pending) => self.hold(tx, Held { pending, ..held }),
+            Verification::Done(verdict) => {
+                let held = self.release(tx, held);
+                let call = (tx, held.flow, held.invite);
+                self.admit_trunk_invite(now, call, &held.trunk, Some(verdict));
+            }
+        }
     }
 
     /// The caller gave up while it waited. True if it did wait.
     pub(crate) fn on_held_cancelled(&mut self, now: Instant, tx: ServerTx) -> bool {
-        let Some(held) = self.release(tx) else { return false };
+        let Some(held) = self.node.signatures.held.remove(&tx) else { return false };
+        let held = self.release(tx, held);
         let response = Response::new(StatusCode::REQUEST_TERMINATED);
         self.node.note_refused(now, held.flow, &held.invite, &response);
         self.node.endpoint.respond(now, tx, response);
         true
     }
 
-    fn release(&mut self, tx: ServerTx) -> Option<Held> {
-        let mut held = self.node.signatures.held.remove(&tx)?;
+    /// It waits no more: its messages go where others' are.
+    fn release(&mut self, tx: ServerTx, mut held: Held) -> Held {
         self.node.alarms.remove(&(held.until, Alarm::Signature(tx)));
         for entry in held.ladder.take().0 {
             self.node.pending.push(held.invite.call_id(), entry);
         }
-        Some(held)
+        held
     }
 
     /// Refuses a call that must be signed and is not. False if it may go on.
