@@ -144,7 +144,7 @@ impl KeepAlive {
             return self.lose(Lost::Silent);
         }
         asked.sent += 1;
-        asked.wait = asked.wait * 2;
+        asked.wait *= 2;
         let wait = if asked.sent == REQUESTS { FIRST_WAIT * LAST_WAIT } else { asked.wait };
         asked.until = now + wait;
         self.outbox.push_back(KeepAliveOutput::Send(stun::request(asked.transaction)));

@@ -1,6 +1,6 @@
 //! Signed calls that are sent on (RFC 8946): each who does signs for it, and the chain from whom the
 //! call was for to whom it is for now has to hold.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Signed caller numbers: ours, those another implementation has signed (`fixtures/stir`, Python's
 //! `cryptography`), and forged ones (RFC 8224, RFC 8225, RFC 8226, RFC 8588).
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 mod support;
 
