@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::Duration;
 
+use crate::progress::{Listening, Verdict};
 use crate::srtp::SrtpKeys;
 use crate::{
     Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, PlayId, Port, Prompt,
@@ -139,6 +140,14 @@ pub enum Command {
         /// What is kept.
         masking: Masking,
     },
+    /// Listens to how the call comes along in what the far end says: [`Event::Progress`]. It takes
+    /// the place of an earlier one and begins anew.
+    Progress {
+        /// The stream.
+        stream: StreamId,
+        /// For what; nobody listens any more with `None`.
+        listening: Option<Box<Listening>>,
+    },
     /// The far end has fallen silent: it may have moved to another port, or to another of the hosts
     /// that signalling named, with another SSRC. Nobody else is let in.
     Relatch {
@@ -242,6 +251,15 @@ pub enum Event {
         by: DigitSource,
         /// Whether it was kept from everybody else ([`Command::Mask`]).
         masked: bool,
+    },
+    /// What was heard of how the call comes along ([`Command::Progress`]).
+    Progress {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        verdict: Verdict,
+        /// How long after the order.
+        after: Duration,
     },
     /// How the stream is, about every 5 s while anything is heard or said on it.
     Figures {

@@ -19,6 +19,7 @@ mod mix;
 pub mod pcm;
 mod plane;
 mod port_pool;
+pub mod progress;
 mod prompt;
 mod prompt_rate;
 pub mod quality;

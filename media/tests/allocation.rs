@@ -280,3 +280,33 @@ fn a_bridged_call_takes_no_more_memory_than_is_said() {
     assert!(relayed < 12.0, "{relayed}");
     assert!(wide < 48.0, "{wide}");
 }
+
+#[test]
+fn listening_to_how_a_call_comes_along_allocates_nothing_but_its_events() {
+    let (mut plane, _taps, slots) = plane(2, None);
+    plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
+    let answer = Some(media::progress::AnswerTimes::default());
+    let listening = Some(Box::new(media::progress::Listening { country: None, answer }));
+    plane.handle_command(Instant::ZERO, Command::Progress { stream: A, listening });
+    let mut out = Batch::new(64);
+    let mut buffer = [0_u8; 172];
+    let mut figures = 0;
+    let mut send = |n: u32, figures: &mut u64| {
+        let now = Instant::from_millis(u64::from(n) * 20);
+        buffer[..12].copy_from_slice(&audio((n & 0xffff) as u16, n * 160).to_bytes());
+        for (at, code) in buffer[12..].iter_mut().enumerate() {
+            // Bursts of 500 Hz and noise by turns.
+            let noise = ((n * 160 + at as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
+            let square = if at / 8 % 2 == 0 { 0x20 } else { 0xa0 };
+            *code = if (n / 20).is_multiple_of(2) { square } else { noise };
+        }
+        plane.handle_packet(now, slots[0], Port::Rtp, far(A), &mut buffer, &mut out);
+        plane.handle_timeout(now, &mut out);
+        out.clear();
+        *figures += drain(&mut plane);
+    };
+    (0..50).for_each(|n| send(n, &mut figures));
+    figures = 0;
+    let count = allocations(|| (50..3000).for_each(|n| send(n, &mut figures)));
+    assert_eq!(count, figures);
+}

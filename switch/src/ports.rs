@@ -179,6 +179,7 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::KeyDown { stream }
         | Event::Digit { stream, .. }
         | Event::Figures { stream, .. }
+        | Event::Progress { stream, .. }
         | Event::Closed { stream, .. } => *stream,
     }
 }

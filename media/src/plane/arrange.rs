@@ -124,6 +124,9 @@ impl Plane {
                 _ => {}
             }
         }
+        if !mixed && stream.is_watched() {
+            rate = rate.max(Some(Rate::Narrow));
+        }
         self.set_ear(slot, rate, hearers);
         if let Some(stream) = self.stream_mut(slot) {
             (stream.peer, stream.relays) = (peer, relays);
@@ -144,6 +147,9 @@ impl Plane {
             let voice = stream.voice.get_or_insert_default();
             voice.hearers = hearers;
             voice.set_ear(wanted, recent.as_deref());
+            if let (Some(rate), Some(watched)) = (rate, &mut stream.rare.watched) {
+                watched.tune(rate);
+            }
         }
         if let Some(keeper) = keeper.and_then(|to| self.stream_mut(to)) {
             keeper.recent = recent;
@@ -245,8 +251,7 @@ impl Plane {
     fn settle_ticks(&mut self, now: Instant, slot: Slot) {
         let mixed = self.true_mix(slot).is_some();
         let Some(stream) = self.stream(slot) else { return };
-        let heard = stream.voice.as_ref().is_some_and(|v| v.hearers.iter().any(Option::is_some));
-        let ticks = !mixed && (stream.playing.is_some() || heard);
+        let ticks = !mixed && (stream.playing.is_some() || stream.is_heard());
         match (stream.rare.place, ticks) {
             (Some(_), true) | (None, false) => {}
             (Some(_), false) => self.stop_ticking(slot),

@@ -40,6 +40,9 @@ impl Plane {
         for (n, seat) in mix.seats.iter_mut().enumerate() {
             let Some(stream) = stream_at(streams, seat.slot) else { continue };
             let told = hear(desk, n, seat, stream, due, sources >= MANY);
+            if seat.is_source() {
+                stream.watch(desk.place(n, seat.rate), events);
+            }
             if let Some(talking) = told
                 && events.len() < MAX_WAITING
             {

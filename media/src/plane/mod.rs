@@ -20,6 +20,7 @@ mod order;
 mod packet;
 mod pass;
 mod play;
+mod progress;
 mod recent;
 mod reel;
 mod report;
@@ -171,6 +172,9 @@ impl Plane {
                 self.send_digits(now, stream, &digits, (each, gap));
             }
             Command::Mask { stream, masking } => self.mask(now, stream, masking),
+            Command::Progress { stream, listening } => {
+                self.listen(now, stream, listening.as_deref());
+            }
             Command::Relatch { stream } => self.relatch(stream),
             Command::Close { stream } => self.close(now, stream),
         }

@@ -47,9 +47,7 @@ impl Plane {
             }
             stream.rare.next_tick = due + TICK;
             let slot = stream.slot;
-            let heard =
-                stream.voice.as_ref().is_some_and(|v| v.hearers.iter().any(Option::is_some));
-            if heard {
+            if stream.is_heard() {
                 self.convert(now, due, slot, out);
             }
             let Self { streams, scratch, payload, .. } = self;
@@ -71,7 +69,7 @@ impl Plane {
     /// be relayed again, what waits in the ear is said first, faster than it is heard otherwise.
     fn convert(&mut self, now: Instant, due: Instant, slot: Slot, out: &mut Batch) {
         for n in 0..AT_ONCE {
-            let Self { streams, scratch, payload, .. } = self;
+            let Self { streams, scratch, payload, events, .. } = self;
             let Some(hearers) = stream_at(streams, slot).map(|stream| stream.hearers()) else {
                 return;
             };
@@ -92,9 +90,14 @@ impl Plane {
                     heard.len()
                 }
             };
-            if !voice.begun && !masked {
+            let begun = voice.begun;
+            if let Some(heard) = scratch.get(..there) {
+                stream.watch(heard, events);
+            }
+            if !begun && !masked {
                 return;
             }
+            let heard = scratch.get_mut(..rate.per_tick()).unwrap_or_default();
             let ends = ending && there < heard.len();
             let heard = heard.get(..there).unwrap_or_default();
             for to in hearers.into_iter().flatten() {

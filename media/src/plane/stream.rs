@@ -10,6 +10,7 @@ use super::feed::{Feed, Joint};
 use super::figures::Live;
 use super::keys::Keys;
 use super::play::Playing;
+use super::progress::Watched;
 use super::recent::Recent;
 use super::ticks::Place;
 use super::vigil::Vigil;
@@ -82,6 +83,8 @@ pub(super) struct Rare {
     pub(super) refusal_told: Option<Instant>,
     pub(super) tap_dropped: u64,
     pub(super) vigil: Vigil,
+    /// Who listens to how the call comes along.
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 pub(super) struct Tapping {
@@ -167,6 +170,7 @@ impl Stream {
                 refusal_told: None,
                 tap_dropped: 0,
                 vigil: Vigil::default(),
+                watched: None,
             }),
         }
     }

@@ -174,6 +174,11 @@ pub(super) fn of(country: &str) -> &'static Network {
     found.map_or(&RECOMMENDED, |(_, network)| network)
 }
 
+/// All of them, and the recommended ones without a code.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Network)> {
+    TABLE.iter().copied().chain([("", &RECOMMENDED)])
+}
+
 #[cfg(test)]
 pub(super) fn known() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(code, _)| *code)

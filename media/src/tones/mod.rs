@@ -68,19 +68,15 @@ impl Tone {
     #[must_use]
     pub fn cadence(self, country: Option<&str>) -> Prompt {
         let network = country.map_or(&countries::RECOMMENDED, countries::of);
-        let bursts = match self {
-            Self::Dial => network.dial,
-            Self::Ringing => network.ringing,
-            Self::Busy => network.busy,
-            Self::Congestion => network.congestion,
-            Self::CallWaiting => network.call_waiting,
-            Self::Information => INFORMATION,
-            Self::Beep => BEEP,
-        };
         let mut pcm = Vec::new();
-        bursts.iter().for_each(|burst| burst.write(&mut pcm));
+        network.cadence(self).iter().for_each(|part| part.write(&mut pcm));
         Prompt::from_pcm(&pcm)
     }
+}
+
+/// How each country, by its code, and the rest of the world, without one, play a tone.
+pub(crate) fn cadences(tone: Tone) -> impl Iterator<Item = (&'static str, &'static [Part])> {
+    countries::all().map(move |(code, network)| (code, network.cadence(tone)))
 }
 
 /// The tones of a country's networks.
@@ -93,22 +89,36 @@ struct Network {
     call_waiting: Cadence,
 }
 
+impl Network {
+    fn cadence(&self, tone: Tone) -> Cadence {
+        match tone {
+            Tone::Dial => self.dial,
+            Tone::Ringing => self.ringing,
+            Tone::Busy => self.busy,
+            Tone::Congestion => self.congestion,
+            Tone::CallWaiting => self.call_waiting,
+            Tone::Information => INFORMATION,
+            Tone::Beep => BEEP,
+        }
+    }
+}
+
 /// Bursts and pauses, in order.
-type Cadence = &'static [Burst];
+type Cadence = &'static [Part];
 
 /// A frequency or two at once for so long; no frequency is a pause.
 #[derive(Clone, Copy, Debug)]
-struct Burst {
-    hertz: [u16; 2],
-    millis: u16,
+pub(crate) struct Part {
+    pub(crate) hertz: [u16; 2],
+    pub(crate) millis: u16,
 }
 
 /// A burst of one or two frequencies, 0 for none.
-const fn tone(hertz: u16, with: u16, millis: u16) -> Burst {
-    Burst { hertz: [hertz, with], millis }
+const fn tone(hertz: u16, with: u16, millis: u16) -> Part {
+    Part { hertz: [hertz, with], millis }
 }
 
-impl Burst {
+impl Part {
     fn write(self, pcm: &mut Vec<i16>) {
         let length = samples(Duration::from_millis(u64::from(self.millis)));
         let ramp = samples(RAMP);

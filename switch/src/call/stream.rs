@@ -111,7 +111,7 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
-            Event::Latched { .. } | Event::MixRefused { .. } => {}
+            Event::Latched { .. } | Event::MixRefused { .. } | Event::Progress { .. } => {}
         }
     }
 
