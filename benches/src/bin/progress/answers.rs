@@ -81,9 +81,8 @@ pub(crate) fn measure(samples: &[Sample], line: Line, names: bool) {
         };
         let (human, machine, fax, unknown) = (row.human, row.machine, row.fax, row.unknown);
         let (median, most) = (at(0.5), at(0.9));
-        println!(
-            "| {who}, {source} | {human} | {machine} | {fax} | {unknown} | {median:.1} s, {most:.1} s |"
-        );
+        let after = format!("{median:.1} s, {most:.1} s");
+        println!("| {who}, {source} | {human} | {machine} | {fax} | {unknown} | {after} |");
     }
     println!(
         "beeps: {beeps}, not heard {missed}, heard where none was {false_beeps} in {} samples; \
