@@ -17,6 +17,7 @@ pub fn sdp(data: &[u8]) {
         version: 1,
         keys,
         numbers: Numbers::default(),
+        web: None,
     };
     for encryption in [Encryption::Off, Encryption::Preferred, Encryption::Required] {
         let (codecs, comfort_noise) = (Codec::ALL.to_vec(), true);
@@ -27,7 +28,7 @@ pub fn sdp(data: &[u8]) {
             assert_eq!(parsed.media.len(), description.media.len());
             assert!(answer.settled.srtp.is_some() || encryption != Encryption::Required);
         }
-        let locals = [local, Local { port: 20_002, ..local }];
+        let locals = [local.clone(), Local { port: 20_002, ..local.clone() }];
         if let Ok(answer) = sdp::answer_copies(&description, &locals, &capabilities, [None; 2]) {
             let Ok(parsed) = sdp::parse(&answer.body) else { panic!("our own answer is no SDP") };
             assert_eq!(parsed.media.len(), 2);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use base::Duration;
 
+use crate::ice::Credentials;
 use crate::progress::{Listening, Verdict};
-use crate::srtp::SrtpKeys;
+use crate::srtp::{Profile, SrtpKeys};
 use crate::{
-    Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, PlayId, Port, Prompt,
-    RemoteMedia, Slot, StreamId, StreamStats, TapId,
+    Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId, Port,
+    Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
 };
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
@@ -25,6 +26,32 @@ pub enum Command {
         ssrc: u32,
         /// Our canonical name in RTCP (RFC 3550 §6.5.1).
         cname: Arc<str>,
+    },
+    /// Opens a stream without ports of its own: it is a browser's, and shares one with all others.
+    /// Answered by [`Event::Opened`] or [`Event::OpenFailed`].
+    OpenShared {
+        /// The new stream's number.
+        stream: StreamId,
+        /// Our synchronisation source towards the far end, for the stream's whole life.
+        ssrc: u32,
+        /// Our canonical name in RTCP (RFC 3550 §6.5.1).
+        cname: Arc<str>,
+    },
+    /// What our SDP says for ICE, before it is sent. A stream with ports of its own is on the shared
+    /// one as well until its far end's SDP says which it takes. Again with others: ICE restarts.
+    SetIce {
+        /// The stream.
+        stream: StreamId,
+        /// Ours.
+        ice: Credentials,
+    },
+    /// What the far end's SDP says for ICE and DTLS, before [`Command::SetRemote`]: without it the
+    /// stream is no browser's, and not on the shared port any more.
+    SetPeer {
+        /// The stream.
+        stream: StreamId,
+        /// Who its far end is.
+        peer: Box<Peer>,
     },
     /// The host that the far end's SIP comes from, before [`Command::SetRemote`]: behind NAT its
     /// audio comes from there, whatever its SDP says.
@@ -189,6 +216,21 @@ pub enum Event {
         stream: StreamId,
         /// Where the far end sends from.
         source: SocketAddr,
+    },
+    /// A browser has shown the certificate that its SDP names, and audio flows encrypted.
+    Secured {
+        /// The stream.
+        stream: StreamId,
+        /// How.
+        profile: Profile,
+    },
+    /// A browser is not to be reached, or is not who its SDP says. Nothing is sent to it any more,
+    /// unless it comes back by itself.
+    Unreachable {
+        /// The stream.
+        stream: StreamId,
+        /// Why.
+        why: WebFailure,
     },
     /// Strangers sent to the stream; nothing of it was heard. At most one a second and stream.
     SourceRefused {

@@ -9,10 +9,12 @@ mod batch;
 pub mod codec;
 mod command;
 mod conceal;
+pub mod dtls;
 pub mod dtmf;
 pub mod ear;
 mod egress;
 pub mod g711;
+pub mod ice;
 mod latch;
 mod meter;
 mod mix;
@@ -37,6 +39,7 @@ mod stats;
 pub mod tap;
 mod tones;
 pub mod wav;
+mod web;
 
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
 pub use codec::{Codec, Decoder, Encoder, OpusSettings};
@@ -53,6 +56,7 @@ pub use resample::Resampler;
 pub use stats::{FarReport, StreamStats};
 pub use tap::{Channel, TapId, TapReceiver, TapSender};
 pub use tones::Tone;
+pub use web::{Peer, WebFailure};
 
 /// Samples a second of everything here: narrow-band telephony.
 pub const CLOCK_RATE: u32 = 8000;
@@ -96,11 +100,15 @@ impl Slot {
     }
 }
 
-/// Which of a stream's two sockets.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Which of a stream's sockets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Port {
     /// The even port.
     Rtp,
     /// The odd port above it.
     Rtcp,
+    /// The UDP port that all of a worker's WebRTC streams share.
+    Shared,
+    /// A TCP connection to that port's number (RFC 6544).
+    Stream,
 }

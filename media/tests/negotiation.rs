@@ -17,7 +17,7 @@ fn local() -> Local {
     let address = "198.51.100.1".parse().unwrap();
     let keys = LocalKeys::draw(&mut Rng::from_seed(7));
     let numbers = Numbers::default();
-    Local { address, port: 20_000, origin_id: 7, version: 1, keys, numbers }
+    Local { address, port: 20_000, origin_id: 7, version: 1, keys, numbers, web: None }
 }
 
 fn all() -> Capabilities {

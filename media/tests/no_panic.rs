@@ -130,7 +130,8 @@ proptest! {
             let address = [127, 0, 0, 1].into();
             let keys = sdp::LocalKeys::draw(&mut base::Rng::from_seed(1));
             let numbers = sdp::Numbers::default();
-            let local = sdp::Local { address, port: 2, origin_id: 1, version: 1, keys, numbers };
+            let (origin_id, version, web) = (1, 1, None);
+            let local = sdp::Local { address, port: 2, origin_id, version, keys, numbers, web };
             if let Ok(answer) = sdp::answer(&offer, &local, &sdp::Capabilities::default(), None) {
                 prop_assert!(sdp::parse(&answer.body).is_ok());
             }

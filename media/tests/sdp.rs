@@ -25,6 +25,7 @@ fn local() -> Local {
         version: 1,
         keys: keys(),
         numbers: Numbers::default(),
+        web: None,
     }
 }
 

@@ -328,6 +328,7 @@ impl Phone {
             version: 1,
             keys: self.keys,
             numbers: Numbers::default(),
+            web: None,
         }
     }
 }

@@ -168,6 +168,8 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
     match event {
         Event::Opened { stream }
         | Event::OpenFailed { stream, .. }
+        | Event::Secured { stream, .. }
+        | Event::Unreachable { stream, .. }
         | Event::PlayFinished { stream, .. }
         | Event::Latched { stream, .. }
         | Event::SourceRefused { stream, .. }

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Vigil,
     /// When to go on with a key that is pressed, or to give up waiting for its end.
     Keys,
+    /// When to go on with DTLS, or to look whether a browser is still there.
+    Web,
 }
 
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::{MAX_WAITING, Plane};
 use crate::dtmf::{self, Heard, Listener, Receiver, Sender, Step, Way};
 use crate::rtp::Header;
 use crate::{
-    Batch, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, Port, RemoteMedia, Slot,
+    Batch, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, RemoteMedia, Slot,
     StreamId, secure,
 };
 
@@ -286,7 +286,7 @@ impl Plane {
 
 /// Sends one packet of a key that is pressed.
 fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step, out: &mut Batch) {
-    let Some(target) = stream.rtp_target() else { return };
+    let Some((port, target)) = stream.rtp_target() else { return };
     let (slot, secure) = (stream.slot, stream.secure.as_deref_mut());
     let sent = match (step, remote.telephone_event) {
         (Step::Event { digit, begins, is_end, held }, Some(payload_type)) => {
@@ -294,7 +294,7 @@ fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step
             let units = held.as_micros() * u128::from(remote.events_rate) / 1_000_000;
             let [high, low] = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
             let flags = VOLUME | if is_end { 0x80 } else { 0 };
-            out.push_with(slot, Port::Rtp, target, |into| {
+            out.push_with(slot, port, target, |into| {
                 let start = into.len();
                 into.extend_from_slice(&header.to_bytes());
                 into.extend_from_slice(&[digit.event(), flags, high, low]);
@@ -307,7 +307,7 @@ fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step
             let (from, sounds) = (samples(sounded), samples(length));
             let Some(law) = remote.codec.law() else { return };
             let header = stream.egress.stamp_own(now, 160, remote.payload_type);
-            out.push_with(slot, Port::Rtp, target, |into| {
+            out.push_with(slot, port, target, |into| {
                 let start = into.len();
                 into.extend_from_slice(&header.to_bytes());
                 into.extend((0..160).map(|n| {

@@ -30,6 +30,7 @@ mod talker;
 mod ticks;
 mod vigil;
 mod voice;
+mod web;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -80,6 +81,7 @@ pub struct Plane {
     deadlines: Deadlines,
     mixes: Mixes,
     desk: Box<Desk>,
+    shared: Box<web::Shared>,
     /// What played its last sample in the ticker at work.
     finished: Vec<(Slot, PlayId)>,
     /// Room for a tick of samples, and for a payload.
@@ -112,6 +114,7 @@ impl Plane {
             deadlines: Deadlines::default(),
             mixes: Mixes::default(),
             desk: Box::default(),
+            shared: Box::default(),
             finished: Vec::with_capacity(MAX_MEMBERS),
             scratch: vec![0; MAX_PER_TICK].into_boxed_slice(),
             payload: Vec::with_capacity(MAX_PAYLOAD),
@@ -148,6 +151,11 @@ impl Plane {
             Command::Open { stream, port, ssrc, cname } => {
                 self.open(now, stream, port, (ssrc, cname));
             }
+            Command::OpenShared { stream, ssrc, cname } => {
+                self.open_shared(now, stream, (ssrc, cname));
+            }
+            Command::SetIce { stream, ice } => self.set_ice(stream, ice),
+            Command::SetPeer { stream, peer } => self.set_peer(now, stream, *peer),
             Command::ExpectHost { stream, host } => {
                 if let Some(known) = self.by_id_mut(stream) {
                     known.latch.expect_host(host);
@@ -210,9 +218,9 @@ impl Plane {
         out: &mut Batch,
     ) {
         if which == Port::Rtcp || rtp::is_rtcp(packet) {
-            self.handle_rtcp(now, slot, source, packet);
+            self.handle_rtcp(now, slot, (which, source), packet);
         } else {
-            self.handle_rtp(now, slot, source, packet, out);
+            self.handle_rtp(now, slot, (which, source), packet, out);
         }
     }
 
@@ -233,6 +241,7 @@ impl Plane {
                 deadlines::Kind::Silence => self.look_for_silence(now, slot),
                 deadlines::Kind::Vigil => self.look_after(now, slot),
                 deadlines::Kind::Keys => self.handle_keys(now, slot, out),
+                deadlines::Kind::Web => self.handle_web_timeout(now, slot, out),
             }
         }
     }

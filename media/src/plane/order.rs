@@ -10,7 +10,7 @@ use super::stream::{Stream, Tapping};
 use super::{Place, Plane, report};
 use crate::srtp::SrtpKeys;
 use crate::tap::{Frame, FrameKind};
-use crate::{Channel, Event, PlaneOutput, Port, RemoteMedia, Slot, StreamId, TapId, rtcp, secure};
+use crate::{Channel, Event, PlaneOutput, RemoteMedia, Slot, StreamId, TapId, rtcp, secure};
 
 impl Plane {
     pub(super) fn open(
@@ -25,15 +25,26 @@ impl Plane {
             self.events.push_back(Event::OpenFailed { stream: id, reason });
             return;
         }
+        let Some(slot) = self.place(now, id, identity) else { return };
+        self.outputs.push_back(PlaneOutput::OpenPort { slot, stream: id, port });
+    }
+
+    /// Gives a new stream its place.
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        identity: (u32, Arc<str>),
+    ) -> Option<Slot> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.streams.push(Place { generation: 0, stream: None });
             self.streams.len() as u32 - 1
         });
-        let Some(place) = self.streams.get_mut(index as usize) else { return };
+        let place = self.streams.get_mut(index as usize)?;
         let slot = Slot { index, generation: place.generation };
         place.stream = Some(Stream::new(id, slot, identity, now, &mut self.rng));
         self.by_id.insert(id, slot);
-        self.outputs.push_back(PlaneOutput::OpenPort { slot, stream: id, port });
+        Some(slot)
     }
 
     pub(super) fn set_remote(
@@ -43,8 +54,11 @@ impl Plane {
         remote: RemoteMedia,
         keys: Option<&SrtpKeys>,
     ) {
+        self.settle_transport(id);
         let Some(stream) = self.by_id_mut(id) else { return };
-        secure::agree(now, &mut stream.secure, keys);
+        if stream.web.is_none() {
+            secure::agree(now, &mut stream.secure, keys);
+        }
         stream.latch.set_remote(now, remote.rtp);
         let moved = stream.remote.is_some_and(|old| old.rtcp != remote.rtcp);
         if moved {
@@ -93,7 +107,7 @@ impl Plane {
         let Some(stream) = self.by_id_mut(id) else { return };
         let (slot, stats) = (stream.slot, stream.stats());
         if stream.egress.packets > 0
-            && let Some(to) = stream.rtcp_target()
+            && let Some((port, to)) = stream.rtcp_target()
         {
             let mut bytes = Vec::with_capacity(64);
             let ssrc = stream.egress.ssrc;
@@ -102,9 +116,10 @@ impl Plane {
             rtcp::write_bye(&mut bytes, ssrc);
             if secure::seal_rtcp(stream.secure.as_deref_mut(), &mut bytes, 0) {
                 let bytes = bytes.into_boxed_slice();
-                self.outputs.push_back(PlaneOutput::Send { slot, port: Port::Rtcp, to, bytes });
+                self.outputs.push_back(PlaneOutput::Send { slot, port, to, bytes });
             }
         }
+        self.say_goodbye(slot);
         self.remove(now, slot);
         self.outputs.push_back(PlaneOutput::ClosePort { slot });
         self.events.push_back(Event::Closed { stream: id, stats });
@@ -114,6 +129,7 @@ impl Plane {
     pub(super) fn remove(&mut self, now: Instant, slot: Slot) {
         self.part(now, slot);
         self.stop_ticking(slot);
+        self.leave_shared(slot);
         let Some(place) = self.streams.get_mut(slot.index as usize) else { return };
         if place.generation != slot.generation {
             return;

@@ -10,7 +10,7 @@ use crate::latch::{Proof, Verdict};
 use crate::reception::Arrival;
 use crate::rtp::{self, Header, Parsed};
 use crate::tap::{Frame, FrameKind};
-use crate::{Batch, Codec, Event, Slot, secure};
+use crate::{Batch, Codec, Event, Port, Slot, secure};
 
 /// At most one event about strangers a stream in this time.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
@@ -20,11 +20,14 @@ impl Plane {
         &mut self,
         now: Instant,
         slot: Slot,
-        source: SocketAddr,
+        (port, source): (Port, SocketAddr),
         packet: &mut [u8],
         out: &mut Batch,
     ) {
         let Some(stream) = self.stream_mut(slot) else { return };
+        if stream.is_unproven(port) {
+            return;
+        }
         let is_secure = stream.secure.is_some();
         let Some(packet) = secure::open_rtp(now, stream.secure.as_deref_mut(), packet) else {
             return self.refuse(now, slot, source);
@@ -33,12 +36,16 @@ impl Plane {
         let known = parsed.map(|parsed| (parsed, stream.payload(parsed.header.payload_type)));
         // What we cannot read proves nothing about its source, but is no stranger's from the known.
         let Some((parsed, kind)) = known
-            .filter(|(_, kind)| *kind != Payload::Unknown || stream.latch.source() == Some(source))
+            .filter(|(_, kind)| *kind != Payload::Unknown || stream.is_from_far_end(source))
         else {
             return self.refuse(now, slot, source);
         };
         let proof = if is_secure { Proof::Key } else { Proof::Address };
-        match stream.latch.handle_packet(now, source, &parsed.header, proof) {
+        let verdict = match &mut stream.web {
+            Some(web) => web.hear(now, port, source),
+            None => stream.latch.handle_packet(now, source, &parsed.header, proof),
+        };
+        match verdict {
             Verdict::Refuse => return self.refuse(now, slot, source),
             Verdict::Accept => {}
             Verdict::Latched => {
@@ -104,7 +111,7 @@ impl Plane {
         let id = stream.id;
         let rare = &mut stream.rare;
         rare.refused += 1;
-        if stream.latch.target().is_none() {
+        if stream.latch.target().is_none() && stream.web.is_none() {
             // The answer that names the far end is still on its way: early audio, no stranger.
             return;
         }

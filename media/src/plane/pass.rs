@@ -7,7 +7,7 @@ use super::feed::{Feed, Joint};
 use super::stream::Payload;
 use crate::egress::Incoming;
 use crate::rtp::Header;
-use crate::{Batch, CLOCK_RATE, Port, Role, Slot, secure};
+use crate::{Batch, CLOCK_RATE, Role, Slot, secure};
 
 /// What a payload is by now: it is turned in place into what each takes in turn.
 struct Form {
@@ -101,7 +101,7 @@ impl Plane {
         out: &mut Batch,
     ) {
         let Some(peer) = self.stream_mut(to) else { return };
-        let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
+        let (Some((port, target)), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
         let relayed = peer.feed == Feed::Relay(from);
         let silent = peer.playing.is_some() || peer.keys.is_pressing();
         let (payload_type, audio) = match form.kind {
@@ -132,7 +132,7 @@ impl Plane {
             recent.note(payload);
         }
         let secure = peer.secure.as_deref_mut();
-        let sent = out.push_with(to, Port::Rtp, target, |into| {
+        let sent = out.push_with(to, port, target, |into| {
             let start = into.len();
             into.extend_from_slice(&header.to_bytes());
             into.extend_from_slice(payload);

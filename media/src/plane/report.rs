@@ -33,8 +33,8 @@ impl Plane {
         let next = now + interval(&mut self.rng);
         let Some(stream) = self.stream_mut(slot) else { return };
         let figures = stream.end_stretch();
-        if let Some(to) = stream.rtcp_target() {
-            out.push_with(slot, Port::Rtcp, to, |into| {
+        if let Some((port, to)) = stream.rtcp_target() {
+            out.push_with(slot, port, to, |into| {
                 let start = into.len();
                 write_report(stream, now, ntp, into);
                 secure::seal_rtcp(stream.secure.as_deref_mut(), into, start)
@@ -65,12 +65,12 @@ impl Plane {
         &mut self,
         now: Instant,
         slot: Slot,
-        source: SocketAddr,
+        (port, source): (Port, SocketAddr),
         compound: &mut [u8],
     ) {
         let ntp_now = ntp_middle(ntp(self.wall, now));
         let Some(stream) = self.stream_mut(slot) else { return };
-        let known = stream.is_rtcp_source(source);
+        let known = stream.is_rtcp_source(source) && !stream.is_unproven(port);
         let opened = known.then(|| secure::open_rtcp(now, stream.secure.as_deref_mut(), compound));
         let Some(compound) = opened.flatten().filter(|compound| rtcp_plausible(compound)) else {
             return self.refuse(now, slot, source);

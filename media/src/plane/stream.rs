@@ -15,11 +15,12 @@ use super::recent::Recent;
 use super::ticks::Place;
 use super::vigil::Vigil;
 use super::voice::Voice;
+use super::web::Web;
 use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::secure::Secure;
-use crate::{Channel, Codec, G711, RemoteMedia, Slot, StreamId, TapId, sdp};
+use crate::{Channel, Codec, G711, Port, RemoteMedia, Slot, StreamId, TapId, sdp};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -29,6 +30,8 @@ pub(super) struct Stream {
     pub(super) remote: Option<RemoteMedia>,
     /// The keys; without, all is in the clear.
     pub(super) secure: Option<Box<Secure>>,
+    /// ICE and DTLS, if it is a browser's; without keys nothing of it is heard or said.
+    pub(super) web: Option<Box<Web>>,
     /// The other side of its bridge, or of its mix if that is no more than one.
     pub(super) peer: Option<Slot>,
     pub(super) joint: Joint,
@@ -133,6 +136,7 @@ impl Stream {
             open: false,
             remote: None,
             secure: None,
+            web: None,
             peer: None,
             joint: Joint::Alone,
             feed: Feed::Nothing,
@@ -176,21 +180,35 @@ impl Stream {
     }
 
     /// Where audio goes now, if the far end wants any.
-    pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
+    pub(super) fn rtp_target(&self) -> Option<(Port, SocketAddr)> {
         let remote = self.remote.as_ref()?;
-        let wanted = self.open && remote.direction.receives() && !remote.rtp.ip().is_unspecified();
-        if wanted { self.latch.target().filter(sendable) } else { None }
+        if !self.open || !remote.direction.receives() {
+            return None;
+        }
+        if let Some(web) = &self.web {
+            return web.target().filter(|_| self.secure.is_some());
+        }
+        let target = self.latch.target().filter(|_| !remote.rtp.ip().is_unspecified());
+        Some((Port::Rtp, target.filter(sendable)?))
     }
 
     /// Where reports go: whence the far end's come, else where its SDP wants them.
-    pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
+    pub(super) fn rtcp_target(&self) -> Option<(Port, SocketAddr)> {
         let signalled = self.remote.as_ref()?.rtcp;
-        self.rare.rtcp_source.or(Some(signalled)).filter(sendable).filter(|_| self.open)
+        if let Some(web) = &self.web {
+            return web.target().filter(|_| self.secure.is_some());
+        }
+        let target = self.rare.rtcp_source.or(Some(signalled)).filter(sendable);
+        Some((Port::Rtcp, target.filter(|_| self.open)?))
     }
 
     /// Whether RTCP from there is the far end's: its signalled address, or its latched host.
     pub(super) fn is_rtcp_source(&self, source: SocketAddr) -> bool {
         let Some(remote) = &self.remote else { return false };
+        if self.web.is_some() {
+            // What comes over the shared port is from a checked address.
+            return true;
+        }
         match self.latch.source() {
             Some(latched) => latched.ip() == source.ip(),
             None => source == remote.rtcp,

@@ -9,7 +9,7 @@ use super::stream::Stream;
 use crate::ear::{Ear, Heard};
 use crate::pcm::Rate;
 use crate::rtcp::ReportBlock;
-use crate::{Batch, Codec, Port, RemoteMedia, Slot, secure};
+use crate::{Batch, Codec, RemoteMedia, Slot, secure};
 
 #[derive(Default)]
 pub(super) struct Voice {
@@ -100,7 +100,7 @@ impl Stream {
         let Some(mouth) = self.voice.as_mut().and_then(|voice| voice.mouth.as_mut()) else {
             return;
         };
-        let (Some(target), Some(remote)) = (target, &self.remote) else {
+        let (Some((port, target)), Some(remote)) = (target, &self.remote) else {
             mouth.clear();
             self.egress.change_feed();
             return;
@@ -113,7 +113,7 @@ impl Stream {
             }
             let header = self.egress.stamp_own(said.at, said.ticks, remote.payload_type);
             let secure = self.secure.as_deref_mut();
-            let sent = out.push_with(self.slot, Port::Rtp, target, |into| {
+            let sent = out.push_with(self.slot, port, target, |into| {
                 let start = into.len();
                 into.extend_from_slice(&header.to_bytes());
                 into.extend_from_slice(payload);

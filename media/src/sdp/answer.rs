@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Answer, Capabilities, Crypto, Description, Encryption, Format, Local, MediaDescription,
-    NegotiationError, Payload, Settled, offer, parse,
+    NegotiationError, Payload, Settled, Setup, offer, parse,
 };
 use crate::Codec;
 use crate::srtp::SrtpKeys;
@@ -24,7 +24,7 @@ pub fn answer(
     caps: &Capabilities,
     prefer: Option<Codec>,
 ) -> Result<Answer, NegotiationError> {
-    let chosen = choose(offer, caps, prefer)?;
+    let chosen = choose(offer, caps, prefer, local.web.is_some())?;
     let taken = offer.media.get(chosen.place).ok_or(NegotiationError::NoAudio)?;
     let mut remote = taken.remote(chosen.audio, chosen.codec).ok_or(NegotiationError::NoAddress)?;
     if !caps.telephone_event {
@@ -56,16 +56,28 @@ pub fn answer(
         direction,
         crypto: &crypto,
     };
+    let peer = taken.web.as_ref().zip(local.web.as_ref());
+    let peer = peer.map(|(theirs, ours)| theirs.peer(ours)).transpose()?;
     let mut body = offer::head(local);
+    let mid = taken.mid.as_deref();
+    if let Some(web) = &local.web {
+        let bundled = taken.web.as_ref().is_some_and(|theirs| theirs.bundled);
+        web.write_head(&mut body, mid.filter(|_| bundled));
+    }
     for (at, other) in offer.media.iter().enumerate() {
         if at == chosen.place {
             section.write(&mut body, local.port);
+            if let (Some(web), Some(peer)) = (&local.web, &peer) {
+                let setup = Setup::answering(peer.role);
+                web.write_section(&mut body, mid, setup, direction);
+            }
         } else {
             refuse(&mut body, other);
         }
     }
     let srtp = ours.zip(theirs).map(|(ours, theirs)| Box::new(SrtpKeys { ours, theirs }));
-    Ok(Answer { body: Bytes::from(body), settled: Settled { remote, srtp } })
+    let peer = peer.map(Box::new);
+    Ok(Answer { body: Bytes::from(body), settled: Settled { remote, srtp, peer } })
 }
 
 /// What the answer to our own offer settled. The offer is the text we sent.
@@ -86,10 +98,11 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, Negotia
         encryption: policy_of(&offered),
         ..Capabilities::default()
     };
-    let chosen = choose(answer, &caps, None)?;
+    let chosen = choose(answer, &caps, None, offered.is_web())?;
     let ours = offered.media.get(chosen.place).ok_or(NegotiationError::Mismatch)?;
     let theirs = answer.media.get(chosen.place).ok_or(NegotiationError::Mismatch)?;
-    if ours.kind != theirs.kind || is_secure(ours) != is_secure(theirs) {
+    let same_security = is_secure(ours) == is_secure(theirs);
+    if ours.kind != theirs.kind || !same_security || ours.web.is_some() != theirs.web.is_some() {
         return Err(NegotiationError::Mismatch);
     }
     let mut remote =
@@ -105,7 +118,8 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, Negotia
         None => None,
         Some(line) => Some(Box::new(keys_of(ours, &line)?)),
     };
-    Ok(Settled { remote, srtp })
+    let peer = theirs.web.as_ref().map(|web| web.answering_peer()).transpose()?.map(Box::new);
+    Ok(Settled { remote, srtp, peer })
 }
 
 /// What an offer of ours insisted on.
@@ -146,15 +160,16 @@ fn choose(
     theirs: &Description,
     caps: &Capabilities,
     prefer: Option<Codec>,
+    is_web: bool,
 ) -> Result<Chosen, NegotiationError> {
     let mut why_not = NegotiationError::NoAudio;
     let mut plain = None;
     for (place, section) in theirs.media.iter().enumerate() {
-        match choose_in(section, caps, prefer) {
+        match choose_in(section, caps, prefer, is_web) {
             Ok(None) => {}
             Ok(Some((audio, codec, crypto))) => {
                 let chosen = Chosen { place, audio, codec, crypto };
-                if crypto.is_some() || caps.encryption == Encryption::Off {
+                if crypto.is_some() || is_web || caps.encryption == Encryption::Off {
                     return Ok(chosen);
                 }
                 plain = plain.or(Some(chosen));
@@ -170,10 +185,33 @@ fn choose_in(
     section: &MediaDescription,
     caps: &Capabilities,
     prefer: Option<Codec>,
+    is_web: bool,
 ) -> Result<Option<(Payload, Codec, Option<Crypto>)>, NegotiationError> {
     if section.kind != "audio" || section.port == 0 {
         return Ok(None);
     }
+    let crypto = if is_web { usable_web(section)? } else { crypto_of(section, caps)? };
+    let common = || {
+        let both = section.payloads.iter().filter_map(|p| Some((*p, codec(p)?)));
+        both.filter(|(_, codec)| caps.codecs.contains(codec))
+    };
+    let preferred = common().find(|(_, codec)| Some(*codec) == prefer);
+    let (payload, codec) =
+        preferred.or_else(|| common().next()).ok_or(NegotiationError::NoCommonCodec)?;
+    Ok(Some((payload, codec, crypto)))
+}
+
+/// Whether a browser can be talked to; its keys come by DTLS.
+fn usable_web(section: &MediaDescription) -> Result<Option<Crypto>, NegotiationError> {
+    let web = section.web.as_ref().ok_or(NegotiationError::Protocol)?;
+    web.is_usable().then_some(None).ok_or(NegotiationError::Web)
+}
+
+/// The keys of another section, if it is to be encrypted.
+fn crypto_of(
+    section: &MediaDescription,
+    caps: &Capabilities,
+) -> Result<Option<Crypto>, NegotiationError> {
     let secure = is_secure(section);
     if !secure && !matches!(&*section.proto, "RTP/AVP" | "RTP/AVPF") {
         return Err(NegotiationError::Protocol);
@@ -189,14 +227,7 @@ fn choose_in(
     if crypto.is_none() && (secure || caps.encryption == Encryption::Required) {
         return Err(NegotiationError::Encryption);
     }
-    let common = || {
-        let both = section.payloads.iter().filter_map(|p| Some((*p, codec(p)?)));
-        both.filter(|(_, codec)| caps.codecs.contains(codec))
-    };
-    let preferred = common().find(|(_, codec)| Some(*codec) == prefer);
-    let (payload, codec) =
-        preferred.or_else(|| common().next()).ok_or(NegotiationError::NoCommonCodec)?;
-    Ok(Some((payload, codec, crypto)))
+    Ok(crypto)
 }
 
 fn codec(payload: &Payload) -> Option<Codec> {
@@ -208,6 +239,9 @@ fn codec(payload: &Payload) -> Option<Codec> {
 
 /// A refused section: the same kind, protocol and formats, port 0.
 pub(super) fn refuse(body: &mut String, section: &MediaDescription) {
-    let MediaDescription { kind, proto, formats, .. } = section;
+    let MediaDescription { kind, proto, formats, mid, .. } = section;
     let _ = write!(body, "m={kind} 0 {proto} {formats}\r\n");
+    if let Some(mid) = mid {
+        let _ = write!(body, "a=mid:{mid}\r\na=inactive\r\n");
+    }
 }

@@ -6,8 +6,9 @@ mod crypto;
 mod lines;
 mod offer;
 mod parse;
+mod web;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use base::Duration;
 use bytes::Bytes;
@@ -17,9 +18,10 @@ pub use copies::{CopiesAnswer, CopiesOffer, LABELS, answer_copies};
 pub use crypto::{Crypto, Encryption, LocalKeys};
 pub use offer::offer;
 pub use parse::parse;
+pub use web::{LocalWeb, Setup, WebTerms};
 
 use crate::srtp::SrtpKeys;
-use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, RemoteMedia, XrWanted};
+use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, Peer, RemoteMedia, XrWanted};
 
 /// The longest description read, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -70,7 +72,7 @@ impl Default for Capabilities {
 }
 
 /// Our end of the description.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Local {
     /// Where we receive.
     pub address: IpAddr,
@@ -84,6 +86,9 @@ pub struct Local {
     pub keys: LocalKeys,
     /// The dynamic payload types of our offers.
     pub numbers: Numbers,
+    /// What a browser needs besides. With it nothing but browsers' sections is offered or taken,
+    /// and without it none is.
+    pub web: Option<LocalWeb>,
 }
 
 /// Dynamic payload types as they are used with one far end: what a number means may not change
@@ -164,6 +169,10 @@ pub struct MediaDescription {
     pub maxptime: Option<Duration>,
     /// `a=rtcp-xr`, its own or the whole description's.
     pub xr: XrWanted,
+    /// `a=mid`.
+    pub mid: Option<Box<str>>,
+    /// What it says for ICE and DTLS, if it is a browser's: `UDP/TLS/RTP/SAVPF`.
+    pub web: Option<Box<WebTerms>>,
 }
 
 /// A format we know, and its payload type.
@@ -198,6 +207,8 @@ pub struct Settled {
     pub remote: RemoteMedia,
     /// The keys of its encryption, if it is encrypted.
     pub srtp: Option<Box<SrtpKeys>>,
+    /// Who it is, if it is a browser: then the keys come by DTLS.
+    pub peer: Option<Box<Peer>>,
 }
 
 /// What answering an offer gives.
@@ -235,6 +246,10 @@ pub enum NegotiationError {
     /// One end insists on encryption, and the other does none, or none that both know.
     #[error("no encryption that both ends agree to")]
     Encryption,
+    /// A browser without what we need of it: ICE, DTLS, RTP and RTCP on one port; or one that checks
+    /// nothing itself, as we do not.
+    #[error("no ICE, no DTLS or no rtcp-mux")]
+    Web,
     /// No usable `c=` for the audio.
     #[error("no usable connection address")]
     NoAddress,
@@ -243,10 +258,20 @@ pub enum NegotiationError {
     Mismatch,
 }
 
+impl Description {
+    /// Whether its audio is a browser's.
+    #[must_use]
+    pub fn is_web(&self) -> bool {
+        self.media.iter().any(|section| section.kind == "audio" && section.web.is_some())
+    }
+}
+
 impl MediaDescription {
     /// The direction that is meant: the old `c=0.0.0.0` says "do not send to me" (RFC 3264 §8.4).
     pub(crate) fn meant_direction(&self) -> Direction {
-        let reachable = self.address.is_some_and(|address| !address.is_unspecified());
+        // A browser is where it checks from; what `c=` says means nothing.
+        let reachable = self.web.is_some()
+            || self.address.is_some_and(|address| !address.is_unspecified());
         Direction::new(self.direction.sends(), self.direction.receives() && reachable)
     }
 
@@ -282,7 +307,8 @@ impl MediaDescription {
 
     /// The far end this section describes, with the chosen codec.
     pub(crate) fn remote(&self, audio: Payload, codec: Codec) -> Option<RemoteMedia> {
-        let rtp = SocketAddr::new(self.address?, self.port);
+        let nowhere = self.web.as_ref().map(|_| IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let rtp = SocketAddr::new(self.address.or(nowhere)?, self.port);
         let above = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
         let events = self.events(codec);
         Some(RemoteMedia {

@@ -8,16 +8,23 @@ use bytes::Bytes;
 
 use super::{
     COMFORT_NOISE_PAYLOAD_TYPE, Capabilities, Crypto, Encryption, Format, Local, Numbers, Payload,
-    crypto,
+    Setup, crypto, web,
 };
 use crate::{CLOCK_RATE, Codec, Direction};
+
+/// `a=mid` of our offer's one section.
+const MID: &str = "0";
 
 /// An offer of one audio section, `sendrecv`, with `prefer` before our other codecs.
 #[must_use]
 pub fn offer(local: &Local, caps: &Capabilities, prefer: Option<Codec>) -> Bytes {
     let payloads = payloads(local.numbers, caps, prefer);
     let mut text = head(local);
+    if let Some(web) = &local.web {
+        web.write_head(&mut text, Some(MID));
+    }
     let (proto, crypto) = match caps.encryption {
+        _ if local.web.is_some() => (web::PROTO, Vec::new()),
         Encryption::Off | Encryption::Accepted => ("RTP/AVP", Vec::new()),
         Encryption::Preferred => ("RTP/AVP", local.keys.offered()),
         Encryption::Required => ("RTP/SAVP", local.keys.offered()),
@@ -26,6 +33,9 @@ pub fn offer(local: &Local, caps: &Capabilities, prefer: Option<Codec>) -> Bytes
     let section =
         Audio { proto, payloads: &payloads, ptime: caps.ptime, direction, crypto: &crypto };
     section.write(&mut text, local.port);
+    if let Some(web) = &local.web {
+        web.write_section(&mut text, Some(MID), Setup::ActPass, direction);
+    }
     Bytes::from(text)
 }
 

@@ -7,7 +7,7 @@ use base::Duration;
 use super::lines::{Attribute, Media, Written};
 use super::{
     COMFORT_NOISE_PAYLOAD_TYPE, Description, EVENT_RATES, Format, MAX_BYTES, MAX_LINES, MAX_MEDIA,
-    MediaDescription, Payload, SdpError, crypto,
+    MediaDescription, Payload, SdpError, WebTerms, crypto, web,
 };
 use crate::{CLOCK_RATE, Codec, Direction, OpusSettings, XrWanted};
 
@@ -31,21 +31,29 @@ pub fn parse(body: &[u8]) -> Result<Description, SdpError> {
     }
     let address = parsed.connection.and_then(connection_address);
     let direction = direction_of(&parsed.attributes);
-    let xr = attribute(&parsed.attributes, "rtcp-xr");
+    let whole = Whole {
+        address,
+        direction,
+        xr: attribute(&parsed.attributes, "rtcp-xr"),
+        attributes: &parsed.attributes,
+    };
     Ok(Description {
         origin_id: parsed.origin.map_or("0", |origin| origin.sess_id).to_owned(),
         version: parsed.origin.map_or(0, |origin| origin.sess_version),
-        media: parsed.medias.iter().map(|media| section(media, address, direction, xr)).collect(),
+        media: parsed.medias.iter().map(|media| section(media, &whole)).collect(),
     })
 }
 
-fn section(
-    media: &Media<'_>,
-    outer_address: Option<IpAddr>,
-    outer_direction: Option<Direction>,
-    outer_xr: Option<&str>,
-) -> MediaDescription {
-    let address = media.connection.map_or(outer_address, connection_address);
+/// What holds for all sections that do not say otherwise.
+struct Whole<'a> {
+    address: Option<IpAddr>,
+    direction: Option<Direction>,
+    xr: Option<&'a str>,
+    attributes: &'a [Attribute<'a>],
+}
+
+fn section(media: &Media<'_>, whole: &Whole<'_>) -> MediaDescription {
+    let address = media.connection.map_or(whole.address, connection_address);
     let milliseconds = |name: &str| {
         let value: u64 = attribute(&media.attributes, name)?.trim().parse().ok()?;
         (1..=1000).contains(&value).then(|| Duration::from_millis(value))
@@ -58,13 +66,16 @@ fn section(
         address,
         rtcp: attribute(&media.attributes, "rtcp").and_then(|value| rtcp(value, address)),
         payloads: payloads(media),
-        direction: direction_of(&media.attributes).or(outer_direction).unwrap_or_default(),
+        direction: direction_of(&media.attributes).or(whole.direction).unwrap_or_default(),
         crypto: crypto::lines(values(&media.attributes, "crypto")),
         ptime: milliseconds("ptime"),
         maxptime: milliseconds("maxptime"),
         xr: attribute(&media.attributes, "rtcp-xr")
-            .or(outer_xr)
+            .or(whole.xr)
             .map_or_else(XrWanted::default, XrWanted::parse),
+        mid: attribute(&media.attributes, "mid").map(Into::into),
+        web: web::is_web(media.proto)
+            .then(|| Box::new(WebTerms::read(&media.attributes, whole.attributes))),
     }
 }
 
@@ -146,11 +157,11 @@ fn format_of(encoding: &str) -> Option<Format> {
 }
 
 /// The values of all attributes of a name.
-fn values<'a>(attributes: &[Attribute<'a>], name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(attributes: &[Attribute<'a>], name: &str) -> impl Iterator<Item = &'a str> {
     attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value)
 }
 
-fn attribute<'a>(attributes: &[Attribute<'a>], name: &str) -> Option<&'a str> {
+pub(super) fn attribute<'a>(attributes: &[Attribute<'a>], name: &str) -> Option<&'a str> {
     attributes.iter().find(|a| a.attribute == name)?.value
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod browser;
 pub mod voices;
 
 use std::net::SocketAddr;
@@ -109,6 +110,14 @@ impl Rig {
         self.slots.push((stream, slot));
         self.order(Command::SetRemote { stream, remote: remote(stream, codec), srtp: None });
         assert_eq!(self.events.pop(), Some(Event::Opened { stream }));
+    }
+
+    /// Something came in over the shared port; what the plane sends for it.
+    pub fn shared(&mut self, port: Port, from: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
+        let mut bytes = bytes.to_vec();
+        self.plane.handle_shared(self.now, port, from, &mut bytes, &mut self.batch);
+        self.collect();
+        self.sent()
     }
 
     pub fn slot(&self, stream: StreamId) -> Slot {

@@ -87,6 +87,9 @@ impl Studio {
         if let Command::Open { port, .. } = command {
             return self.open(now, worker, stream, *port);
         }
+        if let Command::OpenShared { .. } = command {
+            return self.open(now, worker, stream, 0);
+        }
         match self.streams.get(&stream) {
             None if stream.0 > self.ever => {
                 return self.complain(format!("{command:?} for a stream that never was"));
@@ -100,6 +103,9 @@ impl Studio {
         }
         match command {
             Command::Open { .. }
+            | Command::OpenShared { .. }
+            | Command::SetIce { .. }
+            | Command::SetPeer { .. }
             | Command::Mix { .. }
             | Command::Unmix { .. }
             | Command::ExpectHost { .. } => {}
@@ -271,6 +277,9 @@ impl Studio {
 fn stream_of(command: &Command) -> StreamId {
     match command {
         Command::Open { stream, .. }
+        | Command::OpenShared { stream, .. }
+        | Command::SetIce { stream, .. }
+        | Command::SetPeer { stream, .. }
         | Command::SetRemote { stream, .. }
         | Command::ExpectHost { stream, .. }
         | Command::Play { stream, .. }

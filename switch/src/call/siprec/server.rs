@@ -248,6 +248,7 @@ impl Call {
             version: siprec.version,
             keys: sink.keys,
             numbers: Numbers::default(),
+            web: None,
         };
         let caps = Capabilities { telephone_event: false, ..siprec.terms.capabilities() };
         Some(([local(one), local(other)], caps, prefer))
@@ -378,7 +379,7 @@ impl Call {
         let Some(siprec) = &mut self.siprec else { return };
         for (sink, settled) in siprec.sinks.iter_mut().zip(settled) {
             sink.remote = settled.as_ref().map(|settled| settled.remote);
-            if let Some(media::sdp::Settled { remote, srtp }) = settled {
+            if let Some(media::sdp::Settled { remote, srtp, .. }) = settled {
                 let (worker, stream) = (sink.place.worker, sink.stream);
                 node.media(worker, Command::SetRemote { stream, remote, srtp });
             }

@@ -1,0 +1,402 @@
+//! Browsers' streams: what comes in over the shared port is told apart (RFC 7983) and brought to
+//! its stream; checks are answered; DTLS gives the keys.
+//!
+//! A check finds its stream by the fragment that it names. Everything else finds it by where it
+//! comes from, and only from where a check came whose writer knew the stream's password: nobody
+//! else makes us do a handshake, or send anything anywhere.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::Instant;
+
+use super::deadlines::Kind;
+use super::stream::Stream;
+use super::{Place, Plane};
+use crate::dtls::{self, Association, DtlsRole, Identity, Progress};
+use crate::ice::{Checked, Credentials, Lite, Request, TransportAddress};
+use crate::latch::Verdict;
+use crate::srtp::SrtpKeys;
+use crate::{
+    Batch, Event, MAX_DATAGRAM, Peer, PlaneOutput, Port, Slot, StreamId, WebFailure, secure,
+};
+
+/// What all browsers' streams of a worker have in common.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    identity: Option<Identity>,
+    fragments: HashMap<[u8; 8], Slot>,
+    addresses: HashMap<TransportAddress, Slot>,
+    /// Room for what DTLS says.
+    room: Vec<u8>,
+    /// Room for an answer of ICE.
+    answer: Vec<u8>,
+}
+
+/// ICE and DTLS of one stream.
+pub(super) struct Web {
+    lite: Lite,
+    peer: Option<Peer>,
+    dtls: Option<Association>,
+    /// What it showed, and the keys, until both are found good.
+    certificate: Option<Box<[u8]>>,
+    keys: Option<SrtpKeys>,
+    /// Where DTLS has come from last: it goes there while nothing is nominated.
+    dtls_from: Option<TransportAddress>,
+    /// Where audio goes.
+    destination: Option<TransportAddress>,
+    /// The deadline that is set.
+    due: Option<Instant>,
+    dtls_due: Option<Instant>,
+    /// What was told last.
+    failed: Option<WebFailure>,
+}
+
+impl Web {
+    fn new(ice: Credentials) -> Self {
+        Self {
+            lite: Lite::new(ice),
+            peer: None,
+            dtls: None,
+            certificate: None,
+            keys: None,
+            dtls_from: None,
+            destination: None,
+            due: None,
+            dtls_due: None,
+            failed: None,
+        }
+    }
+
+    /// Where audio goes, if anywhere.
+    pub(super) fn target(&self) -> Option<(Port, SocketAddr)> {
+        self.destination.map(|to| (to.port, to.address))
+    }
+
+    /// An authentic packet came from there.
+    pub(super) fn hear(&mut self, now: Instant, port: Port, address: SocketAddr) -> Verdict {
+        self.lite.hear(now, TransportAddress { port, address });
+        self.destination = self.lite.destination(now);
+        Verdict::Accept
+    }
+}
+
+impl Stream {
+    /// Whether a packet that came so may not be looked at: nobody has proven to be the browser, or
+    /// it did not come over the port that browsers use.
+    pub(super) fn is_unproven(&self, port: Port) -> bool {
+        let over_shared = matches!(port, Port::Shared | Port::Stream);
+        match &self.web {
+            Some(_) => !over_shared || self.secure.is_none(),
+            None => over_shared,
+        }
+    }
+
+    /// Whether it is known that the far end sends from there.
+    pub(super) fn is_from_far_end(&self, source: SocketAddr) -> bool {
+        self.web.is_some() || self.latch.source() == Some(source)
+    }
+}
+
+impl Plane {
+    /// From now on it can have browsers' streams.
+    pub fn set_identity(&mut self, identity: Identity) {
+        self.shared.identity = Some(identity);
+        self.shared.room = vec![0; dtls::ROOM];
+        self.shared.answer = Vec::with_capacity(MAX_DATAGRAM);
+    }
+
+    /// A datagram, or a packet out of a TCP connection, came in over the shared port. It is
+    /// rewritten in place. `port` is [`Port::Shared`] or [`Port::Stream`].
+    pub fn handle_shared(
+        &mut self,
+        now: Instant,
+        port: Port,
+        source: SocketAddr,
+        packet: &mut [u8],
+        out: &mut Batch,
+    ) {
+        let from = TransportAddress { port, address: source };
+        match packet.first() {
+            Some(0..=3) => self.handle_check(now, from, packet, out),
+            Some(20..=63) => {
+                let Some(slot) = self.shared.addresses.get(&from).copied() else { return };
+                self.handle_dtls(now, slot, from, packet, out);
+            }
+            Some(128..=191) => {
+                let Some(slot) = self.shared.addresses.get(&from).copied() else { return };
+                self.handle_packet(now, slot, port, source, packet, out);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn open_shared(&mut self, now: Instant, id: StreamId, identity: (u32, Arc<str>)) {
+        let why = if self.shared.identity.is_none() {
+            Some("no port for browsers")
+        } else if self.by_id.contains_key(&id) {
+            Some("the stream exists")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let reason = why.to_owned();
+            self.events.push_back(Event::OpenFailed { stream: id, reason });
+            return;
+        }
+        let Some(slot) = self.place(now, id, identity) else { return };
+        if let Some(stream) = self.stream_mut(slot) {
+            stream.open = true;
+            self.events.push_back(Event::Opened { stream: id });
+        }
+    }
+
+    pub(super) fn set_ice(&mut self, id: StreamId, ice: Credentials) {
+        if self.shared.identity.is_none() {
+            return;
+        }
+        let Some(stream) = self.by_id_mut(id) else { return };
+        let slot = stream.slot;
+        let forgotten = match &mut stream.web {
+            Some(web) => web.lite.restart(ice),
+            None => {
+                stream.web = Some(Box::new(Web::new(ice)));
+                None
+            }
+        };
+        if let Some(forgotten) = forgotten {
+            self.shared.fragments.remove(&forgotten.key());
+        }
+        self.shared.fragments.insert(ice.key(), slot);
+    }
+
+    pub(super) fn set_peer(&mut self, now: Instant, id: StreamId, peer: Peer) {
+        let Some(stream) = self.by_id_mut(id) else { return };
+        let slot = stream.slot;
+        let Some(web) = &mut stream.web else { return };
+        web.lite.set_peer(now, &peer.fragment);
+        let changed = web.peer.as_ref().is_some_and(|old| old.fingerprint != peer.fingerprint);
+        let other_role = web.dtls.as_ref().is_some_and(|dtls| dtls.role() != peer.role);
+        if changed || other_role {
+            // Another certificate, another association (RFC 8842 §4).
+            (web.dtls, web.certificate, web.keys, web.dtls_due) = (None, None, None, None);
+            stream.secure = None;
+        }
+        let Some(web) = &mut stream.web else { return };
+        web.peer = Some(peer);
+        web.failed = None;
+        if web.dtls.is_none() && web.due.is_none_or(|due| due > now) {
+            // The handshake may be ours to begin: at the next opportunity to send.
+            web.due = Some(now);
+            self.deadlines.set(now, slot, Kind::Web);
+        }
+        self.try_keys(now, slot);
+        self.set_web_deadline(now, slot);
+    }
+
+    /// The far end's SDP is about to hold: either it was a browser's, or nothing of one is left.
+    pub(super) fn settle_transport(&mut self, id: StreamId) {
+        let Some(stream) = self.by_id_mut(id) else { return };
+        if stream.web.as_ref().is_some_and(|web| web.peer.is_none()) {
+            let slot = stream.slot;
+            self.leave_shared(slot);
+        }
+    }
+
+    /// The stream is on the shared port no more.
+    pub(super) fn leave_shared(&mut self, slot: Slot) {
+        let Some(web) = self.stream_mut(slot).and_then(|stream| stream.web.take()) else { return };
+        for known in web.lite.credentials() {
+            self.shared.fragments.remove(&known.key());
+        }
+        for address in web.lite.addresses() {
+            if self.shared.addresses.get(&address) == Some(&slot) {
+                self.shared.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Tells the browser that it is over, as far as DTLS goes.
+    pub(super) fn say_goodbye(&mut self, slot: Slot) {
+        let Self { streams, shared, outputs, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        let (Some(dtls), Some(to)) = (&mut web.dtls, web.destination) else { return };
+        dtls.close();
+        dtls.drain(&mut shared.room, |progress| {
+            if let Progress::Send(bytes) = progress {
+                let TransportAddress { port, address } = to;
+                let bytes = bytes.into();
+                outputs.push_back(PlaneOutput::Send { slot, port, to: address, bytes });
+            }
+        });
+    }
+
+    fn handle_check(
+        &mut self,
+        now: Instant,
+        from: TransportAddress,
+        packet: &[u8],
+        out: &mut Batch,
+    ) {
+        let Some(request) = Request::read(packet) else { return };
+        let Some(fragment) = request.fragments.0.first_chunk::<8>() else { return };
+        let Some(slot) = self.shared.fragments.get(fragment).copied() else { return };
+        let Self { streams, shared, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        shared.answer.clear();
+        let checked = web.lite.handle_check(now, from, &request, &mut shared.answer);
+        if checked == Checked::Ignored {
+            return;
+        }
+        out.push(slot, from.port, from.address, &shared.answer);
+        let Checked::Known { forgotten } = checked else { return };
+        web.destination = web.lite.destination(now);
+        if web.failed == Some(WebFailure::ConsentLost) {
+            web.failed = None;
+        }
+        if let Some(forgotten) = forgotten
+            && shared.addresses.get(&forgotten) == Some(&slot)
+        {
+            shared.addresses.remove(&forgotten);
+        }
+        shared.addresses.insert(from, slot);
+        self.begin_dtls(now, slot, out);
+        self.set_web_deadline(now, slot);
+    }
+
+    /// The handshake is ours to begin, and there is somebody to begin it with.
+    fn begin_dtls(&mut self, now: Instant, slot: Slot, out: &mut Batch) {
+        let Self { streams, shared, .. } = self;
+        let (Some(web), Some(identity)) = (web_of(streams, slot), &shared.identity) else { return };
+        let is_ours = web.peer.as_ref().is_some_and(|peer| peer.role == DtlsRole::Active);
+        if !is_ours || web.dtls.is_some() || web.destination.is_none() || web.failed.is_some() {
+            return;
+        }
+        let mut dtls = Association::new(identity, DtlsRole::Active, now);
+        let begun = dtls.handle_timeout(now);
+        web.dtls = Some(dtls);
+        self.go_on(now, slot, begun.is_ok(), out);
+    }
+
+    fn handle_dtls(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        from: TransportAddress,
+        packet: &[u8],
+        out: &mut Batch,
+    ) {
+        let Self { streams, shared, .. } = self;
+        let (Some(web), Some(identity)) = (web_of(streams, slot), &shared.identity) else { return };
+        if web.failed.is_some_and(|why| why != WebFailure::ConsentLost) {
+            return;
+        }
+        // Before its SDP is there a browser that begins is the one that is to begin.
+        let role = web.peer.as_ref().map_or(DtlsRole::Passive, |peer| peer.role);
+        let dtls = web.dtls.get_or_insert_with(|| Association::new(identity, role, now));
+        let taken = dtls.handle_packet(now, packet);
+        web.dtls_from = Some(from);
+        self.go_on(now, slot, taken.is_ok(), out);
+        self.set_web_deadline(now, slot);
+    }
+
+    /// Takes out of DTLS what there is.
+    fn go_on(&mut self, now: Instant, slot: Slot, is_sound: bool, out: &mut Batch) {
+        let Self { streams, shared, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        let to = web.destination.or(web.dtls_from);
+        let Some(dtls) = &mut web.dtls else { return };
+        let mut failed = (!is_sound).then_some(WebFailure::Handshake);
+        let (certificate, keys) = (&mut web.certificate, &mut web.keys);
+        web.dtls_due = dtls.drain(&mut shared.room, |progress| match progress {
+            Progress::Send(bytes) => {
+                if let Some(TransportAddress { port, address }) = to {
+                    out.push(slot, port, address, bytes);
+                }
+            }
+            Progress::Certificate(shown) => *certificate = Some(shown.into()),
+            Progress::Keys(Some(agreed)) => *keys = Some(agreed),
+            Progress::Keys(None) => failed = Some(WebFailure::Handshake),
+            Progress::Closed => failed = Some(WebFailure::Closed),
+        });
+        if let Some(why) = failed {
+            self.fail(slot, why);
+        } else {
+            self.try_keys(now, slot);
+        }
+    }
+
+    /// The keys hold when the certificate is the one that the far end's SDP names.
+    fn try_keys(&mut self, now: Instant, slot: Slot) {
+        let Some(stream) = self.stream_mut(slot) else { return };
+        let Some(web) = &mut stream.web else { return };
+        let (Some(peer), Some(certificate)) = (&web.peer, &web.certificate) else { return };
+        if !peer.fingerprint.is_of(certificate) {
+            return self.fail(slot, WebFailure::WrongCertificate);
+        }
+        let Some(keys) = web.keys.take() else { return };
+        secure::agree(now, &mut stream.secure, Some(&keys));
+        let (id, profile) = (stream.id, keys.ours.profile());
+        self.events.push_back(Event::Secured { stream: id, profile });
+    }
+
+    /// Nothing goes to the browser any more.
+    fn fail(&mut self, slot: Slot, why: WebFailure) {
+        let Some(stream) = self.stream_mut(slot) else { return };
+        let id = stream.id;
+        let Some(web) = &mut stream.web else { return };
+        if web.failed.replace(why) == Some(why) {
+            return;
+        }
+        web.destination = None;
+        if why != WebFailure::ConsentLost {
+            (web.dtls, web.keys, web.dtls_due) = (None, None, None);
+            stream.secure = None;
+        }
+        self.events.push_back(Event::Unreachable { stream: id, why });
+    }
+
+    pub(super) fn handle_web_timeout(&mut self, now: Instant, slot: Slot, out: &mut Batch) {
+        let Self { streams, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        if web.due.is_none_or(|due| due > now) {
+            // An earlier one was set since.
+            return;
+        }
+        web.due = None;
+        let mut broken = None;
+        if web.dtls_due.is_some_and(|due| due <= now) {
+            web.dtls_due = None;
+            broken = web.dtls.as_mut().map(|dtls| dtls.handle_timeout(now).is_err());
+        }
+        let is_lost = web.lite.is_lost(now);
+        self.begin_dtls(now, slot, out);
+        if let Some(broken) = broken {
+            self.go_on(now, slot, !broken, out);
+        }
+        if is_lost {
+            self.fail(slot, WebFailure::ConsentLost);
+        }
+        self.set_web_deadline(now, slot);
+    }
+
+    /// Sets the next deadline, if no earlier one is set.
+    fn set_web_deadline(&mut self, now: Instant, slot: Slot) {
+        let Self { streams, deadlines, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        let consent = web.lite.consent_until().filter(|until| *until > now);
+        let Some(next) = [web.dtls_due, consent].into_iter().flatten().min() else { return };
+        if web.due.is_none_or(|due| next < due) {
+            web.due = Some(next);
+            deadlines.set(next, slot, Kind::Web);
+        }
+    }
+}
+
+/// A stream's part of it.
+fn web_of(streams: &mut [Place], slot: Slot) -> Option<&mut Web> {
+    let place = streams.get_mut(slot.index as usize)?;
+    let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
+    stream.web.as_deref_mut()
+}
