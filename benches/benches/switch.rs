@@ -52,6 +52,7 @@ impl Bench {
     fn new() -> Self {
         let config = SwitchConfig {
             advertised: Vec::new(),
+            web: None,
             media: vec![WorkerPorts {
                 worker: WorkerId(0),
                 ports: 20_000..=59_999,

@@ -386,8 +386,14 @@ fn handshakes_come_about_while_a_tenth_and_a_fifth_of_all_is_lost() {
                 None => failed += 1,
             }
         }
-        eprintln!("{loss} %: {failed} of {rounds} failed, mean {:?}, longest {longest:?}", sum / 60);
-        assert!(failed == 0 && longest < Duration::from_secs(most), "{loss} %: {failed}, {longest:?}");
+        eprintln!(
+            "{loss} %: {failed} of {rounds} failed, mean {:?}, longest {longest:?}",
+            sum / 60
+        );
+        assert!(
+            failed == 0 && longest < Duration::from_secs(most),
+            "{loss} %: {failed}, {longest:?}"
+        );
     }
 }
 

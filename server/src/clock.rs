@@ -26,6 +26,12 @@ impl Clock {
         Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// What std's clock said at [`Instant::ZERO`].
+    #[must_use]
+    pub fn origin(&self) -> std::time::Instant {
+        self.origin
+    }
+
     /// The wall's time at [`Instant::ZERO`].
     #[must_use]
     pub fn wall_at_zero(&self) -> UnixTime {

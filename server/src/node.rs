@@ -3,6 +3,7 @@
 
 mod addresses;
 mod credentials;
+mod entry;
 mod start;
 
 use std::sync::Arc;

@@ -79,6 +79,7 @@ impl World {
         let (taps, receiver) = tap::ring(1024);
         let config = SwitchConfig {
             advertised: Vec::new(),
+            web: None,
             media: vec![WorkerPorts {
                 worker: WORKER,
                 ports: 20_000..=20_999,

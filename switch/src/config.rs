@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::{Duration, PromptId, TenantId, UnixTime};
+use media::dtls::Fingerprint;
 use media::say::{Language, Voice};
 use media::{Prompt, WorkerId};
 use routing::Network;
@@ -19,6 +20,8 @@ pub struct SwitchConfig {
     pub advertised: Vec<Advertised>,
     /// The media workers and their ports.
     pub media: Vec<WorkerPorts>,
+    /// How browsers reach the media workers; `None`: browsers are not served.
+    pub web: Option<Arc<WebConfig>>,
     /// The wall's clock at [`base::Instant::ZERO`].
     pub wall: UnixTime,
     /// Our name in `User-Agent` and `Server`.
@@ -42,6 +45,28 @@ pub struct WorkerPorts {
     pub bound: IpAddr,
     /// For peers whose signalling comes from there; empty: for all others.
     pub networks: Vec<Network>,
+}
+
+/// How browsers reach the media workers (WebRTC): all of a worker's legs share one port.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebConfig {
+    /// The first worker's port; each next one has the one above.
+    pub first_port: u16,
+    /// The addresses that candidates name, the best first; none: our own end of the flow that the
+    /// SDP goes out over.
+    pub advertised: Vec<IpAddr>,
+    /// Whether the workers take TCP connections at the same ports.
+    pub tcp: bool,
+    /// Of the certificate that all workers show.
+    pub fingerprint: Fingerprint,
+}
+
+impl WebConfig {
+    /// A worker's port.
+    #[must_use]
+    pub fn port(&self, worker: WorkerId) -> u16 {
+        self.first_port.saturating_add(worker.0)
+    }
 }
 
 /// Bounds of one shard, and how long it waits for what may never come.

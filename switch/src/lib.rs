@@ -44,7 +44,7 @@ pub use api::{
     Originate, RefusedCall, RequestId, SecuredDigits, Side, SipToken,
 };
 pub use cause::{Cause, EndedBy};
-pub use config::{Limits, Prompts, Sounds, SwitchConfig, WorkerPorts};
+pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
 pub use event::{DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
 pub use mask::masked;
 pub use media::StreamStats;

@@ -19,6 +19,8 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     pub(crate) call: CallId,
     pub(crate) leg: LegId,
+    /// It has no port of its own: it shares the worker's with all browsers' legs.
+    pub(crate) is_shared: bool,
 }
 
 /// All workers' ports. A stream holds its port until its worker says that it is closed, even when
@@ -87,7 +89,26 @@ impl Ports {
         worker.streams += 1;
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
-        let place = Place { worker: worker.id, address: worker.address, port, call, leg };
+        let (address, is_shared) = (worker.address, false);
+        let place = Place { worker: worker.id, address, port, call, leg, is_shared };
+        self.streams.insert(stream, place);
+        Some((stream, place))
+    }
+
+    /// A new stream for a browser's leg, on the worker named or on the one with the fewest streams.
+    pub(crate) fn take_shared(
+        &mut self,
+        on: Option<WorkerId>,
+        (call, leg): (CallId, LegId),
+    ) -> Option<(StreamId, Place)> {
+        let idlest = || self.workers.iter().min_by_key(|worker| worker.streams);
+        let id = on.or_else(|| Some(idlest()?.id))?;
+        let worker = self.workers.iter_mut().find(|worker| worker.id == id)?;
+        worker.streams += 1;
+        self.last_stream += 1;
+        let stream = StreamId(self.last_stream);
+        let (worker, address, port) = (worker.id, worker.address, 0);
+        let place = Place { worker, address, port, call, leg, is_shared: true };
         self.streams.insert(stream, place);
         Some((stream, place))
     }
@@ -129,14 +150,14 @@ impl Ports {
 
     /// The stream is closed: its port may be used again after a quarantine.
     pub(crate) fn closed(&mut self, now: Instant, stream: StreamId) {
-        if let Some((worker, port)) = self.release(stream) {
+        if let Some((worker, Some(port))) = self.release(stream) {
             worker.pool.give_back(now, port);
         }
     }
 
     /// The stream's port could not be opened: somebody else has it.
     pub(crate) fn failed(&mut self, now: Instant, stream: StreamId) {
-        if let Some((worker, port)) = self.release(stream) {
+        if let Some((worker, Some(port))) = self.release(stream) {
             worker.pool.mark_bad(now, port);
         }
     }
@@ -145,7 +166,7 @@ impl Ports {
         self.streams.len()
     }
 
-    fn release(&mut self, stream: StreamId) -> Option<(&mut Worker, u16)> {
+    fn release(&mut self, stream: StreamId) -> Option<(&mut Worker, Option<u16>)> {
         let place = self.streams.remove(&stream)?;
         if let Some(owner) = self.owners.remove(&stream)
             && let Some(streams) = self.agents.get_mut(&owner)
@@ -155,10 +176,12 @@ impl Ports {
                 self.agents.remove(&owner);
             }
         }
-        let is_its = |of: &&mut Worker| of.id == place.worker && of.ports.contains(&place.port);
+        let is_its = |of: &&mut Worker| {
+            of.id == place.worker && (place.is_shared || of.ports.contains(&place.port))
+        };
         let worker = self.workers.iter_mut().find(is_its)?;
         worker.streams = worker.streams.saturating_sub(1);
-        Some((worker, place.port))
+        Some((worker, (!place.is_shared).then_some(place.port)))
     }
 }
 

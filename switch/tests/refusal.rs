@@ -121,6 +121,7 @@ fn the_dialled_number_may_be_written_in_other_ways() {
 fn before_provisioning_every_call_is_503() {
     let mut rig = Rig::new();
     let config = switch::SwitchConfig {
+        web: None,
         advertised: Vec::new(),
         media: Vec::new(),
         wall: base::UnixTime::default(),

@@ -28,13 +28,18 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// The longest datagram of ours: it passes through every tunnel.
 const MTU: usize = 1200;
 
+/// What DTLS is told the time in. It is never read from a clock here: only carried on from what
+/// std's clock said at the origin of ours.
+#[allow(clippy::disallowed_types, reason = "it is the type that DTLS takes")]
+pub(super) type StdInstant = std::time::Instant;
+
 /// Our key, our certificate, and how we do DTLS: one for the process.
 #[derive(Clone)]
 pub struct Identity {
     pub(super) config: Arc<Config>,
     pub(super) certificate: DtlsCertificate,
     /// What std's clock said at our clock's origin: DTLS is told the time in its terms.
-    pub(super) origin: std::time::Instant,
+    pub(super) origin: StdInstant,
     fingerprint: Fingerprint,
 }
 
@@ -49,7 +54,7 @@ impl Identity {
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn draw(wall: UnixTime, origin: std::time::Instant) -> Result<Self, NoIdentity> {
+    pub fn draw(wall: UnixTime, origin: StdInstant) -> Result<Self, NoIdentity> {
         let random = SystemRandom::new();
         let none = |why: &str| NoIdentity(why.to_owned());
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
@@ -58,8 +63,7 @@ impl Identity {
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random)
                 .map_err(|_| none("a key that cannot be read"))?;
         let mut serial = [0; 16];
-        ring::rand::SecureRandom::fill(&random, &mut serial)
-            .map_err(|_| none("no randomness"))?;
+        ring::rand::SecureRandom::fill(&random, &mut serial).map_err(|_| none("no randomness"))?;
         let signed = certificate(wall, serial, key.public_key().as_ref());
         let signature = key.sign(&random, &signed).map_err(|_| none("it signs nothing"))?;
         let certificate = der::build(
@@ -109,10 +113,7 @@ fn certificate(wall: UnixTime, mut serial: [u8; 16], point: &[u8]) -> Vec<u8> {
             SET,
             &[&der::build(
                 SEQUENCE,
-                &[
-                    &der::build(OBJECT_ID, &[COMMON_NAME]),
-                    &der::build(UTF8_STRING, &[b"strowger"]),
-                ],
+                &[&der::build(OBJECT_ID, &[COMMON_NAME]), &der::build(UTF8_STRING, &[b"strowger"])],
             )],
         )],
     );

@@ -11,6 +11,7 @@ use base::Instant;
 use dimpl::{Dtls, KeyingMaterial, Output, SrtpProfile};
 
 pub use fingerprint::Fingerprint;
+use identity::StdInstant;
 pub use identity::{Identity, NoIdentity};
 
 use crate::srtp::{MASTER_BYTES, MasterKey, Profile, SrtpKeys};
@@ -47,7 +48,7 @@ pub struct Broken(String);
 /// One leg's association.
 pub struct Association {
     dtls: Dtls,
-    origin: std::time::Instant,
+    origin: StdInstant,
     /// Driven so far: its clock may not run backward.
     at: Instant,
     role: DtlsRole,
@@ -123,7 +124,7 @@ impl Association {
 }
 
 /// A reading of our clock as std's would have it.
-fn time(origin: std::time::Instant, now: Instant) -> std::time::Instant {
+fn time(origin: StdInstant, now: Instant) -> StdInstant {
     origin + now.since(Instant::ZERO)
 }
 

@@ -189,9 +189,8 @@ impl Lite {
             return None;
         }
         let chosen = self.chosen.map(|chosen| chosen.at);
-        let rank = |place: &Option<Address>| {
-            place.map(|known| (Some(known.at) == chosen, known.checked))
-        };
+        let rank =
+            |place: &Option<Address>| place.map(|known| (Some(known.at) == chosen, known.checked));
         let place = self.addresses.iter_mut().min_by_key(|place| rank(place))?;
         let forgotten = place.replace(Address { at, checked: now });
         forgotten.map(|known| known.at)
@@ -324,8 +323,7 @@ mod tests {
         let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, &mut answer);
         assert!(checked == Checked::Ignored && answer.is_empty());
         let mut bytes = Vec::new();
-        let controlled =
-            Check { password: browser.ours.password(), controls: false, ..wrong };
+        let controlled = Check { password: browser.ours.password(), controls: false, ..wrong };
         write_check(&mut bytes, &controlled);
         let request = Request::read(&bytes).unwrap();
         let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, &mut answer);
@@ -338,10 +336,15 @@ mod tests {
         let mut browser = Browser::new();
         browser.check(0, 1, 100, true);
         for n in 2..=8 {
-            assert_eq!(browser.check(u64::from(n), n, 1, false), Checked::Known { forgotten: None });
+            assert_eq!(
+                browser.check(u64::from(n), n, 1, false),
+                Checked::Known { forgotten: None }
+            );
         }
         let forgotten = Some(at(2));
         assert_eq!(browser.check(9, 9, 1, false), Checked::Known { forgotten });
-        assert!(browser.lite.knows(at(1)) && browser.lite.knows(at(9)) && !browser.lite.knows(at(2)));
+        assert!(
+            browser.lite.knows(at(1)) && browser.lite.knows(at(9)) && !browser.lite.knows(at(2))
+        );
     }
 }

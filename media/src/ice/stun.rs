@@ -285,7 +285,10 @@ mod tests {
         let request = Request::read(&bytes).unwrap();
         let mut v4 = Vec::new();
         request.write_success(&mut v4, "192.0.2.1:32853".parse().unwrap(), "secret");
-        assert!(v4.windows(12).any(|at| at == [0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43]));
+        assert!(
+            v4.windows(12)
+                .any(|at| at == [0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43])
+        );
         let mut v6 = Vec::new();
         let from = "[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap();
         request.write_success(&mut v6, from, "secret");

@@ -35,8 +35,8 @@ impl Plane {
         let parsed = rtp::parse(packet);
         let known = parsed.map(|parsed| (parsed, stream.payload(parsed.header.payload_type)));
         // What we cannot read proves nothing about its source, but is no stranger's from the known.
-        let Some((parsed, kind)) = known
-            .filter(|(_, kind)| *kind != Payload::Unknown || stream.is_from_far_end(source))
+        let Some((parsed, kind)) =
+            known.filter(|(_, kind)| *kind != Payload::Unknown || stream.is_from_far_end(source))
         else {
             return self.refuse(now, slot, source);
         };

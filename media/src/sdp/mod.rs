@@ -270,8 +270,8 @@ impl MediaDescription {
     /// The direction that is meant: the old `c=0.0.0.0` says "do not send to me" (RFC 3264 §8.4).
     pub(crate) fn meant_direction(&self) -> Direction {
         // A browser is where it checks from; what `c=` says means nothing.
-        let reachable = self.web.is_some()
-            || self.address.is_some_and(|address| !address.is_unspecified());
+        let reachable =
+            self.web.is_some() || self.address.is_some_and(|address| !address.is_unspecified());
         Direction::new(self.direction.sends(), self.direction.receives() && reachable)
     }
 

@@ -157,7 +157,10 @@ fn format_of(encoding: &str) -> Option<Format> {
 }
 
 /// The values of all attributes of a name.
-pub(super) fn values<'a>(attributes: &[Attribute<'a>], name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(
+    attributes: &[Attribute<'a>],
+    name: &str,
+) -> impl Iterator<Item = &'a str> {
     attributes.iter().filter(move |a| a.attribute == name).filter_map(|a| a.value)
 }
 

@@ -188,10 +188,8 @@ impl LocalWeb {
             let preference = 65_535_u32.saturating_sub(n) << 8;
             let (ip, port, priority) = (at.ip(), at.port(), UDP_PRIORITY + preference);
             let foundation = 2 * n + 1;
-            let _ = write!(
-                text,
-                "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n"
-            );
+            let _ =
+                write!(text, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n");
             if self.tcp {
                 let (foundation, priority) = (foundation + 1, TCP_PRIORITY + preference);
                 let _ = write!(

@@ -7,6 +7,7 @@ mod place;
 mod rules;
 mod stir;
 mod tls;
+mod webrtc;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use limits::Limits;
 pub(crate) use place::Place;
 pub use stir::Stir;
 pub use tls::{Certificate, Tls, TlsVersion};
+pub use webrtc::Webrtc;
 
 /// The whole file. [`Config::default`] is what `strowger serve` runs on without one.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub hep: Hep,
     /// RTP and RTCP.
     pub rtp: Rtp,
+    /// Browsers.
+    pub webrtc: Webrtc,
     /// What must last.
     pub database: Database,
     /// Where recordings go.
@@ -223,6 +227,7 @@ impl Default for Config {
             stir: Stir::default(),
             hep: Hep::default(),
             rtp: Rtp::default(),
+            webrtc: Webrtc::default(),
             database: Database::default(),
             recordings: Recordings::default(),
             log: Log::default(),

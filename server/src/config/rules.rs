@@ -34,6 +34,7 @@ pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFaul
         return fault("rtp.ports", problem, "write \"20000-29999\", or \"0\" for free ports");
     }
     super::interfaces::check(&config.rtp, place)?;
+    super::webrtc::check(config, place)?;
     if config.recordings.folder.is_some() && config.recordings.s3.is_some() {
         let problem = "recordings have two destinations".to_owned();
         return fault("recordings.folder", problem, "keep either `folder` or `[recordings.s3]`");

@@ -300,8 +300,8 @@ impl Drive {
                 }
                 PhoneOutput::Media(transmit) => {
                     let socket = match transmit.port {
-                        Port::Rtp => &line.sockets.rtp,
                         Port::Rtcp => &line.sockets.rtcp,
+                        _ => &line.sockets.rtp,
                     };
                     let _ = socket.send_to(&transmit.bytes, transmit.to);
                 }

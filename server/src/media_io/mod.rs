@@ -6,16 +6,22 @@
 
 mod files;
 mod pace;
+mod shared;
 mod sockets;
+mod streams;
+
+use std::net::SocketAddr;
 
 use base::{Duration, Instant, Rng};
-use media::{Batch, Plane, PlaneOutput, Slot, TapSender, WorkerId};
+use media::{Batch, Plane, PlaneOutput, Port, Slot, TapSender, WorkerId};
 use metrics::Counter;
 use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
 
 pub(crate) use self::files::raise_limit;
 use self::pace::Pace;
+pub(crate) use self::shared::Door;
+use self::shared::Shared;
 pub(crate) use self::sockets::Places;
 use self::sockets::{Sockets, TOKEN_BELL, Token};
 use crate::clock::Clock;
@@ -78,6 +84,10 @@ impl Worker {
         Ok(Self { id, bell, commands, queue, idleness: Idleness::default() })
     }
 
+    pub(crate) fn id(&self) -> WorkerId {
+        self.id
+    }
+
     pub(crate) fn queue(&self) -> wake::Sender<media::Command> {
         self.queue.clone()
     }
@@ -87,14 +97,14 @@ impl Worker {
         self.idleness.clone()
     }
 
-    /// Starts the thread; sockets bind as `places` says.
+    /// Starts the thread; sockets bind as `places` says, and where browsers come in is the `door`.
     ///
     /// # Errors
     /// When the system gives no thread or descriptor.
     pub(crate) fn start(
         self,
         clock: Clock,
-        places: Places,
+        (places, door): (Places, Option<Door>),
         taps: TapSender,
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
@@ -107,15 +117,23 @@ impl Worker {
         let thread = thread.spawn(move || {
             pin(id);
             files::part();
-            let poller = match watching(&bell) {
-                Ok(poller) => poller,
+            let opened = watching(&bell).and_then(|poller| {
+                let class = places.traffic_class();
+                let shared = door.as_ref().map(|door| Shared::open(&poller, door, class));
+                Ok((poller, shared.transpose()?))
+            });
+            let (poller, shared) = match opened {
+                Ok(opened) => opened,
                 Err(error) => {
                     let _ = tell.send(Err(error));
                     return;
                 }
             };
             let _ = tell.send(Ok(()));
-            let plane = Plane::new(id, taps, rng, clock.wall_at_zero());
+            let mut plane = Plane::new(id, taps, rng, clock.wall_at_zero());
+            if let Some(door) = door {
+                plane.set_identity(door.identity);
+            }
             let sockets = Sockets::new(places);
             let meters = Meters::new(id);
             let batch = Batch::new(READY);
@@ -129,6 +147,7 @@ impl Worker {
                 events,
                 plane,
                 sockets,
+                shared,
                 batch,
                 held,
                 meters,
@@ -176,6 +195,8 @@ struct Drive {
     events: wake::Sender<(WorkerId, media::Event)>,
     plane: Plane,
     sockets: Sockets,
+    /// Where browsers come in.
+    shared: Option<Shared>,
     batch: Batch,
     /// An event that found the signalling thread's queue full.
     held: Option<(WorkerId, media::Event)>,
@@ -195,6 +216,8 @@ impl Drive {
             for token in ready.drain(..) {
                 if token == TOKEN_BELL {
                     self.bell.answer();
+                } else if shared::is_shared(token) {
+                    self.relay_shared(now, token);
                 } else {
                     self.relay(now, Token(token), &mut packet);
                 }
@@ -246,12 +269,23 @@ impl Drive {
         self.flush();
     }
 
+    /// What browsers sent: many packets at once.
+    fn relay_shared(&mut self, now: Instant, token: u64) {
+        let Self { shared: Some(shared), poller, plane, batch, meters, sockets, .. } = self else {
+            return;
+        };
+        shared.receive(now, poller, token, |shared, port, source, packet| {
+            meters.received.increment(1);
+            plane.handle_shared(now, port, source, packet, batch);
+            if batch.room() < Batch::MIN_CAPACITY {
+                send(batch, sockets, Some(shared), meters);
+            }
+        });
+        self.flush();
+    }
+
     fn flush(&mut self) {
-        for datagram in self.batch.iter() {
-            let sent = self.sockets.send(datagram.slot, datagram.port, datagram.to, datagram.bytes);
-            if sent { self.meters.sent.increment(1) } else { self.meters.unsent.increment(1) }
-        }
-        self.batch.clear();
+        send(&mut self.batch, &self.sockets, self.shared.as_mut(), &self.meters);
     }
 
     /// False when nobody can send commands any more.
@@ -273,7 +307,7 @@ impl Drive {
             match output {
                 PlaneOutput::OpenPort { slot, stream: _, port } => self.open(slot, port),
                 PlaneOutput::Send { slot, port, to, bytes } => {
-                    self.sockets.send(slot, port, to, &bytes);
+                    send_one(&self.sockets, self.shared.as_mut(), (slot, port, to), &bytes);
                 }
                 PlaneOutput::ClosePort { slot } => self.sockets.close(slot),
             }
@@ -295,6 +329,29 @@ impl Drive {
                 return;
             }
         }
+    }
+}
+
+/// Sends what the batch holds.
+fn send(batch: &mut Batch, sockets: &Sockets, mut shared: Option<&mut Shared>, meters: &Meters) {
+    for datagram in batch.iter() {
+        let way = (datagram.slot, datagram.port, datagram.to);
+        let sent = send_one(sockets, shared.as_deref_mut(), way, datagram.bytes);
+        if sent { meters.sent.increment(1) } else { meters.unsent.increment(1) }
+    }
+    batch.clear();
+}
+
+/// False when the kernel took it not.
+fn send_one(
+    sockets: &Sockets,
+    shared: Option<&mut Shared>,
+    (slot, port, to): (Slot, Port, SocketAddr),
+    bytes: &[u8],
+) -> bool {
+    match port {
+        Port::Rtp | Port::Rtcp => sockets.send(slot, port, to, bytes),
+        Port::Shared | Port::Stream => shared.is_some_and(|shared| shared.send(port, to, bytes)),
     }
 }
 

@@ -57,6 +57,11 @@ impl Places {
         Self { address: config.address, others, traffic_class: u32::from(config.dscp) << 2 }
     }
 
+    /// The byte that IP carries.
+    pub(super) fn traffic_class(&self) -> u32 {
+        self.traffic_class
+    }
+
     fn address(&self, port: u16) -> IpAddr {
         let own = self.others.iter().find(|(ports, _)| ports.contains(&port));
         own.map_or(self.address, |(_, address)| *address)
@@ -73,8 +78,8 @@ struct Pair {
 impl Pair {
     fn of(&self, port: Port) -> &UdpSocket {
         match port {
-            Port::Rtp => &self.rtp,
             Port::Rtcp => &self.rtcp,
+            _ => &self.rtp,
         }
     }
 }
@@ -95,8 +100,8 @@ impl Sockets {
         let pair = Pair {
             slot,
             is_v6: address.is_ipv6(),
-            rtp: bind(SocketAddr::new(address, port), class)?,
-            rtcp: bind(SocketAddr::new(address, port.saturating_add(1)), class)?,
+            rtp: bind(SocketAddr::new(address, port), class, KERNEL_BUFFER)?,
+            rtcp: bind(SocketAddr::new(address, port.saturating_add(1)), class, KERNEL_BUFFER)?,
         };
         poller.add(&pair.rtp, Token::new(slot, Port::Rtp).0)?;
         poller.add(&pair.rtcp, Token::new(slot, Port::Rtcp).0)?;
@@ -144,10 +149,14 @@ impl Sockets {
     }
 }
 
-fn bind(address: SocketAddr, traffic_class: u32) -> std::io::Result<UdpSocket> {
+pub(super) fn bind(
+    address: SocketAddr,
+    traffic_class: u32,
+    buffer: usize,
+) -> std::io::Result<UdpSocket> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
-    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    socket.set_recv_buffer_size(buffer)?;
     if address.is_ipv4() {
         socket.set_tos_v4(traffic_class)?;
     } else {

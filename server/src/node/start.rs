@@ -15,6 +15,7 @@ use store::{Claim, EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::entry::Entry;
 use super::{Addresses, Node, Reach, StartFault};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -58,21 +59,21 @@ impl Node {
         let (intake, writer) =
             persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
         let (workers, media, media_idleness) = make_workers(&config)?;
-        let others = config.rtp.interfaces.iter().filter_map(|of| of.range());
-        let ports = addresses.rtp.len() + others.map(|range| range.len()).sum::<usize>();
-        media_io::raise_limit(ports / workers.len().max(1));
+        let entry = Entry::of(&config, clock, workers.len())?;
+        raise_limit(&config, &addresses, workers.len());
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
         let outlets = Outlets { media, media_idleness, recorder, intake: intake.clone() };
         let handle = signalling.handle();
-        let switch = switch_config(&config, clock, &addresses, workers.len());
+        let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
         let signalling_thread =
             signalling.start(clock, switch, rng.fork(), tls.clone(), outlets).map_err(system)?;
 
         let (provisioner, directory) = provision(&config, &store, &handle, checked).await?;
 
-        let (running, rings) = start_workers(workers, &config, clock, &mut rng, &handle)?;
+        let (running, rings) =
+            start_workers(workers, &config, clock, &mut rng, (&handle, entry.as_ref()))?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
         let archive = Archive::new(objects.clone(), keys.clone());
         let found = unfinished::report(lost, archive.clone(), reports_sender.clone());
@@ -282,6 +283,13 @@ fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues, Vec<Idlene
     Ok((workers, queues, idleness))
 }
 
+/// As many open files as all ports need, if the system allows it.
+fn raise_limit(config: &Config, addresses: &Addresses, workers: usize) {
+    let others = config.rtp.interfaces.iter().filter_map(|of| of.range());
+    let ports = addresses.rtp.len() + others.map(|range| range.len()).sum::<usize>();
+    media_io::raise_limit(ports / workers.max(1));
+}
+
 type Started = (Vec<media_io::Running>, Vec<media::TapReceiver>);
 
 fn start_workers(
@@ -289,14 +297,16 @@ fn start_workers(
     config: &Config,
     clock: Clock,
     rng: &mut Rng,
-    signalling: &crate::signalling::Handle,
+    (signalling, entry): (&crate::signalling::Handle, Option<&Entry>),
 ) -> Result<Started, StartFault> {
     let (mut running, mut rings) = (Vec::new(), Vec::new());
     for worker in workers {
         let (taps, ring) = media::tap::ring(TAP_RING);
         let events = signalling.media.clone();
         let places = Places::of(&config.rtp);
-        running.push(worker.start(clock, places, taps, rng.fork(), events).map_err(system)?);
+        let door = entry.map(|entry| entry.door(worker.id()));
+        let started = worker.start(clock, (places, door), taps, rng.fork(), events);
+        running.push(started.map_err(system)?);
         rings.push(ring);
     }
     Ok((running, rings))
@@ -324,6 +334,7 @@ fn switch_config(
     clock: Clock,
     addresses: &Addresses,
     workers: usize,
+    entry: Option<&Entry>,
 ) -> SwitchConfig {
     let udp = addresses.sip_udp.iter().map(|local| (sip::Transport::Udp, *local));
     let tcp = addresses.sip_tcp.iter().map(|local| (sip::Transport::Tcp, *local));
@@ -352,6 +363,7 @@ fn switch_config(
     SwitchConfig {
         advertised,
         media,
+        web: entry.map(|entry| Arc::clone(&entry.web)),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
         limits: config.limits.of_shard(config.sip.calls, crate::memory::allowed()),

@@ -121,6 +121,7 @@ impl Town {
         };
         let config = SwitchConfig {
             advertised: Vec::new(),
+            web: None,
             media: (0..WORKERS).map(worker).collect(),
             wall: WALL,
             user_agent: "Strowger".to_owned(),

@@ -20,6 +20,7 @@ use super::reliable::{Early, Reliably};
 use super::stream::Stream;
 use super::terms::Terms;
 use super::watchdog::AudioWatch;
+use super::web::Web;
 use crate::index::LegRef;
 use crate::node::Node;
 use crate::record::{LegKind, LegRecord};
@@ -41,6 +42,8 @@ pub(super) struct Leg {
     pub(super) remote: Option<RemoteMedia>,
     /// The keys of its encryption, if it is encrypted.
     pub(super) srtp: Option<Box<SrtpKeys>>,
+    /// What it has for browsers; nothing once it is known to be none.
+    pub(super) web: Option<Box<Web>>,
     /// What may be negotiated, and what we would encrypt with.
     pub(super) terms: Terms,
     pub(super) keys: LocalKeys,
@@ -216,6 +219,7 @@ impl Leg {
             version: 0,
             remote: None,
             srtp: None,
+            web: None,
             terms,
             keys: LocalKeys::draw(&mut node.rng),
             prefers: None,

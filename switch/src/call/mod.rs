@@ -61,6 +61,7 @@ mod transfer;
 mod trunk_invite;
 mod view;
 mod watchdog;
+mod web;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What a leg's SDP says and settles (RFC 3264): offers, answers, and what the plane is told.
 
 use bytes::Bytes;
-use media::sdp::{self, Description, Local, Numbers, Settled};
+use media::sdp::{self, Description, Local, LocalWeb, Numbers, Settled};
 use media::{Codec, Command};
 use sip::{Body, Flow, Message, Part};
 
@@ -46,7 +46,9 @@ impl Leg {
     fn local(&mut self, flow: Flow) -> Option<Local> {
         let (_, place) = self.stream.open()?;
         self.version += 1;
-        let (address, port) = (place.address.unwrap_or(flow.local.ip()), place.port);
+        let web = self.local_web(flow, place);
+        let own = (place.address.unwrap_or(flow.local.ip()), place.port);
+        let (address, port) = web.as_ref().and_then(LocalWeb::default_address).unwrap_or(own);
         Some(Local {
             address,
             port,
@@ -54,6 +56,7 @@ impl Leg {
             version: self.version,
             keys: self.keys,
             numbers: self.remote.as_ref().map_or_else(Numbers::default, Numbers::used_with),
+            web,
         })
     }
 
@@ -79,6 +82,7 @@ impl Leg {
         flow: Flow,
         offer: &Description,
     ) -> Result<sdp::Answer, Cause> {
+        self.meet_offer(offer);
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.codec();
         sdp::answer(offer, &local, &self.terms.capabilities(), prefer)
@@ -88,10 +92,13 @@ impl Leg {
     /// What was negotiated holds from now on.
     pub(super) fn settle(&mut self, node: &mut Node, settled: Settled) {
         if let Some((stream, place)) = self.stream.open() {
-            let Settled { remote, srtp } = settled;
+            let Settled { remote, srtp, peer } = settled;
+            let is_web = peer.is_some();
+            self.settle_web(node, (stream, place), peer);
             // A phone behind NAT writes an address of its own network.
             let host = self.signalling.flow().map(|flow| flow.remote.ip());
-            let host = host.filter(|host| self.role.agent().is_some() && *host != remote.rtp.ip());
+            let host = host
+                .filter(|host| !is_web && self.role.agent().is_some() && *host != remote.rtp.ip());
             if let Some(host) = host {
                 node.media(place.worker, Command::ExpectHost { stream, host });
             }

@@ -204,6 +204,7 @@ impl Call {
             self.engage(node, now, &agent);
         }
         let home = pickup.map_or_else(|| self.home(node), |target| target.worker);
+        self.caller.meet_caller(node, offer.as_ref());
         if !self.open_stream(node, now, self.caller.id, home) {
             return Err(Refusal::no_port());
         }

@@ -2,6 +2,7 @@
 //! totals kept.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base::{CallId, Instant, LegId};
 use media::{Command, Event, StreamId, StreamStats, WorkerId};
@@ -10,6 +11,7 @@ use routing::AttemptFailure;
 use super::dial::Failure;
 use super::digits::Digit;
 use super::leg::{Leg, Role, Signalling};
+use super::web::{self, is_only_web};
 use super::{Call, Stage};
 use crate::node::Node;
 use crate::port::SecurityKind;
@@ -111,7 +113,15 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
-            Event::Latched { .. } | Event::MixRefused { .. } | Event::Progress { .. } => {}
+            Event::Unreachable { why, .. } => {
+                if let Some(cause) = web::cause_of(why) {
+                    self.lose(node, now, leg, cause);
+                }
+            }
+            Event::Latched { .. }
+            | Event::Secured { .. }
+            | Event::MixRefused { .. }
+            | Event::Progress { .. } => {}
         }
     }
 
@@ -190,13 +200,28 @@ fn open(
         Stream::Opening { tries, .. } => tries + 1,
         _ => 1,
     };
+    if leg.web.is_none() {
+        leg.meet_targets(node);
+    }
     let peer = peer(node, leg);
-    let taken = node.ports.take(now, worker, peer, (call, leg.id));
+    let taken = if is_only_web(leg) {
+        node.ports.take_shared(worker, (call, leg.id))
+    } else {
+        node.ports.take(now, worker, peer, (call, leg.id))
+    };
     let Some((id, place)) = taken else { return false };
-    let ssrc = node.rng.next_u32();
     // RFC 7022 §4.2: a name per stream, which tells nothing about the machine or the caller.
-    let cname = node.rng.hex::<8>().into();
-    node.media(place.worker, Command::Open { stream: id, port: place.port, ssrc, cname });
+    let (ssrc, cname) = match &leg.web {
+        Some(web) => (web.ssrc, Arc::clone(&web.cname)),
+        None => (node.rng.next_u32(), node.rng.hex::<8>().into()),
+    };
+    let open = if is_only_web(leg) {
+        Command::OpenShared { stream: id, ssrc, cname }
+    } else {
+        Command::Open { stream: id, port: place.port, ssrc, cname }
+    };
+    node.media(place.worker, open);
+    leg.tell_ice(node, id, place);
     leg.stream = Stream::Opening { id, place, tries };
     true
 }

@@ -108,6 +108,7 @@ impl Rig {
     pub fn with_workers(provisioning: &str, limits: Limits, media: Vec<WorkerPorts>) -> Self {
         let config = SwitchConfig {
             advertised: Vec::new(),
+            web: None,
             media,
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),

@@ -31,9 +31,8 @@ impl SupportedKxGroup for Group {
     fn start_exchange(&self, mut public: Buf) -> Result<Box<dyn ActiveKeyExchange>, CryptoError> {
         let secret = EphemeralPrivateKey::generate(self.algorithm, &SystemRandom::new())
             .map_err(|_| failed(CryptoOperation::GenerateEphemeralKey))?;
-        let key = secret
-            .compute_public_key()
-            .map_err(|_| failed(CryptoOperation::ComputePublicKey))?;
+        let key =
+            secret.compute_public_key().map_err(|_| failed(CryptoOperation::ComputePublicKey))?;
         public.clear();
         public.extend_from_slice(key.as_ref());
         Ok(Box::new(Exchange { name: self.name, algorithm: self.algorithm, secret, public }))

@@ -33,8 +33,8 @@ struct AesGcm(LessSafeKey);
 impl AesGcm {
     fn boxed(key: &[u8]) -> Result<Box<dyn Cipher>, CryptoError> {
         let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
-        let key = UnboundKey::new(algorithm, key)
-            .map_err(|_| failed(CryptoOperation::CreateCipher))?;
+        let key =
+            UnboundKey::new(algorithm, key).map_err(|_| failed(CryptoOperation::CreateCipher))?;
         Ok(Box::new(Self(LessSafeKey::new(key))))
     }
 }

@@ -1,0 +1,161 @@
+//! A leg whose phone is a browser: what we say for ICE (RFC 8839) and DTLS (RFC 8842), what of it
+//! stays for the dialog's life, and whom we take for a browser before it says anything.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::Rng;
+use media::dtls::DtlsRole;
+use media::ice::Credentials;
+use media::sdp::{Description, LocalWeb};
+use media::{Command, Peer, StreamId, WebFailure};
+use sip::{Flow, Transport};
+
+use super::leg::{Leg, Signalling};
+use crate::config::WebConfig;
+use crate::node::Node;
+use crate::ports::Place;
+
+/// What a leg has for browsers.
+pub(super) struct Web {
+    config: Arc<WebConfig>,
+    /// Ours, and whether the plane knows them.
+    ice: Credentials,
+    is_told: bool,
+    pub(super) ssrc: u32,
+    pub(super) cname: Arc<str>,
+    /// The browser's fragment: with another one it has restarted ICE, and so must we.
+    theirs: Option<Box<str>>,
+    /// Our part in the handshake.
+    role: Option<DtlsRole>,
+    /// It has no ports of its own: nobody but a browser can be at its other end.
+    pub(super) only: bool,
+    rng: Rng,
+}
+
+impl Web {
+    fn new(node: &mut Node, only: bool) -> Option<Box<Self>> {
+        let config = node.config.web.clone()?;
+        let mut rng = node.rng.fork();
+        let ice = Credentials::draw(&mut rng);
+        Some(Box::new(Self {
+            config,
+            ice,
+            is_told: false,
+            ssrc: node.rng.next_u32(),
+            cname: node.rng.hex::<8>().into(),
+            theirs: None,
+            role: None,
+            only,
+            rng,
+        }))
+    }
+
+    /// Our end towards whoever is at the other end of a flow.
+    fn local(&self, flow: Flow, place: Place) -> LocalWeb {
+        let port = self.config.port(place.worker);
+        let mut addresses: Vec<SocketAddr> =
+            self.config.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        if addresses.is_empty() {
+            addresses.push(SocketAddr::new(flow.local.ip().to_canonical(), port));
+        }
+        LocalWeb {
+            ice: self.ice,
+            fingerprint: self.config.fingerprint,
+            role: self.role,
+            addresses: addresses.into(),
+            tcp: self.config.tcp,
+            ssrc: self.ssrc,
+            cname: Arc::clone(&self.cname),
+        }
+    }
+
+    /// An offer of the browser's: if it restarts ICE we do the same (RFC 8839 §4.4.1.1.1).
+    fn meet(&mut self, offer: &Description) {
+        let theirs = offer.media.iter().find_map(|section| section.web.as_ref()?.fragment.clone());
+        let is_other = self.theirs.is_some() && theirs.is_some() && self.theirs != theirs;
+        if is_other {
+            self.ice = Credentials::draw(&mut self.rng);
+            (self.is_told, self.theirs) = (false, theirs);
+        }
+    }
+}
+
+/// Whether whoever is at the other end of a flow is taken for a browser.
+fn is_browser(flow: &Flow) -> bool {
+    matches!(flow.transport, Transport::Ws | Transport::Wss)
+}
+
+impl Leg {
+    /// The caller's offer says what it is; without one, how it came.
+    pub(super) fn meet_caller(&mut self, node: &mut Node, offer: Option<&Description>) {
+        let by_flow = || self.signalling.flow().is_some_and(|flow| is_browser(&flow));
+        if offer.map_or_else(by_flow, Description::is_web) {
+            self.web = Web::new(node, true);
+        }
+    }
+
+    /// The phones to be rung say what they are by how they are reached.
+    pub(super) fn meet_targets(&mut self, node: &mut Node) {
+        let Signalling::Preparing { targets } = &self.signalling else { return };
+        let browsers = targets.iter().filter(|target| is_browser(&target.flow)).count();
+        let only = browsers == targets.len();
+        if browsers > 0 {
+            self.web = Web::new(node, only);
+        }
+    }
+
+    /// Our end for whoever is at the other end of a flow, if that is a browser.
+    pub(super) fn local_web(&self, flow: Flow, place: Place) -> Option<LocalWeb> {
+        let web = self.web.as_ref()?;
+        let is_settled = self.remote.is_some();
+        (web.only || is_settled || is_browser(&flow)).then(|| web.local(flow, place))
+    }
+
+    /// Before an offer of the peer's is answered.
+    pub(super) fn meet_offer(&mut self, offer: &Description) {
+        if let Some(web) = &mut self.web {
+            web.meet(offer);
+        }
+    }
+
+    /// The plane is told what our description says for ICE, before anybody can check it.
+    pub(super) fn tell_ice(&mut self, node: &mut Node, stream: StreamId, place: Place) {
+        let Some(web) = &mut self.web else { return };
+        if !std::mem::replace(&mut web.is_told, true) {
+            node.media(place.worker, Command::SetIce { stream, ice: web.ice });
+        }
+    }
+
+    /// What was negotiated says who is at the other end.
+    pub(super) fn settle_web(
+        &mut self,
+        node: &mut Node,
+        (stream, place): (StreamId, Place),
+        peer: Option<Box<Peer>>,
+    ) {
+        let Some(peer) = peer else {
+            self.web = None;
+            return;
+        };
+        self.tell_ice(node, stream, place);
+        let Some(web) = &mut self.web else { return };
+        (web.theirs, web.role) = (Some(peer.fragment.clone()), Some(peer.role));
+        node.media(place.worker, Command::SetPeer { stream, peer });
+    }
+}
+
+/// Why a leg whose browser cannot be talked to is over; `None`: it goes on. A page that says
+/// goodbye may be about to hang up, or to be loaded again: its silence will tell.
+pub(super) fn cause_of(why: WebFailure) -> Option<crate::Cause> {
+    match why {
+        WebFailure::ConsentLost => Some(crate::Cause::MediaTimeout),
+        WebFailure::WrongCertificate | WebFailure::Handshake => Some(crate::Cause::MediaFailed),
+        WebFailure::Closed => None,
+    }
+}
+
+/// Whether the leg has no ports of its own.
+pub(super) fn is_only_web(leg: &Leg) -> bool {
+    leg.web.as_ref().is_some_and(|web| web.only)
+}
