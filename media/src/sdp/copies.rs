@@ -162,6 +162,7 @@ mod tests {
             version: 1,
             keys: LocalKeys::draw(&mut rng),
             numbers: Numbers::default(),
+            web: None,
         })
     }
 

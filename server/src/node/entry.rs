@@ -25,12 +25,12 @@ impl Entry {
         clock: Clock,
         workers: usize,
     ) -> Result<Option<Self>, StartFault> {
-        let Some(first) = config.webrtc_ports(workers).map_err(StartFault::System)? else {
+        let first = config.webrtc_ports(workers);
+        let Some(first) = first.map_err(|e| StartFault::System(e.to_string()))? else {
             return Ok(None);
         };
         let identity = Identity::draw(clock.wall_at_zero(), clock.origin());
-        let identity =
-            identity.map_err(|error| StartFault::System(std::io::Error::other(error)))?;
+        let identity = identity.map_err(|error| StartFault::System(error.to_string()))?;
         let web = WebConfig {
             first_port: first.port(),
             advertised: config.webrtc_advertised(),
