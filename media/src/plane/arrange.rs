@@ -129,7 +129,7 @@ impl Plane {
         }
         self.set_ear(slot, rate, hearers);
         if let Some(stream) = self.stream_mut(slot) {
-            (stream.peer, stream.relays) = (peer, relays);
+            (stream.rare.peer, stream.relays) = (peer, relays);
         }
     }
 
@@ -264,7 +264,7 @@ impl Plane {
         let Some(stream) = self.stream(slot) else { return };
         let ticker = Ticker::Stream(slot.index);
         let soon = |due: &Instant| *due != Instant::ZERO && now < *due + TICK;
-        let peer = stream.peer.and_then(|peer| self.stream(peer));
+        let peer = stream.rare.peer.and_then(|peer| self.stream(peer));
         let peers = peer.filter(|peer| peer.rare.place.is_some()).map(|peer| peer.rare.next_tick);
         let known = Some(stream.rare.next_tick).filter(soon).or(peers.filter(soon));
         let (place, due) = match known {

@@ -206,7 +206,7 @@ impl Plane {
     fn tell_key(&mut self, now: Instant, slot: Slot, heard: Heard, by: DigitSource) {
         let turned = heard == Heard::Down && self.turns(slot, by);
         let Some(stream) = self.stream_mut(slot) else { return };
-        let (id, peer) = (stream.id, stream.peer);
+        let (id, peer) = (stream.id, stream.rare.peer);
         let masked = stream.keys.masking != Masking::Off;
         let event = match heard {
             Heard::Down => {
@@ -227,7 +227,7 @@ impl Plane {
 
     /// Whether the peer's far end is to be told of a key in another way than it came.
     fn turns(&mut self, slot: Slot, by: DigitSource) -> bool {
-        let peer = self.stream_mut(slot).and_then(|stream| stream.peer);
+        let peer = self.stream_mut(slot).and_then(|stream| stream.rare.peer);
         let Some(peer) = peer.and_then(|peer| self.stream_mut(peer)) else { return false };
         match (by, peer.way()) {
             (DigitSource::Event, Way::Event) => peer.keys.is_pressing(),

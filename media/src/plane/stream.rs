@@ -32,8 +32,6 @@ pub(super) struct Stream {
     pub(super) secure: Option<Box<Secure>>,
     /// ICE and DTLS, if it is a browser's; without keys nothing of it is heard or said.
     pub(super) web: Option<Box<Web>>,
-    /// The other side of its bridge, or of its mix if that is no more than one.
-    pub(super) peer: Option<Slot>,
     pub(super) joint: Joint,
     pub(super) feed: Feed,
     /// To whom its packets go on as they are.
@@ -59,6 +57,8 @@ pub(super) struct Stream {
 /// What only orders, reports and strangers touch.
 pub(super) struct Rare {
     pub(super) cname: Arc<str>,
+    /// The other side of its bridge, or of its mix if that is no more than one.
+    pub(super) peer: Option<Slot>,
     /// Where it ticks.
     pub(super) place: Option<Place>,
     /// The next tick's moment on the grid it ticked on last.
@@ -137,7 +137,6 @@ impl Stream {
             remote: None,
             secure: None,
             web: None,
-            peer: None,
             joint: Joint::Alone,
             feed: Feed::Nothing,
             relays: [None; 2],
@@ -155,6 +154,7 @@ impl Stream {
             keys: Box::default(),
             rare: Box::new(Rare {
                 cname,
+                peer: None,
                 place: None,
                 next_tick: Instant::ZERO,
                 copy_to: None,
