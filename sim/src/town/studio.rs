@@ -106,6 +106,7 @@ impl Studio {
             | Command::OpenShared { .. }
             | Command::SetIce { .. }
             | Command::SetPeer { .. }
+            | Command::Progress { .. }
             | Command::Mix { .. }
             | Command::Unmix { .. }
             | Command::ExpectHost { .. } => {}
@@ -280,6 +281,7 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::OpenShared { stream, .. }
         | Command::SetIce { stream, .. }
         | Command::SetPeer { stream, .. }
+        | Command::Progress { stream, .. }
         | Command::SetRemote { stream, .. }
         | Command::ExpectHost { stream, .. }
         | Command::Play { stream, .. }
