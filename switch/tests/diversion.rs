@@ -306,6 +306,44 @@ fn who_is_shown_outside_is_the_tenant_or_where_the_carrier_allows_it_the_caller(
 }
 
 #[test]
+fn a_carrier_that_knows_only_remote_party_id_is_believed_if_trusted_and_told_so_if_it_wishes() {
+    let name = Name::new("Remote-Party-ID");
+    let theirs = "Remote-Party-ID: <sip:+4930777@carrier.example>;party=calling;screen=yes";
+    let rules = "shows_caller = true\ntrusts_identity = true";
+    let wishes = format!("{rules}\nremote_party_id = true");
+    let shown = "<sip:+4930777@127.0.0.1>;party=calling;screen=yes;privacy=off";
+    let hidden = "<sip:+4930777@127.0.0.1>;party=calling;screen=yes;privacy=full";
+    let own = "<sip:+15550100@127.0.0.1>;party=calling;screen=yes;privacy=off";
+    for (out, extra, told, record) in [
+        (wishes.as_str(), format!("{theirs}\r\n"), Some(shown), "+4930777"),
+        (&wishes, format!("{theirs};privacy=full\r\n"), Some(hidden), "anonymous"),
+        (rules, format!("{theirs}\r\n"), None, "+4930777"),
+        ("remote_party_id = true", format!("{theirs}\r\n"), None, "+4930777"),
+        // Nobody has looked at it: From counts, and we answer for the tenant's number only.
+        (&wishes, format!("{}\r\n", theirs.replace("yes", "no")), Some(own), "+4930123456"),
+    ] {
+        let mut rig = rig(out, "always = \"+12125550123\"");
+        let call = call_in(&mut rig, &extra);
+        let out_leg = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+        assert_eq!(out_leg.invite.header(name), told, "{out} with {extra}");
+        refuse_and_end(&mut rig, call, &out_leg);
+        assert_eq!(rig.record().from, record, "{out} with {extra}");
+        rig.finish();
+    }
+    let untrusted = provisioning(&wishes, "always = \"+12125550123\"").replacen(
+        "id = \"carrier-a\"\ntrusts_identity = true",
+        "id = \"carrier-a\"",
+        1,
+    );
+    let mut rig = Rig::with(&untrusted);
+    let call = call_in(&mut rig, &format!("{theirs}\r\n"));
+    let out = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    assert_eq!(out.invite.header(name), Some(own), "anybody may write that");
+    refuse_and_end(&mut rig, call, &out);
+    assert_eq!(rig.record().from, "+4930123456");
+}
+
+#[test]
 fn one_who_hides_is_anonymous_on_agents_phones_too() {
     let mut rig = rig("", "");
     let alice = rig.agent_dials(ALICE, "alice", "bob", "Privacy: id\r\n");

@@ -116,10 +116,9 @@ fn an_answer_to_our_offer_that_only_sends_holds_as_an_offer_does() {
 }
 
 #[test]
-fn who_holds_after_a_transfer_is_named_as_what_they_are() {
+fn an_agent_who_was_called_and_holds_is_named_as_the_agent() {
     let mut rig = Rig::new();
     rig.register_both();
-    // Bob calls Alice, and the API sends whoever is no customer's side on: the two change places.
     let mut bob = rig.agent_dials(BOB, "bob", "alice", "");
     let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
     rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
@@ -137,4 +136,82 @@ fn who_holds_after_a_transfer_is_named_as_what_they_are() {
     rig.agent_hangs_up(&mut bob, "");
     rig.confirm_bye(ALICE);
     rig.finish();
+}
+
+/// The one who answered holds, and takes back, by an offer of theirs.
+fn holds_and_resumes(rig: &mut Rig, phone: &mut Phone) {
+    for direction in ["sendonly", "sendrecv"] {
+        let reinvite = phone.next("INVITE", Some(&sdp(direction, phone.cseq)));
+        rig.send(phone.at, &reinvite);
+        rig.expect(phone.at, "SIP/2.0 200");
+        phone.cseq -= 1;
+        let ack = phone.next("ACK", None);
+        rig.send(phone.at, &ack);
+    }
+}
+
+/// The calling side holds, and takes back.
+fn caller_holds_and_resumes(rig: &mut Rig, call: &mut crate::rig::Call) {
+    for direction in ["sendonly", "sendrecv"] {
+        let update = call.next("UPDATE", Some(&sdp(direction, call.cseq)));
+        rig.send(call.at, &update);
+        rig.expect(call.at, "SIP/2.0 200");
+    }
+}
+
+fn sides(rig: &Rig, event: &str) -> Vec<String> {
+    let all = rig.events_of(event).into_iter();
+    all.map(|told| told["by"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn who_holds_after_a_transfer_is_named_as_what_they_are_then() {
+    // A customer talks with Alice, who sends them on to Bob.
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (mut call, mut alice) = rig.connect_alice();
+    let to = "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0";
+    let refer = alice.next("REFER", None).replace("Content-Length: 0", to);
+    rig.send(ALICE, &refer);
+    rig.expect(ALICE, "SIP/2.0 202");
+    let trying = rig.expect(ALICE, "NOTIFY");
+    rig.send(ALICE, &crate::rig::answer(&trying, ALICE, "200 OK", "", None));
+    let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    holds_and_resumes(&mut rig, &mut bob);
+    caller_holds_and_resumes(&mut rig, &mut call);
+    assert_eq!(sides(&rig, "call.held"), ["agent", "caller"]);
+    assert_eq!(sides(&rig, "call.resumed"), ["agent", "caller"]);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+}
+
+#[test]
+fn the_caller_who_is_left_when_the_called_one_is_sent_on_is_named_by_what_they_are() {
+    // Bob calls Alice and sends her on to a number: she is the one who calls now.
+    let mut rig = crate::outbound::rig();
+    let mut bob = rig.agent_dials(BOB, "bob", "alice", "");
+    let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    let ok = rig.expect(BOB, "SIP/2.0 200");
+    rig.agent_acks(&mut bob, &ok);
+    bob.uri = own_uri();
+    bob.cseq += 1;
+    let mut refer = bob.clone();
+    (refer.method, refer.body) = (sip::Method::Refer, None);
+    refer.extra = "Refer-To: <sip:+12125550123@acme.example>\r\n".to_owned();
+    rig.send(BOB, &refer.text(None));
+    rig.expect(BOB, "SIP/2.0 202");
+    let mut out = Phone::new(
+        crate::outbound::ONE,
+        rig.expect(crate::outbound::ONE, "INVITE sip:+12125550123@"),
+    );
+    rig.send(out.at, &out.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(out.at, "ACK");
+    holds_and_resumes(&mut rig, &mut alice);
+    holds_and_resumes(&mut rig, &mut out);
+    assert_eq!(sides(&rig, "call.held"), ["agent", "callee"]);
+    assert_eq!(sides(&rig, "call.resumed"), ["agent", "callee"]);
 }
