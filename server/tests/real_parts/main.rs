@@ -14,8 +14,10 @@ mod commands;
 mod database_tls;
 mod dtmf;
 mod garbage;
+mod handed_over;
 mod hep;
 mod kamailio;
+mod kept_flows;
 mod lateness;
 mod linphone;
 #[allow(clippy::cast_possible_truncation, dead_code)]

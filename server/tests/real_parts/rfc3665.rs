@@ -14,28 +14,28 @@ use crate::ua::{Dialog, Ua, body, field, fields, proof};
 use crate::voice::media_address;
 
 /// Where the carrier sends from and is called at.
-const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
+pub(crate) const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
 /// Where a phone is after it has moved.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 65));
 
 /// Alice speaks, Bob speaks, the carrier's side speaks.
-const ALICE_HZ: f64 = 1000.0;
-const BOB_HZ: f64 = 700.0;
-const CARRIER_HZ: f64 = 440.0;
+pub(crate) const ALICE_HZ: f64 = 1000.0;
+pub(crate) const BOB_HZ: f64 = 700.0;
+pub(crate) const CARRIER_HZ: f64 = 440.0;
 /// So long each must hear the other.
 const TALK_S: f64 = 0.5;
 
 /// Acme's number, and one outside.
-const ACME_MAIN: &str = "+15550100";
-const OUTSIDE: &str = "+12125550123";
+pub(crate) const ACME_MAIN: &str = "+15550100";
+pub(crate) const OUTSIDE: &str = "+12125550123";
 
-struct Stage {
+pub(crate) struct Stage {
     _folder: Folder,
-    server: Strowger,
+    pub(crate) server: Strowger,
 }
 
 /// Acme has alice, bob, a number that rings bob, and a trunk with these targets and keys.
-fn stage(name: &str, targets: &[SocketAddr], trunk: &str) -> Stage {
+pub(crate) fn stage(name: &str, targets: &[SocketAddr], trunk: &str) -> Stage {
     // A trunk of a route has a target; where no call goes out, it is nobody.
     let nobody = [SocketAddr::new(CARRIER, 9)];
     let targets = if targets.is_empty() { &nobody } else { targets }.iter().enumerate();
@@ -57,16 +57,18 @@ id = "acme"
 domain = "acme.example"
 country = "US"
 caller_id = "{ACME_MAIN}"
+pickup_code = "*8"
 routes = [{{ trunk = "outside" }}]
 agents = [
-    {{ id = "alice", password = "alice-secret", extension = "101", loopback_only = true }},
-    {{ id = "bob", password = "bob-secret", extension = "102", loopback_only = true }},
+    {{ id = "alice", password = "alice-secret", extension = "101", {desk} }},
+    {{ id = "bob", password = "bob-secret", extension = "102", {desk} }},
 ]
 flows = [{{ id = "main", steps = [{{ do = "dial", to = "bob" }}] }}]
 numbers = [{{ number = "{ACME_MAIN}", flow = "main" }}]
 api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#,
         targets = targets.join(", "),
+        desk = r#"loopback_only = true, pickup_groups = ["desk"]"#,
     );
     let folder = Folder::new(name);
     let path = folder.path().join("provisioning.toml");
@@ -77,18 +79,18 @@ api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = tr
 }
 
 impl Stage {
-    fn phone(&self, user: &str, hertz: f64) -> Ua {
+    pub(crate) fn phone(&self, user: &str, hertz: f64) -> Ua {
         let mut phone = Ua::new(AGENTS, self.server.sip, hertz);
         phone.registers(user);
         phone
     }
 
-    fn carrier(&self) -> Ua {
+    pub(crate) fn carrier(&self) -> Ua {
         Ua::new(CARRIER, self.server.sip, CARRIER_HZ)
     }
 
     /// The record of the only call, once it is over.
-    fn record(&self) -> Value {
+    pub(crate) fn record(&self) -> Value {
         self.server.ended_calls(ACME, 1, LIMIT).remove(0)
     }
 }
@@ -99,7 +101,7 @@ fn target() -> Ua {
 }
 
 /// Two ends, each told by the other's last description where to talk to, hear each other.
-fn talk(one: (&Ua, &str, f64), other: (&Ua, &str, f64)) {
+pub(crate) fn talk(one: (&Ua, &str, f64), other: (&Ua, &str, f64)) {
     one.0.voice.talks_to(body(one.1));
     other.0.voice.talks_to(body(other.1));
     one.0.voice.hears(other.2, TALK_S);

@@ -1,5 +1,13 @@
 //! SIP over WebSocket (RFC 7118), plain and secure: a phone in a page takes a call; who may not.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{self, WebSocket};
+
+use crate::abuse::memory;
 use crate::certificates::Authority;
 use crate::net::http;
 use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, carrier};
@@ -88,4 +96,50 @@ fn keep_alives_are_answered_and_a_message_without_an_end_closes_its_own_socket_o
 
     let mut alice = Client { wire, transport: "WS", contact: CONTACT.to_owned() };
     assert_eq!(alice.register("alice"), [401, 200]);
+}
+
+/// A part of a message that is not its last one.
+fn fragment(wire: &mut WebSocket<TcpStream>, kind: Data, length: usize) -> bool {
+    let frame = Frame::message(vec![b'A'; length], OpCode::Data(kind), false);
+    wire.write(tungstenite::Message::Frame(frame)).is_ok() && wire.flush().is_ok()
+}
+
+/// What is kept of it is twice as much: as it is read, and as it is put together.
+#[test]
+fn a_stranger_can_begin_64_kb_of_a_message_and_no_more_in_one_frame_or_in_many() {
+    const CROWD: usize = 200;
+    let folder = Folder::new("ws-memory");
+    let config = "[limits]\ntcp_connections_per_source = 500\n".to_owned();
+    let setup = Setup { config, ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let url = format!("ws://{}/sip", server.http);
+    let open = || websocket(tcp(server.http), &url, &[SIP]).expect("a socket");
+    let before = memory(&server);
+    let mut crowd: Vec<_> = (0..CROWD).map(|_| open()).collect();
+    for wire in &mut crowd {
+        assert!(fragment(wire, Data::Text, 60_000), "less than a message may have");
+    }
+    // What they have sent has been read when one who came after them is served.
+    let mut last = Client { wire: open(), transport: "WS", contact: CONTACT.to_owned() };
+    assert_eq!(last.register("alice"), [401, 200]);
+    let each = memory(&server).saturating_sub(before) / CROWD as u64;
+    println!("{each} KiB for each of {CROWD} who have begun a message of 60 kB");
+    assert!(each < 160, "{each} KiB each");
+    for wire in &mut crowd {
+        // The server may be faster with its refusal than we with the rest.
+        for _ in 0..4 {
+            fragment(wire, Data::Continue, 10_000);
+        }
+        assert!(Wire::receive(wire).is_err(), "more than 64 kB of one message");
+    }
+    // A frame that says of itself that it will be a gigabyte long.
+    let mut boastful = open();
+    let mask = [0; 4];
+    let head = [&[0x81, 0xff][..], &(1_u64 << 30).to_be_bytes(), &mask].concat();
+    boastful.get_mut().write_all(&head).expect("to send");
+    assert!(Wire::receive(&mut boastful).is_err(), "not even begun with");
+    let grown = memory(&server).saturating_sub(before);
+    assert!(grown < 160 * CROWD as u64, "{grown} KiB");
+    let mut next = Client { wire: open(), transport: "WS", contact: CONTACT.to_owned() };
+    assert_eq!(next.register("bob"), [401, 200], "who behaves is served");
 }
