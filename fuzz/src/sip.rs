@@ -70,6 +70,7 @@ fn read_all(message: &Message) {
         assert!(registered.response().refused().is_none());
         assert!(registered.bindings.len() <= registrar.config().max_bindings);
     }
+    _ = sip::stir::verify(message, base::UnixTime::from_micros(0), "+15550100", "+15550199");
     let mut authenticator = sip::digest::Authenticator::new(Rng::from_seed(1));
     let accepted = sip::digest::Accepted::default();
     _ = authenticator.verify(Instant::ZERO, message, "r", accepted, Some("p"));
