@@ -16,6 +16,8 @@ pub(super) struct Account {
     cseq: u32,
     /// When it registers again.
     pub(super) renew: Option<Instant>,
+    /// Nothing that expires is renewed any more.
+    is_leaving: bool,
     /// What others that register here are challenged with.
     nonce: String,
 }
@@ -23,7 +25,7 @@ pub(super) struct Account {
 impl Account {
     pub(super) fn new(rng: &mut Rng) -> Self {
         let (call_id, tag, nonce) = (rng.hex::<12>(), rng.hex::<6>(), rng.hex::<8>());
-        Self { call_id, tag, cseq: 0, renew: None, nonce }
+        Self { call_id, tag, cseq: 0, renew: None, is_leaving: false, nonce }
     }
 
     pub(super) fn forget(&mut self) {
@@ -65,9 +67,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Registers no more; what is registered expires.
+    /// Registers and subscribes no more; what it has expires.
     pub fn stop_registering(&mut self) {
-        self.account.renew = None;
+        (self.account.renew, self.account.is_leaving) = (None, true);
         self.lamps.iter_mut().for_each(|lamp| lamp.renew = None);
     }
 
@@ -161,7 +163,8 @@ impl Desk {
         if lamp.dialog.is_none() {
             lamp.dialog = sip::Dialog::uac(&lamp.request, response).ok().map(Box::new);
         }
-        lamp.renew = (expires > 0).then(|| now + Duration::from_secs(u64::from(expires) / 2));
+        let again = expires > 0 && !self.account.is_leaving;
+        lamp.renew = again.then(|| now + Duration::from_secs(u64::from(expires) / 2));
     }
 
     pub(super) fn is_lamp(&self, request: &Message) -> bool {
