@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use sip::{Message, Transport};
 use switch::{Input, TrunkState};
 
-use crate::rig::{Call, DEMO, Rig, answer, header};
+use crate::rig::{ALICE, Call, DEMO, Rig, answer, header};
 use crate::trunks::{FIRST, SECOND, next_request, respond, trunk, with_carrier};
 
 const REGISTERED: &str = r#"
@@ -300,6 +300,55 @@ fn nobody_elses_answer_keeps_a_dead_registrar_alive() {
         rig.advance_ms(6_500);
     }
     rig.expect(SECOND, "REGISTER");
+}
+
+/// Registered with that Service-Route; Alice dials out over the trunk.
+fn dials_with(service_route: &str) -> Rig {
+    let trunk = REGISTERED.replace(
+        "[trunks.register]",
+        "targets = [{ uri = \"sip:carrier.example\" }]\nprobe_s = 0\n[trunks.register]",
+    );
+    let skills = "skills = [{ id = \"sales\" }, { id = \"billing\" }]";
+    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"outside\" }]";
+    let mut rig = with_carrier(&trunk);
+    rig.provision(&format!("{trunk}{}", DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1)));
+    rig.advance_ms(10);
+    let register = rig.expect(FIRST, "REGISTER");
+    let ok = answer(&register, FIRST, "200 OK", "reg", None);
+    let phone = ok.lines().find(|line| line.starts_with("Contact:")).unwrap().to_owned();
+    let ours = "Contact: <sip:strowger-1@127.0.0.1:5060>;expires=600";
+    rig.send(FIRST, &ok.replace(&phone, &format!("{ours}{service_route}")));
+    assert_eq!(trunk_state(&mut rig), "registered");
+    rig.register(ALICE, "alice");
+    rig.agent_dials(ALICE, "alice", "+12125550123", "");
+    rig
+}
+
+fn trunk_state(rig: &mut Rig) -> &'static str {
+    trunk(rig).registration.unwrap().state
+}
+
+#[test]
+fn calls_over_a_trunk_take_the_way_that_its_registrar_wants() {
+    let orig = SocketAddr::from(([127, 0, 0, 44], 5060));
+    let way = "<sip:orig@127.0.0.44;lr>";
+    let mut rig = dials_with(&format!("\r\nService-Route: {way}, <sip:core.carrier.example;lr>"));
+    let invite = rig.expect(orig, "INVITE sip:+12125550123@carrier.example SIP/2.0");
+    assert_eq!(header(&invite, "Route"), format!("{way}, <sip:core.carrier.example;lr>"));
+    rig.expect_silence(FIRST);
+    // Nobody there: there is no other way to that target.
+    rig.advance_ms(1_600);
+    rig.expect_final(ALICE);
+    rig.expect_silence(FIRST);
+}
+
+#[test]
+fn a_way_that_cannot_be_taken_is_left_alone() {
+    for line in ["", "\r\nService-Route: <sip:127.0.0.44>", "\r\nService-Route: nonsense"] {
+        let mut rig = dials_with(line);
+        let invite = rig.expect(FIRST, "INVITE sip:+12125550123@carrier.example SIP/2.0");
+        assert_eq!(invite.header(sip::Name::ROUTE), None, "{line}");
+    }
 }
 
 #[test]

@@ -80,13 +80,17 @@ impl Call {
         let Some(dial) = &self.dialling else { return };
         let Some(trunk) = dial.trunk.clone().filter(|_| dial.leg == Some(leg)) else { return };
         let mut uris = node.trunk_states.in_order(&trunk);
+        if let Some(way) = node.trunk_states.service_route(&trunk) {
+            let home = uris.iter_mut().filter(|uri| **uri == way.target);
+            home.for_each(|uri| *uri = way.first.clone());
+        }
         if let Some(server) = &dial.server {
             uris.sort_by_key(|uri| !is_at(&uri.as_uri(), server));
         }
         let urgent = matches!(&dial.goal, super::model::Goal::Outside(to) if to.is_emergency());
         let size = self.directory.trunk(&trunk).map_or(INVITE, expected_size)
             + self.sent_on.size()
-            + self.size_of_signatures()
+            + self.size_of_signatures(&trunk)
             + if urgent { self.location_size() } else { 0 };
         let identity = Some(trunk);
         let ask = Ask { identity, size, urgent, ..Ask::new(PathFor::Leg(owner), uris) };
@@ -134,15 +138,23 @@ impl Call {
         node: &mut Node,
         now: Instant,
         leg: LegId,
-        target: &UriBuf,
+        uri: &UriBuf,
         flow: sip::Flow,
     ) {
+        let trunk = self.dialling.as_ref().and_then(|dial| dial.trunk.as_ref());
+        let way = trunk.and_then(|trunk| node.trunk_states.service_route(trunk));
+        let way = way.filter(|way| way.first == *uri);
+        let target = way.as_ref().map_or(uri, |way| &way.target);
         let prefer = if self.is_caller(leg) { None } else { self.caller.codec() };
         let offer = self.leg_mut(leg).and_then(|known| known.offer_over(flow, prefer));
         let invite = offer.clone().and_then(|offer| self.trunk_invite(node, target, flow, offer));
         let (Some(offer), Some(invite)) = (offer, invite) else {
             let failure = Failure::new(Cause::InternalError, "the INVITE cannot be written");
             return self.dial_failed(node, now, failure);
+        };
+        let invite = match way {
+            Some(way) => invite.header(sip::Name::ROUTE, way.route),
+            None => invite,
         };
         let invite = self.signed(node, now, invite);
         let invite = timed(self.leg_mut(leg), invite);

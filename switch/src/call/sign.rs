@@ -1,8 +1,8 @@
 //! Signing the caller's number of a call that goes out over a trunk (RFC 8224 §4.1, RFC 8588), and
 //! that a signed call from outside is sent on (RFC 8946 §4.1).
 
-use base::{Instant, TenantId};
-use routing::Destination;
+use base::{Instant, TenantId, TrunkId};
+use routing::{Destination, Trunk};
 use sip::stir::{Attestation, Signer, Verdict};
 use sip::{Message, Name, Request};
 
@@ -25,9 +25,12 @@ impl Call {
         identities.into_iter().fold(invite, |invite, one| invite.header(Name::IDENTITY, one))
     }
 
-    /// How much longer the signatures that came with the call make an INVITE that passes them on.
-    pub(super) fn size_of_signatures(&self) -> usize {
-        self.identities.iter().map(|one| one.len() + 12).sum()
+    /// How much longer the signatures that came with the call make an INVITE to a trunk that they
+    /// are passed on to.
+    pub(super) fn size_of_signatures(&self, trunk: &TrunkId) -> usize {
+        let signs = |trunk: &Trunk| trunk.stir.as_ref().is_some_and(|stir| stir.sign.is_some());
+        let passes = self.directory.trunk(trunk).is_some_and(|one| one.shows_caller && signs(one));
+        if passes { self.identities.iter().map(|one| one.len() + 12).sum() } else { 0 }
     }
 
     fn identities_for(&self, node: &Node, now: Instant) -> Option<Vec<String>> {

@@ -34,6 +34,16 @@ pub(crate) enum Errand {
     Register { trunk: TrunkId },
 }
 
+/// How a target is reached by way of its registrar's servers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ServiceRoute {
+    pub(crate) target: UriBuf,
+    /// The first server on the way.
+    pub(crate) first: UriBuf,
+    /// The value of Route.
+    pub(crate) route: String,
+}
+
 /// All trunks that are provisioned. Grows with provisioning only.
 #[derive(Debug)]
 pub(crate) struct Trunks {
@@ -243,6 +253,21 @@ impl Trunks {
     /// The user of our contact at a trunk's registrar.
     pub(crate) fn contact_user(&self, id: &TrunkId) -> Option<&str> {
         self.all.get(id)?.binding.as_ref().map(|binding| binding.user.as_str())
+    }
+
+    /// The way that its registrar wants our calls to take (RFC 3608 §6.1), if one of the trunk's
+    /// targets is in the domain that we are registered in.
+    pub(crate) fn service_route(&self, id: &TrunkId) -> Option<ServiceRoute> {
+        let trunk = self.all.get(id)?;
+        let binding = trunk.binding.as_ref().filter(|own| own.is_registered())?;
+        let home = binding.registrar.as_uri();
+        let is_home = |one: &&Target| one.uri.as_uri().host().eq_ignore_ascii_case(home.host());
+        let target = trunk.targets.iter().find(is_home)?.uri.clone();
+        let route = binding.machine.service_route();
+        let first = sip::Address::parse(route.first()?).ok()?.uri().to_buf();
+        // A strict router would have the Request-URI rewritten.
+        let is_loose = first.as_uri().is_sip() && first.as_uri().params().get("lr").is_some();
+        is_loose.then(|| ServiceRoute { target, first, route: route.join(", ") })
     }
 
     /// Whether no registrar keeps our contact any more.
