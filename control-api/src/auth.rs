@@ -35,6 +35,8 @@ pub(crate) struct Caller {
     pub(crate) tenant: Option<TenantId>,
     /// The agent that a key with the role `agent` speaks for.
     pub(crate) agent: Option<AgentId>,
+    /// What the key is called.
+    pub(crate) name: String,
     /// Names the key without being it.
     pub(crate) digest: [u8; 32],
 }
@@ -81,8 +83,8 @@ fn caller(row: KeyRow) -> Option<Caller> {
         Role::Admin | Role::Supervisor => row.tenant.is_some(),
         Role::Agent => row.tenant.is_some() && row.agent.is_some(),
     };
-    let KeyRow { role, tenant, agent, digest, .. } = row;
-    whole.then_some(Caller { role, tenant, agent, digest })
+    let KeyRow { role, tenant, agent, digest, name, .. } = row;
+    whole.then_some(Caller { role, tenant, agent, name, digest })
 }
 
 fn peer(extensions: &Extensions) -> Option<IpAddr> {

@@ -3,40 +3,27 @@
 //! UDP, and for every stream one TCP connection without handshake, TLS and WebSocket taken off.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use store::LadderRow;
 
-/// Microsecond stamps, in our byte order of choice: little endian.
-const MAGIC: u32 = 0xa1b2_c3d4;
-/// `LINKTYPE_RAW`: each packet begins with its IPv4 or IPv6 header.
-const LINK_TYPE_RAW: u32 = 101;
-const SNAP_LENGTH: u32 = 262_144;
+use crate::pcap::{FILE_HEAD, file_head, put_packet, tcp, udp};
+
 /// Bytes of a message in one packet: what fits an IPv4 packet with either header.
 const SEGMENT: usize = 65_000;
-
-const UDP: u8 = 17;
-const TCP: u8 = 6;
-/// PSH and ACK.
-const TCP_FLAGS: u8 = 0x18;
 
 /// The capture file.
 pub(crate) fn capture(ladder: &[LadderRow]) -> Vec<u8> {
     let text: usize = ladder.iter().map(|row| row.bytes.len() + 80).sum();
-    let mut file = Vec::with_capacity(24 + text);
-    file.extend(MAGIC.to_le_bytes());
-    file.extend(2_u16.to_le_bytes());
-    file.extend(4_u16.to_le_bytes());
-    file.extend([0; 8]);
-    file.extend(SNAP_LENGTH.to_le_bytes());
-    file.extend(LINK_TYPE_RAW.to_le_bytes());
+    let mut file = Vec::with_capacity(FILE_HEAD + text);
+    file.extend(file_head());
     let mut sent: BTreeMap<(SocketAddr, SocketAddr), u32> = BTreeMap::new();
     for row in ladder {
         let (local, remote) = (address(&row.local), address(&row.remote));
         let (from, to) = if row.sent { (local, remote) } else { (remote, local) };
         for part in row.bytes.chunks(SEGMENT) {
             let transport = if row.transport == "udp" {
-                udp(from, to, part)
+                udp(from, to, part.len())
             } else {
                 let acknowledged = sent.get(&(to, from)).copied().unwrap_or(1);
                 let next = sent.entry((from, to)).or_insert(1);
@@ -44,108 +31,11 @@ pub(crate) fn capture(ladder: &[LadderRow]) -> Vec<u8> {
                 *next = next.wrapping_add(part.len() as u32);
                 header
             };
-            put_packet(&mut file, row.at.as_micros(), (from.ip(), to.ip()), &transport, part);
+            let (ends, part) = ((from.ip(), to.ip()), (part, part.len()));
+            put_packet(&mut file, row.at.as_micros(), ends, &transport, part);
         }
     }
     file
-}
-
-/// The transport's header, and which it is.
-struct Transport {
-    protocol: u8,
-    header: Vec<u8>,
-    /// Where its checksum stands.
-    checksum: usize,
-}
-
-fn udp(from: SocketAddr, to: SocketAddr, part: &[u8]) -> Transport {
-    let mut header = ports(from, to);
-    header.extend(((part.len() + 8) as u16).to_be_bytes());
-    header.extend([0; 2]);
-    Transport { protocol: UDP, header, checksum: 6 }
-}
-
-fn tcp(from: SocketAddr, to: SocketAddr, sequence: u32, acknowledged: u32) -> Transport {
-    let mut header = ports(from, to);
-    header.extend(sequence.to_be_bytes());
-    header.extend(acknowledged.to_be_bytes());
-    header.extend([5 << 4, TCP_FLAGS]);
-    header.extend(u16::MAX.to_be_bytes());
-    header.extend([0; 4]);
-    Transport { protocol: TCP, header, checksum: 16 }
-}
-
-fn ports(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
-    [from.port().to_be_bytes(), to.port().to_be_bytes()].concat()
-}
-
-fn put_packet(
-    file: &mut Vec<u8>,
-    micros: i64,
-    (from, to): (IpAddr, IpAddr),
-    transport: &Transport,
-    part: &[u8],
-) {
-    let length = transport.header.len() + part.len();
-    let mut payload = transport.header.clone();
-    payload.extend_from_slice(part);
-    let (header, pseudo) = network(from, to, transport.protocol, length);
-    let sum = checksum(&[&pseudo, &payload]);
-    // RFC 768: a sum of zero is sent as all ones; zero says that there is none.
-    let sum = if sum == 0 { u16::MAX } else { sum };
-    payload[transport.checksum..transport.checksum + 2].copy_from_slice(&sum.to_be_bytes());
-    let captured = (header.len() + length) as u32;
-    file.extend((micros.div_euclid(1_000_000) as u32).to_le_bytes());
-    file.extend((micros.rem_euclid(1_000_000) as u32).to_le_bytes());
-    file.extend(captured.to_le_bytes());
-    file.extend(captured.to_le_bytes());
-    file.extend(header);
-    file.extend(payload);
-}
-
-/// The IP header, and the pseudo-header that the transport's checksum covers (RFC 768, RFC 8200
-/// §8.1). One IPv6 end makes both IPv6, the other mapped (RFC 4291 §2.5.5.2).
-fn network(from: IpAddr, to: IpAddr, protocol: u8, length: usize) -> (Vec<u8>, Vec<u8>) {
-    if let (IpAddr::V4(from), IpAddr::V4(to)) = (from, to) {
-        let mut header = vec![0x45, 0];
-        header.extend(((20 + length) as u16).to_be_bytes());
-        header.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
-        header.extend(from.octets());
-        header.extend(to.octets());
-        let sum = checksum(&[&header]);
-        header[10..12].copy_from_slice(&sum.to_be_bytes());
-        let mut pseudo = [from.octets(), to.octets()].concat();
-        pseudo.extend([0, protocol]);
-        pseudo.extend((length as u16).to_be_bytes());
-        return (header, pseudo);
-    }
-    let octets = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-        IpAddr::V6(ip) => ip.octets(),
-    };
-    let mut header = vec![0x60, 0, 0, 0];
-    header.extend((length as u16).to_be_bytes());
-    header.extend([protocol, 64]);
-    header.extend(octets(from));
-    header.extend(octets(to));
-    let mut pseudo = [octets(from), octets(to)].concat();
-    pseudo.extend((length as u32).to_be_bytes());
-    pseudo.extend([0, 0, 0, protocol]);
-    (header, pseudo)
-}
-
-/// RFC 1071, over parts of which all but the last are of even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0_u32;
-    for part in parts {
-        for pair in part.chunks(2) {
-            sum += u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
-        }
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
 }
 
 /// A stored address; one that does not read stands as 0.0.0.0, so that its message is not lost.
@@ -156,6 +46,8 @@ fn address(text: &str) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use base::UnixTime;
+
+    use crate::pcap::checksum;
 
     use super::*;
 
@@ -220,7 +112,7 @@ mod tests {
         let packets = packets(&file);
         let numbers = |packet: &[u8]| {
             let word = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
-            assert_eq!(packet[6], TCP);
+            assert_eq!(packet[6], 6, "TCP");
             (word(44), word(48))
         };
         assert_eq!(numbers(packets[0].2), (1, 1));

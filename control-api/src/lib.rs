@@ -12,6 +12,7 @@
 
 mod answer;
 mod auth;
+mod captures;
 mod clock;
 mod cloud_event;
 mod docs_page;
@@ -24,12 +25,14 @@ mod ladder_pcap;
 mod ladder_text;
 mod openapi;
 mod params;
+mod pcap;
 mod range;
 mod routes;
 mod state;
 mod tickets;
 mod watch;
 
+pub use captures::{CaptureOver, CapturedDatagram, Captures};
 pub use engine::{Engine, EngineRequest, ProvisionRequest};
 pub use openapi::document;
 pub use routes::router;

@@ -10,6 +10,7 @@ use store::Store;
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Attempts;
+use crate::captures::Captures;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::idempotency::Replays;
@@ -28,6 +29,8 @@ pub struct ApiState {
     pub engine: Engine,
     /// The recordings.
     pub archive: Archive,
+    /// The captures of calls.
+    pub captures: Captures,
     /// What is provisioned now.
     pub directory: watch::Receiver<Arc<Directory>>,
     /// Renders the metrics in Prometheus' text form.
@@ -43,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) archive: Archive,
+    pub(crate) captures: Captures,
     pub(crate) directory: watch::Receiver<Arc<Directory>>,
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: watch::Receiver<bool>,
@@ -60,11 +64,12 @@ pub(crate) type Api = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn new(state: ApiState) -> Api {
-        let ApiState { store, engine, archive, directory, metrics, ready, https } = state;
+        let ApiState { store, engine, archive, captures, directory, metrics, ready, https } = state;
         Arc::new(Self {
             store,
             engine,
             archive,
+            captures,
             directory,
             metrics,
             ready,

@@ -9,8 +9,8 @@ use crate::ice::Credentials;
 use crate::progress::{Listening, Verdict};
 use crate::srtp::{Profile, SrtpKeys};
 use crate::{
-    Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId, Port, Prompt,
-    RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
+    CaptureOrder, Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId, Port,
+    Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
 };
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
@@ -138,6 +138,14 @@ pub enum Command {
     Untap {
         /// The stream.
         stream: StreamId,
+    },
+    /// Copies the stream's datagrams, both ways and in the clear, to whoever makes a file of them;
+    /// in place of an earlier order. `None` ends it.
+    Capture {
+        /// The stream.
+        stream: StreamId,
+        /// What of it.
+        order: Option<CaptureOrder>,
     },
     /// How the far end and we tell each other of keys; without it, by events, or by tones if those
     /// were not negotiated, and nobody listens for tones.

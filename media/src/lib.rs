@@ -6,6 +6,7 @@
 
 mod account;
 mod batch;
+pub mod capture;
 pub mod codec;
 mod command;
 mod conceal;
@@ -42,6 +43,7 @@ pub mod wav;
 mod web;
 
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
+pub use capture::{CaptureId, CaptureOrder, CaptureReceiver, CaptureSender, Captured};
 pub use codec::{Codec, Decoder, Encoder, OpusSettings};
 pub use command::{Command, Event, PlaneOutput};
 pub use dtmf::{Digit, DigitOut, DigitSource, DigitWays, Masking};

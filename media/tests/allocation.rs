@@ -12,8 +12,8 @@ use base::{Duration, Instant, Rng, UnixTime};
 use media::srtp::{MASTER_BYTES, MasterKey, Profile, Sealer, SrtpKeys};
 use media::tap::{Channel, TapId};
 use media::{
-    Batch, Codec, Command, Encoder, Event, Member, MixId, OpusSettings, Plane, PlaneOutput, PlayId,
-    Port, Rate, Slot, StreamId, WorkerId, tap,
+    Batch, CaptureId, CaptureOrder, Codec, Command, Encoder, Event, Member, MixId, OpusSettings,
+    Plane, PlaneOutput, PlayId, Port, Rate, Slot, StreamId, WorkerId, capture, tap,
 };
 use rig::{A, B, audio, far, ramp, remote};
 
@@ -64,7 +64,9 @@ fn drain(plane: &mut Plane) -> u64 {
 
 fn plane(streams: u64, srtp: Option<SrtpKeys>) -> (Plane, tap::TapReceiver, Vec<Slot>) {
     let (sender, receiver) = tap::ring(128);
-    let mut plane = Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0));
+    let (capturing, _) = capture::ring(64, 16 << 10);
+    let mut plane = Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0))
+        .with_captures(capturing);
     let mut slots = Vec::new();
     for id in 1..=streams {
         let stream = StreamId(id);
@@ -84,11 +86,14 @@ fn plane(streams: u64, srtp: Option<SrtpKeys>) -> (Plane, tap::TapReceiver, Vec<
 }
 
 #[test]
-fn a_relayed_transcoded_tapped_packet_allocates_nothing() {
+fn a_relayed_transcoded_tapped_and_captured_packet_allocates_nothing() {
     let (mut plane, mut taps, slots) = plane(2, None);
     plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
     for (stream, channel) in [(A, Channel::Left), (B, Channel::Right)] {
         plane.handle_command(Instant::ZERO, Command::Tap { stream, tap: TapId(1), channel });
+        let (capture, local) = (CaptureId(1), far(stream));
+        let order = CaptureOrder { capture, local, received: true, sent: true, payload: true };
+        plane.handle_command(Instant::ZERO, Command::Capture { stream, order: Some(order) });
     }
     let mut out = Batch::new(64);
     let (mut buffer, mut relayed) = ([0_u8; 172], 0);

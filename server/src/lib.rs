@@ -8,6 +8,7 @@
 //!                      media workers (one pinned thread a core) --/
 //! ```
 
+mod capturing;
 pub mod cli;
 mod clock;
 mod command;

@@ -2,12 +2,13 @@
 
 use base::{AgentId, CallId, Duration, LegId, QueueId, RecordingId, TrunkId, UnixTime};
 use media::srtp::Profile;
-use media::{Codec, StreamStats};
+use media::{CaptureId, Codec, StreamStats};
 use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot, Supervision};
 use serde::Serialize;
 
 use crate::Cause;
 use crate::TrunkView;
+use crate::event::CaptureEnd;
 use crate::record::{CallDirection, DecisionEntry, LadderEntry, LegKind};
 use crate::subscriptions::Waiting;
 
@@ -141,6 +142,22 @@ pub enum ApiRequest {
         /// Which call.
         call: CallId,
     },
+    /// Capture a call's RTP and RTCP.
+    Capture {
+        /// Which call.
+        call: CallId,
+        /// What of it.
+        wish: CaptureWish,
+    },
+    /// End a capture; accepted also when it is over.
+    EndCapture {
+        /// Of which call.
+        call: CallId,
+        /// Which.
+        capture: CaptureId,
+        /// Why.
+        why: CaptureEnd,
+    },
     /// Call an agent and somebody else, and join them.
     Originate(Originate),
     /// Ring an agent, who takes a call over that rings another one.
@@ -234,6 +251,8 @@ pub enum ApiReply {
     /// To [`ApiRequest::EndCall`], [`ApiRequest::Transfer`], [`ApiRequest::Hold`] and
     /// [`ApiRequest::SetAgentState`]: it is being done.
     Accepted,
+    /// To [`ApiRequest::Capture`]: it runs. The legs so far.
+    Capturing(Vec<CapturedLeg>),
     /// To [`ApiRequest::Digits`].
     Digits(CallDigits),
     /// To [`ApiRequest::Ladder`].
@@ -275,6 +294,34 @@ pub struct SipToken {
     pub domain: String,
     /// What people call the agent.
     pub display_name: String,
+}
+
+/// What is to be captured of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CaptureWish {
+    /// The capture, as whoever keeps it knows it.
+    pub capture: CaptureId,
+    /// One side alone; every leg, also those that come later, if absent.
+    pub leg: Option<Side>,
+    /// What far ends send.
+    pub received: bool,
+    /// What they are sent.
+    pub sent: bool,
+    /// Whole packets; else of RTP the headers alone.
+    pub payload: bool,
+    /// Whose wish it is, for the event.
+    pub by: String,
+}
+
+/// A leg that is captured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CapturedLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Which side it is.
+    pub kind: LegKind,
+    /// Our RTP address towards it.
+    pub local: std::net::SocketAddr,
 }
 
 /// A side of a call.

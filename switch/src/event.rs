@@ -114,6 +114,25 @@ pub enum EventKind {
         /// Whether what it says is, too.
         speech: bool,
     },
+    /// The call's RTP is captured from now on.
+    CaptureStarted {
+        /// The capture's number, of this run of the engine.
+        capture: u64,
+        /// Whose wish it is: the key's name.
+        by: String,
+        /// One leg alone, if that was wished for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        leg: Option<u64>,
+        /// `audio`, or `headers` alone.
+        payload: &'static str,
+    },
+    /// It is captured no more.
+    CaptureStopped {
+        /// The capture.
+        capture: u64,
+        /// Why.
+        why: CaptureEnd,
+    },
     /// It is heard again.
     CallUnsecured {
         /// Its leg.
@@ -524,6 +543,36 @@ pub enum Quality {
     Poor,
 }
 
+/// Why a capture ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureEnd {
+    /// The API ended it.
+    Stopped,
+    /// It has lasted as long as it should.
+    Seconds,
+    /// It has as many bytes as it should.
+    Bytes,
+    /// It has as many packets as it should.
+    Packets,
+    /// The call is over.
+    CallEnded,
+}
+
+impl CaptureEnd {
+    /// As events and the API spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::Packets => "packets",
+            Self::CallEnded => "call_ended",
+        }
+    }
+}
+
 /// What came of asking for digits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -563,6 +612,8 @@ impl EventKind {
             Self::CallDigits { .. } => "call.digits",
             Self::CallSecured { .. } => "call.secured",
             Self::CallUnsecured { .. } => "call.unsecured",
+            Self::CaptureStarted { .. } => "call.capture_started",
+            Self::CaptureStopped { .. } => "call.capture_stopped",
             Self::CallQueued { .. } => "call.queued",
             Self::CallOffered { .. } => "call.offered",
             Self::CallDialled { .. } => "call.dialled",

@@ -40,14 +40,16 @@ mod trunks;
 mod watch;
 
 pub use api::{
-    ApiError, ApiReply, ApiRequest, CallDigits, First, Keys, LiveCall, LiveLeg, LiveState,
-    Originate, RefusedCall, RequestId, SecuredDigits, Side, SipToken,
+    ApiError, ApiReply, ApiRequest, CallDigits, CaptureWish, CapturedLeg, First, Keys, LiveCall,
+    LiveLeg, LiveState, Originate, RefusedCall, RequestId, SecuredDigits, Side, SipToken,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
-pub use event::{DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
+pub use event::{
+    CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who,
+};
 pub use mask::masked;
-pub use media::StreamStats;
+pub use media::{CaptureId, StreamStats};
 pub use port::{
     ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,
     SecurityKind, Timer,

@@ -65,6 +65,9 @@ impl Switch {
             request @ (ApiRequest::SendDigits { .. }
             | ApiRequest::Secure { .. }
             | ApiRequest::Digits { .. }) => self.serve_digits(now, tenant, request),
+            request @ (ApiRequest::Capture { .. } | ApiRequest::EndCapture { .. }) => {
+                self.serve_capture(now, tenant, request)
+            }
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);
@@ -142,6 +145,27 @@ impl Switch {
             ApiRequest::Digits { call } => {
                 let call = self.calls.of_tenant(tenant, call).ok_or(ApiError::NotFound)?;
                 Ok(ApiReply::Digits(call.kept_digits()))
+            }
+            _ => Err(ApiError::NotFound),
+        }
+    }
+
+    /// What is asked of a call's capture.
+    fn serve_capture(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        request: ApiRequest,
+    ) -> Result<ApiReply, ApiError> {
+        match request {
+            ApiRequest::Capture { call, wish } => self.within(now, tenant, call, |call, node| {
+                call.capture(node, now, wish).map(ApiReply::Capturing)
+            }),
+            ApiRequest::EndCapture { call, capture, why } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.end_capture(node, now, (capture, why));
+                    Ok(ApiReply::Accepted)
+                })
             }
             _ => Err(ApiError::NotFound),
         }

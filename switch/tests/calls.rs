@@ -11,6 +11,7 @@ mod attempt;
 mod bodies;
 mod branches;
 mod callers;
+mod capture;
 mod codecs;
 mod conference;
 mod digits;

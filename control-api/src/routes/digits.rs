@@ -152,7 +152,7 @@ pub(crate) async fn read(
     }
 }
 
-fn side(leg: Option<&str>) -> Result<Side, Fault> {
+pub(super) fn side(leg: Option<&str>) -> Result<Side, Fault> {
     match leg {
         None | Some("customer") => Ok(Side::Customer),
         Some("agent") => Ok(Side::Agent),

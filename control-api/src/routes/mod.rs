@@ -6,6 +6,7 @@ mod call_control;
 mod call_views;
 mod calling;
 mod calls;
+mod captures;
 mod digits;
 mod events;
 mod leg_views;
@@ -82,6 +83,8 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(participants::resume))
         .routes(routes!(digits::press, digits::read))
         .routes(routes!(digits::secure))
+        .routes(routes!(captures::start, captures::fetch, captures::forget))
+        .routes(routes!(captures::stop))
         .routes(routes!(call_control::pickup))
         .routes(routes!(agents::list))
         .routes(routes!(agents::set_state))

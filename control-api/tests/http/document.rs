@@ -7,13 +7,15 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 48] = [
+const ROUTES: [&str; 52] = [
+    "delete /api/v1/calls/{id}/capture",
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",
     "get /api/v1/agents",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
     "get /api/v1/calls/{id}",
+    "get /api/v1/calls/{id}/capture",
     "get /api/v1/calls/{id}/digits",
     "get /api/v1/calls/{id}/events",
     "get /api/v1/calls/{id}/ladder",
@@ -36,6 +38,8 @@ const ROUTES: [&str; 48] = [
     "patch /api/v1/calls/{id}/supervise/{agent}",
     "post /api/v1/agents/{name}/sip-token",
     "post /api/v1/calls",
+    "post /api/v1/calls/{id}/capture",
+    "post /api/v1/calls/{id}/capture/stop",
     "post /api/v1/calls/{id}/digits",
     "post /api/v1/calls/{id}/end",
     "post /api/v1/calls/{id}/hold",

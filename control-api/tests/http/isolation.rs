@@ -29,6 +29,10 @@ async fn another_tenants_things_are_not_found_on_any_route() {
         let path = path.replace("{agent}", "zoe").replace("{leg}", "2");
         for method in item.as_object().unwrap().keys() {
             let method = method.to_uppercase();
+            if path.contains("/capture") {
+                let capture = format!("/api/v1/calls/{}/capture", call(1));
+                stand.ask("POST", &capture).key(ACME).json(&json!({})).answer().await;
+            }
             let ask = |key| {
                 let ask = stand.ask(&method, &path).key(key);
                 if has_body(&method, &path) { ask.json(&body_of(&path)) } else { ask }
@@ -55,8 +59,16 @@ async fn another_tenants_things_are_not_found_on_any_route() {
 }
 
 fn has_body(method: &str, path: &str) -> bool {
-    let posts =
-        ["/transfer", "/digits", "/secure", "/pickup", "/supervise", "/participants", "/sip-token"];
+    let posts = [
+        "/transfer",
+        "/digits",
+        "/secure",
+        "/pickup",
+        "/supervise",
+        "/participants",
+        "/sip-token",
+        "/capture",
+    ];
     matches!(method, "PUT" | "PATCH")
         || method == "POST" && posts.iter().any(|end| path.ends_with(end))
 }
@@ -66,6 +78,7 @@ fn body_of(path: &str) -> serde_json::Value {
     match path.rsplit('/').next() {
         Some("do-not-disturb") => json!({"on": true}),
         Some("sip-token") => json!({"lifetime_s": 60}),
+        Some("capture") => json!({}),
         Some("digits") => json!({"digits": "1#"}),
         Some("secure") => json!({"on": true}),
         Some("transfer") => json!({"to": "102"}),

@@ -6,6 +6,7 @@ mod agents;
 mod audio;
 mod auth;
 mod calls;
+mod captures;
 mod client;
 mod document;
 mod events;

@@ -39,6 +39,7 @@ fn tenant_document(name: &str, number: &str, agent: &str) -> Value {
     let mut agents_key = key(agent, "agent");
     agents_key["agent"] = json!(agent);
     json!({
+        "limits": {"capture_audio": name != "globex"},
         "id": name, "name": name.to_uppercase(), "domain": format!("{name}.example"),
         "agents": [{"id": agent, "name": "The Agent", "password": "secret-of-the-agent",
                     "skills": ["sales"]},

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use base::LegId;
 use bytes::Bytes;
-use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest, router};
+use control_api::{ApiState, Captures, Engine, EngineRequest, ProvisionRequest, router};
 use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
 use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
 use switch::{
-    ApiError, ApiReply, ApiRequest, CallDigits, CallDirection, Cause, Decided, DecisionEntry,
-    Direction, EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState, OwnBindingView,
-    SecuredDigits, TargetView, TrunkState, TrunkView,
+    ApiError, ApiReply, ApiRequest, CallDigits, CallDirection, CapturedLeg, Cause, Decided,
+    DecisionEntry, Direction, EndedBy, LadderEntry, LegKind, LiveCall, LiveLeg, LiveState,
+    OwnBindingView, SecuredDigits, TargetView, TrunkState, TrunkView,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -33,6 +33,7 @@ pub(crate) struct Stand {
     pub(crate) store: Store,
     pub(crate) folder: PathBuf,
     pub(crate) keys: KeyProvider,
+    pub(crate) captures: Captures,
     pub(crate) ready: Option<watch::Sender<bool>>,
     /// What the engine was asked, tenant first.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
@@ -70,7 +71,9 @@ impl Stand {
         let keys = KeyProvider::Local(Keyring::open(&folder.join("keyring.json")).unwrap());
         tokio::spawn(play_switch(queue, Arc::clone(&asked)));
         tokio::spawn(play_provisioner(parcels, Arc::clone(&provisioned)));
+        let captures = Captures::new(64 << 20, std::time::Duration::from_secs(600));
         let state = ApiState {
+            captures: captures.clone(),
             store: store.clone(),
             engine: Engine { requests, committed: committed.clone(), provision },
             archive: Archive::new(objects(&folder), keys.clone()),
@@ -84,7 +87,7 @@ impl Stand {
         let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let ready = Some(ready);
-        Self { address, store, folder, keys, ready, asked, provisioned, committed }
+        Self { address, store, folder, keys, captures, ready, asked, provisioned, committed }
     }
 
     /// As the writer does it: commits, then tells.
@@ -164,12 +167,20 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             | ApiRequest::Hold { call: id, .. }
             | ApiRequest::SendDigits { call: id, .. }
             | ApiRequest::Secure { call: id, .. }
+            | ApiRequest::EndCapture { call: id, .. }
                 if ours && id == call(1) =>
             {
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Call { call: id } if ours && id == call(1) => {
                 Ok(ApiReply::Call(Box::new(live_call())))
+            }
+            ApiRequest::Capture { call: id, .. } if ours && id == call(1) => {
+                Ok(ApiReply::Capturing(vec![CapturedLeg {
+                    leg: LegId(1),
+                    kind: LegKind::Caller,
+                    local: "198.51.100.1:20000".parse().unwrap(),
+                }]))
             }
             ApiRequest::Digits { call: id } if ours && id == call(1) => {
                 let kept =

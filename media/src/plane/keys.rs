@@ -3,14 +3,17 @@
 
 use base::{Duration, Instant};
 
+use super::capturing::{Captures, Origin};
 use super::deadlines::Kind;
+use super::mixing::stream_at;
+use super::mouth::CODES_PER_TICK;
 use super::stream::{Payload, Stream};
 use super::{MAX_WAITING, Plane};
 use crate::dtmf::{self, Heard, Listener, Receiver, Sender, Step, Way};
 use crate::rtp::Header;
 use crate::{
     Batch, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, RemoteMedia, Slot,
-    StreamId, secure,
+    StreamId,
 };
 
 /// How long a key that is turned into something else sounds, and the pause after it.
@@ -262,12 +265,13 @@ impl Plane {
         }
         self.tell_keys(now, slot, &events, DigitSource::Event);
         self.tell_keys(now, slot, &tones, DigitSource::Tone);
-        let Some(stream) = self.stream_mut(slot) else { return };
+        let Self { streams, captures, .. } = self;
+        let Some(stream) = stream_at(streams, slot) else { return };
         let way = stream.way();
         if let Some(step) = stream.keys.sender.step(now, way)
             && let Some(remote) = stream.remote
         {
-            send_step(stream, now, &remote, step, out);
+            stream.send_step(now, &remote, step, captures, out);
         }
         self.arm_keys(slot);
     }
@@ -284,46 +288,41 @@ impl Plane {
     }
 }
 
-/// Sends one packet of a key that is pressed.
-fn send_step(stream: &mut Stream, now: Instant, remote: &RemoteMedia, step: Step, out: &mut Batch) {
-    let Some((port, target)) = stream.rtp_target() else { return };
-    let (slot, secure) = (stream.slot, stream.secure.as_deref_mut());
-    let sent = match (step, remote.telephone_event) {
-        (Step::Event { digit, begins, is_end, held }, Some(payload_type)) => {
-            let header = stream.egress.stamp_own_event(now, begins, payload_type);
-            let units = held.as_micros() * u128::from(remote.events_rate) / 1_000_000;
-            let [high, low] = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
-            let flags = VOLUME | if is_end { 0x80 } else { 0 };
-            out.push_with(slot, port, target, |into| {
-                let start = into.len();
-                into.extend_from_slice(&header.to_bytes());
-                into.extend_from_slice(&[digit.event(), flags, high, low]);
-                secure::seal_rtp(secure, into, start)
-            })
-            .then_some(4)
+impl Stream {
+    /// Sends one packet of a key that is pressed.
+    fn send_step(
+        &mut self,
+        now: Instant,
+        remote: &RemoteMedia,
+        step: Step,
+        captures: &mut Captures,
+        out: &mut Batch,
+    ) {
+        let Some(target) = self.rtp_target() else { return };
+        let (event, mut tone);
+        let (header, payload) = match (step, remote.telephone_event) {
+            (Step::Event { digit, begins, is_end, held }, Some(payload_type)) => {
+                let header = self.egress.stamp_own_event(now, begins, payload_type);
+                let units = held.as_micros() * u128::from(remote.events_rate) / 1_000_000;
+                let [high, low] = u16::try_from(units).unwrap_or(u16::MAX).to_be_bytes();
+                let flags = VOLUME | if is_end { 0x80 } else { 0 };
+                event = [digit.event(), flags, high, low];
+                (header, &event[..])
+            }
+            (Step::Tone { digit, sounded, length }, _) => {
+                let samples = |length: Duration| (length.as_micros() / 125) as usize;
+                let (from, sounds) = (samples(sounded), samples(length));
+                let Some(law) = remote.codec.law() else { return };
+                tone = [law.silence(); CODES_PER_TICK];
+                for (n, code) in tone.iter_mut().take(sounds).enumerate() {
+                    *code = law.encode(dtmf::tone_sample(digit, from + n));
+                }
+                (self.egress.stamp_own(now, CODES_PER_TICK as u32, remote.payload_type), &tone[..])
+            }
+            _ => return,
+        };
+        if self.send_rtp(now, target, (&header, payload), Origin::Keys, captures, out) {
+            self.egress.count(payload.len());
         }
-        (Step::Tone { digit, sounded, length }, _) => {
-            let samples = |length: Duration| (length.as_micros() / 125) as usize;
-            let (from, sounds) = (samples(sounded), samples(length));
-            let Some(law) = remote.codec.law() else { return };
-            let header = stream.egress.stamp_own(now, 160, remote.payload_type);
-            out.push_with(slot, port, target, |into| {
-                let start = into.len();
-                into.extend_from_slice(&header.to_bytes());
-                into.extend((0..160).map(|n| {
-                    if n < sounds {
-                        law.encode(dtmf::tone_sample(digit, from + n))
-                    } else {
-                        law.silence()
-                    }
-                }));
-                secure::seal_rtp(secure, into, start)
-            })
-            .then_some(160)
-        }
-        _ => None,
-    };
-    if let Some(bytes) = sent {
-        stream.egress.count(bytes);
     }
 }

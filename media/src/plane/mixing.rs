@@ -24,7 +24,7 @@ impl Plane {
                 }
                 self.mix_tick(index);
             }
-            if !self.send_mixed(index, out) {
+            if !self.send_mixed(now, index, out) {
                 return false;
             }
         }
@@ -77,8 +77,8 @@ impl Plane {
     }
 
     /// Sends what the members' mouths have ready.
-    fn send_mixed(&mut self, index: u32, out: &mut Batch) -> bool {
-        let Self { mixes, streams, payload, .. } = self;
+    fn send_mixed(&mut self, now: Instant, index: u32, out: &mut Batch) -> bool {
+        let Self { mixes, streams, payload, captures, .. } = self;
         let Some(mix) = mixes.get_mut(index) else { return true };
         let from = mix.unsent.unwrap_or(0);
         for (n, seat) in mix.seats.iter().enumerate().skip(from) {
@@ -87,11 +87,11 @@ impl Plane {
                 return false;
             }
             let Some(stream) = stream_at(streams, seat.slot) else { continue };
-            stream.send_said(payload, out);
+            stream.send_said(now, payload, captures, out);
             let copy =
                 stream.voice.as_ref().and_then(|voice| voice.hearers.iter().flatten().next());
             if let Some(copy) = copy.copied().and_then(|copy| stream_at(streams, copy)) {
-                copy.send_said(payload, out);
+                copy.send_said(now, payload, captures, out);
             }
         }
         mix.unsent = None;

@@ -5,6 +5,7 @@
 //! may allocate: they choose (`arrange.rs`) by which way (`feed.rs`) each direction is heard.
 
 mod arrange;
+mod capturing;
 mod deadlines;
 mod desk;
 mod extended;
@@ -42,6 +43,7 @@ use crate::{
     Batch, Command, Event, MAX_MEMBERS, PlaneOutput, PlayId, Port, Slot, StreamId, StreamStats,
     TapSender, WorkerId, rtp,
 };
+use capturing::Captures;
 use deadlines::Deadlines;
 use desk::Desk;
 use joining::Mixes;
@@ -89,6 +91,7 @@ pub struct Plane {
     payload: Vec<u8>,
     taps: TapSender,
     tap_retry: Option<Instant>,
+    captures: Captures,
     events: VecDeque<Event>,
     outputs: VecDeque<PlaneOutput>,
     rng: Rng,
@@ -120,6 +123,7 @@ impl Plane {
             payload: Vec::with_capacity(MAX_PAYLOAD),
             taps,
             tap_retry: None,
+            captures: Captures::default(),
             events: VecDeque::with_capacity(256),
             outputs: VecDeque::with_capacity(64),
             rng,
@@ -175,6 +179,7 @@ impl Plane {
             Command::Copy { from, to } => self.copy(now, from, to),
             Command::Tap { stream, tap, channel } => self.tap(now, stream, tap, channel),
             Command::Untap { stream } => self.untap(now, stream),
+            Command::Capture { stream, order } => self.capture(now, stream, order),
             Command::DigitWays { stream, ways } => self.set_digit_ways(stream, ways),
             Command::SendDigits { stream, digits, each, gap } => {
                 self.send_digits(now, stream, &digits, (each, gap));

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use base::Instant;
 
 use super::deadlines::Kind;
+use super::mixing::stream_at;
 use super::recent::Recent;
 use super::stream::{Stream, Tapping};
 use super::{Place, Plane, report};
+use crate::capture::Body;
 use crate::srtp::SrtpKeys;
 use crate::tap::{Frame, FrameKind};
 use crate::{Channel, Event, PlaneOutput, RemoteMedia, Slot, StreamId, TapId, rtcp, secure};
@@ -104,8 +106,10 @@ impl Plane {
 
     pub(super) fn close(&mut self, now: Instant, id: StreamId) {
         self.untap(now, id);
-        let Some(stream) = self.by_id_mut(id) else { return };
-        let (slot, stats) = (stream.slot, stream.stats());
+        let Some(slot) = self.by_id.get(&id).copied() else { return };
+        let Self { streams, captures, outputs, .. } = self;
+        let Some(stream) = stream_at(streams, slot) else { return };
+        let stats = stream.stats();
         if stream.egress.packets > 0
             && let Some((port, to)) = stream.rtcp_target()
         {
@@ -114,11 +118,13 @@ impl Plane {
             rtcp::write_receiver_report(&mut bytes, ssrc, None);
             rtcp::write_cname(&mut bytes, ssrc, &stream.rare.cname);
             rtcp::write_bye(&mut bytes, ssrc);
+            captures.note_sent(now, stream, (to, port), &[], Body::Plain(&bytes));
             if secure::seal_rtcp(stream.secure.as_deref_mut(), &mut bytes, 0) {
                 let bytes = bytes.into_boxed_slice();
-                self.outputs.push_back(PlaneOutput::Send { slot, port, to, bytes });
+                outputs.push_back(PlaneOutput::Send { slot, port, to, bytes });
             }
         }
+        captures.end(now, stream);
         self.say_goodbye(slot);
         self.remove(now, slot);
         self.outputs.push_back(PlaneOutput::ClosePort { slot });

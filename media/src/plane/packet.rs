@@ -28,7 +28,7 @@ impl Plane {
         if stream.is_unproven(port) {
             return;
         }
-        let is_secure = stream.secure.is_some();
+        let (is_secure, is_captured) = (stream.secure.is_some(), stream.is_captured);
         let Some(packet) = secure::open_rtp(now, stream.secure.as_deref_mut(), packet) else {
             return self.refuse(now, slot, source);
         };
@@ -53,10 +53,16 @@ impl Plane {
                 self.events.push_back(Event::Latched { stream: id, source });
             }
         }
-        let Some(payload) = packet.get_mut(parsed.payload_start..parsed.payload_end) else {
-            return;
-        };
-        if self.receive(now, slot, &parsed, kind, payload) {
+        if is_captured {
+            self.capture_received(now, slot, (source, port), packet, &parsed);
+        }
+        let whole = parsed.payload_start..parsed.payload_end;
+        let Some(payload) = packet.get_mut(whole.clone()) else { return };
+        let passes = self.receive(now, slot, &parsed, kind, payload);
+        if is_captured {
+            self.capture_masked(now, slot, (source, port), packet, (&parsed, kind, passes));
+        }
+        if let (true, Some(payload)) = (passes, packet.get_mut(whole)) {
             self.pass_on(now, slot, &parsed.header, kind, payload, out);
         }
     }

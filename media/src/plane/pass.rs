@@ -3,11 +3,13 @@
 use base::Instant;
 
 use super::Plane;
+use super::capturing::Origin;
 use super::feed::{Feed, Joint};
+use super::mixing::stream_at;
 use super::stream::Payload;
 use crate::egress::Incoming;
 use crate::rtp::Header;
-use crate::{Batch, CLOCK_RATE, Role, Slot, secure};
+use crate::{Batch, CLOCK_RATE, Role, Slot};
 
 /// What a payload is by now: it is turned in place into what each takes in turn.
 struct Form {
@@ -100,8 +102,9 @@ impl Plane {
         payload: &mut [u8],
         out: &mut Batch,
     ) {
-        let Some(peer) = self.stream_mut(to) else { return };
-        let (Some((port, target)), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
+        let Self { streams, captures, .. } = self;
+        let Some(peer) = stream_at(streams, to) else { return };
+        let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
         let relayed = peer.feed == Feed::Relay(from);
         let silent = peer.playing.is_some() || peer.keys.is_pressing();
         let (payload_type, audio) = match form.kind {
@@ -131,14 +134,8 @@ impl Plane {
         if let (Some(recent), Some(_)) = (&mut peer.recent, audio) {
             recent.note(payload);
         }
-        let secure = peer.secure.as_deref_mut();
-        let sent = out.push_with(to, port, target, |into| {
-            let start = into.len();
-            into.extend_from_slice(&header.to_bytes());
-            into.extend_from_slice(payload);
-            secure::seal_rtp(secure, into, start)
-        });
-        if sent {
+        let packet = (&header, &*payload);
+        if peer.send_rtp(now, target, packet, Origin::Others, captures, out) {
             peer.egress.count(payload.len());
             if let Some(law) = form.kind.law() {
                 peer.rare.live.said.note_codes(law, header.sequence, payload);

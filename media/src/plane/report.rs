@@ -6,8 +6,10 @@ use base::{Duration, Instant, Rng, UnixTime};
 
 use super::deadlines::Kind;
 use super::figures::delay_since;
+use super::mixing::stream_at;
 use super::stream::Stream;
 use super::{MAX_WAITING, Plane};
+use crate::capture::Body;
 use crate::rtcp::{self, ReceiverReport, ReportBlock, SenderReport, packet_type};
 use crate::{Batch, Event, Port, Slot, secure};
 
@@ -31,12 +33,15 @@ impl Plane {
     pub(super) fn send_report(&mut self, now: Instant, slot: Slot, out: &mut Batch) {
         let ntp = ntp(self.wall, now);
         let next = now + interval(&mut self.rng);
-        let Some(stream) = self.stream_mut(slot) else { return };
+        let Self { streams, captures, .. } = self;
+        let Some(stream) = stream_at(streams, slot) else { return };
         let figures = stream.end_stretch();
         if let Some((port, to)) = stream.rtcp_target() {
             out.push_with(slot, port, to, |into| {
                 let start = into.len();
                 write_report(stream, now, ntp, into);
+                let written = into.get(start..).unwrap_or_default();
+                captures.note_sent(now, stream, (to, port), &[], Body::Plain(written));
                 secure::seal_rtcp(stream.secure.as_deref_mut(), into, start)
             });
         }
@@ -69,7 +74,8 @@ impl Plane {
         compound: &mut [u8],
     ) {
         let ntp_now = ntp_middle(ntp(self.wall, now));
-        let Some(stream) = self.stream_mut(slot) else { return };
+        let Self { streams, captures, .. } = self;
+        let Some(stream) = stream_at(streams, slot) else { return };
         let known = stream.is_rtcp_source(source) && !stream.is_unproven(port);
         let opened = known.then(|| secure::open_rtcp(now, stream.secure.as_deref_mut(), compound));
         let Some(compound) = opened.flatten().filter(|compound| rtcp_plausible(compound)) else {
@@ -78,6 +84,7 @@ impl Plane {
         if stream.latch.source().is_some() {
             stream.rare.rtcp_source = Some(source);
         }
+        captures.note_received(now, stream, (source, port), &[], Body::Plain(compound));
         for packet in rtcp::packets(compound) {
             let mut blocks = match packet.packet_type {
                 packet_type::SENDER_REPORT => {

@@ -50,11 +50,11 @@ impl Plane {
             if stream.is_heard() {
                 self.convert(now, due, slot, out);
             }
-            let Self { streams, scratch, payload, .. } = self;
+            let Self { streams, scratch, payload, captures, .. } = self;
             let Some(stream) = stream_at(streams, slot) else { return true };
             if stream.playing.is_some() {
                 let played = stream.play_tick(due, scratch, payload);
-                stream.send_said(payload, out);
+                stream.send_said(now, payload, captures, out);
                 if let Played::Over(play) = played {
                     // Nothing was said: what comes next may still say something in this tick.
                     stream.rare.next_tick = due;
@@ -69,7 +69,7 @@ impl Plane {
     /// be relayed again, what waits in the ear is said first, faster than it is heard otherwise.
     fn convert(&mut self, now: Instant, due: Instant, slot: Slot, out: &mut Batch) {
         for n in 0..AT_ONCE {
-            let Self { streams, scratch, payload, events, .. } = self;
+            let Self { streams, scratch, payload, captures, events, .. } = self;
             let Some(hearers) = stream_at(streams, slot).map(|stream| stream.hearers()) else {
                 return;
             };
@@ -103,7 +103,7 @@ impl Plane {
             for to in hearers.into_iter().flatten() {
                 if let Some(other) = stream_at(streams, to) {
                     other.hear_converted(due + TICK * n as u32, slot, heard, ends);
-                    other.send_said(payload, out);
+                    other.send_said(now, payload, captures, out);
                     other.end_converting(now, slot, ends);
                 }
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
 
+use super::capturing::Capturing;
 use super::extended::Extended;
 use super::feed::{Feed, Joint};
 use super::figures::Live;
@@ -27,6 +28,8 @@ pub(super) struct Stream {
     pub(super) slot: Slot,
     /// The ports are bound.
     pub(super) open: bool,
+    /// What comes and goes is captured.
+    pub(super) is_captured: bool,
     pub(super) remote: Option<RemoteMedia>,
     /// The keys; without, all is in the clear.
     pub(super) secure: Option<Box<Secure>>,
@@ -88,6 +91,7 @@ pub(super) struct Rare {
     pub(super) vigil: Vigil,
     /// Who listens to how the call comes along.
     pub(super) watched: Option<Box<Watched>>,
+    pub(super) capturing: Option<Box<Capturing>>,
 }
 
 pub(super) struct Tapping {
@@ -134,6 +138,7 @@ impl Stream {
             id,
             slot,
             open: false,
+            is_captured: false,
             remote: None,
             secure: None,
             web: None,
@@ -175,6 +180,7 @@ impl Stream {
                 tap_dropped: 0,
                 vigil: Vigil::default(),
                 watched: None,
+                capturing: None,
             }),
         }
     }

@@ -3,13 +3,14 @@
 
 use base::Instant;
 
+use super::capturing::{Captures, Origin};
 use super::mouth::Mouth;
 use super::recent::Recent;
 use super::stream::Stream;
 use crate::ear::{Ear, Heard};
 use crate::pcm::Rate;
 use crate::rtcp::ReportBlock;
-use crate::{Batch, Codec, RemoteMedia, Slot, secure};
+use crate::{Batch, Codec, RemoteMedia, Slot};
 
 #[derive(Default)]
 pub(super) struct Voice {
@@ -95,30 +96,31 @@ impl Stream {
     }
 
     /// Sends what the mouth has said, as far as it fills packets. `payload` is room for one.
-    pub(super) fn send_said(&mut self, payload: &mut Vec<u8>, out: &mut Batch) {
+    pub(super) fn send_said(
+        &mut self,
+        now: Instant,
+        payload: &mut Vec<u8>,
+        captures: &mut Captures,
+        out: &mut Batch,
+    ) {
         let target = self.rtp_target().filter(|_| !self.keys.is_pressing());
         let Some(mouth) = self.voice.as_mut().and_then(|voice| voice.mouth.as_mut()) else {
             return;
         };
-        let (Some((port, target)), Some(remote)) = (target, &self.remote) else {
+        let (Some(target), Some(remote)) = (target, self.remote) else {
             mouth.clear();
             self.egress.change_feed();
             return;
         };
+        let origin = if self.playing.is_some() { Origin::Play } else { Origin::Others };
         loop {
             payload.clear();
-            let Some(said) = mouth.write(payload) else { return };
+            let Some(said) = self.mouth().and_then(|mouth| mouth.write(payload)) else { return };
             if said.bytes == 0 {
                 continue;
             }
             let header = self.egress.stamp_own(said.at, said.ticks, remote.payload_type);
-            let secure = self.secure.as_deref_mut();
-            let sent = out.push_with(self.slot, port, target, |into| {
-                let start = into.len();
-                into.extend_from_slice(&header.to_bytes());
-                into.extend_from_slice(payload);
-                secure::seal_rtp(secure, into, start)
-            });
+            let sent = self.send_rtp(now, target, (&header, payload), origin, captures, out);
             if let Some(recent) = &mut self.recent {
                 recent.note(payload);
             }

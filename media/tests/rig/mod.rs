@@ -11,8 +11,9 @@ use std::sync::Arc;
 use base::{Duration, Instant, Rng, UnixTime};
 use media::rtp::{self, Header};
 use media::{
-    Batch, Codec, Command, Direction, Event, OpusSettings, Plane, PlaneOutput, PlayId, Port,
-    Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapReceiver, WorkerId, tap,
+    Batch, CaptureReceiver, Captured, Codec, Command, Direction, Event, OpusSettings, Plane,
+    PlaneOutput, PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapReceiver,
+    WorkerId, capture, tap,
 };
 
 pub const A: StreamId = StreamId(1);
@@ -66,6 +67,7 @@ impl Sent {
 pub struct Rig {
     pub plane: Plane,
     pub taps: TapReceiver,
+    pub captures: CaptureReceiver,
     pub now: Instant,
     pub events: Vec<Event>,
     /// What was told of how streams are, and when.
@@ -78,10 +80,13 @@ pub struct Rig {
 impl Rig {
     pub fn new() -> Self {
         let (sender, taps) = tap::ring(64);
+        let (capturing, captures) = capture::ring(256, 64 << 10);
         let wall = UnixTime::from_micros(1_700_000_000_000_000);
         Self {
-            plane: Plane::new(WorkerId(0), sender, Rng::from_seed(7), wall),
+            plane: Plane::new(WorkerId(0), sender, Rng::from_seed(7), wall)
+                .with_captures(capturing),
             taps,
+            captures,
             now: Instant::from_millis(1000),
             events: Vec::new(),
             figures: Vec::new(),
@@ -197,6 +202,13 @@ impl Rig {
         let mut sent = self.millis(millis);
         sent.retain(|sent| sent.port == Port::Rtp);
         sent
+    }
+
+    /// What was captured since this was asked last.
+    pub fn captured(&mut self) -> Vec<(Captured, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        let captures = &mut self.captures;
+        std::iter::from_fn(|| Some((captures.pop(&mut bytes)?, bytes.clone()))).collect()
     }
 
     pub fn take_events(&mut self) -> Vec<Event> {

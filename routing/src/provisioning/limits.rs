@@ -29,6 +29,8 @@ pub struct Limits {
     pub agents: Option<u32>,
     /// Whether calls may be recorded at all.
     pub recording: bool,
+    /// Whether captures of calls may hold audio.
+    pub capture_audio: bool,
     /// Days a recording is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<u32>,
@@ -45,6 +47,7 @@ impl Default for Limits {
             premium: None,
             agents: None,
             recording: true,
+            capture_audio: true,
             retention_days: None,
         }
     }
@@ -77,6 +80,7 @@ impl Limits {
             premium: allowed(self.premium, parent.premium),
             agents: narrower(self.agents, parent.agents),
             recording: self.recording && parent.recording,
+            capture_audio: self.capture_audio && parent.capture_audio,
             retention_days: narrower(self.retention_days, parent.retention_days),
         }
     }

@@ -1,5 +1,6 @@
 //! `strowger.toml`: every key has a default, an unknown key is an error with a cure.
 
+mod captures;
 mod fault;
 mod interfaces;
 mod limits;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use captures::Captures;
 pub use fault::ConfigFault;
 pub(crate) use fault::from_toml;
 pub use interfaces::Interface;
@@ -52,6 +54,8 @@ pub struct Config {
     pub database: Database,
     /// Where recordings go.
     pub recordings: Recordings,
+    /// Captures of calls' RTP.
+    pub captures: Captures,
     /// What the process says about itself.
     pub log: Log,
     /// What strangers can make us hold.
@@ -230,6 +234,7 @@ impl Default for Config {
             webrtc: Webrtc::default(),
             database: Database::default(),
             recordings: Recordings::default(),
+            captures: Captures::default(),
             log: Log::default(),
             limits: Limits::default(),
         }

@@ -13,7 +13,7 @@ mod streams;
 use std::net::SocketAddr;
 
 use base::{Duration, Instant, Rng};
-use media::{Batch, Plane, PlaneOutput, Port, Slot, TapSender, WorkerId};
+use media::{Batch, CaptureSender, Plane, PlaneOutput, Port, Slot, TapSender, WorkerId};
 use metrics::Counter;
 use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
@@ -105,7 +105,7 @@ impl Worker {
         self,
         clock: Clock,
         (places, door): (Places, Option<Door>),
-        taps: TapSender,
+        (taps, captures): (TapSender, CaptureSender),
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
     ) -> std::io::Result<Running> {
@@ -130,7 +130,8 @@ impl Worker {
                 }
             };
             let _ = tell.send(Ok(()));
-            let mut plane = Plane::new(id, taps, rng, clock.wall_at_zero());
+            let plane = Plane::new(id, taps, rng, clock.wall_at_zero());
+            let mut plane = plane.with_captures(captures);
             if let Some(door) = door {
                 plane.set_identity(door.identity);
             }

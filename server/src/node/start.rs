@@ -17,6 +17,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::entry::Entry;
 use super::{Addresses, Node, Reach, StartFault};
+use crate::capturing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
@@ -64,7 +65,14 @@ impl Node {
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
-        let outlets = Outlets { media, media_idleness, recorder, intake: intake.clone() };
+        let captures = config.captures.shelf();
+        let outlets = Outlets {
+            media,
+            media_idleness,
+            recorder,
+            intake: intake.clone(),
+            captures: captures.clone(),
+        };
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
         let signalling_thread =
@@ -72,7 +80,7 @@ impl Node {
 
         let (provisioner, directory) = provision(&config, &store, &handle, checked).await?;
 
-        let (running, rings) =
+        let (running, rings, captured) =
             start_workers(workers, &config, clock, &mut rng, (&handle, entry.as_ref()))?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
         let archive = Archive::new(objects.clone(), keys.clone());
@@ -89,6 +97,9 @@ impl Node {
         let site = Site {
             store: store.clone(),
             archive,
+            captures,
+            rings: captured,
+            clock,
             committed: committed.clone(),
             signalling: handle.clone(),
             provisioner,
@@ -290,7 +301,7 @@ fn raise_limit(config: &Config, addresses: &Addresses, workers: usize) {
     media_io::raise_limit(ports / workers.max(1));
 }
 
-type Started = (Vec<media_io::Running>, Vec<media::TapReceiver>);
+type Started = (Vec<media_io::Running>, Vec<media::TapReceiver>, Vec<media::CaptureReceiver>);
 
 fn start_workers(
     workers: Vec<Worker>,
@@ -299,17 +310,20 @@ fn start_workers(
     rng: &mut Rng,
     (signalling, entry): (&crate::signalling::Handle, Option<&Entry>),
 ) -> Result<Started, StartFault> {
-    let (mut running, mut rings) = (Vec::new(), Vec::new());
+    let (mut running, mut rings, mut captured) = (Vec::new(), Vec::new(), Vec::new());
     for worker in workers {
         let (taps, ring) = media::tap::ring(TAP_RING);
         let events = signalling.media.clone();
         let places = Places::of(&config.rtp);
         let door = entry.map(|entry| entry.door(worker.id()));
-        let started = worker.start(clock, (places, door), taps, rng.fork(), events);
+        let (captures, captures_ring) = capturing::ring();
+        let copies = (taps, captures);
+        let started = worker.start(clock, (places, door), copies, rng.fork(), events);
         running.push(started.map_err(system)?);
         rings.push(ring);
+        captured.push(captures_ring);
     }
-    Ok((running, rings))
+    Ok((running, rings, captured))
 }
 
 fn start_recorder(

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use base::{CallId, Instant};
 use bytes::Bytes;
-use media::WorkerId;
+use control_api::Captures;
+use media::{CaptureId, WorkerId};
 use metrics::{Counter, Histogram};
 use sip::{Flow, Transport};
 use switch::{ApiError, ApiReply, EventKind, Input, Output, RequestId, Switch};
@@ -33,6 +34,8 @@ pub(crate) struct Outlets {
     pub(crate) recorder: recording::Commands,
     /// The store's writer.
     pub(crate) intake: Intake,
+    /// Where captures are held.
+    pub(crate) captures: Captures,
 }
 
 type ReplySender = oneshot::Sender<Result<ApiReply, ApiError>>;
@@ -266,6 +269,9 @@ impl Links {
         }
         let Some(call) = event.call else { return };
         match &event.kind {
+            EventKind::CaptureStopped { capture, why } => {
+                self.outlets.captures.ended(CaptureId(*capture), *why);
+            }
             EventKind::CallStarted { .. } => {
                 self.meters.calls.increment(1);
                 self.started.insert(call, now);

@@ -8,6 +8,7 @@ mod announcing;
 mod audio;
 mod baresip;
 mod canary;
+mod capturing;
 mod certificates;
 mod codecs;
 mod commands;

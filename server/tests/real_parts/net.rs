@@ -25,10 +25,19 @@ pub(crate) fn free_port(address: IpAddr) -> u16 {
 /// An HTTP answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Status line and headers.
+    head: String,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
+    /// A header's value, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|(field, _)| field.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
@@ -75,7 +84,7 @@ pub(crate) fn http_over(
     if headers.to_ascii_lowercase().contains("transfer-encoding: chunked") {
         body = unchunk(&body);
     }
-    Answer { status, body }
+    Answer { status, head: headers, body }
 }
 
 fn unchunk(mut raw: &[u8]) -> Vec<u8> {

@@ -143,7 +143,10 @@ impl Studio {
                 self.change(stream, |one| one.tap = Some(*tap));
             }
             Command::Untap { .. } => self.change(stream, |one| one.tap = None),
-            Command::DigitWays { .. } | Command::SendDigits { .. } | Command::Mask { .. } => {}
+            Command::DigitWays { .. }
+            | Command::SendDigits { .. }
+            | Command::Mask { .. }
+            | Command::Capture { .. } => {}
             Command::Close { .. } => self.close(now, worker, stream),
         }
     }
@@ -289,6 +292,7 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::Relatch { stream }
         | Command::Tap { stream, .. }
         | Command::Untap { stream }
+        | Command::Capture { stream, .. }
         | Command::DigitWays { stream, .. }
         | Command::SendDigits { stream, .. }
         | Command::Mask { stream, .. }

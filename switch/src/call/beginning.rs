@@ -71,6 +71,7 @@ impl Call {
             host: None,
             mixing: None,
             tapped: Vec::new(),
+            capturing: None,
             relays: Vec::new(),
             adrift: None,
             goes_first: false,

@@ -11,6 +11,7 @@ use super::far_end::{FarEnd, reason, reason_of};
 use super::leg::{Ack, Established, Role, Signalling};
 use super::refusal::Refusal;
 use super::{Call, Stage, stream};
+use crate::event::CaptureEnd;
 use crate::node::{Alarm, Node};
 use crate::record::{AttemptOutcome, Decided};
 use crate::{Cause, EndedBy};
@@ -81,6 +82,7 @@ impl Call {
     /// The same, when the caller's INVITE has had its final response.
     pub(super) fn finish(&mut self, node: &mut Node, now: Instant, cause: Cause, by: EndedBy) {
         let ending = Ending { at: now, cause, by };
+        self.stop_capture(node, now, CaptureEnd::CallEnded);
         self.abandon_transfer(node, now, cause);
         self.end_guests(node, now, cause);
         self.stop_dialling(node);

@@ -227,7 +227,7 @@ impl Call {
     }
 
     /// The leg of one side of a conversation, or of a caller who is alone.
-    fn leg_of(&self, side: Side) -> Result<LegId, ApiError> {
+    pub(super) fn leg_of(&self, side: Side) -> Result<LegId, ApiError> {
         let nobody = || ApiError::Conflict("nobody is on that side of this call".to_owned());
         let caller_is_agent = self.caller.role.agent().is_some();
         if let Side::Leg(id) = side {

@@ -38,6 +38,7 @@ impl Call {
             }
         }
         self.review_taps(node);
+        self.review_capture(node);
     }
 
     /// Whether a plain bridge would not do.

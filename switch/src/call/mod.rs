@@ -10,6 +10,7 @@ mod attempt;
 mod beginning;
 mod bridge;
 mod caller;
+mod capturing;
 mod collect;
 mod deflect;
 mod dial;
@@ -73,6 +74,7 @@ use sip::{ClientTx, Message, ServerTx};
 use self::adrift::Adrift;
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
+use self::capturing::Capturing;
 use self::collect::Attribute;
 use self::guests::Guest;
 pub(crate) use self::join::{Join, Refer};
@@ -152,6 +154,8 @@ pub(crate) struct Call {
     mixing: Option<Mixing>,
     /// The streams that are recorded.
     tapped: Vec<Tapped>,
+    /// The capture that runs, if one does.
+    capturing: Option<Box<Capturing>>,
     /// What carries audio between the media workers of those in it, if they have several.
     relays: Vec<Relay>,
     /// The transfer under way, if one is.
