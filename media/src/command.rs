@@ -9,8 +9,8 @@ use crate::ice::Credentials;
 use crate::progress::{Listening, Verdict};
 use crate::srtp::{Profile, SrtpKeys};
 use crate::{
-    CaptureOrder, Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId, Port,
-    Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
+    CaptureOrder, Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId,
+    Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
 };
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.

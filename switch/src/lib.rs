@@ -45,9 +45,7 @@ pub use api::{
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
-pub use event::{
-    CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who,
-};
+pub use event::{CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
 pub use mask::masked;
 pub use media::{CaptureId, StreamStats};
 pub use port::{
