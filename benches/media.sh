@@ -17,7 +17,7 @@ if [ "${1:-}" = --build ]; then exit; fi
 
 strowger=${STROWGER:-$target/release/strowger}
 results=${RESULTS:-$(mktemp)}
-kinds=${KINDS:-relay srtp opus recorded}
+kinds=${KINDS:-relay srtp opus recorded conference}
 : >"$results"
 ulimit -n "$(ulimit -Hn)"
 
@@ -42,10 +42,13 @@ for kind in $kinds; do
       ;;
     opus)
       load --kind opus --relay rtpengine --calls 30 --step 5
-      load --kind opus --relay strowger --calls 100,150,200 --step 25
+      load --kind opus --relay strowger --calls 150,200,250 --step 25
       ;;
     recorded)
       load --kind recorded --relay strowger --calls 500,800,1000 --step 100 --most 2000
+      ;;
+    conference)
+      load --kind conference --relay strowger --calls 50,100,150 --step 50 --most 500
       ;;
   esac
 done

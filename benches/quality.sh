@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How speech sounds behind a bad network, by PESQ (ITU-T P.862): the same packets into our ear and
-# into baresip's receiver (its jitter buffer at its defaults, with and without its concealment).
+# into baresip's receiver (its jitter buffer at its defaults, with and without its concealment);
+# and how Opus sounds as we speak it to a far end while the other has G.711.
 #   benches/quality.sh            builds, speaks, listens, scores: about five minutes
 # SEEDS="1 2" chooses which packets are lost; QUALITY=FILE is a binary that is built already. It wants baresip, espeak-ng, sox and python3-venv.
 # It asserts nothing about the scores; it fails when a call or a tool does.
@@ -76,6 +77,7 @@ measure() { # who, then what the program is told besides
   done
 }
 measure "Strowger"
+measure "Strowger, Opus" --opus
 if [ "${1:-}" != --ours ]; then
   start_phone ""; measure "baresip" --phone "127.0.0.1:$port"; stop_phone
   start_phone plc; measure "baresip with plc" --phone "127.0.0.1:$port"; stop_phone

@@ -165,12 +165,12 @@ fn best(past: &[i16], window: usize, lags: impl Iterator<Item = usize>, step: us
 
 /// The normalised correlation of two stretches, over every `step`th sample.
 pub(crate) fn likeness(one: &[i16], other: &[i16], step: usize) -> f32 {
-    let (mut product, mut first, mut second) = (0.0_f32, 1.0_f32, 1.0_f32);
+    let (mut product, mut first, mut second) = (0_i64, 1_i64, 1_i64);
     for (a, b) in one.iter().zip(other).step_by(step) {
-        let (a, b) = (f32::from(*a), f32::from(*b));
-        product += a * b;
-        first += a * a;
-        second += b * b;
+        let (a, b) = (i32::from(*a), i32::from(*b));
+        product += i64::from(a * b);
+        first += i64::from(a * a);
+        second += i64::from(b * b);
     }
-    product / (first * second).sqrt()
+    (product as f64 / (first as f64 * second as f64).sqrt()) as f32
 }

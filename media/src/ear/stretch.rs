@@ -69,6 +69,9 @@ impl Ear {
         };
         if moved {
             self.stretched_at = t;
+        } else if need > 0 && alike < ONLY_IN_PAUSES {
+            // What follows at the very next tick is hardly more alike.
+            self.stretched_at = t - (pause - SHORT_PAUSE_MS) * ms;
         }
     }
 
@@ -200,6 +203,10 @@ impl Pieces<'_> {
             piece.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>() / piece.len().max(1) as f32
         };
         let soft = power(self.here) < (self.level * SOFT).max(STILL);
+        if !soft && self.alike >= ONLY_IN_PAUSES {
+            // Nothing is: what follows is dear, and this is asked at every tick.
+            return None;
+        }
         let over = |lags: &mut dyn Iterator<Item = usize>, step: usize| {
             let mut found: Option<Pitch> = None;
             for lag in lags.filter(|lag| fits(*lag)) {

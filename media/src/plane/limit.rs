@@ -19,6 +19,11 @@ pub(super) fn limit(sum: i32) -> i16 {
     if sum < 0 { -bent } else { bent }
 }
 
+/// Whether sums no louder than this pass as they are.
+pub(super) const fn is_untouched(loudest: u32) -> bool {
+    loudest <= KNEE.unsigned_abs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,7 +35,7 @@ mod tests {
             let limited = limit(sum);
             assert!(limited >= last, "{sum}");
             assert_eq!(limited, -limit(-sum));
-            if sum.abs() <= KNEE {
+            if is_untouched(sum.unsigned_abs()) {
                 assert_eq!(i32::from(limited), sum);
             }
             last = limited;

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Opus,
     /// PCMU both ways, and the relay records both sides
     Recorded,
+    /// Ten far ends with PCMU who all talk and all hear each other
+    Conference,
 }
 
 impl Kind {
@@ -25,12 +27,18 @@ impl Kind {
             Self::Srtp => "srtp",
             Self::Opus => "opus",
             Self::Recorded => "recorded",
+            Self::Conference => "conference",
         }
     }
 
     /// Whether what comes out is what went in, so that it tells when it was sent.
     pub(crate) fn keeps_payload(self) -> bool {
-        self != Self::Opus
+        !matches!(self, Self::Opus | Self::Conference)
+    }
+
+    /// Far ends of a call.
+    pub(crate) fn far_ends(self) -> usize {
+        if self == Self::Conference { 10 } else { 2 }
     }
 }
 

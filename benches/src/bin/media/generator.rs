@@ -1,11 +1,13 @@
 //! All far ends of all calls, in one thread that never sleeps: each leg's packets evenly in time,
 //! all legs' evenly among each other, and each packet that comes back is measured.
 //!
-//! A packet carries the time when it was sent; the kernel stamps when it came back. Neither the
-//! generator's own work nor its queues are in the difference.
+//! A packet carries the time when it was written, and the kernel stamps when it came back: of the
+//! generator's own work no more than the other packets of its system call are in the difference.
+//! What one socket owes is sent at once, and sockets are read in turns: both cost less by the batch,
+//! and it is the generator that must not be what limits.
 
-use std::io::IoSliceMut;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd as _;
 
 use benches::clock::{self, MILLISECOND, Nanos};
@@ -13,7 +15,7 @@ use media::rtp::Header;
 use media::srtp::Sealer;
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns};
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt,
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, setsockopt,
 };
 use nix::sys::time::TimeSpec;
 
@@ -23,21 +25,21 @@ use crate::speech::Speech;
 
 /// Sockets a side: far ends that share one are told apart by the relay's own port.
 const SOCKETS: u8 = 4;
-/// Datagrams of one system call.
-const BATCH: usize = 32;
+/// Datagrams received by one system call.
+const BATCH: usize = 64;
 const LARGEST: usize = 512;
 /// Bytes of all that waits while the generator is not scheduled.
 const KERNEL_BUFFER: usize = 16 << 20;
 const PTIME: Nanos = 20 * MILLISECOND;
 /// The time stands in the first bytes of a payload.
 const STAMP: usize = 8;
-/// Packets sent in a row before it is looked for what came.
+/// Packets sent in a row before it is looked for what came: of one socket, if so many are due.
 const BURST: usize = 16;
 
 /// One far end.
 struct Leg {
     socket: usize,
-    to: SocketAddr,
+    to: SockaddrIn,
     header: Header,
     sealer: Option<Sealer>,
     frame: usize,
@@ -52,10 +54,19 @@ pub(crate) struct Plug {
     /// The place it was given by [`Generator::place`].
     pub(crate) place: usize,
     /// Where the relay wants its audio.
-    pub(crate) to: SocketAddr,
+    pub(crate) to: SocketAddrV4,
     pub(crate) payload_type: u8,
     pub(crate) sealer: Option<Sealer>,
     pub(crate) reads_time: bool,
+}
+
+/// Packets of one socket that leave together.
+struct Outgoing {
+    socket: usize,
+    count: usize,
+    packets: [Vec<u8>; BURST],
+    to: [Option<SockaddrIn>; BURST],
+    headers: MultiHeaders<SockaddrIn>,
 }
 
 struct Ear {
@@ -71,14 +82,19 @@ pub(crate) struct Generator {
     /// Legs by the relay's port: one address relays.
     by_port: Box<[u32]>,
     speech: [Speech; 2],
-    /// The next leg to send, and when.
+    /// Far ends that have a place, by their sides.
+    placed: [usize; 2],
+    /// Whose packet comes after whose; the next of them, and when.
+    order: Vec<u32>,
     turn: usize,
     due: Nanos,
     /// Packets leave at the beats of a clock of this period, as many as are due.
     beat: Nanos,
     incoming: MultiHeaders<SockaddrIn>,
     buffer: Box<[u8]>,
-    packet: Vec<u8>,
+    outgoing: Outgoing,
+    /// The socket that is read next.
+    heard: usize,
 }
 
 impl Generator {
@@ -96,19 +112,32 @@ impl Generator {
             legs: Vec::new(),
             by_port: vec![u32::MAX; 1 << 16].into_boxed_slice(),
             speech,
+            placed: [0; 2],
+            order: Vec::new(),
             turn: 0,
             due: 0,
             beat: beat.max(1),
             incoming: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec))),
             buffer: vec![0; BATCH * LARGEST].into_boxed_slice(),
-            packet: Vec::with_capacity(LARGEST),
+            outgoing: Outgoing {
+                socket: 0,
+                count: 0,
+                packets: std::array::from_fn(|_| Vec::with_capacity(LARGEST)),
+                to: [None; BURST],
+                headers: MultiHeaders::preallocate(BURST, None),
+            },
+            heard: 0,
         })
     }
 
     /// Where the next far end of a side hears.
-    pub(crate) fn place(&self, side: Side) -> (usize, SocketAddr) {
-        let first = if side == Side::Caller { 0 } else { usize::from(SOCKETS) };
-        let place = first + (self.legs.len() / 2) % usize::from(SOCKETS);
+    pub(crate) fn place(&mut self, side: Side) -> (usize, SocketAddr) {
+        let (first, placed) = match side {
+            Side::Caller => (0, &mut self.placed[0]),
+            Side::Callee => (usize::from(SOCKETS), &mut self.placed[1]),
+        };
+        let place = first + (*placed / BURST) % usize::from(SOCKETS);
+        *placed += 1;
         (place, self.ears[place].local)
     }
 
@@ -119,7 +148,7 @@ impl Generator {
         self.by_port[usize::from(plug.to.port())] = number;
         self.legs.push(Leg {
             socket: plug.place,
-            to: plug.to,
+            to: plug.to.into(),
             header: Header {
                 payload_type,
                 marker: true,
@@ -140,14 +169,15 @@ impl Generator {
         let until = clock::now() + time;
         let now = clock::now();
         self.due = now - now % self.beat;
+        self.settle_order();
+        let spacing = PTIME as f64 / self.legs.len().max(1) as f64;
         loop {
             let now = clock::now();
             if now >= until {
                 return figures;
             }
-            let now = now - now % self.beat;
-            let spacing = PTIME as f64 / self.legs.len().max(1) as f64;
-            let behind = now.saturating_sub(self.due);
+            let beat = now - now % self.beat;
+            let behind = beat.saturating_sub(self.due);
             let owed = (behind as f64 / spacing) as usize;
             for _ in 0..owed.min(if self.beat > 1 { usize::MAX } else { BURST }) {
                 figures.late(clock::now().saturating_sub(self.due));
@@ -155,42 +185,82 @@ impl Generator {
                 self.turn = (self.turn + 1) % self.legs.len();
                 self.due += spacing as Nanos;
             }
-            for ear in 0..self.ears.len() {
-                while self.listen(ear, &mut figures) == BATCH {}
-            }
+            self.send(&mut figures);
+            self.heard = (self.heard + 1) % self.ears.len();
+            while self.listen(self.heard, &mut figures) == BATCH {}
+        }
+    }
+
+    /// Far ends of one socket speak one after the other, then some of the next socket's.
+    fn settle_order(&mut self) {
+        let sockets = 0..self.ears.len();
+        let mut of_sockets: Vec<Vec<u32>> = sockets.map(|_| Vec::new()).collect();
+        for (number, leg) in self.legs.iter().enumerate() {
+            of_sockets[leg.socket].push(number as u32);
+        }
+        let mut bursts: Vec<_> = of_sockets.iter().map(|legs| legs.chunks(BURST)).collect();
+        self.order.clear();
+        while self.order.len() < self.legs.len() {
+            let next = bursts.iter_mut().filter_map(Iterator::next);
+            self.order.extend(next.flatten());
         }
     }
 
     fn say(&mut self, figures: &mut Figures) {
-        let Some(leg) = self.legs.get_mut(self.turn) else { return };
-        let speech = &self.speech[self.turn % 2];
+        let number = self.order[self.turn] as usize;
+        let socket = self.legs[number].socket;
+        if self.outgoing.count == BURST || self.outgoing.socket != socket {
+            self.send(figures);
+            self.outgoing.socket = socket;
+        }
+        let leg = &mut self.legs[number];
+        let speech = &self.speech[number % 2];
         let frame = speech.frame(leg.frame);
-        self.packet.clear();
-        self.packet.extend_from_slice(&leg.header.to_bytes());
+        let packet = &mut self.outgoing.packets[self.outgoing.count];
+        packet.clear();
+        packet.extend_from_slice(&leg.header.to_bytes());
         if speech.is_stamped() {
-            self.packet.extend_from_slice(&clock::now().to_be_bytes());
-            self.packet.extend_from_slice(&frame[STAMP..]);
+            packet.extend_from_slice(&clock::now().to_be_bytes());
+            packet.extend_from_slice(&frame[STAMP..]);
         } else {
-            self.packet.extend_from_slice(frame);
+            packet.extend_from_slice(frame);
         }
         if let Some(sealer) = &mut leg.sealer {
-            let _ = sealer.seal_rtp(&mut self.packet, 0);
+            let _ = sealer.seal_rtp(packet, 0);
         }
         leg.frame += 1;
         leg.header.marker = false;
         leg.header.sequence = leg.header.sequence.wrapping_add(1);
         leg.header.timestamp = leg.header.timestamp.wrapping_add(speech.ticks());
-        if self.ears[leg.socket].socket.send_to(&self.packet, leg.to).is_ok() {
-            figures.sent += 1;
-        } else {
-            figures.unsent += 1;
+        self.outgoing.to[self.outgoing.count] = Some(leg.to);
+        self.outgoing.count += 1;
+    }
+
+    /// Sends what one socket has to send. What the kernel takes not is lost, and counted.
+    fn send(&mut self, figures: &mut Figures) {
+        let Outgoing { socket, count, packets, to, headers } = &mut self.outgoing;
+        let fd = self.ears[*socket].socket.as_raw_fd();
+        let slices: [[IoSlice<'_>; 1]; BURST] =
+            std::array::from_fn(|n| [IoSlice::new(&packets[n])]);
+        let mut done = 0;
+        while done < *count {
+            let (rest, to) = (&slices[done..*count], &to[done..*count]);
+            let sent = match sendmmsg(fd, headers, rest, to, [], MsgFlags::MSG_DONTWAIT) {
+                Ok(results) => results.count(),
+                Err(_) => 0,
+            };
+            figures.sent += sent as u64;
+            figures.unsent += u64::from(sent == 0);
+            done += sent.max(1);
         }
+        *count = 0;
     }
 
     /// One batch of one socket; how many came.
     fn listen(&mut self, ear: usize, figures: &mut Figures) -> usize {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            self.buffer.chunks_mut(LARGEST).map(|chunk| [IoSliceMut::new(chunk)]).collect();
+        let mut chunks = self.buffer.chunks_mut(LARGEST);
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
         let fd = self.ears[ear].socket.as_raw_fd();
         let flags = MsgFlags::MSG_DONTWAIT;
         let came = recvmmsg(fd, &mut self.incoming, slices.iter_mut(), flags, None);

@@ -1,6 +1,7 @@
 //! One relay under a load that grows: what a packet costs at each number of calls, and how many
 //! calls it carries.
 
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 
 use benches::clock::{self, MICROSECOND, SECOND};
@@ -17,8 +18,8 @@ use media::srtp::Sealer;
 /// A window in which more was lost than this, or came later, is more than the relay can carry.
 const LOST: f64 = 0.001;
 const LATE_MS: f64 = 3.0;
-/// Packets of a call in a second, both ways.
-const PACKETS: f64 = 100.0;
+/// Packets of a far end in a second.
+const PACKETS: f64 = 50.0;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -56,12 +57,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     pin(args.own_core)?;
+    // What else the machine has to do on this core must not look as if the relay were late.
+    let _ = rustix::process::setpriority_process(None, -20);
     let mut loads = args.calls.clone();
     if args.step > 0 {
         let last = loads.last().copied().unwrap_or(0);
         loads.extend((last + args.step..=args.most).step_by(args.step));
     }
-    let agents = loads.iter().copied().max().unwrap_or(0);
+    let most = loads.iter().copied().max().unwrap_or(0);
+    let agents = most * (args.kind.far_ends() - 1);
     let mut relay = Relay::start(args.relay, strowger, args.kind, agents, args.core)?;
     let is_stamped = args.kind.keeps_payload();
     let callee = Speech::of(args.kind, Side::Callee, is_stamped);
@@ -88,7 +92,8 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
         row["calls"] = json!(calls);
         row["beat_us"] = json!(args.beat_us);
         row["core"] = json!(cpu / 1000.0 / took);
-        row["us_a_packet"] = json!(cpu * 1000.0 / (calls as f64 * PACKETS * took));
+        let packets = (calls * args.kind.far_ends()) as f64 * PACKETS * took;
+        row["us_a_packet"] = json!(cpu * 1000.0 / packets);
         row["by_thread"] = json!(usage.by_thread(&before, took * 1000.0));
         row["generator_core"] = json!(Usage::own().cpu_ms_since(&own) / 1000.0 / took);
         let grown = usage.resident_kib.saturating_sub(empty.resident_kib);
@@ -124,14 +129,26 @@ fn connect(
         let encrypts = describe::encrypts(kind, side);
         generator.plug(Plug {
             place,
-            to: targets.of(side),
+            to: v4(targets.of(side))?,
             payload_type: if kind == Kind::Opus && side == Side::Callee { targets.opus } else { 0 },
             sealer: describe::callers_key().filter(|_| encrypts).map(|key| Sealer::new(&key)),
             // What comes encrypted is not opened: the other way tells the delay.
             reads_time: kind.keeps_payload() && !encrypts,
         });
     }
+    for _ in 2..kind.far_ends() {
+        let (place, at) = generator.place(Side::Callee);
+        let to = v4(relay.bring(number, at)?)?;
+        generator.plug(Plug { place, to, payload_type: 0, sealer: None, reads_time: false });
+    }
     Ok(())
+}
+
+fn v4(address: SocketAddr) -> Result<SocketAddrV4, String> {
+    match address {
+        SocketAddr::V4(address) => Ok(address),
+        SocketAddr::V6(_) => Err(format!("{address} is not of IPv4")),
+    }
 }
 
 /// A relay that decodes has a clock of its own: then it is the gaps between packets that tell.

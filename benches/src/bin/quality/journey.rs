@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base::{Duration, Rng};
 use media::rtp::Header;
-use media::{G711, Rate, wav};
+use media::{Codec, Encoder, OpusSettings, Rate, wav};
 
 pub(crate) const RATE: Rate = Rate::Narrow;
 
@@ -26,10 +26,15 @@ pub(crate) struct Packet {
 
 impl Journey {
     /// The packets that arrive, in the order in which they were sent.
-    pub(crate) fn packets(&self, speech: &[i16]) -> Vec<Packet> {
+    pub(crate) fn packets(&self, speech: &[i16], codec: Codec) -> Vec<Packet> {
+        let mut encoder = Encoder::new(codec, RATE, OpusSettings::default());
+        let ticks = codec.clock_rate() / 50;
         let mut rng = Rng::from_seed(self.seed);
         let mut packets = Vec::new();
-        for (n, samples) in speech.chunks(RATE.per_tick()).enumerate() {
+        for (n, samples) in speech.chunks_exact(RATE.per_tick()).enumerate() {
+            // What is lost was spoken too: an encoder has a memory.
+            let mut payload = Vec::new();
+            encoder.encode(samples, &mut payload);
             let lost = rng.below(100) < self.loss;
             let late = Duration::from_micros(rng.below(self.jitter * 1000 + 1));
             if lost {
@@ -39,10 +44,9 @@ impl Journey {
                 payload_type: 0,
                 marker: n == 0,
                 sequence: n as u16,
-                timestamp: (n * RATE.per_tick()) as u32,
+                timestamp: n as u32 * ticks,
                 ssrc: 0x5354_5247,
             };
-            let payload = samples.iter().map(|sample| G711::Pcmu.encode(*sample)).collect();
             packets.push(Packet {
                 at: Duration::from_millis(20) * n as u32 + late,
                 header,

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use base::{Duration, Instant};
 use clap::Parser;
+use media::Codec;
 use media::ear::Ear;
 
 use journey::{Journey, Packet, RATE};
@@ -33,6 +34,9 @@ struct Args {
     /// Where to write what was heard
     #[arg(long)]
     out: PathBuf,
+    /// The packets carry Opus of 8 kHz, as we speak it; without, PCMU
+    #[arg(long, conflicts_with = "phone")]
+    opus: bool,
     /// A phone that answers at once and sends back what it plays; without, our ear
     #[arg(long)]
     phone: Option<std::net::SocketAddr>,
@@ -55,18 +59,19 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<String, String> {
     let speech = journey::read_wav(&args.speech)?;
     let journey = Journey { loss: args.loss, jitter: args.jitter, seed: args.seed };
-    let packets = journey.packets(&speech);
+    let codec = if args.opus { Codec::Opus } else { Codec::Pcmu };
+    let packets = journey.packets(&speech, codec);
     let seconds = speech.len() as f64 / f64::from(RATE.hz()) + 0.5;
     let (heard, line) = match args.phone {
         Some(address) => (phone::call(address, &packets, seconds)?, String::new()),
-        None => listen(packets, seconds),
+        None => listen(packets, codec, seconds),
     };
     journey::write_wav(&args.out, &heard)?;
     Ok(line)
 }
 
 /// Our ear, in virtual time.
-fn listen(mut packets: Vec<Packet>, seconds: f64) -> (Vec<i16>, String) {
+fn listen(mut packets: Vec<Packet>, codec: Codec, seconds: f64) -> (Vec<i16>, String) {
     packets.sort_by_key(|packet| packet.at);
     let mut packets = packets.into_iter().peekable();
     let mut ear = Ear::new(RATE);
@@ -75,7 +80,7 @@ fn listen(mut packets: Vec<Packet>, seconds: f64) -> (Vec<i16>, String) {
         let now = Duration::from_micros(7300) + Duration::from_millis(20) * tick;
         while let Some(packet) = packets.next_if(|packet| packet.at <= now) {
             let at = Instant::ZERO + packet.at;
-            ear.handle_packet(at, &packet.header, media::Codec::Pcmu, &packet.payload);
+            ear.handle_packet(at, &packet.header, codec, &packet.payload);
         }
         let mut out = [0; RATE.per_tick()];
         ear.hear(Instant::ZERO + now, &mut out);

@@ -107,6 +107,15 @@ impl Relay {
         made.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
     }
 
+    /// Brings another far end into a call: where that one is to send its audio.
+    pub(crate) fn bring(&mut self, number: usize, at: SocketAddr) -> Result<SocketAddr, String> {
+        let brought = match &mut self.control {
+            Control::Strowger(phones) => phones.bring(number, at),
+            Control::Rtpengine(_) => Err("it mixes nothing".to_owned()),
+        };
+        brought.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         Usage::of_group(self.child.id())
     }

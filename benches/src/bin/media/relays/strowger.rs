@@ -1,6 +1,7 @@
 //! Strowger: a carrier calls a number, its queue rings an agent who registered, and the two are
 //! bridged. One call is made after the other.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use benches::http;
 use benches::text::{Start, Text, field, number_after, uri};
 use sip::Method;
 use sip::digest::{Answer, answer};
@@ -27,6 +29,9 @@ pub(super) struct Phones {
     carrier: UdpSocket,
     office: UdpSocket,
     server: SocketAddr,
+    api: SocketAddr,
+    /// Agents in no call.
+    free: BTreeSet<usize>,
 }
 
 pub(super) fn start(
@@ -61,9 +66,9 @@ pub(super) fn start(
     let output = child.stdout.take().ok_or("no standard output")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
-    if serde_json::from_str::<serde_json::Value>(&line).is_err() {
-        return Err(format!("it did not start: {line}"));
-    }
+    let ready = serde_json::from_str::<serde_json::Value>(&line).unwrap_or_default();
+    let api = ready["http"].as_str().and_then(|at| at.parse().ok());
+    let api = api.ok_or_else(|| format!("it did not start: {line}"))?;
     let end = |at: &str| -> std::io::Result<UdpSocket> {
         let socket = UdpSocket::bind(at)?;
         socket.connect(server)?;
@@ -71,7 +76,8 @@ pub(super) fn start(
         Ok(socket)
     };
     let end = |at| end(at).map_err(|error| format!("{at}: {error}"));
-    let mut phones = Phones { carrier: end(CARRIER)?, office: end(OFFICE)?, server };
+    let (carrier, office) = (end(CARRIER)?, end(OFFICE)?);
+    let mut phones = Phones { carrier, office, server, api, free: (0..calls).collect() };
     for agent in 0..calls {
         phones.register(agent)?;
     }
@@ -127,6 +133,7 @@ impl Phones {
                 match text.start() {
                     Some(Start::Request(b"INVITE")) if is_ours => {
                         to_callee = describe::target(body(text));
+                        self.free.retain(|agent| Some(*agent) != called(&text));
                         opus = describe::opus_number(body(text));
                         let own = describe::description(kind, Side::Callee, callee, opus);
                         send(&self.office, &response(&text, OFFICE, number, &own))?;
@@ -160,6 +167,61 @@ impl Phones {
             callee: to_callee.ok_or("no offer for the callee")?,
             opus,
         })
+    }
+
+    /// Brings another agent into a call by the API: where that one is to send its audio.
+    pub(super) fn bring(&mut self, number: usize, at: SocketAddr) -> Result<SocketAddr, String> {
+        let agent = self.free.pop_last().ok_or("no agent is free")?;
+        let until = Instant::now() + PATIENCE;
+        let path = format!("/api/v1/calls/{}/participants", self.id_of(number, until)?);
+        let wish = format!("{{\"to\":\"agent-{agent}\"}}");
+        loop {
+            match http::ask(self.api, "POST", &path, "load", &wish)? {
+                (202, _) => break,
+                // The one before has not quite come in.
+                (409, _) if Instant::now() < until => {}
+                (status, body) => return Err(format!("{status} {body}")),
+            }
+        }
+        let (mut wanted, mut call) = (None, Vec::new());
+        let mut buffer = [0; 8192];
+        while Instant::now() < until {
+            let Ok(length) = self.office.recv(&mut buffer) else { continue };
+            let text = Text(&buffer[..length]);
+            match text.start() {
+                Some(Start::Request(b"INVITE")) if called(&text) == Some(agent) => {
+                    wanted = describe::target(body(text));
+                    call = text.value("Call-ID").unwrap_or_default().to_vec();
+                    let own = describe::description(Kind::Conference, Side::Callee, at, 0);
+                    send(&self.office, &response(&text, OFFICE, agent, &own))?;
+                }
+                Some(Start::Request(b"ACK")) if text.value("Call-ID") == Some(&call) => {
+                    return wanted.ok_or_else(|| format!("agent {agent} got no description"));
+                }
+                Some(Start::Request(b"OPTIONS" | b"NOTIFY" | b"UPDATE" | b"INFO")) => {
+                    send(&self.office, &response(&text, OFFICE, agent, ""))?;
+                }
+                _ => {}
+            }
+        }
+        Err(format!("agent {agent} is not called, or gets no ACK"))
+    }
+
+    /// A call's id, once the API knows of it.
+    fn id_of(&self, number: usize, until: Instant) -> Result<String, String> {
+        let caller = format!("+1212{number:07}");
+        while Instant::now() < until {
+            let path = "/api/v1/calls?state=connected";
+            let (_, body) = http::ask(self.api, "GET", path, "load", "")?;
+            let page: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+            let rows = page["data"].as_array().into_iter().flatten();
+            let mut own = rows.filter(|row| row["from"] == caller.as_str());
+            if let Some(id) = own.find_map(|row| row["id"].as_str()) {
+                return Ok(id.to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err("the API does not know of it".to_owned())
     }
 
     fn register(&mut self, agent: usize) -> Result<(), String> {
@@ -225,6 +287,11 @@ impl Phones {
 
 fn send(socket: &UdpSocket, bytes: &[u8]) -> Result<(), String> {
     socket.send(bytes).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The agent whom a request is for.
+fn called(request: &Text<'_>) -> Option<usize> {
+    number_after(request.lines().next()?, "sip:agent-")
 }
 
 /// What follows the empty line.
