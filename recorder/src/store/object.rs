@@ -71,7 +71,8 @@ pub(crate) struct Part {
 pub enum ObjectStore {
     /// A folder on this machine.
     Folder(Folder),
-    /// A bucket.
+    /// A bucket. A request holds much while it is under way, and is boxed: a recording holds little
+    /// while it waits for audio.
     S3(S3),
 }
 
@@ -98,7 +99,7 @@ impl ObjectStore {
     pub async fn check(&self) -> Result<(), StoreError> {
         match self {
             Self::Folder(_) => Ok(()),
-            Self::S3(s3) => s3.check().await,
+            Self::S3(s3) => Box::pin(s3.check()).await,
         }
     }
 
@@ -129,7 +130,7 @@ impl ObjectStore {
     pub(crate) async fn begin(&self, key: &str) -> Result<UploadId, StoreError> {
         match self {
             Self::Folder(folder) => folder.on_disk(key, |f, k| f.begin(k)).await,
-            Self::S3(s3) => s3.begin(key).await,
+            Self::S3(s3) => Box::pin(s3.begin(key)).await,
         }
     }
 
@@ -147,7 +148,7 @@ impl ObjectStore {
                 let id = upload.clone();
                 folder.on_disk(key, move |f, k| f.send_part(k, &id, number, offset, &bytes)).await
             }
-            Self::S3(s3) => s3.send_part(key, upload, number, bytes).await,
+            Self::S3(s3) => Box::pin(s3.send_part(key, upload, number, bytes)).await,
         }
     }
 
@@ -162,7 +163,7 @@ impl ObjectStore {
                 let (id, total) = (upload.clone(), parts.iter().map(|part| part.bytes).sum());
                 folder.on_disk(key, move |f, k| f.complete(k, &id, total)).await
             }
-            Self::S3(s3) => s3.complete(key, upload, parts).await,
+            Self::S3(s3) => Box::pin(s3.complete(key, upload, parts)).await,
         }
     }
 
@@ -172,7 +173,7 @@ impl ObjectStore {
                 let id = upload.clone();
                 folder.on_disk(key, move |f, k| disk::remove(&f.partial(k, &id)?)).await
             }
-            Self::S3(s3) => s3.abort(key, upload).await,
+            Self::S3(s3) => Box::pin(s3.abort(key, upload)).await,
         }
     }
 
@@ -180,7 +181,7 @@ impl ObjectStore {
     pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
         match self {
             Self::Folder(folder) => folder.on_disk(key, move |f, k| f.put(k, &bytes)).await,
-            Self::S3(s3) => s3.put(key, bytes).await,
+            Self::S3(s3) => Box::pin(s3.put(key, bytes)).await,
         }
     }
 
@@ -188,7 +189,7 @@ impl ObjectStore {
     pub(crate) async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let deleted = match self {
             Self::Folder(folder) => folder.on_disk(key, |f, k| fs::remove_file(f.path(k)?)).await,
-            Self::S3(s3) => s3.delete(key).await,
+            Self::S3(s3) => Box::pin(s3.delete(key)).await,
         };
         match deleted {
             Err(StoreError::NotFound(_)) => Ok(()),
@@ -202,7 +203,7 @@ impl ObjectStore {
             Self::Folder(folder) => {
                 folder.on_disk(key, |f, k| Ok(fs::metadata(f.path(k)?)?.len())).await
             }
-            Self::S3(s3) => s3.size(key).await,
+            Self::S3(s3) => Box::pin(s3.size(key)).await,
         }
     }
 
@@ -210,7 +211,7 @@ impl ObjectStore {
     pub(crate) async fn get(&self, key: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
         match self {
             Self::Folder(folder) => folder.on_disk(key, move |f, k| f.get(k, &range)).await,
-            Self::S3(s3) => s3.get(key, range).await,
+            Self::S3(s3) => Box::pin(s3.get(key, range)).await,
         }
     }
 
