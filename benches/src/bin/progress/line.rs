@@ -47,7 +47,7 @@ impl Line {
         let mut rng = Rng::from_seed(seed);
         let mut noise = Noise::new(self.noise, rng.fork());
         let gain = 10_f64.powf(self.gain / 20.0);
-        let law = if seed % 2 == 0 { G711::Pcma } else { G711::Pcmu };
+        let law = if seed.is_multiple_of(2) { G711::Pcma } else { G711::Pcmu };
         let mut ear = Ear::new(Rate::Narrow);
         let mut waiting: Vec<(Instant, Header, Vec<u8>)> = Vec::new();
         for (n, tick) in pcm.chunks_exact(160).enumerate() {

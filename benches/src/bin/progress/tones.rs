@@ -139,7 +139,7 @@ fn faxes(seed: u64) -> Vec<i16> {
     let mut rng = Rng::from_seed(seed);
     let level = 8000.0 * 10_f64.powf(-(rng.below(100) as f64 / 10.0) / 20.0);
     let mut pcm = vec![0; rng.below(8000) as usize];
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         sine(&mut pcm, 2100.0 + rng.below(20) as f64 - 10.0, 3000, level);
         pcm.extend([0; 8000]);
     } else {
