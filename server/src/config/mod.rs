@@ -147,8 +147,22 @@ pub struct Rtp {
     pub workers: u16,
     /// The class of service of RTP and RTCP (RFC 2474): 46 is expedited forwarding.
     pub dscp: u8,
+    /// Whether the kernel hands all RTP to one socket a worker and takes it back by the dozen.
+    pub kernel: KernelPath,
     /// Other addresses, for the peers of some networks.
     pub interfaces: Vec<Interface>,
+}
+
+/// Whether RTP goes the way that needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KernelPath {
+    /// If the process may; a socket a port otherwise.
+    Auto,
+    /// Never.
+    Off,
+    /// Or the server does not start.
+    Require,
 }
 
 /// What must last.
@@ -270,6 +284,7 @@ impl Default for Rtp {
             advertised: None,
             workers: 0,
             dscp: 46,
+            kernel: KernelPath::Auto,
             interfaces: Vec::new(),
         }
     }

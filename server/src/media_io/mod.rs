@@ -1,30 +1,36 @@
 //! Media workers: one pinned thread per core, each with a `media::Plane` and its sockets.
 //!
 //! Plain level-triggered epoll, one receive and one send a packet on the leg's own ports: of the
-//! portable designs the cheapest, if it wakes up for many packets at once (`pace.rs`). On the way
-//! of a packet nothing is allocated, locked or logged.
+//! portable designs the cheapest, if it wakes up for many packets at once (`pace.rs`). Where the
+//! process may, packets come and go by the dozen instead (`steered/`). On the way of a packet
+//! nothing is allocated, locked or logged.
 
+mod arrivals;
 mod files;
 mod pace;
+mod ports;
 mod shared;
 mod sockets;
+mod steered;
 mod streams;
 
-use std::net::SocketAddr;
-
 use base::{Duration, Instant, Rng};
-use media::{Batch, CaptureSender, Plane, PlaneOutput, Port, Slot, TapSender, WorkerId};
+use media::{Batch, CaptureSender, Datagram, Plane, PlaneOutput, Slot, TapSender, WorkerId};
 use metrics::Counter;
 use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
 
+use self::arrivals::ARRIVALS;
 pub(crate) use self::files::raise_limit;
 use self::pace::Pace;
+use self::ports::Ports;
+pub(crate) use self::ports::Way;
 pub(crate) use self::shared::Door;
 use self::shared::Shared;
-pub(crate) use self::sockets::Places;
-use self::sockets::{Sockets, TOKEN_BELL, Token};
+use self::sockets::{Places, TOKEN_BELL, Token};
+use self::steered::{Sent, TOKEN_V4, TOKEN_V6};
 use crate::clock::Clock;
+use crate::config::Rtp;
 use crate::poller::Poller;
 use crate::signalling::Idleness;
 use crate::wake::{self, Bell};
@@ -33,6 +39,8 @@ use crate::wake::{self, Bell};
 const COMMANDS: usize = 16_384;
 /// Ready sockets taken from one wait.
 const READY: usize = 256;
+/// Batches taken from one socket in a row; then others have their turn.
+const IN_A_ROW: usize = 4;
 /// When the signalling thread's queue is full, events are offered again after this.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -63,6 +71,8 @@ impl Depths {
 pub(crate) struct Running {
     bell: Bell,
     thread: std::thread::JoinHandle<()>,
+    /// What the workers have from the kernel lasts until the last one ends.
+    _way: Way,
 }
 
 impl Running {
@@ -97,14 +107,14 @@ impl Worker {
         self.idleness.clone()
     }
 
-    /// Starts the thread; sockets bind as `places` says, and where browsers come in is the `door`.
+    /// Starts the thread; sockets bind as `rtp` says, and where browsers come in is the `door`.
     ///
     /// # Errors
-    /// When the system gives no thread or descriptor.
+    /// When the system gives no thread or descriptor, or not the way that is required.
     pub(crate) fn start(
         self,
         clock: Clock,
-        (places, door): (Places, Option<Door>),
+        (rtp, way, door): (&Rtp, Way, Option<Door>),
         (taps, captures): (TapSender, CaptureSender),
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
@@ -113,16 +123,21 @@ impl Worker {
         drop(queue);
         let running_bell = bell.clone();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (rtp, way_there) = (rtp.clone(), way.clone());
         let thread = std::thread::Builder::new().name(format!("media-{}", id.0));
         let thread = thread.spawn(move || {
             pin(id);
             files::part();
             let opened = watching(&bell).and_then(|poller| {
-                let class = places.traffic_class();
+                let ports = way_there.ports(id, &poller, || Places::of(&rtp));
+                let ports = ports.map_err(std::io::Error::other)?;
+                let class = Places::of(&rtp).traffic_class();
                 let shared = door.as_ref().map(|door| Shared::open(&poller, door, class));
-                Ok((poller, shared.transpose()?))
+                Ok((poller, ports, shared.transpose()?))
             });
-            let (poller, shared) = match opened {
+            // The last one that has it must be a thread that has the process's files.
+            drop(way_there);
+            let (poller, ports, shared) = match opened {
                 Ok(opened) => opened,
                 Err(error) => {
                     let _ = tell.send(Err(error));
@@ -135,7 +150,6 @@ impl Worker {
             if let Some(door) = door {
                 plane.set_identity(door.identity);
             }
-            let sockets = Sockets::new(places);
             let meters = Meters::new(id);
             let batch = Batch::new(READY);
             let held = None;
@@ -147,7 +161,7 @@ impl Worker {
                 commands,
                 events,
                 plane,
-                sockets,
+                ports,
                 shared,
                 batch,
                 held,
@@ -157,7 +171,7 @@ impl Worker {
             drive.run();
         })?;
         told.recv().unwrap_or_else(|_| Err(std::io::Error::other("a media worker ended")))?;
-        Ok(Running { bell: running_bell, thread })
+        Ok(Running { bell: running_bell, thread, _way: way })
     }
 }
 
@@ -195,7 +209,7 @@ struct Drive {
     commands: mpsc::Receiver<media::Command>,
     events: wake::Sender<(WorkerId, media::Event)>,
     plane: Plane,
-    sockets: Sockets,
+    ports: Ports,
     /// Where browsers come in.
     shared: Option<Shared>,
     batch: Batch,
@@ -213,16 +227,25 @@ impl Drive {
         let mut nap = None;
         loop {
             let now = self.wait(nap, &mut ready);
-            nap = pace.nap(now, ready.len());
+            let mut served = 0;
             for token in ready.drain(..) {
-                if token == TOKEN_BELL {
-                    self.bell.answer();
-                } else if shared::is_shared(token) {
-                    self.relay_shared(now, token);
-                } else {
-                    self.relay(now, Token(token), &mut packet);
-                }
+                served += match token {
+                    TOKEN_BELL => {
+                        self.bell.answer();
+                        1
+                    }
+                    TOKEN_V4 | TOKEN_V6 => self.relay_many(token),
+                    token if shared::is_shared(token) => {
+                        self.relay_shared(now, token);
+                        1
+                    }
+                    token => {
+                        self.relay(now, Token(token), &mut packet);
+                        1
+                    }
+                };
             }
+            nap = pace.nap(now, served);
             if !self.take_commands() {
                 return;
             }
@@ -262,7 +285,8 @@ impl Drive {
 
     /// One packet in, at most a few out.
     fn relay(&mut self, now: Instant, token: Token, packet: &mut [u8]) {
-        let Some(received) = self.sockets.receive(token, packet) else { return };
+        let Ports::Own(sockets) = &self.ports else { return };
+        let Some(received) = sockets.receive(token, packet) else { return };
         self.meters.received.increment(1);
         let Some(bytes) = packet.get_mut(..received.length) else { return };
         let (slot, port, source) = (received.slot, received.port, received.source);
@@ -272,21 +296,47 @@ impl Drive {
 
     /// What browsers sent: many packets at once.
     fn relay_shared(&mut self, now: Instant, token: u64) {
-        let Self { shared: Some(shared), poller, plane, batch, meters, sockets, .. } = self else {
+        let Self { shared: Some(shared), poller, plane, batch, meters, ports, .. } = self else {
             return;
         };
         shared.receive(now, poller, token, |shared, port, source, packet| {
             meters.received.increment(1);
             plane.handle_shared(now, port, source, packet, batch);
             if batch.room() < Batch::MIN_CAPACITY {
-                send(batch, sockets, Some(shared), meters);
+                send(batch, ports, Some(shared), meters);
             }
         });
         self.flush();
     }
 
+    /// All that waits in the socket of all ports: how many packets.
+    fn relay_many(&mut self, token: u64) -> usize {
+        let mut served = 0;
+        for _ in 0..IN_A_ROW {
+            let now = self.clock.now();
+            let Ports::Steered(steered) = &mut self.ports else { break };
+            let received = steered.receive(token);
+            for number in 0..received {
+                let Ports::Steered(steered) = &mut self.ports else { break };
+                if let Some((slot, port, source, bytes)) = steered.arrival(token, number) {
+                    self.plane.handle_packet(now, slot, port, source, bytes, &mut self.batch);
+                }
+                if self.batch.room() < Batch::MIN_CAPACITY {
+                    self.flush();
+                }
+            }
+            self.flush();
+            self.meters.received.increment(received as u64);
+            served += received;
+            if received < ARRIVALS {
+                break;
+            }
+        }
+        served
+    }
+
     fn flush(&mut self) {
-        send(&mut self.batch, &self.sockets, self.shared.as_mut(), &self.meters);
+        send(&mut self.batch, &mut self.ports, self.shared.as_mut(), &self.meters);
     }
 
     /// False when nobody can send commands any more.
@@ -308,15 +358,16 @@ impl Drive {
             match output {
                 PlaneOutput::OpenPort { slot, stream: _, port } => self.open(slot, port),
                 PlaneOutput::Send { slot, port, to, bytes } => {
-                    send_one(&self.sockets, self.shared.as_mut(), (slot, port, to), &bytes);
+                    self.ports
+                        .send(self.shared.as_mut(), &Datagram { slot, port, to, bytes: &bytes });
                 }
-                PlaneOutput::ClosePort { slot } => self.sockets.close(slot),
+                PlaneOutput::ClosePort { slot } => self.ports.close(slot),
             }
         }
     }
 
     fn open(&mut self, slot: Slot, port: u16) {
-        let opened = self.sockets.open(&self.poller, slot, port);
+        let opened = self.ports.open(&self.poller, slot, port);
         let opened = opened.map_err(|error| error.to_string());
         self.plane.opened(slot, opened);
     }
@@ -334,26 +385,11 @@ impl Drive {
 }
 
 /// Sends what the batch holds.
-fn send(batch: &mut Batch, sockets: &Sockets, mut shared: Option<&mut Shared>, meters: &Meters) {
-    for datagram in batch.iter() {
-        let way = (datagram.slot, datagram.port, datagram.to);
-        let sent = send_one(sockets, shared.as_deref_mut(), way, datagram.bytes);
-        if sent { meters.sent.increment(1) } else { meters.unsent.increment(1) }
-    }
+fn send(batch: &mut Batch, ports: &mut Ports, shared: Option<&mut Shared>, meters: &Meters) {
+    let Sent { sent, unsent } = ports.send_all(shared, batch);
+    meters.sent.increment(sent);
+    meters.unsent.increment(unsent);
     batch.clear();
-}
-
-/// False when the kernel took it not.
-fn send_one(
-    sockets: &Sockets,
-    shared: Option<&mut Shared>,
-    (slot, port, to): (Slot, Port, SocketAddr),
-    bytes: &[u8],
-) -> bool {
-    match port {
-        Port::Rtp | Port::Rtcp => sockets.send(slot, port, to, bytes),
-        Port::Shared | Port::Stream => shared.is_some_and(|shared| shared.send(port, to, bytes)),
-    }
 }
 
 /// Ties this thread to one of the cores the process may use.

@@ -66,6 +66,17 @@ impl Places {
         let own = self.others.iter().find(|(ports, _)| ports.contains(&port));
         own.map_or(self.address, |(_, address)| *address)
     }
+
+    /// All addresses that ports are bound to.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        std::iter::once(self.address).chain(self.others.iter().map(|(_, address)| *address))
+    }
+
+    /// A port's address, and which of [`Places::addresses`] that is.
+    pub(super) fn of_port(&self, port: u16) -> (u16, IpAddr) {
+        let own = (1..).zip(&self.others).find(|(_, (ports, _))| ports.contains(&port));
+        own.map_or((0, self.address), |(number, (_, address))| (number, *address))
+    }
 }
 
 struct Pair {
@@ -149,6 +160,7 @@ impl Sockets {
     }
 }
 
+/// An ordinary socket for one port.
 pub(super) fn bind(
     address: SocketAddr,
     traffic_class: u32,

@@ -21,7 +21,7 @@ use crate::capturing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
-use crate::media_io::{self, Depths, Places, Worker};
+use crate::media_io::{self, Depths, Way, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
@@ -311,15 +311,15 @@ fn start_workers(
     (signalling, entry): (&crate::signalling::Handle, Option<&Entry>),
 ) -> Result<Started, StartFault> {
     let (mut running, mut rings, mut captured) = (Vec::new(), Vec::new(), Vec::new());
+    let way = Way::choose(&config.rtp).map_err(StartFault::System)?;
     for worker in workers {
         let (taps, ring) = media::tap::ring(TAP_RING);
         let events = signalling.media.clone();
-        let places = Places::of(&config.rtp);
         let door = entry.map(|entry| entry.door(worker.id()));
+        let how = (&config.rtp, way.clone(), door);
         let (captures, captures_ring) = capturing::ring();
         let copies = (taps, captures);
-        let started = worker.start(clock, (places, door), copies, rng.fork(), events);
-        running.push(started.map_err(system)?);
+        running.push(worker.start(clock, how, copies, rng.fork(), events).map_err(system)?);
         rings.push(ring);
         captured.push(captures_ring);
     }

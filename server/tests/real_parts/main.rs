@@ -26,6 +26,7 @@ mod name_server;
 mod net;
 mod outage;
 mod overload;
+mod packet_ways;
 mod parts;
 mod phones;
 mod postgres;

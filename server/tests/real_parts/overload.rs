@@ -67,7 +67,7 @@ fn flood(folder: &Folder, server: &Strowger, rate: u32, calls: u32) -> Sipp {
 }
 
 /// A metric's value; 0 until it counts.
-fn metric(server: &Strowger, name: &str) -> u64 {
+pub(crate) fn metric(server: &Strowger, name: &str) -> u64 {
     let text = String::from_utf8_lossy(&server.get("/metrics", "").body).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse::<f64>().ok()).map_or(0, |value| value as u64)

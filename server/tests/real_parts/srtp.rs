@@ -11,6 +11,15 @@ const AGENT_HZ: f64 = 1000.0;
 
 #[test]
 fn a_phone_that_insists_on_encryption_and_a_carrier_in_the_clear_hear_each_other() {
+    encrypted_call("auto");
+}
+
+#[test]
+fn so_they_do_without_the_kernels_help() {
+    encrypted_call("off");
+}
+
+fn encrypted_call(kernel: &str) {
     let folder = Folder::new("srtp");
     let path = many_agents(folder.path(), 0);
     let demo = std::fs::read_to_string(&path).expect("the provisioning");
@@ -18,7 +27,8 @@ fn a_phone_that_insists_on_encryption_and_a_carrier_in_the_clear_hear_each_other
     let text = demo.replacen("domain = \"acme.example\"", insists, 1);
     assert_ne!(text, demo);
     std::fs::write(&path, text).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
+    let config = format!("kernel = \"{kernel}\"\n");
+    let setup = Setup { config, provisioning: Some(path), ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
     let account = agent_account("alice", "acme.example", server.sip, "auto");
     let phone = Phone {

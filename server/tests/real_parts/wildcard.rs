@@ -57,7 +57,7 @@ fn assert_shown(server: &Strowger, call: &str, peer: IpAddr, own: IpAddr) {
     }
 }
 
-fn talk_and_listen(server: &Strowger, caller: Baresip, agent: Baresip) -> Value {
+pub(crate) fn talk_and_listen(server: &Strowger, caller: Baresip, agent: Baresip) -> Value {
     agent.wait_for("Call established", LIMIT);
     caller.hears(AGENT_HZ, 3.0);
     agent.hears(CALLER_HZ, 3.0);

@@ -1,0 +1,45 @@
+//! The ordinary sockets that keep a pair of ports ours. Nothing comes in through them: the kernel's
+//! program is asked first.
+
+use std::io::Result;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use media::Port;
+use rustix::net::{SendFlags, sendto};
+
+use crate::media_io::sockets::bind;
+
+/// Nothing waits here; the kernel makes it as small as it likes.
+const SMALLEST: usize = 0;
+
+/// RTP's and RTCP's.
+pub(super) struct Reserved {
+    is_v6: bool,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+impl Reserved {
+    /// # Errors
+    /// When another process has one of the ports, or there is no file descriptor left.
+    pub(super) fn bind(address: IpAddr, port: u16, class: u32) -> Result<Self> {
+        let rtp = bind(SocketAddr::new(address, port), class, SMALLEST)?;
+        let rtcp = bind(SocketAddr::new(address, port | 1), class, SMALLEST)?;
+        Ok(Self { is_v6: address.is_ipv6(), rtp, rtcp })
+    }
+
+    /// Sends what no raw socket takes. False when this one does not, either.
+    pub(super) fn send(&self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
+        let socket = match port {
+            Port::Rtp => &self.rtp,
+            Port::Rtcp => &self.rtcp,
+            Port::Shared | Port::Stream => return false,
+        };
+        let to = match to.ip() {
+            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
+            IpAddr::V4(ip) if self.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
+            _ => to,
+        };
+        sendto(socket, bytes, SendFlags::empty(), &to).is_ok()
+    }
+}
