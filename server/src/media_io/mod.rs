@@ -9,6 +9,7 @@ mod arrivals;
 mod files;
 mod pace;
 mod ports;
+mod rest;
 mod shared;
 mod sockets;
 mod steered;
@@ -127,9 +128,9 @@ impl Worker {
         let thread = std::thread::Builder::new().name(format!("media-{}", id.0));
         let thread = thread.spawn(move || {
             pin(id);
-            files::part();
+            let most_resting = files::part();
             let opened = watching(&bell).and_then(|poller| {
-                let ports = way_there.ports(id, &poller, || Places::of(&rtp));
+                let ports = way_there.ports(id, &poller, most_resting, || Places::of(&rtp));
                 let ports = ports.map_err(std::io::Error::other)?;
                 let class = Places::of(&rtp).traffic_class();
                 let shared = door.as_ref().map(|door| Shared::open(&poller, door, class));
@@ -253,7 +254,8 @@ impl Drive {
                 self.plane.handle_timeout(now, &mut self.batch);
                 self.flush();
             }
-            self.carry_out();
+            self.carry_out(now);
+            self.ports.close_rested(now);
             self.tell();
         }
     }
@@ -280,13 +282,14 @@ impl Drive {
     fn deadline(&self, now: Instant) -> Option<Instant> {
         let timer = self.plane.poll_timeout().map(|(at, _)| at);
         let retry = self.held.as_ref().map(|_| now + RETRY);
-        [timer, retry].into_iter().flatten().min()
+        let rested = self.ports.next_due();
+        [timer, retry, rested].into_iter().flatten().min()
     }
 
     /// One packet in, at most a few out.
     fn relay(&mut self, now: Instant, token: Token, packet: &mut [u8]) {
-        let Ports::Own(sockets) = &self.ports else { return };
-        let Some(received) = sockets.receive(token, packet) else { return };
+        let Ports::Own(sockets) = &mut self.ports else { return };
+        let Some(received) = sockets.receive(now, token, packet) else { return };
         self.meters.received.increment(1);
         let Some(bytes) = packet.get_mut(..received.length) else { return };
         let (slot, port, source) = (received.slot, received.port, received.source);
@@ -344,8 +347,9 @@ impl Drive {
         loop {
             match self.commands.try_recv() {
                 Ok(command) => {
-                    self.plane.handle_command(self.clock.now(), command);
-                    self.carry_out();
+                    let now = self.clock.now();
+                    self.plane.handle_command(now, command);
+                    self.carry_out(now);
                 }
                 Err(mpsc::error::TryRecvError::Empty) => return true,
                 Err(mpsc::error::TryRecvError::Disconnected) => return false,
@@ -353,7 +357,7 @@ impl Drive {
         }
     }
 
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, now: Instant) {
         while let Some(output) = self.plane.poll_output() {
             match output {
                 PlaneOutput::OpenPort { slot, stream: _, port } => self.open(slot, port),
@@ -361,7 +365,7 @@ impl Drive {
                     self.ports
                         .send(self.shared.as_mut(), &Datagram { slot, port, to, bytes: &bytes });
                 }
-                PlaneOutput::ClosePort { slot } => self.ports.close(slot),
+                PlaneOutput::ClosePort { slot } => self.ports.close(now, slot),
             }
         }
     }

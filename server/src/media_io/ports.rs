@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use base::Instant;
 use media::{Batch, Datagram, Port, Slot, WorkerId};
 
 use super::shared::Shared;
@@ -27,10 +28,25 @@ impl Ports {
         }
     }
 
-    pub(super) fn close(&mut self, slot: Slot) {
+    pub(super) fn close(&mut self, now: Instant, slot: Slot) {
         match self {
-            Self::Own(sockets) => sockets.close(slot),
+            Self::Own(sockets) => sockets.close(now, slot),
             Self::Steered(steered) => steered.close(slot),
+        }
+    }
+
+    /// Closes the sockets that rested for so long that nobody counts on them.
+    pub(super) fn close_rested(&mut self, now: Instant) {
+        if let Self::Own(sockets) = self {
+            sockets.close_rested(now);
+        }
+    }
+
+    /// When there is something to close.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        match self {
+            Self::Own(sockets) => sockets.next_due(),
+            Self::Steered(_) => None,
         }
     }
 
@@ -86,7 +102,8 @@ impl Way {
         Ok(Self { wanted, steering })
     }
 
-    /// The ports of one worker; call it in its own thread.
+    /// The ports of one worker; call it in its own thread. `most_resting` is how many pairs of
+    /// sockets may stay bound without a stream.
     ///
     /// # Errors
     /// As [`Way::choose`].
@@ -94,6 +111,7 @@ impl Way {
         &self,
         worker: WorkerId,
         poller: &Poller,
+        most_resting: usize,
         places: impl Fn() -> Places,
     ) -> Result<Ports, String> {
         let started = self.steering.as_ref().map(|it| Steered::start(it, worker, places(), poller));
@@ -107,7 +125,7 @@ impl Way {
             .set(if steered.is_some() { 1.0 } else { 0.0 });
         Ok(match steered {
             Some(steered) => Ports::Steered(Box::new(steered)),
-            None => Ports::Own(Sockets::new(places())),
+            None => Ports::Own(Sockets::new(places(), most_resting)),
         })
     }
 

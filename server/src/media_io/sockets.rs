@@ -1,31 +1,34 @@
-//! The RTP and RTCP sockets of one worker, by slot.
+//! The RTP and RTCP sockets of one worker: which slot has which pair, and which pairs rest.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 
+use base::Instant;
 use media::{Port, Slot};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::rest::Rest;
 use crate::config::Rtp;
 use crate::poller::Poller;
 
-/// The bell's token; no slot's index comes near it.
+/// The bell's token; no place comes near it.
 pub(super) const TOKEN_BELL: u64 = u64::MAX;
 /// A second of G.711 packets with the kernel's bookkeeping.
 const KERNEL_BUFFER: usize = 64 << 10;
 
-/// A slot's index and which of its two sockets, as epoll's user word.
+/// A pair's place and which of its two sockets, as epoll's user word.
 #[derive(Clone, Copy)]
 pub(super) struct Token(pub(super) u64);
 
 impl Token {
-    fn new(slot: Slot, port: Port) -> Self {
-        Self((u64::from(slot.index) << 1) | u64::from(port == Port::Rtcp))
+    fn new(place: u32, port: Port) -> Self {
+        Self((u64::from(place) << 1) | u64::from(port == Port::Rtcp))
     }
 
-    fn index(self) -> usize {
-        usize::try_from(self.0 >> 1).unwrap_or(usize::MAX)
+    fn place(self) -> u32 {
+        u32::try_from(self.0 >> 1).unwrap_or(u32::MAX)
     }
 
     fn port(self) -> Port {
@@ -79,8 +82,12 @@ impl Places {
     }
 }
 
+/// The two sockets of one pair of ports, which a stream has or which rest until the next one.
 struct Pair {
-    slot: Slot,
+    /// Whose it is; nobody's while it rests.
+    slot: Option<Slot>,
+    /// The even one.
+    port: u16,
     is_v6: bool,
     rtp: UdpSocket,
     rtcp: UdpSocket,
@@ -95,62 +102,157 @@ impl Pair {
     }
 }
 
-/// All of a worker's pairs.
+/// All of a worker's pairs, each at its place for as long as it is bound.
 pub(super) struct Sockets {
     places: Places,
     pairs: Vec<Option<Pair>>,
+    free: Vec<u32>,
+    /// The place of each slot's pair.
+    by_slot: Vec<Option<u32>>,
+    rest: Rest,
 }
 
 impl Sockets {
-    pub(super) fn new(places: Places) -> Self {
-        Self { places, pairs: Vec::new() }
+    /// `most_resting` is how many pairs may stay bound without a stream.
+    pub(super) fn new(places: Places, most_resting: usize) -> Self {
+        let rest = Rest::new(most_resting);
+        Self { places, pairs: Vec::new(), free: Vec::new(), by_slot: Vec::new(), rest }
     }
 
+    /// Gives a slot the pair of `port`: the one that rests there, or new sockets.
     pub(super) fn open(&mut self, poller: &Poller, slot: Slot, port: u16) -> std::io::Result<()> {
+        let rested = self.rest.take(port).and_then(|place| self.quiet(place));
+        let place = match rested {
+            Some(place) => place,
+            None => match self.bind(poller, port) {
+                Err(error) if is_shortage(&error) && self.close_all_resting() => {
+                    self.bind(poller, port)?
+                }
+                bound => bound?,
+            },
+        };
+        let index = slot.index as usize;
+        if self.by_slot.len() <= index {
+            self.by_slot.resize(index + 1, None);
+        }
+        self.by_slot[index] = Some(place);
+        if let Some(pair) = self.pair_mut(place) {
+            pair.slot = Some(slot);
+        }
+        Ok(())
+    }
+
+    /// The pair at a place, if no late packet waits in it. One that does is not for the next
+    /// stream: the pair is closed, and that packet with it.
+    fn quiet(&mut self, place: u32) -> Option<u32> {
+        let pair = self.pairs.get(place as usize)?.as_ref()?;
+        if hears(&pair.rtp) || hears(&pair.rtcp) {
+            self.drop_pair(place);
+            return None;
+        }
+        Some(place)
+    }
+
+    fn bind(&mut self, poller: &Poller, port: u16) -> std::io::Result<u32> {
         let (address, class) = (self.places.address(port), self.places.traffic_class);
         let pair = Pair {
-            slot,
+            slot: None,
+            port,
             is_v6: address.is_ipv6(),
             rtp: bind(SocketAddr::new(address, port), class, KERNEL_BUFFER)?,
             rtcp: bind(SocketAddr::new(address, port.saturating_add(1)), class, KERNEL_BUFFER)?,
         };
-        poller.add(&pair.rtp, Token::new(slot, Port::Rtp).0)?;
-        poller.add(&pair.rtcp, Token::new(slot, Port::Rtcp).0)?;
-        let index = Token::new(slot, Port::Rtp).index();
-        if self.pairs.len() <= index {
-            self.pairs.resize_with(index + 1, || None);
+        let place = self.free.last().copied().unwrap_or(self.pairs.len() as u32);
+        poller.add(&pair.rtp, Token::new(place, Port::Rtp).0)?;
+        poller.add(&pair.rtcp, Token::new(place, Port::Rtcp).0)?;
+        match self.free.pop() {
+            Some(_) => self.pairs[place as usize] = Some(pair),
+            None => self.pairs.push(Some(pair)),
         }
-        self.pairs[index] = Some(pair);
-        Ok(())
+        Ok(place)
+    }
+
+    /// The slot has its pair no more; it rests, bound, until its ports are wanted again.
+    pub(super) fn close(&mut self, now: Instant, slot: Slot) {
+        let Some(place) = self.place_of(slot) else { return };
+        self.by_slot[slot.index as usize] = None;
+        let Some(pair) = self.pair_mut(place) else { return };
+        pair.slot = None;
+        let port = pair.port;
+        if let Some(tired) = self.rest.lay_down(now, port, place) {
+            self.drop_pair(tired);
+        }
+    }
+
+    /// Closes the pairs that rested for so long that nobody counts on them.
+    pub(super) fn close_rested(&mut self, now: Instant) {
+        while let Some(place) = self.rest.pop_due(now) {
+            self.drop_pair(place);
+        }
+    }
+
+    /// When there is something to close.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.rest.next_due()
+    }
+
+    /// False when none rested.
+    fn close_all_resting(&mut self) -> bool {
+        let resting = self.rest.drain();
+        let any = !resting.is_empty();
+        resting.into_iter().for_each(|place| self.drop_pair(place));
+        any
     }
 
     /// A socket that is closed is watched no more: nobody else has it (`files::part`).
-    pub(super) fn close(&mut self, slot: Slot) {
-        let index = Token::new(slot, Port::Rtp).index();
-        if let Some(place) = self.pairs.get_mut(index) {
-            place.take_if(|pair| pair.slot == slot);
+    fn drop_pair(&mut self, place: u32) {
+        if self.pairs.get_mut(place as usize).is_some_and(|pair| pair.take().is_some()) {
+            self.free.push(place);
         }
     }
 
-    /// Reads one packet; none when there is none after all or the pair was just closed.
-    pub(super) fn receive(&self, token: Token, into: &mut [u8]) -> Option<Received> {
-        let pair = self.pairs.get(token.index())?.as_ref()?;
+    fn pair_mut(&mut self, place: u32) -> Option<&mut Pair> {
+        self.pairs.get_mut(place as usize)?.as_mut()
+    }
+
+    /// Where a slot's pair is; none if another stream has the slot now.
+    fn place_of(&self, slot: Slot) -> Option<u32> {
+        let place = (*self.by_slot.get(slot.index as usize)?)?;
+        let pair = self.pairs.get(place as usize)?.as_ref()?;
+        (pair.slot == Some(slot)).then_some(place)
+    }
+
+    /// Reads one packet; none when there is none after all, the pair was just closed, or it rests:
+    /// what comes then is too late for everybody.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        token: Token,
+        into: &mut [u8],
+    ) -> Option<Received> {
+        let place = token.place();
+        let pair = self.pairs.get(place as usize)?.as_ref()?;
         let port = token.port();
         let (_, length, source) = recvfrom(pair.of(port), &mut *into, RecvFlags::empty()).ok()?;
+        let Some(slot) = pair.slot else {
+            if self.rest.is_disturbed(now, pair.port) {
+                self.drop_pair(place);
+            }
+            return None;
+        };
         let source = SocketAddr::try_from(source?).ok()?;
         // Over a socket of both families IPv4 comes mapped.
         let source = match source.ip().to_canonical() {
             IpAddr::V4(ip) => (ip, source.port()).into(),
             IpAddr::V6(_) => source,
         };
-        Some(Received { slot: pair.slot, port, source, length })
+        Some(Received { slot, port, source, length })
     }
 
     /// False when the kernel took it not: a late packet would be worth nothing.
     pub(super) fn send(&self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        let index = Token::new(slot, port).index();
-        let pair = self.pairs.get(index).and_then(Option::as_ref);
-        let Some(pair) = pair.filter(|pair| pair.slot == slot) else { return false };
+        let pair = self.place_of(slot).and_then(|place| self.pairs.get(place as usize));
+        let Some(Some(pair)) = pair else { return false };
         let to = match to.ip() {
             // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
             IpAddr::V4(ip) if pair.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
@@ -158,6 +260,17 @@ impl Sockets {
         };
         sendto(pair.of(port), bytes, SendFlags::empty(), &to).is_ok()
     }
+}
+
+/// Whether a packet waits; it is taken out.
+fn hears(socket: &UdpSocket) -> bool {
+    recvfrom(socket, &mut [0_u8; 1], RecvFlags::empty()).is_ok()
+}
+
+/// Whether the system, or the limit of open files, has no more to give.
+fn is_shortage(error: &std::io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// An ordinary socket for one port.
@@ -184,33 +297,4 @@ pub(super) fn bind(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Interface;
-
-    #[test]
-    fn a_port_is_bound_to_its_interface_and_marked_with_the_class_of_service() {
-        let free = UdpSocket::bind("127.0.0.9:0").unwrap().local_addr().unwrap().port() & !1;
-        let inside = Interface {
-            address: "127.0.0.9".parse().unwrap(),
-            advertised: None,
-            ports: format!("{free}-{}", free + 1),
-            networks: vec!["10.0.0.0/8".to_owned()],
-        };
-        let address = "127.0.0.1".parse().unwrap();
-        let rtp = Rtp { address, dscp: 34, interfaces: vec![inside], ..Rtp::default() };
-        let poller = Poller::new().unwrap();
-        let mut sockets = Sockets::new(Places::of(&rtp));
-        let slot = Slot { index: 0, generation: 0 };
-        sockets.open(&poller, slot, free).unwrap();
-        let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let to = listener.local_addr().unwrap();
-        assert!(sockets.send(slot, Port::Rtp, to, b"hello"));
-        let (_, from) = listener.recv_from(&mut [0; 16]).unwrap();
-        assert_eq!(from, SocketAddr::new("127.0.0.9".parse().unwrap(), free));
-        let pair = sockets.pairs[0].as_ref().unwrap();
-        let class = socket2::SockRef::from(&pair.rtp).tos_v4().unwrap();
-        assert_eq!(class, 34 << 2);
-        assert_eq!(sockets.places.address(free.wrapping_sub(2)), rtp.address);
-    }
-}
+mod tests;

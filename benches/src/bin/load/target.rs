@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 const MUSIC: &[u8] = include_bytes!("../../../../fixtures/audio/hold-music.wav");
-/// Enough RTP ports for 400 calls a second: a port rests for ten seconds after its call.
+/// Enough RTP ports for 400 calls a second: a port rests for some seconds after its call.
 const CONFIG: &str = "drain_deadline_s = 1\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = []\n\
                       [http]\nlisten = \"127.0.0.1:0\"\n[rtp]\nports = \"10000-31999\"\n\
                       address = \"127.0.0.1\"\n";

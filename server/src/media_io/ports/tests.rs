@@ -31,7 +31,7 @@ impl Rig {
     fn start(rtp: &Rtp) -> Result<Self, String> {
         let way = Way::choose(rtp)?;
         let poller = Poller::new().unwrap();
-        let ports = way.ports(WorkerId(0), &poller, || Places::of(rtp))?;
+        let ports = way.ports(WorkerId(0), &poller, 16, || Places::of(rtp))?;
         Ok(Self { ports, poller, _way: way })
     }
 
@@ -63,7 +63,7 @@ impl Rig {
         match &mut self.ports {
             Ports::Own(sockets) => {
                 let mut bytes = [0; MAX_DATAGRAM];
-                let Some(it) = sockets.receive(Token(token), &mut bytes) else { return };
+                let Some(it) = sockets.receive(Instant::ZERO, Token(token), &mut bytes) else { return };
                 heard.push((it.slot, it.port, it.source, bytes[..it.length].to_vec()));
             }
             Ports::Steered(steered) => {
@@ -196,13 +196,13 @@ fn a_closed_streams_port_hears_nothing_and_is_the_next_streams_after_it_is_opene
         let port = free_port();
         rig.open(STREAM, port).unwrap();
         let peer = peer("127.0.0.1");
-        rig.ports.close(STREAM);
+        rig.ports.close(Instant::ZERO, STREAM);
         assert!(!rig.send(STREAM, Port::Rtp, peer.local_addr().unwrap(), b"late"));
         let _ = peer.send_to(b"late", ("127.0.0.1", port));
         assert_eq!(rig.hear(0), []);
         rig.open(OTHER, port).unwrap();
         // It was somebody else's when it was told to close.
-        rig.ports.close(STREAM);
+        rig.ports.close(Instant::ZERO, STREAM);
         // What the kernel said of the closed port is waiting at the peer's socket.
         let _ = told(&peer_without_patience(&peer));
         peer.send_to(b"new", ("127.0.0.1", port)).unwrap();

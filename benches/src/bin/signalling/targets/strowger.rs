@@ -29,7 +29,7 @@ pub(super) fn start(
     provision: &Provision,
 ) -> Result<(Child, SocketAddr, Option<SocketAddr>), String> {
     let sip = SocketAddr::new(ADDRESS, free_port(ADDRESS)?);
-    // A port rests for ten seconds after its call: 1,000 calls a second of two legs need them all.
+    // A port rests after its call, and 10,000 calls at once take two pairs each.
     let config = format!(
         "drain_deadline_s = 1\n[sip]\nudp = [\"{sip}\"]\ntcp = []\n\
          [http]\nlisten = \"127.0.0.1:0\"\n\
