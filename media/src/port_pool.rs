@@ -82,7 +82,7 @@ impl PortPool {
     }
 
     fn forget(&mut self, port: u16) -> bool {
-        let taken = self.taken.get_mut(usize::from(port / 2)).filter(|_| port % 2 == 0);
+        let taken = self.taken.get_mut(usize::from(port / 2)).filter(|_| port.is_multiple_of(2));
         let was_taken = taken.is_some_and(std::mem::take);
         self.in_use -= usize::from(was_taken);
         was_taken

@@ -17,12 +17,26 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(40);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// One key to press, or a pause.
+/// One key to press, or a pause. Every stream has room for [`MOST`] of them.
 #[derive(Clone, Copy, Debug)]
 struct Order {
     digit: Option<Digit>,
-    each: Duration,
-    gap: Duration,
+    each: Length,
+    gap: Length,
+}
+
+/// So many 8000ths of a second, which is what events count by; up to eight seconds.
+#[derive(Clone, Copy, Debug)]
+struct Length(u16);
+
+impl Length {
+    fn of(length: Duration) -> Self {
+        Self(u16::try_from(length.as_micros() / 125).unwrap_or(u16::MAX))
+    }
+
+    fn duration(self) -> Duration {
+        Duration::from_micros(u64::from(self.0) * 125)
+    }
 }
 
 /// What is due now.
@@ -93,7 +107,7 @@ impl Sender {
         for key in keys.chars() {
             match (key, Digit::from_char(key)) {
                 (_, Some(digit)) => self.press(now, digit, each, gap),
-                (',', None) => self.add(now, Order { digit: None, each: PAUSE, gap: PAUSE }),
+                (',', None) => self.add(now, None, PAUSE, PAUSE),
                 _ => {}
             }
         }
@@ -102,7 +116,7 @@ impl Sender {
     /// Adds a key. With [`MOST`] waiting it is left out.
     pub(crate) fn press(&mut self, now: Instant, digit: Digit, each: Duration, gap: Duration) {
         let (each, gap) = (each.clamp(SHORTEST, LONGEST), gap.clamp(SHORTEST, LONGEST));
-        self.add(now, Order { digit: Some(digit), each, gap });
+        self.add(now, Some(digit), each, gap);
     }
 
     /// When the next step is due.
@@ -125,13 +139,13 @@ impl Sender {
                 return Some(Step::Quiet);
             };
             self.state = match order.digit {
-                None => State::Pause { until: now + order.each },
+                None => State::Pause { until: now + order.each.duration() },
                 Some(digit) => State::Pressing {
                     digit,
                     way,
                     held: Duration::ZERO,
-                    each: order.each,
-                    gap: order.gap,
+                    each: order.each.duration(),
+                    gap: order.gap.duration(),
                     ends: 0,
                 },
             };
@@ -159,10 +173,11 @@ impl Sender {
         }
     }
 
-    fn add(&mut self, now: Instant, order: Order) {
+    fn add(&mut self, now: Instant, digit: Option<Digit>, each: Duration, gap: Duration) {
         if self.count >= MOST {
             return;
         }
+        let order = Order { digit, each: Length::of(each), gap: Length::of(gap) };
         if let Some(place) = self.orders.get_mut((self.first + self.count) % MOST) {
             (*place, self.count) = (Some(order), self.count + 1);
         }

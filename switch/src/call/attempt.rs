@@ -60,7 +60,7 @@ impl Call {
         let id = leg.id;
         let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
             if targets.is_empty());
-        self.far.push(leg);
+        self.add_far(leg);
         let opened = reachable && self.open_stream(node, now, id, self.worker());
         self.stage = Stage::Ringing { step, queue, ring: Ring { agent, leg: id } };
         if !reachable {

@@ -192,13 +192,13 @@ impl Call {
             let before = std::mem::replace(&mut self.caller, leg);
             if !before.is_unused() {
                 // Whom the call rang before: being cancelled, or hung up.
-                self.far.push(before);
+                self.add_far(before);
             }
             self.home(node)
         } else {
             leg.called = true;
             leg.number = self.dialling.as_ref().map(|dial| dial.goal.to_string());
-            self.far.push(leg);
+            self.add_far(leg);
             self.worker()
         };
         let opened = self.open_stream(node, now, id, worker).then_some(id);

@@ -192,7 +192,7 @@ impl Call {
         if let Some((stream, _)) = leg.stream.open() {
             node.ports.rehome(stream, self.id);
         }
-        self.far.push(leg);
+        self.add_far(leg);
         self.arm_timer(node, id);
     }
 }

@@ -330,6 +330,12 @@ impl Call {
         std::iter::once(&self.caller).chain(&self.far)
     }
 
+    /// Most calls have one other leg, and a leg is large: room is made for that one alone.
+    fn add_far(&mut self, leg: Leg) {
+        self.far.reserve_exact(1);
+        self.far.push(leg);
+    }
+
     /// Who talks with whoever is on that leg.
     fn opposite(&self, leg: base::LegId) -> Option<base::LegId> {
         match &self.stage {

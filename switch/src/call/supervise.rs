@@ -53,7 +53,7 @@ impl Call {
         let mut leg = Leg::new(node, role, terms, Signalling::Preparing { targets });
         (leg.called, leg.supervises) = (true, true);
         let id = leg.id;
-        self.far.push(leg);
+        self.add_far(leg);
         let until = now + RINGS;
         node.alarms.insert((until, Alarm::Guest(self.id, id)));
         let told = Decided::Supervised { by: by.clone(), mode, why };
