@@ -3,7 +3,7 @@
 
 mod rig;
 
-use media::{Codec, Command, Direction, Event, PlayId, RemoteMedia};
+use media::{Codec, Command, Direction, Event, PlayId, RemoteMedia, Timer};
 use rig::{A, B, Rig, audio, far, ramp, remote};
 
 #[test]
@@ -138,6 +138,27 @@ fn a_far_end_that_holds_us_hears_nothing_and_the_prompt_still_ends_in_time() {
     rig.order(Command::SetRemote { stream: A, remote: zero, srtp: None });
     rig.play(A, 10, &ramp(1600), false);
     assert!(rig.rtp_of(300).is_empty());
+}
+
+#[test]
+fn music_stands_still_without_a_tick_while_the_far_end_holds_us_and_goes_on_when_it_listens() {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    let ticks = |rig: &Rig| matches!(rig.plane.poll_timeout(), Some((_, Timer::Tick)));
+    let music = ramp(1600);
+    rig.play(A, 9, &music, true);
+    assert_eq!(rig.rtp_of(40).len(), 2);
+    assert!(ticks(&rig));
+    for direction in [Direction::Inactive, Direction::SendOnly] {
+        let held = RemoteMedia { direction, ..remote(A, Codec::Pcmu) };
+        rig.order(Command::SetRemote { stream: A, remote: held, srtp: None });
+        assert!(!ticks(&rig), "{direction:?}");
+        assert!(rig.rtp_of(3_000).is_empty());
+        rig.order(Command::SetRemote { stream: A, remote: remote(A, Codec::Pcmu), srtp: None });
+        let sent = rig.rtp_of(100);
+        assert!((4..=6).contains(&sent.len()), "{}", sent.len());
+    }
+    rig.order(Command::StopPlaying { stream: A });
+    assert!(!ticks(&rig) && rig.rtp_of(100).is_empty());
 }
 
 #[test]

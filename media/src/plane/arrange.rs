@@ -169,7 +169,7 @@ impl Plane {
             Feed::Nothing | Feed::Relay(_) => None,
         };
         let Some(stream) = self.stream_mut(slot) else { return };
-        let playing = stream.playing.as_ref().map(|playing| playing.rate());
+        let playing = stream.plays_on().map(|playing| playing.rate());
         let rate = rate.or(playing.filter(|_| stream.remote.is_some()));
         if rate.is_some() || stream.voice.is_some() {
             let wanted = stream.remote.as_ref().zip(rate);
@@ -251,7 +251,7 @@ impl Plane {
     fn settle_ticks(&mut self, now: Instant, slot: Slot) {
         let mixed = self.true_mix(slot).is_some();
         let Some(stream) = self.stream(slot) else { return };
-        let ticks = !mixed && (stream.playing.is_some() || stream.is_heard());
+        let ticks = !mixed && (stream.plays_on().is_some() || stream.is_heard());
         match (stream.rare.place, ticks) {
             (Some(_), true) | (None, false) => {}
             (Some(_), false) => self.stop_ticking(slot),

@@ -65,6 +65,13 @@ impl Plane {
 }
 
 impl Stream {
+    /// What plays and goes on. Music stands still while the far end, by its own word, hears nothing:
+    /// who holds us for an hour costs no tick. A prompt goes on, because a flow waits for its end.
+    pub(super) fn plays_on(&self) -> Option<&Playing> {
+        let hears = self.remote.is_none_or(|remote| remote.direction.receives());
+        self.playing.as_deref().filter(|playing| hears || !playing.reel.is_endless())
+    }
+
     /// Says one tick of what plays. `samples` and `codes` are room to work in.
     pub(super) fn play_tick(
         &mut self,

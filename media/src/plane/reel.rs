@@ -36,6 +36,11 @@ impl Reel {
         rest.all(|sound| sound.samples() == 0) && !self.begins_again()
     }
 
+    /// Whether it goes round and round: music.
+    pub(super) fn is_endless(&self) -> bool {
+        self.begins_again()
+    }
+
     /// Appends the next `samples` as a law's codes: the next sounds', then quiet.
     pub(super) fn read_codes(&mut self, law: G711, samples: usize, into: &mut Vec<u8>) {
         let codec = match law {
