@@ -114,9 +114,9 @@ impl Bench {
         let message = |number: usize| LadderRow {
             at,
             sent: number % 2 == 1,
-            transport: "udp".to_owned(),
-            local: "127.0.0.1:5060".to_owned(),
-            remote: "127.0.0.2:5060".to_owned(),
+            transport: "udp".into(),
+            local: "127.0.0.1:5060".into(),
+            remote: "127.0.0.2:5060".into(),
             bytes: vec![b'x'; 470],
         };
         let decision = |_| DecisionRow {

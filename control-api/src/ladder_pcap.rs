@@ -22,7 +22,7 @@ pub(crate) fn capture(ladder: &[LadderRow]) -> Vec<u8> {
         let (local, remote) = (address(&row.local), address(&row.remote));
         let (from, to) = if row.sent { (local, remote) } else { (remote, local) };
         for part in row.bytes.chunks(SEGMENT) {
-            let transport = if row.transport == "udp" {
+            let transport = if &*row.transport == "udp" {
                 udp(from, to, part.len())
             } else {
                 let acknowledged = sent.get(&(to, from)).copied().unwrap_or(1);
@@ -55,9 +55,9 @@ mod tests {
         LadderRow {
             at: UnixTime::from_micros(1_795_168_800_000_000 + micros),
             sent,
-            transport: transport.to_owned(),
-            local: ends.0.to_owned(),
-            remote: ends.1.to_owned(),
+            transport: transport.into(),
+            local: ends.0.into(),
+            remote: ends.1.into(),
             bytes: text.as_bytes().to_vec(),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) fn diagram(ladder: &[LadderRow]) -> String {
     let Some(first) = ladder.first() else { return "no SIP messages\n".to_owned() };
     let mut far: Vec<&str> = Vec::new();
     for row in ladder {
-        if !far.contains(&row.remote.as_str()) && far.len() < MOST_LANES {
+        if !far.contains(&&*row.remote) && far.len() < MOST_LANES {
             far.push(&row.remote);
         }
     }
@@ -28,7 +28,7 @@ pub(crate) fn diagram(ladder: &[LadderRow]) -> String {
         }
     });
     for row in ladder {
-        let there = lanes.iter().position(|lane| *lane == row.remote).unwrap_or(lanes.len() - 1);
+        let there = lanes.iter().position(|lane| *lane == &*row.remote).unwrap_or(lanes.len() - 1);
         let (from, to) = if row.sent { (1, there) } else { (there, 1) };
         let micros = row.at.as_micros().saturating_sub(first.at.as_micros());
         let time = format!("{:>+10.3} s", micros as f64 / 1e6);
@@ -101,9 +101,9 @@ mod tests {
         LadderRow {
             at: UnixTime::from_micros(1_795_168_800_000_000 + millis * 1000),
             sent,
-            transport: "udp".to_owned(),
-            local: "127.0.0.1:5060".to_owned(),
-            remote: remote.to_owned(),
+            transport: "udp".into(),
+            local: "127.0.0.1:5060".into(),
+            remote: remote.into(),
             bytes: format!("{first_line}\r\nCSeq: 1 INVITE\r\n\r\n").into_bytes(),
         }
     }

@@ -76,7 +76,7 @@ impl TenantPart<'_> {
             append_events(tx, tenant, (first, last), &self.events).await?;
         }
         let finished: BTreeSet<CallId> = self.records.iter().map(|record| record.call.id).collect();
-        put_changes(tx, tenant, &Change::fold(&self.events), &finished).await?;
+        put_changes(tx, tenant, &Change::fold(&self.events, &finished)).await?;
         for records in without_repeats(&self.records, |record| record.call.id) {
             put_records(tx, records).await?;
             put_ladders(tx, records).await?;

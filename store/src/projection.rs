@@ -48,6 +48,8 @@ impl Payload {
 /// All that a batch's events change about one call.
 #[derive(Default)]
 pub(crate) struct Change {
+    /// Its record says the rest.
+    is_finished: bool,
     started: Option<Started>,
     state: Option<CallState>,
     queue: Option<String>,
@@ -84,12 +86,21 @@ struct RecordingChange {
 }
 
 impl Change {
-    /// Folds a tenant's events, call by call.
-    pub(crate) fn fold(events: &[&EventRow]) -> BTreeMap<CallId, Self> {
+    /// Folds a tenant's events, call by call. A call whose record is in the same batch
+    /// (`finished`) needs no change of its row from here; its recordings do.
+    pub(crate) fn fold(
+        events: &[&EventRow],
+        finished: &BTreeSet<CallId>,
+    ) -> BTreeMap<CallId, Self> {
         let mut changes: BTreeMap<CallId, Self> = BTreeMap::new();
         for event in events {
             let Some(call) = event.call else { continue };
-            changes.entry(call).or_default().add(event);
+            let is_finished = finished.contains(&call);
+            if !is_finished || event.kind.starts_with("recording.") {
+                let change = changes.entry(call).or_default();
+                change.is_finished = is_finished;
+                change.add(event);
+            }
         }
         changes
     }
@@ -280,16 +291,14 @@ static RECORDING_CHANGES: Bulk = Bulk::new(
      AND recordings.recording_id = change.recording_id",
 );
 
-/// Writes the changes of a tenant's calls and recordings. A call whose record is in the same batch
-/// (`finished`) needs no change of its row from here.
+/// Writes the changes of a tenant's calls and recordings.
 pub(crate) async fn put_changes(
     tx: &mut Tx,
     tenant: &TenantId,
     changes: &BTreeMap<CallId, Change>,
-    finished: &BTreeSet<CallId>,
 ) -> Result<()> {
     let (mut started, mut moved) = (Vec::new(), Vec::new());
-    for (call, change) in changes.iter().filter(|(call, _)| !finished.contains(call)) {
+    for (call, change) in changes.iter().filter(|(_, change)| !change.is_finished) {
         match change.begun(tenant, *call) {
             Some(row) => started.extend(row),
             None => moved.extend(change.moved(tenant, *call)),

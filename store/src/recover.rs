@@ -62,8 +62,8 @@ impl Store {
         let appended: Vec<&EventRow> = events.iter().collect();
         let numbers = (last + 1, last + events.len() as u64);
         append_events(&mut tx, tenant, numbers, &appended).await?;
-        let changes = Change::fold(&appended);
-        put_changes(&mut tx, tenant, &changes, &BTreeSet::new()).await?;
+        let changes = Change::fold(&appended, &BTreeSet::new());
+        put_changes(&mut tx, tenant, &changes).await?;
         for call in changes.into_keys() {
             let sql = "UPDATE calls SET sip_status = $3, q850 = $4, \
                        wait_ms = COALESCE(wait_ms, duration_ms) \

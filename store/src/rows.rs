@@ -1,6 +1,7 @@
 //! The rows that go in and out: plain values, each with its tenant first.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base::{AgentId, CallId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
 use routing::Role;
@@ -142,11 +143,11 @@ pub struct LadderRow {
     /// True when we sent it.
     pub sent: bool,
     /// `udp`, `tcp`, ...
-    pub transport: String,
+    pub transport: Arc<str>,
     /// Our address and port.
-    pub local: String,
+    pub local: Arc<str>,
     /// The far end's address and port.
-    pub remote: String,
+    pub remote: Arc<str>,
     /// The message as it was on the wire.
     pub bytes: Vec<u8>,
 }

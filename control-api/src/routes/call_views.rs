@@ -155,9 +155,9 @@ impl From<LadderRow> for LadderView {
             at: row.at.to_string(),
             direction: if row.sent { "out" } else { "in" },
             summary: label(&row.bytes),
-            transport: row.transport,
-            local: row.local,
-            remote: row.remote,
+            transport: row.transport.as_ref().to_owned(),
+            local: row.local.as_ref().to_owned(),
+            remote: row.remote.as_ref().to_owned(),
             message: String::from_utf8_lossy(&row.bytes).into_owned(),
         }
     }
@@ -168,9 +168,9 @@ pub(crate) fn live_ladder_row(entry: LadderEntry) -> LadderRow {
     LadderRow {
         at: entry.at,
         sent: entry.direction == Direction::Out,
-        transport: format!("{:?}", entry.flow.transport).to_lowercase(),
-        local: entry.flow.local.to_string(),
-        remote: entry.flow.remote.to_string(),
+        transport: format!("{:?}", entry.flow.transport).to_lowercase().into(),
+        local: entry.flow.local.to_string().into(),
+        remote: entry.flow.remote.to_string().into(),
         bytes: entry.bytes.to_vec(),
     }
 }

@@ -105,9 +105,9 @@ pub(crate) fn ladder_row(sent: bool, text: &str) -> LadderRow {
     LadderRow {
         at: at(1),
         sent,
-        transport: "udp".to_owned(),
-        local: "127.0.0.1:5060".to_owned(),
-        remote: "127.0.0.2:5060".to_owned(),
+        transport: "udp".into(),
+        local: "127.0.0.1:5060".into(),
+        remote: "127.0.0.2:5060".into(),
         bytes: format!("{text}\r\nCSeq: 1 INVITE\r\n\r\n").into_bytes(),
     }
 }

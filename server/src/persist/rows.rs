@@ -1,7 +1,11 @@
 //! The switch's values as the store's rows.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use base::{AgentId, Duration, LegId, TrunkId};
 use serde::Serialize;
+use sip::Flow;
 use store::{
     AgentSettingsRow, Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow,
 };
@@ -96,7 +100,7 @@ fn final_record(record: CallRecord) -> FinalRecord {
     };
     FinalRecord {
         call,
-        ladder: record.ladder.into_iter().map(ladder_row).collect(),
+        ladder: ladder(record.ladder),
         decisions: record.decisions.into_iter().map(decision_row).collect(),
     }
 }
@@ -168,15 +172,32 @@ fn leg(leg: &LegRecord) -> Leg<'_> {
     }
 }
 
-fn ladder_row(entry: LadderEntry) -> LadderRow {
-    LadderRow {
-        at: entry.at,
-        sent: entry.direction == switch::Direction::Out,
-        transport: entry.flow.transport.name().to_owned(),
-        local: entry.flow.local.to_string(),
-        remote: entry.flow.remote.to_string(),
-        bytes: entry.bytes.to_vec(),
-    }
+/// The messages of a call go over a few paths: each is spelled out once.
+fn ladder(entries: Vec<LadderEntry>) -> Vec<LadderRow> {
+    let mut paths: Vec<(Flow, [Arc<str>; 3])> = Vec::new();
+    let row = |entry: LadderEntry| {
+        let known = paths.iter().position(|(flow, _)| *flow == entry.flow);
+        let place = known.unwrap_or_else(|| {
+            let Flow { transport, local, remote, .. } = entry.flow;
+            let texts = [transport.name().into(), text(local), text(remote)];
+            paths.push((entry.flow, texts));
+            paths.len() - 1
+        });
+        let [transport, local, remote] = paths[place].1.clone();
+        LadderRow {
+            at: entry.at,
+            sent: entry.direction == switch::Direction::Out,
+            transport,
+            local,
+            remote,
+            bytes: entry.bytes.into(),
+        }
+    };
+    entries.into_iter().map(row).collect()
+}
+
+fn text(address: SocketAddr) -> Arc<str> {
+    address.to_string().into()
 }
 
 fn decision_row(entry: DecisionEntry) -> DecisionRow {

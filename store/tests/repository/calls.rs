@@ -19,9 +19,9 @@ fn record_of(row: CallRow) -> Append {
     let message = |seconds, sent, text: &str| LadderRow {
         at: at(seconds),
         sent,
-        transport: "udp".to_owned(),
-        local: "127.0.0.1:5060".to_owned(),
-        remote: "127.0.0.2:5060".to_owned(),
+        transport: "udp".into(),
+        local: "127.0.0.1:5060".into(),
+        remote: "127.0.0.2:5060".into(),
         bytes: text.as_bytes().to_vec(),
     };
     let decision = |seconds, summary: &str| DecisionRow {
