@@ -34,6 +34,8 @@ impl Interface {
     }
 }
 
+/// The longest that packets may gather, in microseconds: a quarter of a packet of 20 ms.
+const LONGEST_GATHERING: u16 = 5_000;
 /// The highest class of service: six bits.
 const HIGHEST_DSCP: u8 = 63;
 
@@ -44,6 +46,10 @@ pub(super) fn check(rtp: &Rtp, place: &Place<'_>) -> Result<(), ConfigFault> {
     if rtp.dscp > HIGHEST_DSCP {
         let problem = format!("{} is no class of service", rtp.dscp);
         return fault("rtp.dscp", problem, "write 0 to 63; 46 is expedited forwarding");
+    }
+    if rtp.gather_us > LONGEST_GATHERING {
+        let problem = format!("{} is too long: every packet may be as late", rtp.gather_us);
+        return fault("rtp.gather_us", problem, "write 0 to 5000; 0 is never");
     }
     let key = "rtp.interfaces";
     let mut taken = Vec::new();

@@ -149,6 +149,8 @@ pub struct Rtp {
     pub dscp: u8,
     /// Whether the kernel hands all RTP to one socket a worker and takes it back by the dozen.
     pub kernel: KernelPath,
+    /// How long packets may gather, in microseconds, before a busy worker wakes up for all of them.
+    pub gather_us: u16,
     /// Other addresses, for the peers of some networks.
     pub interfaces: Vec<Interface>,
 }
@@ -285,6 +287,7 @@ impl Default for Rtp {
             workers: 0,
             dscp: 46,
             kernel: KernelPath::Auto,
+            gather_us: 400,
             interfaces: Vec::new(),
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Worker {
     commands: mpsc::Receiver<media::Command>,
     queue: wake::Sender<media::Command>,
     idleness: Idleness,
+    /// How long packets may gather.
+    longest: Duration,
 }
 
 /// The depths of all workers' command queues.
@@ -87,12 +89,14 @@ impl Running {
 }
 
 impl Worker {
+    /// A worker whose packets gather for at most `longest`.
+    ///
     /// # Errors
     /// When the process has no file descriptor left.
-    pub(crate) fn new(id: WorkerId) -> std::io::Result<Self> {
+    pub(crate) fn new(id: WorkerId, longest: Duration) -> std::io::Result<Self> {
         let bell = Bell::new()?;
         let (queue, commands) = wake::queue(COMMANDS, &bell);
-        Ok(Self { id, bell, commands, queue, idleness: Idleness::default() })
+        Ok(Self { id, bell, commands, queue, idleness: Idleness::default(), longest })
     }
 
     pub(crate) fn id(&self) -> WorkerId {
@@ -120,7 +124,7 @@ impl Worker {
         rng: Rng,
         events: wake::Sender<(WorkerId, media::Event)>,
     ) -> std::io::Result<Running> {
-        let Self { id, bell, commands, queue, idleness } = self;
+        let Self { id, bell, commands, queue, idleness, longest } = self;
         drop(queue);
         let running_bell = bell.clone();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
@@ -169,7 +173,7 @@ impl Worker {
                 meters,
                 idleness,
             };
-            drive.run();
+            drive.run(longest);
         })?;
         told.recv().unwrap_or_else(|_| Err(std::io::Error::other("a media worker ended")))?;
         Ok(Running { bell: running_bell, thread, _way: way })
@@ -221,10 +225,10 @@ struct Drive {
 }
 
 impl Drive {
-    fn run(mut self) {
+    fn run(mut self, longest: Duration) {
         let mut ready = Vec::with_capacity(READY);
         let mut packet = [0; media::MAX_DATAGRAM];
-        let mut pace = Pace::new(self.clock.now());
+        let mut pace = Pace::new(self.clock.now(), longest);
         let mut nap = None;
         loop {
             let now = self.wait(nap, &mut ready);

@@ -7,8 +7,6 @@ use base::{Duration, Instant};
 const WINDOW: Duration = Duration::from_millis(20);
 /// What one awakening should serve.
 const SERVED: u32 = 32;
-/// The longest a packet may wait for that.
-const LONGEST: Duration = Duration::from_micros(400);
 /// Packets a second below which nobody waits: 50 calls.
 const FEW: u32 = 5_000;
 
@@ -18,11 +16,13 @@ pub(super) struct Pace {
     since: Instant,
     packets: u32,
     nap: Option<Duration>,
+    /// The longest a packet may wait for others.
+    longest: Duration,
 }
 
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, packets: 0, nap: None }
+    pub(super) fn new(now: Instant, longest: Duration) -> Self {
+        Self { since: now, packets: 0, nap: None, longest }
     }
 
     /// So many packets came in at one awakening. How long to let others gather before the next.
@@ -31,27 +31,33 @@ impl Pace {
         self.packets = self.packets.saturating_add(packets);
         let passed = now.since(self.since);
         if passed >= WINDOW {
-            self.nap = length(self.packets, passed);
+            self.nap = length(self.packets, passed).map(|nap| nap.min(self.longest));
             (self.since, self.packets) = (now, 0);
         }
         // Enough came by itself, or more than can be served: the next may be there already.
-        self.nap.filter(|_| packets < SERVED)
+        self.nap.filter(|nap| packets < SERVED && !nap.is_zero())
     }
 }
 
 fn length(packets: u32, passed: Duration) -> Option<Duration> {
     let a_second = f64::from(packets) / passed.as_secs_f64();
     let long = Duration::from_secs_f64(f64::from(SERVED) / a_second.max(1.0));
-    (a_second >= f64::from(FEW)).then_some(long.min(LONGEST))
+    (a_second >= f64::from(FEW)).then_some(long)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LONGEST: Duration = Duration::from_micros(400);
+
     /// So many packets an awakening, one awakening every so many microseconds, for a while.
     fn after(packets: usize, every_us: u64) -> Option<Duration> {
-        let mut pace = Pace::new(Instant::ZERO);
+        gathering(LONGEST, packets, every_us)
+    }
+
+    fn gathering(longest: Duration, packets: usize, every_us: u64) -> Option<Duration> {
+        let mut pace = Pace::new(Instant::ZERO, longest);
         let mut nap = None;
         for n in 1..=30_000 / every_us {
             nap = pace.nap(Instant::from_nanos(n * every_us * 1000), packets);
@@ -68,6 +74,12 @@ mod tests {
             many >= Duration::from_micros(150) && many <= Duration::from_micros(170),
             "{many:?}"
         );
+    }
+
+    #[test]
+    fn packets_gather_for_as_long_as_is_configured_and_not_at_all_if_that_is_nothing() {
+        assert_eq!(gathering(Duration::from_micros(100), 1, 5), Some(Duration::from_micros(100)));
+        assert_eq!(gathering(Duration::ZERO, 1, 5), None);
     }
 
     #[test]

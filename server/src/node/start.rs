@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use base::Rng;
+use base::{Duration, Rng};
 use media::WorkerId;
 use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
@@ -287,7 +287,8 @@ fn make_workers(config: &Config) -> Result<(Vec<Worker>, MediaQueues, Vec<Idlene
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cores = u16::try_from(cores).unwrap_or(u16::MAX);
     let count = if config.rtp.workers == 0 { cores } else { config.rtp.workers };
-    let workers = (0..count).map(|id| Worker::new(WorkerId(id)));
+    let longest = Duration::from_micros(u64::from(config.rtp.gather_us));
+    let workers = (0..count).map(|id| Worker::new(WorkerId(id), longest));
     let workers: Vec<Worker> = workers.collect::<Result<_, _>>().map_err(system)?;
     let queues = workers.iter().map(Worker::queue).collect();
     let idleness = workers.iter().map(Worker::idleness).collect();
