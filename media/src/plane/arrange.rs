@@ -170,6 +170,10 @@ impl Plane {
         };
         let Some(stream) = self.stream_mut(slot) else { return };
         let playing = stream.plays_on().map(|playing| playing.rate());
+        if playing.is_none() && stream.is_played_to() {
+            // When it goes on, it begins anew in the far end's time.
+            stream.egress.change_feed();
+        }
         let rate = rate.or(playing.filter(|_| stream.remote.is_some()));
         if rate.is_some() || stream.voice.is_some() {
             let wanted = stream.remote.as_ref().zip(rate);
