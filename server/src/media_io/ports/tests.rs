@@ -63,7 +63,9 @@ impl Rig {
         match &mut self.ports {
             Ports::Own(sockets) => {
                 let mut bytes = [0; MAX_DATAGRAM];
-                let Some(it) = sockets.receive(Instant::ZERO, Token(token), &mut bytes) else { return };
+                let Some(it) = sockets.receive(Instant::ZERO, Token(token), &mut bytes) else {
+                    return;
+                };
                 heard.push((it.slot, it.port, it.source, bytes[..it.length].to_vec()));
             }
             Ports::Steered(steered) => {
