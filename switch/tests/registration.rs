@@ -180,6 +180,20 @@ fn an_agent_who_is_provisioned_no_more_loses_the_binding() {
     rig.finish();
 }
 
+#[test]
+fn a_page_is_challenged_for_md5_last_because_its_library_sees_that_one_alone() {
+    let mut rig = Rig::new();
+    rig.pages.push((ALICE, 7));
+    let text = rig.register_text(ALICE, ("alice", "alice-secret", "acme.example"), None, HERE);
+    rig.send(ALICE, &text);
+    let challenged = rig.expect(ALICE, "SIP/2.0 401");
+    let algorithms: Vec<_> = challenged
+        .headers(Name::WWW_AUTHENTICATE)
+        .map(|value| value.split("algorithm=").nth(1).unwrap().split(',').next().unwrap())
+        .collect();
+    assert_eq!(algorithms, ["SHA-256", "MD5"]);
+}
+
 /// What alice's page registers with for so many seconds.
 fn token(rig: &mut Rig, agent: &str, seconds: u64) -> sip::digest::Token {
     let agent = base::AgentId::new(agent).unwrap();

@@ -259,7 +259,7 @@ impl Call {
 }
 
 /// Pages come back, and say so by registering.
-pub(super) fn is_page(flow: &Flow) -> bool {
+pub(crate) fn is_page(flow: &Flow) -> bool {
     matches!(flow.transport, sip::Transport::Ws | sip::Transport::Wss)
 }
 

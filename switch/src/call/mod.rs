@@ -72,6 +72,7 @@ use sip::stir::Verdict;
 use sip::{ClientTx, Message, ServerTx};
 
 use self::adrift::Adrift;
+pub(crate) use self::adrift::is_page;
 pub(crate) use self::agent_call::AgentInvitation;
 use self::caller::WhoCalls;
 use self::capturing::Capturing;

@@ -2,10 +2,14 @@
 
 use base::{AgentId, TenantId, TrunkId, UnixTime};
 use routing::{Digest, Directory, Secret};
-use sip::digest::{Accepted, Authenticator, TokenKey, keep, token_of};
+use sip::digest::{Accepted, Algorithm, Authenticator, TokenKey, keep, token_of};
 use sip::{Flow, Message};
 
 use super::Authenticated;
+use crate::call::is_page;
+
+/// In the order of RFC 8760 §2.3: the stronger first.
+const MD5_LAST: Accepted = Accepted::These(&[Algorithm::Sha256, Algorithm::Md5]);
 
 /// Who a request says it comes from, as far as provisioning knows somebody like that.
 pub(super) struct Claim {
@@ -44,6 +48,8 @@ impl Claim {
         // Whoever comes from where they may not is told what a wrong password is told.
         let known = known.filter(|agent| !agent.loopback_only || flow.remote.ip().is_loopback());
         let accepted = match tenant.map(|tenant| tenant.digest).unwrap_or_default() {
+            // JsSIP and SIP.js see the last challenge alone, and know MD5 alone.
+            Digest::Md5AndSha256 if is_page(&flow) => MD5_LAST,
             Digest::Md5AndSha256 => Accepted::Md5AndSha256,
             Digest::Md5 => Accepted::Md5,
             Digest::Sha256 => Accepted::Sha256,
