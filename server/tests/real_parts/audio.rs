@@ -98,17 +98,22 @@ fn repair_header(bytes: &mut [u8]) {
 
 /// Writes a mono 8 kHz tone of `seconds`.
 pub(crate) fn write_tone(path: &Path, hertz: f64, amplitude: f64, seconds: u32) {
+    write_tone_at(path, 8000, hertz, amplitude, seconds);
+}
+
+/// The same at another rate.
+pub(crate) fn write_tone_at(path: &Path, rate: u32, hertz: f64, amplitude: f64, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8000,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).expect("a file to write");
     // Whole hertz: each second is like the first.
-    let second: Vec<i16> = (0..8000)
+    let second: Vec<i16> = (0..rate)
         .map(|n| {
-            let phase = 2.0 * std::f64::consts::PI * hertz * f64::from(n) / 8000.0;
+            let phase = 2.0 * std::f64::consts::PI * hertz * f64::from(n) / f64::from(rate);
             (phase.sin() * amplitude * 32767.0) as i16
         })
         .collect();

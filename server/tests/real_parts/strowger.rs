@@ -63,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) tls: bool,
     /// Whether HTTP is HTTPS; needs `tls.certificates`.
     pub(crate) https: bool,
+    /// The origin of pages that may speak SIP to it.
+    pub(crate) pages: Option<String>,
     /// How often it pings over connections that it makes; 95 s unless said.
     pub(crate) keep_alive_s: Option<u32>,
     /// More environment.
@@ -134,11 +136,12 @@ impl Strowger {
         let text = format!(
             "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
              tcp = [{tcp}]\ntls = [{tls}]\nkeep_alive_s = {keep_alive}\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
-             [rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
+             sip_origins = {pages:?}\n[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
             folder.join("data").display(),
             setup.drain_s.unwrap_or(5),
             tls = if setup.tls { "\"127.0.0.1:0\"" } else { "" },
             https = setup.https,
+            pages = setup.pages.iter().collect::<Vec<_>>(),
             keep_alive = setup.keep_alive_s.unwrap_or(95),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");

@@ -54,6 +54,13 @@ impl Voice {
         Sound { samples: self.shared.heard.lock().expect("what it heard").clone(), rate: 8000.0 }
     }
 
+    /// What it hears in so many seconds from now on.
+    pub(crate) fn heard_for(&self, seconds: f64) -> Sound {
+        self.shared.heard.lock().expect("what it heard").clear();
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        self.heard()
+    }
+
     /// Waits until it has heard that tone for so many seconds, from now on.
     #[track_caller]
     pub(crate) fn hears(&self, hertz: f64, seconds: f64) {

@@ -1,0 +1,172 @@
+// Drives agents' pages in Chromium for the tests: one JSON command a line on standard input, one
+// answer a line on standard output. Each page has a browser of its own, whose microphone is a file.
+//   node driver.mjs MODULES    MODULES: the folder that holds node_modules
+import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { dirname, extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const modules = process.argv[2];
+const here = dirname(fileURLToPath(import.meta.url));
+const need = createRequire(join(modules, "package.json"));
+const { chromium } = need("playwright-core");
+const types = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript" };
+const pages = new Map();
+
+// JsSIP comes as CommonJS: its files as they are, each in a function, behind a `require`.
+function bundle(entry) {
+  const known = new Map();
+  const add = (path) => {
+    if (known.has(path)) return known.get(path).number;
+    const own = { number: known.size };
+    known.set(path, own);
+    const text = readFileSync(path, "utf8");
+    const local = createRequire(path);
+    const resolve = (name) => {
+      if (name.startsWith(".")) return local.resolve(name);
+      const found = local.resolve(`${name}/package.json`);
+      const { browser, main } = JSON.parse(readFileSync(found, "utf8"));
+      const file = typeof browser === "string" ? browser : (main ?? "index.js");
+      return createRequire(found).resolve(`./${file}`.replace("././", "./"));
+    };
+    const find = /require\((['"])([^'"]+)\1\)/g;
+    own.text = path.endsWith(".json")
+      ? `module.exports = ${text}`
+      : text.replace(find, (_, __, name) => `require(${add(resolve(name))})`);
+    return own.number;
+  };
+  const first = add(entry);
+  const all = [...known.values()].map(({ text }) => `function (module, exports, require) {${text}\n}`);
+  return `(() => { const all = [${all.join(",\n")}], made = new Map();
+    const process = { env: {} };
+    const require = (number) => {
+      if (!made.has(number)) {
+        const module = { exports: {} };
+        made.set(number, module);
+        all[number].call(module.exports, module, module.exports, require);
+      }
+      return made.get(number).exports;
+    };
+    globalThis.JsSIP = require(${first}); })();`;
+}
+
+async function content(path) {
+  if (path === "/jssip.js") return bundle(need.resolve("jssip"));
+  const is_module = path.startsWith("/node_modules/");
+  const file = normalize(join(is_module ? modules : here, path));
+  if (!file.startsWith(is_module ? modules : here)) throw new Error("outside");
+  return readFile(file);
+}
+
+const server = createServer(async (request, response) => {
+  try {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const body = await content(pathname);
+    response.writeHead(200, { "content-type": types[extname(pathname)] ?? "text/plain" }).end(body);
+  } catch (error) {
+    response.writeHead(404).end(String(error));
+  }
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
+
+const commands = {
+  async open({ page: name, library, url, wav, show }) {
+    const browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      headless: true,
+      args: [
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--autoplay-policy=no-user-gesture-required",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        ...(wav ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
+      ],
+    });
+    const context = await browser.newContext(show ?? {});
+    const page = await context.newPage();
+    const log = [];
+    page.on("console", (message) => log.push(message.text()));
+    page.on("pageerror", (error) => log.push(`error: ${error.stack ?? error}`));
+    pages.set(name, { browser, context, page, log });
+    await page.goto(url ?? `${origin}/${library}.html`);
+    if (library) await page.waitForFunction("globalThis.phone");
+    return {};
+  },
+  // Calls a function of the page's phone.
+  async run({ page, what, with: given = [] }) {
+    const { page: of } = pages.get(page);
+    await of.waitForFunction("globalThis.phone");
+    return of.evaluate(([what, given]) => globalThis.phone[what](...given), [what, given]);
+  },
+  async evaluate({ page, script }) {
+    return pages.get(page).page.evaluate(script);
+  },
+  async reload({ page }) {
+    await pages.get(page).page.reload();
+    return {};
+  },
+  async offline({ page, offline }) {
+    await pages.get(page).context.setOffline(offline);
+    return {};
+  },
+  async click({ page, selector }) {
+    await pages.get(page).page.click(selector, { timeout: 20000 });
+    return {};
+  },
+  async fill({ page, selector, text }) {
+    await pages.get(page).page.fill(selector, text, { timeout: 20000 });
+    return {};
+  },
+  async see({ page, selector }) {
+    return pages.get(page).page.locator(selector).first().innerText({ timeout: 20000 });
+  },
+  async picture({ page, path }) {
+    await pages.get(page).page.screenshot({ path, fullPage: true });
+    return {};
+  },
+  // What axe-core finds, of those that matter.
+  async accessibility({ page }) {
+    const { page: of } = pages.get(page);
+    const axe = readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
+    const found = await of.evaluate(async (axe) => {
+      (0, eval)(axe);
+      const { violations } = await globalThis.axe.run();
+      return violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0].html }));
+    }, axe);
+    return found.filter(({ impact }) => impact === "serious" || impact === "critical");
+  },
+  async log({ page }) {
+    return pages.get(page).log;
+  },
+  async close({ page }) {
+    const { browser } = pages.get(page);
+    pages.delete(page);
+    await browser.close();
+    return {};
+  },
+};
+
+const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
+const end = async () => {
+  await Promise.allSettled([...pages.values()].map(({ browser }) => browser.close()));
+  process.exit(0);
+};
+const lines = createInterface({ input: process.stdin });
+lines.on("line", async (line) => {
+  const { id, do: what, ...given } = JSON.parse(line);
+  try {
+    say({ id, gives: (await commands[what](given)) ?? null });
+  } catch (error) {
+    say({ id, fails: String(error?.message ?? error), log: pages.get(given.page)?.log ?? [] });
+  }
+});
+lines.on("close", end);
+// Whatever the test that started it forgets.
+setTimeout(end, 10 * 60 * 1000).unref();
+say({ ready: true, origin });

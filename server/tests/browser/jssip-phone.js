@@ -1,0 +1,82 @@
+// A phone of JsSIP as it comes: what the test tells it to do.
+import { listen } from "/ear.js";
+import { isReturn, offer, tell, until } from "/common.js";
+
+const media = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } };
+let ua;
+let account;
+/** The newest last. */
+const calls = [];
+const current = () => calls.at(-1);
+
+function watch(session) {
+  const hear = (connection) =>
+    connection.addEventListener("track", ({ track }) => listen(track));
+  if (session.connection) hear(session.connection);
+  session.on("peerconnection", ({ peerconnection }) => hear(peerconnection));
+  session.on("progress", () => tell("progress"));
+  session.on("confirmed", () => tell("confirmed"));
+  session.on("failed", ({ cause }) => tell(`failed ${cause}`));
+  session.on("ended", ({ originator }) => tell(`ended ${originator}`));
+  session.on("hold", ({ originator }) => tell(`hold ${originator}`));
+  session.on("unhold", ({ originator }) => tell(`unhold ${originator}`));
+  for (const over of ["failed", "ended"]) {
+    session.on(over, () => calls.splice(calls.indexOf(session), 1));
+  }
+  calls.push(session);
+}
+
+offer({
+  async register(given) {
+    account = given;
+    ua = new JsSIP.UA({
+      sockets: [new JsSIP.WebSocketInterface(account.ws)],
+      uri: account.uri,
+      authorization_user: account.user,
+      password: account.password,
+      display_name: "A page",
+      connection_recovery_min_interval: 1,
+      connection_recovery_max_interval: 2,
+    });
+    ua.on("registered", () => tell("registered"));
+    ua.on("registrationFailed", ({ response, cause }) =>
+      tell(`refused ${response?.status_code ?? cause}`));
+    ua.on("disconnected", () => tell("disconnected"));
+    ua.on("newRTCSession", ({ session, originator, request }) => {
+      watch(session);
+      if (originator !== "remote") return;
+      tell("ringing");
+      if (account.auto || isReturn((name) => request.getHeader(name))) session.answer(media);
+    });
+    ua.start();
+  },
+  call: (to) => void ua.call(to, media),
+  answer: () => void current().answer(media),
+  hangup: () => void current().terminate(),
+  hold: () => void current().hold(),
+  resume: () => void current().unhold(),
+  mute: (muted) => void (muted ? current().mute({ audio: true }) : current().unmute({ audio: true })),
+  dtmf: (keys, how) => void current().sendDTMF(keys, { transportType: how }),
+  transfer: (to) => void current().refer(to, {
+    eventHandlers: { accepted: () => tell("transferred"), failed: () => tell("not transferred") },
+  }),
+  // Joins the two calls that there are.
+  join() {
+    const [first, second] = calls;
+    first.refer(second.remote_identity.uri.toString(), {
+      replaces: second,
+      eventHandlers: { accepted: () => tell("joined"), failed: () => tell("not joined") },
+    });
+  },
+  restart: () => void current().renegotiate({ rtcOfferConstraints: { iceRestart: true } }),
+  drop: () => void ua.transport.socket._ws.close(),
+  codec: async () => codec(current().connection),
+  calls: () => calls.length,
+});
+
+async function codec(connection) {
+  const stats = [...(await connection.getStats()).values()];
+  const used = stats.find(({ type, kind }) => type === "inbound-rtp" && kind === "audio");
+  return stats.find(({ id }) => id === used?.codecId)?.mimeType ?? null;
+}
+void until;

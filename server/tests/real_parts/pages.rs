@@ -1,0 +1,320 @@
+//! Agents' phones in pages: JsSIP and SIP.js as they come, in Chromium, with all that a page says
+//! and hears told by its content.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::baresip::AMPLITUDE;
+use crate::browser::{Browsers, Page};
+use crate::net::http;
+use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT};
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::ua::{Dialog, Ua, body};
+
+const CALLER_HZ: f64 = 440.0;
+const AGENT_HZ: f64 = 1000.0;
+const BOB_HZ: f64 = 700.0;
+
+/// A page has its call again within this time; more on a machine that does ten things at once.
+const BACK: Duration = Duration::from_secs(10);
+
+struct Stage {
+    folder: Folder,
+    server: Strowger,
+    browsers: Browsers,
+}
+
+fn stage(name: &str) -> Stage {
+    let folder = Folder::new(name);
+    let browsers = Browsers::start();
+    let setup = Setup { pages: Some(browsers.origin.clone()), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    Stage { folder, server, browsers }
+}
+
+impl Stage {
+    /// A page of alice's, which does not register yet.
+    fn page(&self, library: &str) -> Page<'_> {
+        self.browsers.phone(self.folder.path(), library, "alice", AGENT_HZ)
+    }
+
+    fn ws(&self) -> String {
+        format!("ws://{}/sip", self.server.http)
+    }
+
+    /// What alice's page registers with in place of her password.
+    fn token(&self) -> Value {
+        let path = "/api/v1/agents/alice/sip-token";
+        let answer = http(self.server.http, "POST", path, ACME, Some(&json!({"lifetime_s": 600})));
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        let token = answer.json()["data"].take();
+        assert_eq!(token["ws_url"], self.ws());
+        json!({"ws": token["ws_url"], "uri": token["uri"], "user": token["username"],
+            "password": token["password"]})
+    }
+
+    /// A page of alice's that has registered with a token.
+    fn registered(&self, library: &str) -> Page<'_> {
+        let page = self.page(library);
+        page.does("register", json!([self.token()]));
+        page.tells("registered", 1);
+        self.server.agent_is(ACME, "alice", "available");
+        page
+    }
+
+    /// A carrier that calls the sales queue, and talks.
+    fn caller(&self) -> (Ua, Dialog) {
+        let mut carrier = Ua::new(CARRIER_A, self.server.sip, CALLER_HZ);
+        let from = format!("sip:+4930123456@{}", carrier.at);
+        let to = format!("sip:{ACME_SALES}@{}", self.server.sip);
+        let mut dialog = carrier.calls(&from, &to);
+        let sdp = carrier.sdp();
+        carrier.ask(&mut dialog, "INVITE", "", &sdp);
+        let ok = carrier.expect("SIP/2.0 200");
+        carrier.ack(&mut dialog, &ok, "");
+        carrier.voice.talks_to(body(&ok));
+        (carrier, dialog)
+    }
+
+    /// A call from the queue that alice's page has answered, the first that it is rung for; both
+    /// have heard the other.
+    fn talking(&self, page: &Page<'_>) -> (Ua, Dialog) {
+        self.talking_again(page, 1)
+    }
+
+    /// The same, the page's so-manieth.
+    fn talking_again(&self, page: &Page<'_>, rung: u32) -> (Ua, Dialog) {
+        let (carrier, dialog) = self.caller();
+        page.tells("ringing", rung);
+        page.does("answer", json!([]));
+        carrier.voice.hears(AGENT_HZ, 1.0);
+        page.hears(CALLER_HZ, 1.0);
+        (carrier, dialog)
+    }
+}
+
+fn registers(library: &str) {
+    let stage = stage(&format!("page-registers-{library}"));
+    let page = stage.page(library);
+    let account = |user: &str, password: &str| {
+        json!([{"ws": stage.ws(), "uri": "sip:alice@acme.example", "user": user,
+            "password": password}])
+    };
+    let wrong = stage.token();
+    let later = wrong["user"].as_str().expect("a name").replacen('1', "2", 1);
+    page.does("register", account(&later, wrong["password"].as_str().expect("a password")));
+    page.tells("refused 403", 1);
+    page.told("reload", json!({}));
+    page.does("register", account("alice", "alice-secret"));
+    page.tells("registered", 1);
+    page.told("evaluate", json!({"script": "sessionStorage.clear()"}));
+    page.told("reload", json!({}));
+    page.does("register", json!([stage.token()]));
+    page.tells("registered", 1);
+    stage.server.agent_is(ACME, "alice", "available");
+}
+
+#[test]
+fn jssip_registers_with_a_password_and_with_a_token_and_not_with_a_wrong_one() {
+    registers("jssip");
+}
+
+#[test]
+fn sipjs_registers_with_a_password_and_with_a_token_and_not_with_a_wrong_one() {
+    registers("sipjs");
+}
+
+/// Takes a call from the queue, holds and resumes, mutes, presses keys, and hangs up.
+fn takes_a_call(library: &str) {
+    let stage = stage(&format!("page-takes-{library}"));
+    let page = stage.registered(library);
+    let (mut carrier, _dialog) = stage.talking(&page);
+
+    page.does("hold", json!([]));
+    page.tells("hold local", 1);
+    let held = carrier.voice.heard_for(2.0);
+    assert!(held.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "she holds");
+    assert!(held.rms() > 0.01, "and there is music");
+    page.does("resume", json!([]));
+    page.tells("unhold local", 1);
+    carrier.voice.hears(AGENT_HZ, 1.0);
+    page.hears(CALLER_HZ, 1.0);
+
+    page.does("mute", json!([true]));
+    let muted = carrier.voice.heard_for(2.0);
+    assert!(muted.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "she is muted");
+    page.does("mute", json!([false]));
+    carrier.voice.hears(AGENT_HZ, 1.0);
+
+    page.does("dtmf", json!(["5", "RFC2833"]));
+    stage.server.eventually("a key", "/api/v1/calls", ACME, LIMIT, |calls| {
+        let id = calls[0]["id"].as_str()?;
+        let types = stage.server.event_types(ACME, id);
+        types.iter().any(|kind| kind == "call.held").then_some(())
+    });
+    page.does("hangup", json!([]));
+    carrier.hears_bye();
+    page.told("log", json!({}));
+    assert_eq!(stage.server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
+}
+
+#[test]
+fn jssip_takes_a_call_holds_resumes_mutes_presses_keys_and_hangs_up() {
+    takes_a_call("jssip");
+}
+
+#[test]
+fn sipjs_takes_a_call_holds_resumes_mutes_presses_keys_and_hangs_up() {
+    takes_a_call("sipjs");
+}
+
+/// Calls a colleague, sends a caller on to him, and joins a caller with him.
+fn transfers(library: &str) {
+    let stage = stage(&format!("page-transfers-{library}"));
+    let page = stage.registered(library);
+    let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
+
+    // Out, to a colleague, who hangs up.
+    bob.registers("bob");
+    page.does("call", json!(["sip:bob@acme.example"]));
+    let mut with_bob = takes(&mut bob);
+    page.tells("confirmed", 1);
+    bob.voice.hears(AGENT_HZ, 1.0);
+    page.hears(BOB_HZ, 1.0);
+    bob.hangs_up(&mut with_bob);
+    stage.server.ended_calls(ACME, 1, LIMIT);
+
+    // A caller, who is sent on to him.
+    stage.server.agent_is(ACME, "alice", "available");
+    bob_does_not_disturb(&stage, true);
+    let (mut carrier, mut dialog) = stage.talking(&page);
+    bob_does_not_disturb(&stage, false);
+    page.does("transfer", json!(["sip:bob@acme.example"]));
+    takes(&mut bob);
+    carrier.voice.hears(BOB_HZ, 1.0);
+    bob.voice.hears(CALLER_HZ, 1.0);
+    page.tells("transferred", 1);
+    carrier.hangs_up(&mut dialog);
+    bob.hears_bye();
+    stage.server.ended_calls(ACME, 2, LIMIT);
+
+    // A caller, with whom he is joined when he has been asked.
+    stage.server.agent_is(ACME, "alice", "available");
+    bob_does_not_disturb(&stage, true);
+    let (mut carrier, mut dialog) = stage.talking_again(&page, 2);
+    bob_does_not_disturb(&stage, false);
+    page.does("hold", json!([]));
+    page.tells("hold local", 1);
+    page.does("call", json!(["sip:bob@acme.example"]));
+    takes(&mut bob);
+    page.tells("confirmed", 4);
+    bob.voice.hears(AGENT_HZ, 1.0);
+    page.does("join", json!([]));
+    carrier.voice.hears(BOB_HZ, 1.0);
+    bob.voice.hears(CALLER_HZ, 1.0);
+    page.tells("joined", 1);
+    carrier.hangs_up(&mut dialog);
+    bob.hears_bye();
+    stage.server.ended_calls(ACME, 4, LIMIT);
+    assert_eq!(page.does("calls", json!([])), 0);
+}
+
+/// No queue rings bob while a page is to be rung.
+fn bob_does_not_disturb(stage: &Stage, on: bool) {
+    let path = "/api/v1/agents/bob/do-not-disturb";
+    let answer = http(stage.server.http, "PUT", path, ACME, Some(&json!({"on": on})));
+    assert_eq!(answer.status, 200);
+}
+
+/// Bob takes what rings.
+fn takes(bob: &mut Ua) -> Dialog {
+    let invite = bob.expect("INVITE ");
+    let dialog = bob.dialog_of(&invite);
+    let sdp = bob.sdp();
+    bob.respond(&invite, "200 OK", "", &sdp);
+    bob.expect("ACK ");
+    bob.voice.talks_to(body(&invite));
+    dialog
+}
+
+#[test]
+fn jssip_calls_a_colleague_and_transfers_blind_and_attended() {
+    transfers("jssip");
+}
+
+#[test]
+fn sipjs_calls_a_colleague_and_transfers_blind_and_attended() {
+    transfers("sipjs");
+}
+
+/// The page is loaded again in mid-call, several times, then loses its WebSocket: the caller hears
+/// music for a moment, and then the same agent in the same call.
+fn comes_back(library: &str, times: u32) {
+    let stage = stage(&format!("page-comes-back-{library}"));
+    let page = stage.registered(library);
+    let (mut carrier, mut dialog) = stage.talking(&page);
+    let id = stage.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned();
+    for _ in 0..times {
+        let gone = Instant::now();
+        page.told("reload", json!({}));
+        page.tells("confirmed", 1);
+        assert!(gone.elapsed() < BACK, "it took {:?}", gone.elapsed());
+        carrier.voice.hears(AGENT_HZ, 0.5);
+        page.hears(CALLER_HZ, 0.5);
+    }
+    page.does("drop", json!([]));
+    let held = carrier.voice.heard_for(0.9);
+    assert!(held.rms() > 0.005, "music while the page is gone");
+    page.tells("registered", 2);
+    carrier.voice.hears(AGENT_HZ, 0.5);
+    page.hears(CALLER_HZ, 0.5);
+    let types = stage.server.event_types(ACME, &id);
+    let count = |kind: &str| types.iter().filter(|one| *one == kind).count() as u32;
+    assert_eq!(count("call.agent_lost"), times + 1, "{types:?}");
+    assert_eq!(count("call.agent_returned"), times + 1, "{types:?}");
+    assert_eq!(count("call.connected"), 1);
+    carrier.hangs_up(&mut dialog);
+    let calls = stage.server.ended_calls(ACME, 1, LIMIT);
+    assert_eq!((&calls[0]["agent"], &calls[0]["cause"]), (&json!("alice"), &json!("normal")));
+}
+
+#[test]
+fn a_page_of_jssip_that_is_loaded_again_in_mid_call_has_the_same_call_within_5_s() {
+    comes_back("jssip", 10);
+}
+
+#[test]
+fn a_page_of_sipjs_that_is_loaded_again_in_mid_call_has_the_same_call_within_5_s() {
+    comes_back("sipjs", 3);
+}
+
+/// The console's own phone: takes a call, holds it, keeps it when it is loaded again; and what a
+/// screen reader makes of it.
+#[test]
+fn the_consoles_phone_takes_a_call_and_keeps_it_when_it_is_loaded_again() {
+    let stage = stage("console-phone");
+    let url = format!("http://{}/", stage.server.http);
+    let page = stage.browsers.site(stage.folder.path(), &url, "alice", AGENT_HZ);
+    page.told("fill", json!({"selector": "#key", "text": ACME}));
+    page.told("click", json!({"selector": "button[type=submit]"}));
+    page.told("click", json!({"selector": "nav a[href='#/phone']"}));
+    page.told("click", json!({"selector": "text=Turn the phone on"}));
+    stage.server.agent_is(ACME, "alice", "available");
+    let (mut carrier, mut dialog) = stage.caller();
+    page.told("click", json!({"selector": "text=Accept"}));
+    carrier.voice.hears(AGENT_HZ, 1.0);
+    page.told("click", json!({"selector": "text=Hold"}));
+    assert_eq!(page.told("see", json!({"selector": "text=Take back"})), "Take back");
+    let held = carrier.voice.heard_for(1.5);
+    assert!(held.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3 && held.rms() > 0.01);
+    page.told("click", json!({"selector": "text=Take back"}));
+    carrier.voice.hears(AGENT_HZ, 1.0);
+    assert_eq!(page.told("accessibility", json!({})), json!([]));
+    page.told("reload", json!({}));
+    carrier.voice.hears(AGENT_HZ, 1.0);
+    page.told("click", json!({"selector": "text=Hang up"}));
+    carrier.hears_bye();
+    let _ = &mut dialog;
+    assert_eq!(stage.server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
+}
