@@ -6,6 +6,7 @@ import { EventStream } from "./stream.js";
 import { Model } from "./model.js";
 import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
+import { phoneView } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
 import { t } from "./strings.js";
@@ -58,6 +59,8 @@ function openConsole(access) {
   const shell = shellView({ model, onSignOut: () => signOut() });
   const board = boardView({ api, model });
   let page = null;
+  /** It stays, with its calls, while other pages are shown. */
+  let phone = null;
   model.onLoad = (error) => shell.showLoad(error);
 
   const stream = new EventStream(api, {
@@ -74,7 +77,9 @@ function openConsole(access) {
     const id = /^#\/calls\/([^/]+)$/.exec(location.hash)?.[1];
     page?.close();
     page = id === undefined ? null : callView({ api, model, id: decodeURIComponent(id) });
-    shell.show(page ?? board);
+    const rings = location.hash === "#/phone";
+    if (rings) phone ??= phoneView({ api, model });
+    shell.show(page ?? (rings ? phone : board));
   }
 
   addEventListener("hashchange", follow);
@@ -84,6 +89,7 @@ function openConsole(access) {
     model.close();
     page?.close();
     board.close();
+    phone?.close();
     shell.close();
   };
   root.replaceChildren(shell.element);

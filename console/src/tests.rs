@@ -167,7 +167,8 @@ fn no_value_can_become_markup_or_code() {
 fn the_key_is_sent_in_a_header_and_kept_for_the_tab_alone() {
     for script in names(".js") {
         let code = code(text(script));
-        if script != "api.js" {
+        // The phone's answer to a challenge has a header field of the same name, and no key in it.
+        if !["api.js", "phone/digest.js"].contains(&script) {
             assert!(!code.contains("Authorization"), "{script}");
         }
         if code.contains("localStorage") {

@@ -1,7 +1,7 @@
 // The frame around every page: header, the state of the connection, the main region.
 
 import { announce } from "../announce.js";
-import { h, icon, setText } from "../dom.js";
+import { h, icon, setAttr, setText } from "../dom.js";
 import { t } from "../strings.js";
 
 const THEMES = ["system", "light", "dark"];
@@ -23,11 +23,12 @@ export function shellView({ model, onSignOut }) {
   const signOut = h("button", { class: "quiet", on: { click: onSignOut } },
     icon("exit"), h("span", { class: "wide-only", text: t("app.sign_out") }));
   signOut.setAttribute("aria-label", t("app.sign_out"));
+  const nav = navigation();
   const header = h("header", { class: "top" },
     h("a", { class: "brand", href: "#/", "aria-label": t("app.home") },
       h("img", { src: "/console/icon.svg", alt: "", width: "26", height: "26" }),
       h("span", { text: t("app.name") })),
-    tenant, h("span", { class: "spacer" }), link, themeButton(), signOut);
+    tenant, nav.element, h("span", { class: "spacer" }), link, themeButton(), signOut);
   let lastLive = performance.now();
   let lost = false;
   let lostText = "";
@@ -66,6 +67,7 @@ export function shellView({ model, onSignOut }) {
     const first = shown === null;
     shown = page;
     main.replaceChildren(page.element);
+    nav.show();
     document.title = `${page.title} · ${t("app.name")}`;
     scrollTo(0, 0);
     // A new page begins at its heading, for a screen reader too; the very first needs no push.
@@ -80,6 +82,20 @@ export function shellView({ model, onSignOut }) {
     showLoad,
     close: unsubscribe,
   };
+}
+
+/** The pages that are always there. */
+function navigation() {
+  const pages = [["#/", t("nav.board")], ["#/phone", t("nav.phone")]];
+  const links = pages.map(([href, text]) => h("a", { class: "phone-link", href, text }));
+  links[1].append(" ", h("span", { class: "phone-badge" }));
+  const show = () => {
+    const here = location.hash || "#/";
+    for (const link of links) {
+      setAttr(link, "aria-current", link.getAttribute("href") === here ? "page" : null);
+    }
+  };
+  return { element: h("nav", { "aria-label": t("nav.title") }, links), show };
 }
 
 function themeButton() {

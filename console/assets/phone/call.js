@@ -1,0 +1,314 @@
+// One call of an agent's page: its dialog (RFC 3261 §12) and its audio (WebRTC).
+
+import { address, parameter, random } from "./message.js";
+
+const SDP = ["Content-Type", "application/sdp"];
+const GLARE_MS = 1500;
+
+/** A call; `state` is `calling`, `ringing`, `answering`, `talking` or `over`. */
+export class PhoneCall {
+  state = "calling";
+  held = false;
+  muted = false;
+  /** Whether the engine cannot be heard just now, and why: `link` or `audio`. */
+  trouble = "";
+  startedAt = Date.now();
+  talkingSince = null;
+  /** The far end's audio, as a stream that an element plays. */
+  remote = new MediaStream();
+
+  #line;
+  #peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  #invite = null;
+  #sent = null;
+  #local = { tag: random(10), uri: "" };
+  #far = { value: "", target: "" };
+  #route = [];
+  #cseq = 0;
+  #ack = null;
+  #busy = Promise.resolve();
+
+  /** Calls out. */
+  static outgoing(line, uri) {
+    const call = new PhoneCall(line, `${random(20)}`);
+    call.#far = { value: `<${uri}>`, target: uri };
+    call.who = address(`<${uri}>`).user || uri;
+    call.isIncoming = false;
+    return call;
+  }
+
+  /** An INVITE that came. */
+  static incoming(line, invite) {
+    const call = new PhoneCall(line, invite.header("call-id"));
+    const from = invite.header("from");
+    const { name, user } = address(from);
+    call.#invite = invite;
+    call.#far = { value: from, target: address(invite.header("contact")).uri };
+    call.#route = invite.all("record-route");
+    call.who = user || name;
+    call.name = name;
+    call.isIncoming = true;
+    call.state = "ringing";
+    // The engine says so when the page had this call before it was loaded again.
+    call.returns = invite.header("answer-mode") === "Auto"
+      && invite.header("x-strowger-returns") !== "";
+    line.respond(invite, 180, "Ringing", call.#ours());
+    return call;
+  }
+
+  constructor(line, id) {
+    this.#line = line;
+    this.id = id;
+    this.#peer.addEventListener("track", ({ track }) => this.remote.addTrack(track));
+    this.#peer.addEventListener("iceconnectionstatechange", () => this.#watch());
+  }
+
+  get peer() {
+    return this.#peer;
+  }
+
+  /** Sends the INVITE, with that microphone's audio. */
+  async dial(microphone) {
+    this.#speak(microphone);
+    await this.#peer.setLocalDescription(await this.#peer.createOffer());
+    const invite = {
+      ...this.#request("INVITE"),
+      body: this.#peer.localDescription.sdp,
+      sent: (branch, cseq) => (this.#sent = { branch, cseq }),
+      refused: (refusal) => this.#acknowledge(refusal),
+    };
+    invite.headers.push(["Contact", this.#line.contact], SDP);
+    const answer = await this.#line.ask(invite, () => {
+      if (this.state === "calling") this.#become("ringing");
+    }).catch(() => null);
+    if (answer === null || answer.status >= 300) {
+      if (answer !== null) this.#acknowledge(answer);
+      return this.#end(answer === null ? "none" : String(answer.status));
+    }
+    this.#far = { value: answer.header("to"), target: address(answer.header("contact")).uri };
+    this.#route = answer.all("record-route").reverse();
+    this.confirm(answer);
+    if (this.state === "over") return this.#bye();
+    await this.#peer.setRemoteDescription({ type: "answer", sdp: answer.body });
+    this.#talk();
+  }
+
+  /** Takes a call that rings. */
+  async accept(microphone) {
+    if (this.state !== "ringing" || !this.isIncoming) return;
+    this.#become("answering");
+    this.#speak(microphone);
+    await this.#answer(this.#invite);
+    this.#talk();
+  }
+
+  /** Ends it, whatever it is doing. */
+  hangUp() {
+    const { state } = this;
+    if (state === "over") return;
+    if (this.isIncoming && state === "ringing") {
+      this.#line.respond(this.#invite, 486, "Busy Here", this.#ours());
+    } else if (!this.isIncoming && (state === "calling" || state === "ringing")) {
+      const { branch, cseq } = this.#sent ?? {};
+      if (branch !== undefined) {
+        const cancel = { ...this.#request("CANCEL"), cseq, branch };
+        cancel.headers = cancel.headers.filter(([name]) => name !== "Route");
+        this.#line.tell(cancel);
+      }
+    } else {
+      this.#bye();
+    }
+    this.#end("");
+  }
+
+  /** Holds the far end, who hears the engine's music, or takes it back. */
+  hold(on) {
+    return this.#negotiate(() => {
+      this.held = on;
+      const direction = on ? "sendonly" : "sendrecv";
+      for (const one of this.#peer.getTransceivers()) one.direction = direction;
+    });
+  }
+
+  /** Says nothing, or speaks again. */
+  mute(on) {
+    this.muted = on;
+    for (const { track } of this.#peer.getSenders()) if (track !== null) track.enabled = !on;
+    this.#line.changed();
+  }
+
+  /** Presses keys. */
+  press(keys) {
+    const sender = this.#peer.getSenders().find(({ dtmf }) => dtmf?.canInsertDTMF);
+    sender?.dtmf.insertDTMF(keys, 120, 70);
+  }
+
+  /** Speaks with another microphone. */
+  async speakWith(track) {
+    track.enabled = !this.muted;
+    await this.#peer.getSenders()[0]?.replaceTrack(track);
+  }
+
+  /** Sends the far end on; true when that is being done. */
+  async transfer(uri) {
+    return this.#refer(`<${uri}>`);
+  }
+
+  /** Joins the far end with that of another call of ours. */
+  async join(other) {
+    const { value, target } = other.#far;
+    const tags = `to-tag=${parameter(value, "tag")};from-tag=${other.#local.tag}`;
+    const replaces = encodeURIComponent(`${other.id};${tags}`);
+    return this.#refer(`<${address(value).uri || target}?Replaces=${replaces}>`);
+  }
+
+  /** The line is registered again: its audio is looked for anew. */
+  back() {
+    if (this.state !== "talking") return;
+    this.#peer.restartIce();
+    this.#negotiate(() => {}).catch(() => {});
+  }
+
+  /** The ACK of a 2xx. */
+  confirm(answer) {
+    const cseq = Number.parseInt(answer.header("cseq"), 10);
+    this.#ack = { ...this.#request("ACK"), cseq };
+    this.#line.tell(this.#ack);
+  }
+
+  /** A request within its dialog. */
+  take(asked) {
+    const reply = (status, reason) => this.#line.respond(asked, status, reason, this.#ours());
+    switch (asked.method) {
+      case "ACK": return undefined;
+      case "BYE":
+        reply(200, "OK");
+        return this.#end("");
+      case "CANCEL":
+        reply(200, "OK");
+        if (this.state !== "ringing") return undefined;
+        this.#line.respond(this.#invite, 487, "Request Terminated", this.#ours());
+        return this.#end("");
+      case "INVITE":
+      case "UPDATE":
+        if (asked.body === "" && asked.method === "UPDATE") return reply(200, "OK");
+        return this.#inTurn(() => this.#answer(asked))
+          .catch(() => reply(488, "Not Acceptable Here"));
+      default: return reply(200, "OK");
+    }
+  }
+
+  #ours() {
+    return { tag: this.#local.tag, headers: [["Contact", this.#line.contact]] };
+  }
+
+  #request(method) {
+    const own = this.#line.own;
+    return {
+      method,
+      uri: this.#far.target,
+      cseq: method === "ACK" || method === "CANCEL" ? this.#cseq : ++this.#cseq,
+      next: () => ++this.#cseq,
+      headers: [
+        ...this.#route.map((route) => ["Route", route]),
+        ["From", `<${own}>;tag=${this.#local.tag}`],
+        ["To", this.#far.value],
+        ["Call-ID", this.id],
+      ],
+    };
+  }
+
+  /** The ACK of a refusal belongs to the INVITE. */
+  #acknowledge(refusal) {
+    const { branch, cseq } = this.#sent;
+    const ack = { ...this.#request("ACK"), cseq, branch };
+    ack.headers = ack.headers.map(([name, value]) =>
+      name === "To" ? [name, refusal.header("to")] : [name, value]);
+    this.#line.tell(ack);
+  }
+
+  async #answer(asked) {
+    if (asked.body === "") {
+      await this.#peer.setLocalDescription(await this.#peer.createOffer());
+    } else {
+      await this.#peer.setRemoteDescription({ type: "offer", sdp: asked.body });
+      await this.#peer.setLocalDescription(await this.#peer.createAnswer());
+    }
+    const { tag, headers } = this.#ours();
+    const body = this.#peer.localDescription.sdp;
+    this.#line.respond(asked, 200, "OK", { tag, headers: [...headers, SDP], body });
+  }
+
+  /** Offers anew what `change` has made of it. */
+  #negotiate(change) {
+    return this.#inTurn(async () => {
+      if (this.state !== "talking") return;
+      change();
+      for (let tries = 0; tries < 3; tries += 1) {
+        await this.#peer.setLocalDescription(await this.#peer.createOffer());
+        const invite = { ...this.#request("INVITE"), body: this.#peer.localDescription.sdp };
+        invite.headers.push(["Contact", this.#line.contact], SDP);
+        invite.sent = (branch, cseq) => (this.#sent = { branch, cseq });
+        invite.refused = (refusal) => this.#acknowledge(refusal);
+        const answer = await this.#line.ask(invite);
+        if (answer.status < 300) {
+          this.confirm(answer);
+          await this.#peer.setRemoteDescription({ type: "answer", sdp: answer.body });
+          return this.#line.changed();
+        }
+        this.#acknowledge(answer);
+        await this.#peer.setLocalDescription({ type: "rollback" });
+        if (answer.status !== 491) throw new Error(`${answer.status}`);
+        await new Promise((resolve) => setTimeout(resolve, GLARE_MS * Math.random()));
+      }
+    });
+  }
+
+  /** One offer and answer after the other. */
+  #inTurn(what) {
+    const next = this.#busy.then(what);
+    this.#busy = next.catch(() => {});
+    return next;
+  }
+
+  async #refer(to) {
+    const refer = this.#request("REFER");
+    refer.headers.push(["Refer-To", to], ["Contact", this.#line.contact]);
+    const answer = await this.#line.ask(refer);
+    return answer.status === 202 || answer.status === 200;
+  }
+
+  #bye() {
+    this.#line.ask(this.#request("BYE")).catch(() => {});
+  }
+
+  #speak(microphone) {
+    for (const track of microphone.getAudioTracks()) this.#peer.addTrack(track, microphone);
+  }
+
+  #talk() {
+    this.talkingSince = Date.now();
+    this.#become("talking");
+  }
+
+  #watch() {
+    const state = this.#peer.iceConnectionState;
+    this.trouble = state === "disconnected" || state === "failed" ? "audio" : "";
+    if (state === "failed") this.back();
+    this.#line.changed();
+  }
+
+  #become(state) {
+    if (this.state === "over") return;
+    this.state = state;
+    this.#line.changed();
+  }
+
+  #end(why) {
+    if (this.state === "over") return;
+    this.state = "over";
+    this.why = why;
+    this.#peer.close();
+    this.#line.over(this);
+  }
+}
