@@ -84,6 +84,17 @@ impl Call {
         }
     }
 
+    /// The audio of a page is there again, which had not lost its connection, or has another by now.
+    pub(super) fn on_reached_again(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        let owner = self.leg_ref(leg);
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg(leg) else { return };
+        let is_there = node.index.is_bound(&up.flow, owner);
+        if is_there && self.adrift.as_ref().is_some_and(|adrift| adrift.leg == leg) {
+            self.cancel_return(node, now);
+            self.is_back(node, now);
+        }
+    }
+
     /// Where the agent's newest page is, other than over the connection that is gone.
     fn newest_page(
         &self,

@@ -99,7 +99,10 @@ impl Call {
             Event::Unheard { stream, quiet, heard } => {
                 self.on_unheard(node, now, leg, stream, (quiet, heard));
             }
-            Event::HeardAgain { .. } => self.on_heard_again(node, now, leg),
+            Event::HeardAgain { .. } => {
+                self.on_heard_again(node, now, leg);
+                self.on_reached_again(node, now, leg);
+            }
             Event::RtpTimeout { .. } if is_dialling => {}
             // Nor need a supervisor whom nobody hears.
             Event::RtpTimeout { .. } if is_silent => {}
@@ -114,14 +117,14 @@ impl Call {
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
             Event::Unreachable { why, .. } => {
-                if let Some(cause) = web::cause_of(why) {
+                let Some(cause) = web::cause_of(why) else { return };
+                let may_come_back = cause == Cause::MediaTimeout;
+                if !(may_come_back && self.goes_adrift(node, now, leg)) {
                     self.lose(node, now, leg, cause);
                 }
             }
-            Event::Latched { .. }
-            | Event::Secured { .. }
-            | Event::MixRefused { .. }
-            | Event::Progress { .. } => {}
+            Event::Secured { .. } => self.on_reached_again(node, now, leg),
+            Event::Latched { .. } | Event::MixRefused { .. } | Event::Progress { .. } => {}
         }
     }
 
