@@ -73,6 +73,16 @@ const server = createServer(async (request, response) => {
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const origin = `http://127.0.0.1:${server.address().port}`;
 
+// A tone is what Chromium takes for noise: the microphone's audio is left as it is.
+function plainMicrophone() {
+  const media = navigator.mediaDevices;
+  if (!media) return;
+  const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  const own = media.getUserMedia.bind(media);
+  media.getUserMedia = ({ audio, ...rest }) =>
+    own({ ...rest, audio: audio ? { ...(audio === true ? {} : audio), ...plain } : false });
+}
+
 const commands = {
   async open({ page: name, library, url, wav, show }) {
     const browser = await chromium.launch({
@@ -89,6 +99,7 @@ const commands = {
       ],
     });
     const context = await browser.newContext(show ?? {});
+    await context.addInitScript(plainMicrophone);
     const page = await context.newPage();
     const log = [];
     page.on("console", (message) => log.push(message.text()));

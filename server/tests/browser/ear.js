@@ -26,17 +26,22 @@ async function open() {
 }
 const ready = open();
 
-/** Hears a remote track from here on, beside any other. */
+const sources = new Map();
+
+/** Hears a remote track from here on, beside any other; one that is told again, once. */
 export async function listen(track) {
   await ready;
   await context.resume();
+  if (sources.has(track.id)) return;
   const stream = new MediaStream([track]);
   // Chromium decodes a remote track only for an element that plays it.
   const player = new Audio();
   player.muted = true;
   player.srcObject = stream;
   player.play().catch(() => {});
-  new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(gate);
+  const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+  source.connect(gate);
+  sources.set(track.id, source);
 }
 
 /** Forgets what was heard. */

@@ -142,18 +142,19 @@ impl Page<'_> {
     #[track_caller]
     pub(crate) fn hears(&self, hertz: f64, seconds: f64) {
         self.does("forget", json!([]));
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + LIMIT / 4;
         loop {
-            let heard = self.heard().seconds_with_tone(hertz, AMPLITUDE);
+            let sound = self.heard();
+            let heard = sound.seconds_with_tone(hertz, AMPLITUDE);
             if heard >= seconds {
                 return;
             }
-            let log = || self.told("log", json!({}));
+            let (all, loudest) = (sound.samples.len(), sound.loudest(hertz));
             assert!(
                 Instant::now() < deadline,
-                "{heard} s of {hertz} Hz at {}: {:#}",
+                "{heard} s of {hertz} Hz at {} ({all} samples, at most {loudest}): {:#}",
                 self.name,
-                log()
+                self.told("log", json!({}))
             );
             std::thread::sleep(Duration::from_millis(100));
         }
