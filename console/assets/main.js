@@ -6,7 +6,7 @@ import { EventStream } from "./stream.js";
 import { Model } from "./model.js";
 import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
-import { phoneView } from "./views/phone.js";
+import { phoneView, wasOn } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
 import { t } from "./strings.js";
@@ -78,7 +78,8 @@ function openConsole(access) {
     page?.close();
     page = id === undefined ? null : callView({ api, model, id: decodeURIComponent(id) });
     const rings = location.hash === "#/phone";
-    if (rings) phone ??= phoneView({ api, model });
+    // One that was on keeps its call, whichever page is shown.
+    if (rings || wasOn()) phone ??= phoneView({ api, model, onCalls: shell.showCalls });
     shell.show(page ?? (rings ? phone : board));
   }
 

@@ -62,7 +62,7 @@ export class Line {
     clearTimeout(this.#timer);
     clearTimeout(this.#refresh);
     for (const call of [...this.calls]) call.hangUp();
-    if (this.state === "registered") this.#register(0).catch(() => {});
+    // The connection takes the registration along.
     this.#become("off");
     this.#socket?.close();
   }
@@ -125,7 +125,8 @@ export class Line {
       socket.onmessage = ({ data }) => this.#take(String(data));
       socket.onclose = () => this.#lost(socket);
       await new Promise((resolve) => (socket.onopen = resolve));
-      await this.#register(EXPIRES_S);
+      await this.#register();
+      for (const call of this.calls) call.back();
     } catch {
       this.#later();
     }
@@ -153,7 +154,7 @@ export class Line {
     this.#timer = setTimeout(() => this.#connect(), most * (0.7 + 0.3 * Math.random()));
   }
 
-  async #register(expires) {
+  async #register() {
     const { uri, realm } = this.#account;
     const asked = await this.ask({
       method: "REGISTER",
@@ -164,14 +165,12 @@ export class Line {
         ["From", `<${uri}>;tag=${this.#name.tag}`],
         ["To", `<${uri}>`],
         ["Call-ID", this.#name.call],
-        ["Contact", `${this.contact};expires=${expires}`],
+        ["Contact", `${this.contact};expires=${EXPIRES_S}`],
       ],
     });
     if (asked.status !== 200) throw new Error(`${asked.status}`);
-    if (expires === 0) return;
     this.#failures = 0;
     this.#become("registered");
-    for (const call of this.calls) call.back();
     // A new token each time: the old one may be about to end.
     this.#refresh = setTimeout(() => this.#renew(), 0.7 * EXPIRES_S * 1000);
   }
@@ -179,7 +178,7 @@ export class Line {
   async #renew() {
     try {
       this.#account = await this.#token();
-      await this.#register(EXPIRES_S);
+      await this.#register();
     } catch {
       this.#later();
     }
@@ -203,12 +202,13 @@ export class Line {
   }
 
   #stamped({ method, uri, cseq, headers, body, more = [], branch: own }, branch) {
+    const transport = this.#account.ws_url.startsWith("wss:") ? "WSS" : "WS";
     return {
       method,
       uri,
       body,
       headers: [
-        ["Via", `SIP/2.0/WS ${this.#name.host};branch=z9hG4bK${own ?? branch}`],
+        ["Via", `SIP/2.0/${transport} ${this.#name.host};branch=z9hG4bK${own ?? branch}`],
         ["Max-Forwards", "70"],
         ...headers,
         ["CSeq", `${cseq} ${method}`],

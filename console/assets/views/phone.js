@@ -3,7 +3,7 @@
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
 import { askForAgentState } from "../dialogs.js";
-import { h, setAttr, setPill, setText, pill } from "../dom.js";
+import { h, pill, setPill } from "../dom.js";
 import { Line } from "../phone/line.js";
 import { Sound } from "../phone/sound.js";
 import { t, word } from "../strings.js";
@@ -15,8 +15,13 @@ const KEPT = "strowger.phone";
 const STATES = { connecting: "queued", registered: "available", waiting: "break", off: "offline" };
 const LEVEL_MS = 100;
 
+/** Whether the phone was on before the page was loaded again. */
+export function wasOn() {
+  return sessionStorage.getItem(KEPT) !== null;
+}
+
 /** The page; its line stays while other pages are shown, until `close`. */
-export function phoneView({ api, model }) {
+export function phoneView({ api, model, onCalls }) {
   const sound = new Sound();
   let agent = sessionStorage.getItem(KEPT) ?? "";
   let line = null;
@@ -167,8 +172,7 @@ export function phoneView({ api, model }) {
     const talking = present.find(({ state, held }) => state === "talking" && !held)
       ?? present.find(({ state }) => state === "ringing" || state === "calling");
     sound.play(talking?.remote ?? null);
-    setAttr(element, "data-calls", String(present.length));
-    setText(document.querySelector(".phone-badge") ?? h("span"), String(present.length || ""));
+    onCalls(present.length);
   }
 
   function othersOf(call) {

@@ -80,6 +80,7 @@ export function shellView({ model, onSignOut }) {
     show,
     showLink,
     showLoad,
+    showCalls: nav.showCalls,
     close: unsubscribe,
   };
 }
@@ -88,14 +89,16 @@ export function shellView({ model, onSignOut }) {
 function navigation() {
   const pages = [["#/", t("nav.board")], ["#/phone", t("nav.phone")]];
   const links = pages.map(([href, text]) => h("a", { class: "phone-link", href, text }));
-  links[1].append(" ", h("span", { class: "phone-badge" }));
+  const badge = h("span", { class: "phone-badge" });
+  links[1].append(" ", badge);
   const show = () => {
     const here = location.hash || "#/";
     for (const link of links) {
       setAttr(link, "aria-current", link.getAttribute("href") === here ? "page" : null);
     }
   };
-  return { element: h("nav", { "aria-label": t("nav.title") }, links), show };
+  const showCalls = (number) => setText(badge, number === 0 ? "" : `(${number})`);
+  return { element: h("nav", { "aria-label": t("nav.title") }, links), show, showCalls };
 }
 
 function themeButton() {
