@@ -50,3 +50,18 @@ export function offer(phone) {
   };
   if (kept) phone.register(kept).catch((error) => tell(`error ${error.message}`));
 }
+
+/** Waits until what comes in is no silence. Chromium gives a page's own graph nothing more of a track
+ * that was on hold, though it plays it: so this is asked of its figures. */
+export async function sounds(connection, seconds = 30) {
+  const energy = async () => {
+    const stats = [...(await connection.getStats()).values()];
+    return stats.find(({ type }) => type === "inbound-rtp")?.totalAudioEnergy ?? 0;
+  };
+  for (let turn = 0; turn < 4 * seconds; turn += 1) {
+    const before = await energy();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    if ((await energy()) - before > 0.002) return;
+  }
+  throw new Error("nothing is heard");
+}

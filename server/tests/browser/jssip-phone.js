@@ -1,6 +1,6 @@
 // A phone of JsSIP as it comes: what the test tells it to do.
 import { listen } from "/ear.js";
-import { isReturn, offer, tell, until } from "/common.js";
+import { isReturn, offer, sounds, tell, until } from "/common.js";
 
 const media = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } };
 let ua;
@@ -54,7 +54,11 @@ offer({
   answer: () => void current().answer(media),
   hangup: () => void current().terminate(),
   hold: () => void current().hold(),
-  resume: () => void current().unhold(),
+  async resume() {
+    current().unhold();
+    await until("unhold local");
+    await sounds(current().connection);
+  },
   mute: (muted) => void (muted ? current().mute({ audio: true }) : current().unmute({ audio: true })),
   dtmf: (keys, how) => void current().sendDTMF(keys, { transportType: how }),
   transfer: (to) => void current().refer(to, {
@@ -79,4 +83,3 @@ async function codec(connection) {
   const used = stats.find(({ type, kind }) => type === "inbound-rtp" && kind === "audio");
   return stats.find(({ id }) => id === used?.codecId)?.mimeType ?? null;
 }
-void until;

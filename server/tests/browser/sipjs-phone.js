@@ -1,7 +1,7 @@
 // A phone of SIP.js as it comes: what the test tells it to do.
 import { Inviter, Registerer, SessionState, UserAgent } from "/node_modules/sip.js/lib/index.js";
 import { listen } from "/ear.js";
-import { isReturn, offer, tell } from "/common.js";
+import { isReturn, offer, sounds, tell, until } from "/common.js";
 
 let ua;
 let registerer;
@@ -89,7 +89,11 @@ offer({
   answer: () => void current().accept({ sessionDescriptionHandlerOptions: described }),
   hangup: () => void current().bye(),
   hold: () => holds(true),
-  resume: () => holds(false),
+  async resume() {
+    await holds(false);
+    await until("unhold local");
+    await sounds(current().sessionDescriptionHandler.peerConnection);
+  },
   mute: (muted) => senders().forEach(({ track }) => { if (track) track.enabled = !muted; }),
   dtmf: (keys) => void current().sessionDescriptionHandler.sendDtmf(keys),
   transfer: (to) => current().refer(UserAgent.makeURI(to), {
