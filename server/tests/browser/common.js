@@ -56,7 +56,8 @@ export function offer(phone) {
 export async function sounds(connection, seconds = 30) {
   const energy = async () => {
     const stats = [...(await connection.getStats()).values()];
-    return stats.find(({ type }) => type === "inbound-rtp")?.totalAudioEnergy ?? 0;
+    const inbound = stats.filter(({ type }) => type === "inbound-rtp");
+    return inbound.reduce((sum, { totalAudioEnergy = 0 }) => sum + totalAudioEnergy, 0);
   };
   for (let turn = 0; turn < 4 * seconds; turn += 1) {
     const before = await energy();

@@ -300,7 +300,7 @@ fn the_consoles_phone_takes_a_call_and_keeps_it_when_it_is_loaded_again() {
     page.told("click", json!({"selector": "nav a[href='#/phone']"}));
     page.told("click", json!({"selector": "text=Turn the phone on"}));
     stage.server.agent_is(ACME, "alice", "available");
-    let (mut carrier, mut dialog) = stage.caller();
+    let (mut carrier, _dialog) = stage.caller();
     page.told("click", json!({"selector": "text=Accept"}));
     carrier.voice.hears(AGENT_HZ, 1.0);
     page.told("click", json!({"selector": "text=Hold"}));
@@ -314,6 +314,5 @@ fn the_consoles_phone_takes_a_call_and_keeps_it_when_it_is_loaded_again() {
     carrier.voice.hears(AGENT_HZ, 1.0);
     page.told("click", json!({"selector": "text=Hang up"}));
     carrier.hears_bye();
-    let _ = &mut dialog;
     assert_eq!(stage.server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
 }
