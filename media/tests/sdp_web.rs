@@ -26,6 +26,7 @@ const CHROMIUM: &str = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-
     m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n\
     m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\n";
 
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "any origin will do")]
 fn local() -> Local {
     let mut rng = Rng::from_seed(7);
     let wall = UnixTime::from_micros(1_700_000_000_000_000);
