@@ -18,6 +18,9 @@ use crate::strowger::{ACME, Folder, Setup, Strowger};
 const CONTACT: &str = "sip:k7x2@df7jal23ls0d.invalid;transport=ws";
 pub(crate) const SIP: (&str, &str) = ("sec-websocket-protocol", "sip");
 
+/// The phone here has plain RTP; browsers' media have tests of their own.
+const NO_BROWSER: &str = "[webrtc]\nenabled = false\n";
+
 fn takes_a_call<W: Wire>(folder: &Folder, server: &Strowger, mut alice: Client<W>) {
     assert_eq!(alice.register("alice"), [401, 200]);
     server.agent_is(ACME, "alice", "available");
@@ -33,7 +36,8 @@ fn takes_a_call<W: Wire>(folder: &Folder, server: &Strowger, mut alice: Client<W
 #[test]
 fn a_phone_in_a_page_takes_a_call_over_websocket() {
     let folder = Folder::new("ws");
-    let server = Strowger::start(folder.path());
+    let setup = Setup { config: NO_BROWSER.to_owned(), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
     let url = format!("ws://{}/sip", server.http);
     let own_page = format!("http://{}", server.http);
     let wire = websocket(tcp(server.http), &url, &[SIP, ("origin", &own_page)]).expect("a socket");
@@ -46,7 +50,8 @@ fn with_a_certificate_the_whole_http_port_is_https_and_the_phone_speaks_wss() {
     let folder = Folder::new("wss");
     let authority = Authority::new(folder.path(), "authority");
     let own = authority.certify(folder.path(), "own", &["pbx.example"]);
-    let setup = Setup { config: own.table(), https: true, ..Setup::default() };
+    let config = own.table() + NO_BROWSER;
+    let setup = Setup { config, https: true, ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
     let stream = tls(server.http, "pbx.example", &authority, None).expect("TLS");
     let url = "wss://pbx.example/sip";
