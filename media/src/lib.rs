@@ -50,7 +50,7 @@ pub use dtmf::{Digit, DigitOut, DigitSource, DigitWays, Masking};
 pub use g711::G711;
 pub use mix::{MAX_MEMBERS, Member, MixId, Role};
 pub use pcm::Rate;
-pub use plane::{Plane, Timer};
+pub use plane::{Plane, Shortcut, Timer};
 pub use port_pool::PortPool;
 pub use prompt::{Prompt, PromptError};
 pub use remote::{Direction, RemoteMedia, XrWanted};

@@ -47,6 +47,11 @@ impl Keys {
         self.sender.is_busy()
     }
 
+    /// Whether keys are heard out of the audio.
+    pub(super) fn listens(&self) -> bool {
+        self.listener.is_some()
+    }
+
     /// The clock that the far end's events count by, and ours towards it, in hertz.
     pub(super) fn set_clock(&mut self, clock: u32) {
         self.receiver.set_clock(clock);

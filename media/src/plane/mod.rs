@@ -25,6 +25,7 @@ mod progress;
 mod recent;
 mod reel;
 mod report;
+mod shortcut;
 mod speak;
 mod stream;
 mod talker;
@@ -48,6 +49,7 @@ use deadlines::Deadlines;
 use desk::Desk;
 use joining::Mixes;
 use reel::Reel;
+pub use shortcut::Shortcut;
 use stream::Stream;
 use ticks::{TICK, Ticks};
 
