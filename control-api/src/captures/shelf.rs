@@ -43,7 +43,7 @@ impl Shelf {
         call: CallId,
         bounds: Bounds,
     ) -> Result<CaptureId, NoRoom> {
-        let _ = self.forget_old(now.0);
+        self.forget_old(now.0);
         if let Some((id, earlier)) = self.of(tenant, call) {
             if earlier.ended.is_none() {
                 return Err(NoRoom::Running);
