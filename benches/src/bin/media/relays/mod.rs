@@ -23,8 +23,10 @@ const PORTS: [u16; 2] = [6_000, 65_000];
 /// Those there are.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Name {
-    /// Through a trunk, a queue and an agent's phone
+    /// Through a trunk, a queue and an agent's phone; with a socket a port
     Strowger,
+    /// The same with the kernel's help (`rtp.kernel`)
+    StrowgerKernel,
     /// By its control protocol, in user space
     Rtpengine,
 }
@@ -33,6 +35,7 @@ impl Name {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Strowger => "strowger",
+            Self::StrowgerKernel => "strowger-kernel",
             Self::Rtpengine => "rtpengine",
         }
     }
@@ -77,8 +80,11 @@ impl Relay {
         let folder = std::env::temp_dir().join(format!("media-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let started = match name {
-            Name::Strowger => strowger::start(&folder, strowger, kind, calls, core)
-                .map(|(child, phones)| (child, Control::Strowger(phones))),
+            Name::Strowger | Name::StrowgerKernel => {
+                let kernel = if name == Name::Strowger { "off" } else { "require" };
+                strowger::start(&folder, (strowger, kernel), kind, calls, core)
+                    .map(|(child, phones)| (child, Control::Strowger(phones)))
+            }
             Name::Rtpengine => rtpengine::start(&folder, core)
                 .map(|(child, control)| (child, Control::Rtpengine(control))),
         };

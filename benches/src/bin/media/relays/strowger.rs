@@ -36,7 +36,7 @@ pub(super) struct Phones {
 
 pub(super) fn start(
     folder: &Path,
-    binary: &Path,
+    (binary, kernel): (&Path, &str),
     kind: Kind,
     calls: usize,
     core: usize,
@@ -47,6 +47,7 @@ pub(super) fn start(
         "drain_deadline_s = 1\n[sip]\nudp = [\"{server}\"]\ntcp = []\n\
          [http]\nlisten = \"127.0.0.1:0\"\n\
          [rtp]\nports = \"{first}-{last}\"\naddress = \"{ADDRESS}\"\nworkers = 1\n\
+         kernel = \"{kernel}\"\n\
          [limits]\nsource_requests_per_second = 100000\nsource_burst = 200000\n\
          [log]\nlevel = \"warn\"\n"
     );
