@@ -264,6 +264,19 @@ pub enum Event {
         /// The stream.
         stream: StreamId,
     },
+    /// The far end's packets hold no sound at all while the other side of its bridge has spoken for
+    /// 3 s.
+    Soundless {
+        /// The stream.
+        stream: StreamId,
+        /// Whether any sound ever came.
+        heard: bool,
+    },
+    /// They do again after [`Event::Soundless`].
+    SoundAgain {
+        /// The stream.
+        stream: StreamId,
+    },
     /// Nothing came from the far end for 60 s though it should send. Once per silence.
     RtpTimeout {
         /// The stream.

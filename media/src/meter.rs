@@ -13,17 +13,19 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// A packet of G.711, if it is one of those that are measured.
-    pub(crate) fn note_codes(&mut self, law: G711, sequence: u16, codes: &[u8]) {
+    /// A packet of G.711, if it is one of those that are measured: its mean square then.
+    pub(crate) fn note_codes(&mut self, law: G711, sequence: u16, codes: &[u8]) -> Option<f32> {
         if !sequence.is_multiple_of(4) {
-            return;
+            return None;
         }
         let square = |code: &u8| {
             let sample = i32::from(law.decode(*code));
             u64::from((sample * sample).cast_unsigned())
         };
-        self.sum += codes.iter().map(square).sum::<u64>() as f32;
+        let sum = codes.iter().map(square).sum::<u64>() as f32;
+        self.sum += sum;
         self.samples = self.samples.saturating_add(codes.len() as u32);
+        Some(sum / codes.len().max(1) as f32)
     }
 
     /// Decoded speech. Gives its mean square.

@@ -22,26 +22,40 @@ pub(crate) fn ring() -> (media::CaptureSender, CaptureReceiver) {
     media::capture::ring(DATAGRAMS, BYTES)
 }
 
-/// Drains the rings for as long as it is let.
-pub(crate) async fn collect(
-    mut rings: Vec<CaptureReceiver>,
+/// What takes the datagrams from the rings to where captures are held.
+pub(crate) struct Collector {
+    rings: Vec<CaptureReceiver>,
     captures: Captures,
     clock: Clock,
-    requests: mpsc::Sender<EngineRequest>,
-) {
-    let mut bytes = Vec::with_capacity(media::MAX_DATAGRAM);
-    loop {
-        for ring in &mut rings {
-            drain(ring, &captures, clock, &mut bytes);
-        }
-        for over in captures.review() {
-            end(over, &requests).await;
-        }
-        if captures.is_idle() {
-            // What was kept long enough is forgotten also while nothing is captured.
-            let _ = tokio::time::timeout(Duration::from_secs(10), captures.begun()).await;
-        } else {
-            tokio::time::sleep(TURN).await;
+}
+
+impl Collector {
+    pub(crate) fn new(rings: Vec<CaptureReceiver>, captures: Captures, clock: Clock) -> Self {
+        Self { rings, captures, clock }
+    }
+
+    /// Where they are held.
+    pub(crate) fn captures(&self) -> Captures {
+        self.captures.clone()
+    }
+
+    /// Drains the rings for as long as it is let.
+    pub(crate) async fn collect(self, requests: mpsc::Sender<EngineRequest>) {
+        let Self { mut rings, captures, clock } = self;
+        let mut bytes = Vec::with_capacity(media::MAX_DATAGRAM);
+        loop {
+            for ring in &mut rings {
+                drain(ring, &captures, clock, &mut bytes);
+            }
+            for over in captures.review() {
+                end(over, &requests).await;
+            }
+            if captures.is_idle() {
+                // What was kept long enough is forgotten also while nothing is captured.
+                let _ = tokio::time::timeout(Duration::from_secs(10), captures.begun()).await;
+            } else {
+                tokio::time::sleep(TURN).await;
+            }
         }
     }
 }

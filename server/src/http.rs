@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use control_api::{ApiState, Captures, Engine, EngineRequest, ProvisionRequest};
+use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest};
 use metrics_exporter_prometheus::PrometheusHandle;
 use recorder::Archive;
 use routing::Directory;
@@ -21,8 +21,7 @@ use tokio::task::JoinHandle;
 
 use self::listen::Door;
 pub(crate) use self::listen::Ends;
-use crate::capturing;
-use crate::clock::Clock;
+use crate::capturing::Collector;
 use crate::provision::{Bundle, Provisioner};
 use crate::signalling::{Control, Handle};
 use crate::tls::Keeper;
@@ -36,10 +35,7 @@ const PROVISIONINGS: usize = 4;
 pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) archive: Archive,
-    pub(crate) captures: Captures,
-    /// The workers' rings, where captures come from.
-    pub(crate) rings: Vec<media::CaptureReceiver>,
-    pub(crate) clock: Clock,
+    pub(crate) capturing: Collector,
     pub(crate) committed: broadcast::Sender<Arc<EventRow>>,
     pub(crate) signalling: Handle,
     pub(crate) provisioner: Provisioner,
@@ -70,14 +66,10 @@ pub(crate) fn serve(
     let door = Door::open(entrance.listener, entrance.tls)?;
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (provision, provision_queue) = mpsc::channel(PROVISIONINGS);
+    let captures = site.capturing.captures();
     let tasks = vec![
         tokio::spawn(carry_requests(request_queue, site.signalling)),
-        tokio::spawn(capturing::collect(
-            site.rings,
-            site.captures.clone(),
-            site.clock,
-            requests.clone(),
-        )),
+        tokio::spawn(site.capturing.collect(requests.clone())),
         tokio::spawn(carry_provisionings(provision_queue, site.provisioner)),
     ];
     let metrics = site.metrics;
@@ -85,7 +77,7 @@ pub(crate) fn serve(
         store: site.store,
         engine: Engine { requests, committed: site.committed, provision },
         archive: site.archive,
-        captures: site.captures,
+        captures,
         directory: site.directory,
         metrics: Arc::new(move || metrics.render()),
         ready: site.ready,

@@ -360,6 +360,15 @@ pub enum EventKind {
         /// For how long nothing has come, in milliseconds.
         quiet_ms: u64,
     },
+    /// Packets come, but nothing is to be heard in them while the other side speaks.
+    AudioSilent {
+        /// Whose leg.
+        leg: u64,
+        /// Which side that is.
+        kind: LegKind,
+        /// Whether it was heard before: it may be muted.
+        heard_before: bool,
+    },
     /// That leg is heard again.
     AudioRestored {
         /// Whose leg.
@@ -639,6 +648,7 @@ impl EventKind {
             Self::CallTalking { .. } => "call.talking",
             Self::CallQuality { .. } => "call.quality",
             Self::AudioLost { .. } => "call.audio_lost",
+            Self::AudioSilent { .. } => "call.audio_silent",
             Self::AudioRestored { .. } => "call.audio_restored",
             Self::TransferStarted { .. } => "call.transfer_started",
             Self::CallTransferred { .. } => "call.transferred",

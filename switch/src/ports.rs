@@ -199,6 +199,8 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::RtpTimeout { stream }
         | Event::Unheard { stream, .. }
         | Event::HeardAgain { stream, .. }
+        | Event::Soundless { stream, .. }
+        | Event::SoundAgain { stream }
         | Event::Talking { stream, .. }
         | Event::MixRefused { stream, .. }
         | Event::KeyDown { stream }

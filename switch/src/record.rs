@@ -116,11 +116,13 @@ pub struct LegRecord {
     pub audio: Option<AudioLosses>,
 }
 
-/// How often, and for how long, nothing came from a far end that should have sent.
+/// How often, and for how long, nothing was heard of a far end that should have been.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct AudioLosses {
     /// How often.
     pub times: u32,
+    /// How many of them were packets without a sound.
+    pub silent: u32,
     /// For how long, the losses that ended taken together.
     pub lost_for: Duration,
     /// Whether it came again after the last one.

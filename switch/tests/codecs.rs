@@ -65,3 +65,33 @@ fn an_agents_phones_are_offered_what_the_agent_or_the_tenant_is_allowed() {
         rig.finish();
     }
 }
+
+#[test]
+fn comfort_noise_is_offered_and_answered_where_provisioning_says_so_and_nowhere_else() {
+    let with_noise = SDP_PCMU.replace("RTP/AVP 0", "RTP/AVP 0 13");
+    assert_ne!(with_noise, SDP_PCMU);
+    for on in [true, false] {
+        let trunk = format!("id = \"carrier-a\"\ncomfort_noise = {on}\n");
+        let demo = DEMO.replacen("id = \"carrier-a\"\n", &trunk, 1);
+        let of_alice = "password = \"alice-secret\",";
+        let agent = format!("{of_alice} codecs = [\"PCMU\"], comfort_noise = {on},");
+        let mut rig = Rig::with(&demo.replace(of_alice, &agent));
+        rig.register(ALICE, "alice");
+        let mut call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&with_noise);
+        rig.send(TRUNK, &call.invite());
+        let ok = rig.expect(TRUNK, "SIP/2.0 200");
+        assert_eq!(formats(&ok.body()).split(' ').any(|number| number == "13"), on);
+        let ack = call.ack(&ok, None);
+        rig.send(TRUNK, &ack);
+        let noise = rig.commands.iter().find_map(|command| match command {
+            Command::SetRemote { remote, .. } => Some(remote.comfort_noise),
+            _ => None,
+        });
+        assert_eq!(noise, Some(on.then_some(13)));
+        rig.finish_prompt();
+        let invite = rig.expect(ALICE, "INVITE");
+        assert_eq!(formats(&invite.body()), if on { "0 13 101" } else { "0 101" });
+        rig.caller_hangs_up(&mut call);
+        rig.finish();
+    }
+}

@@ -96,3 +96,51 @@ fn who_waits_in_a_queue_may_be_silent() {
     rig.caller_hangs_up(&mut call);
     rig.finish();
 }
+
+fn soundless(rig: &mut Rig, side: usize, heard: bool) {
+    let stream = rig.streams()[side];
+    rig.media(Event::Soundless { stream, heard });
+}
+
+#[test]
+fn who_sends_packets_without_a_sound_and_never_was_heard_is_asked_once_and_it_is_recorded() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    let stream = rig.streams()[1];
+    rig.advance_ms(5_000);
+    soundless(&mut rig, 1, false);
+    let silent = rig.events_of("call.audio_silent");
+    assert_eq!((&silent[0]["kind"], &silent[0]["heard_before"]), (&"agent".into(), &false.into()));
+    let reinvite = rig.expect(ALICE, "INVITE");
+    rig.send(ALICE, &answer(&reinvite, ALICE, "200 OK", "", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    rig.advance_ms(1_500);
+    rig.media(Event::SoundAgain { stream });
+    let restored = rig.events_of("call.audio_restored");
+    assert_eq!((&restored[0]["lost_ms"], &restored[0]["asked"]), (&1500.into(), &true.into()));
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    let lost = rig.record().legs[1].audio.expect("the agent's");
+    assert_eq!((lost.times, lost.silent, lost.restored), (1, 1, true));
+    rig.finish();
+}
+
+#[test]
+fn who_was_heard_before_is_told_of_and_not_asked_and_who_waits_in_a_queue_is_not_told_of() {
+    let mut rig = Rig::new();
+    rig.register(ALICE, "alice");
+    let (mut call, _) = rig.connect_alice();
+    soundless(&mut rig, 0, true);
+    assert_eq!(rig.events_of("call.audio_silent").len(), 1);
+    rig.expect_silence(TRUNK);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    let lost = rig.record().legs[0].audio.expect("the caller's");
+    assert_eq!((lost.times, lost.silent, lost.restored), (1, 1, false));
+    let mut waiting = rig.dial_into_queue();
+    soundless(&mut rig, 2, false);
+    assert_eq!(rig.events_of("call.audio_silent").len(), 1);
+    rig.caller_hangs_up(&mut waiting);
+    rig.finish();
+}

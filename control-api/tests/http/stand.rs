@@ -167,20 +167,12 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             | ApiRequest::Hold { call: id, .. }
             | ApiRequest::SendDigits { call: id, .. }
             | ApiRequest::Secure { call: id, .. }
-            | ApiRequest::EndCapture { call: id, .. }
                 if ours && id == call(1) =>
             {
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Call { call: id } if ours && id == call(1) => {
                 Ok(ApiReply::Call(Box::new(live_call())))
-            }
-            ApiRequest::Capture { call: id, .. } if ours && id == call(1) => {
-                Ok(ApiReply::Capturing(vec![CapturedLeg {
-                    leg: LegId(1),
-                    kind: LegKind::Caller,
-                    local: "198.51.100.1:20000".parse().unwrap(),
-                }]))
             }
             ApiRequest::Digits { call: id } if ours && id == call(1) => {
                 let kept =
@@ -271,6 +263,12 @@ fn of_those_in(request: ApiRequest) -> Result<ApiReply, ApiError> {
                 Err(ApiError::Refused { cause: Cause::Forbidden, reason })
             }
         }
+        ApiRequest::Capture { call: id, .. } if id == call(1) => {
+            let local = "198.51.100.1:20000".parse().unwrap();
+            let (leg, kind) = (LegId(1), LegKind::Caller);
+            Ok(ApiReply::Capturing(vec![CapturedLeg { leg, kind, local }]))
+        }
+        ApiRequest::EndCapture { call: id, .. } if id == call(1) => Ok(ApiReply::Accepted),
         ApiRequest::ChangeSupervision { call: id, agent, .. }
         | ApiRequest::EndSupervision { call: id, agent }
             if id == call(1) && agent.as_str() == "zoe" =>

@@ -138,12 +138,14 @@ impl Ear {
 
     /// A description of the noise that stands for silence from here on (RFC 3389).
     pub fn handle_comfort_noise(&mut self, now: Instant, header: &Header, payload: &[u8]) {
-        let Some(line) = &self.line else { return };
-        let codec = line.codec;
-        if line.ssrc == header.ssrc {
-            let payload = payload.get(..payload.len().min(32)).unwrap_or_default();
-            self.put(now, header, (Content::Noise, codec), 0, payload);
-        }
+        let codec = match (&self.line, &self.decoder) {
+            (Some(line), _) if line.ssrc == header.ssrc => line.codec,
+            // It may be the first that is heard of the far end.
+            (None, Some((codec, _))) => *codec,
+            _ => return,
+        };
+        let payload = payload.get(..payload.len().min(32)).unwrap_or_default();
+        self.put(now, header, (Content::Noise, codec), 0, payload);
     }
 
     /// A packet of an event (RFC 4733): what it stands in for is not missing.

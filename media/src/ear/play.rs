@@ -241,9 +241,10 @@ impl Ear {
             // Nothing was heard yet that could go on: speech begins with its first sample.
             let room = self.sound.room(count);
             room.fill(0);
+            self.noise.add(room, 1, 1);
             let count = room.len();
             self.sound.keep(count);
-            return Heard::Silence;
+            return if self.noise.is_silent() { Heard::Silence } else { Heard::Noise };
         }
         if !self.concealer.is_active() {
             self.concealer.begin(self.sound.newest());

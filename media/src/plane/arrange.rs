@@ -84,8 +84,8 @@ impl Plane {
         {
             choice.goes_on = from.voice.as_ref().is_some_and(|voice| voice.goes_on());
             if let (Some(theirs), Some(ours)) = (&from.remote, &stream.remote) {
-                choice.relayable =
-                    !from.needs_samples() && feed::is_relayable(theirs, from.longest, ours);
+                let theirs = (theirs, from.longest, from.sends_noise);
+                choice.relayable = !from.needs_samples() && feed::is_relayable(theirs, ours);
             }
         }
         if let (Source::Mix, Feed::Relay(from), Joint::Mix(mix)) =

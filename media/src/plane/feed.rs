@@ -112,12 +112,16 @@ impl Stream {
 }
 
 /// Whether packets of one far end are such as another takes. `longest` is the longest that came, in
-/// milliseconds.
-pub(super) fn is_relayable(from: &RemoteMedia, longest: u32, to: &RemoteMedia) -> bool {
+/// milliseconds; noise goes on to who takes noise, and is made for who does not.
+pub(super) fn is_relayable(
+    (from, longest, sends_noise): (&RemoteMedia, u32, bool),
+    to: &RemoteMedia,
+) -> bool {
     let readable =
         from.codec == to.codec || (from.codec.law().is_some() && to.codec.law().is_some());
     let short = to.maxptime.is_none_or(|most| u128::from(longest) <= most.as_millis());
-    readable && short
+    let heard = !sends_noise || to.comfort_noise.is_some();
+    readable && short && heard
 }
 
 /// The lowest rate that loses nothing of what one far end says to another.

@@ -144,6 +144,10 @@ impl Plane {
         match kind {
             Payload::Event => self.hear_event(now, slot, header, payload),
             Payload::Audio(codec) => self.hear_audio(now, slot, header, codec, payload),
+            // Noise tells no keys, but it is a part of what is said.
+            Payload::Noise => {
+                self.stream(slot).is_some_and(|stream| stream.keys.masking != Masking::All)
+            }
             Payload::Unknown => true,
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use base::{Duration, Instant};
 
+use super::stillness::Sound;
 use super::stream::{Payload, Stream};
 use super::{MAX_WAITING, Plane};
 use crate::latch::{Proof, Verdict};
@@ -90,11 +91,17 @@ impl Plane {
         let place = self.streams.get_mut(slot.index as usize);
         let stream = place.and_then(|p| p.stream.as_mut()).filter(|stream| stream.slot == slot);
         let Some(stream) = stream else { return false };
+        let mut sound = None;
         if let Some(law) = kind.law() {
-            stream.rare.live.heard.note_codes(law, parsed.header.sequence, payload);
+            let number = parsed.header.sequence;
+            let power = stream.rare.live.heard.note_codes(law, number, payload);
+            sound = Some(Sound::of_codes(payload, power));
         }
         if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
+        }
+        if let Some(sound) = sound.filter(|sound| stream.rare.stillness.cares_for(*sound)) {
+            self.note_sound(now, slot, sound);
         }
         if arrival == Arrival::Begins || !passes {
             for to in relays.into_iter().flatten() {

@@ -30,6 +30,7 @@ impl Plane {
         out: &mut Batch,
     ) {
         self.note_length(now, slot, kind, payload);
+        self.note_noise(now, slot, kind);
         let Some(stream) = self.stream_mut(slot) else { return };
         let relays = stream.relays;
         let events_rate = stream.remote.map_or(CLOCK_RATE, |remote| remote.events_rate);
@@ -42,6 +43,7 @@ impl Plane {
                     ear.handle_packet(now, header, codec, payload);
                 }
                 (Some(ear), Payload::Event) => ear.handle_event(now, header),
+                (Some(ear), Payload::Noise) => ear.handle_comfort_noise(now, header, payload),
                 _ => {}
             }
         }
@@ -91,6 +93,15 @@ impl Plane {
         }
     }
 
+    /// Who sends noise once may be silent from then on: who takes no noise has it made.
+    fn note_noise(&mut self, now: Instant, slot: Slot, kind: Payload) {
+        let Some(stream) = self.stream_mut(slot).filter(|_| kind == Payload::Noise) else { return };
+        if !std::mem::replace(&mut stream.sends_noise, true) {
+            let company = self.company(slot);
+            self.arrange(now, &company);
+        }
+    }
+
     /// Sends a packet on towards another far end. Between the laws of G.711 it is turned into what
     /// that one takes, and is of that kind then.
     fn relay(
@@ -122,6 +133,10 @@ impl Plane {
                 form.count_events_by(remote.events_rate, payload);
                 (remote.telephone_event.unwrap_or_default(), None)
             }
+            // It lasts for no time of its own.
+            Payload::Noise if relayed && !silent && remote.comfort_noise.is_some() => {
+                (remote.comfort_noise.unwrap_or_default(), Some(0))
+            }
             _ => return peer.egress.skip_relay(from, header),
         };
         let incoming = Incoming { from, header: *header, audio, payload_type };
@@ -131,7 +146,7 @@ impl Plane {
             Some(peer.egress.stamp_event_over_own(now, &incoming))
         };
         let Some(header) = stamped else { return };
-        if let (Some(recent), Some(_)) = (&mut peer.recent, audio) {
+        if let (Some(recent), Payload::Audio(_)) = (&mut peer.recent, form.kind) {
             recent.note(payload);
         }
         let packet = (&header, &*payload);

@@ -6,9 +6,11 @@ use base::Instant;
 use super::feed::Feed;
 use super::mixing::stream_at;
 use super::play::Played;
+use super::stillness::Sound;
 use super::stream::Stream;
 use super::ticks::{TICK, Ticker};
 use super::{CATCH_UP, Plane, ROOM, late_ticks};
+use crate::ear::Heard;
 use crate::{Batch, Event, PlayId, Slot};
 
 /// Ticks of an ear that are said at once when packets are to be relayed again.
@@ -82,13 +84,10 @@ impl Plane {
             let Some(voice) = stream.voice.as_mut() else { return };
             let Some(rate) = voice.ear.as_ref().map(|ear| ear.rate()) else { return };
             let heard = scratch.get_mut(..rate.per_tick()).unwrap_or_default();
-            let there = if ending {
-                voice.drain(heard)
+            let (kind, there) = if ending {
+                (Heard::Speech, voice.drain(heard))
             } else {
-                {
-                    voice.hear(due, heard);
-                    heard.len()
-                }
+                (voice.hear(due, heard), heard.len())
             };
             let begun = voice.begun;
             if let Some(heard) = scratch.get(..there) {
@@ -102,11 +101,15 @@ impl Plane {
             let heard = heard.get(..there).unwrap_or_default();
             for to in hearers.into_iter().flatten() {
                 if let Some(other) = stream_at(streams, to) {
-                    other.hear_converted(due + TICK * n as u32, slot, heard, ends);
+                    if !other.hush((now, due), (slot, kind, heard), captures, out) {
+                        other.hear_converted(due + TICK * n as u32, slot, heard, ends);
+                    }
                     other.send_said(now, payload, captures, out);
                     other.end_converting(now, slot, ends);
                 }
             }
+            let sound = Sound::of_samples(kind, heard);
+            self.note_decoded(now, slot, sound);
             if ends {
                 let company = self.company(slot);
                 self.arrange(now, &company);

@@ -13,6 +13,7 @@ use super::keys::Keys;
 use super::play::Playing;
 use super::progress::Watched;
 use super::recent::Recent;
+use super::stillness::Stillness;
 use super::ticks::Place;
 use super::vigil::Vigil;
 use super::voice::Voice;
@@ -21,7 +22,7 @@ use crate::egress::Egress;
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::secure::Secure;
-use crate::{Channel, Codec, G711, Port, RemoteMedia, Slot, StreamId, TapId, sdp};
+use crate::{CLOCK_RATE, Channel, Codec, G711, Port, RemoteMedia, Slot, StreamId, TapId, sdp};
 
 pub(super) struct Stream {
     pub(super) id: StreamId,
@@ -39,6 +40,8 @@ pub(super) struct Stream {
     pub(super) feed: Feed,
     /// To whom its packets go on as they are.
     pub(super) relays: [Option<Slot>; 2],
+    /// It has sent comfort noise in place of silence: nothing need come in one.
+    pub(super) sends_noise: bool,
     /// The longest packet that came, in milliseconds.
     pub(super) longest: u32,
     pub(super) tapping: Option<Tapping>,
@@ -91,6 +94,7 @@ pub(super) struct Rare {
     pub(super) vigil: Vigil,
     /// Who listens to how the call comes along.
     pub(super) watched: Option<Box<Watched>>,
+    pub(super) stillness: Stillness,
     pub(super) capturing: Option<Box<Capturing>>,
 }
 
@@ -105,6 +109,8 @@ pub(super) struct Tapping {
 pub(super) enum Payload {
     Audio(Codec),
     Event,
+    /// Comfort noise (RFC 3389).
+    Noise,
     Unknown,
 }
 
@@ -113,7 +119,8 @@ impl Payload {
     pub(super) const fn clock(self) -> Option<u32> {
         match self {
             Self::Audio(codec) => Some(codec.clock_rate()),
-            _ => None,
+            Self::Noise => Some(CLOCK_RATE),
+            Self::Event | Self::Unknown => None,
         }
     }
 
@@ -145,6 +152,7 @@ impl Stream {
             joint: Joint::Alone,
             feed: Feed::Nothing,
             relays: [None; 2],
+            sends_noise: false,
             longest: 0,
             tapping: None,
             playing: None,
@@ -180,6 +188,7 @@ impl Stream {
                 tap_dropped: 0,
                 vigil: Vigil::default(),
                 watched: None,
+                stillness: Stillness::default(),
                 capturing: None,
             }),
         }
@@ -231,6 +240,12 @@ impl Stream {
             && (payload_type == event || sdp::OFFERED_EVENTS.contains(&payload_type))
         {
             return Payload::Event;
+        }
+        // The static number means the same whether or not it was agreed on.
+        let has_noise = remote.codec.clock_rate() == CLOCK_RATE;
+        let is_static = payload_type == sdp::COMFORT_NOISE_PAYLOAD_TYPE;
+        if remote.comfort_noise == Some(payload_type) || (has_noise && is_static) {
+            return Payload::Noise;
         }
         // The same holds for a codec of a dynamic number.
         if payload_type == remote.codec.offered_payload_type() {

@@ -100,5 +100,5 @@ fn has_listener(stream: &Stream) -> bool {
 fn should_send(stream: &Stream) -> bool {
     let sends =
         |remote: crate::RemoteMedia| remote.direction.sends() && remote.comfort_noise.is_none();
-    stream.open && stream.remote.is_some_and(sends)
+    stream.open && !stream.sends_noise && stream.remote.is_some_and(sends)
 }

@@ -4,6 +4,7 @@
 use base::Instant;
 
 use super::capturing::{Captures, Origin};
+use super::hush::Hush;
 use super::mouth::Mouth;
 use super::recent::Recent;
 use super::stream::Stream;
@@ -18,6 +19,8 @@ pub(super) struct Voice {
     /// The ear has heard speech: from then on every tick of it counts.
     pub(super) begun: bool,
     pub(super) mouth: Option<Box<Mouth>>,
+    /// The silence towards its far end.
+    pub(super) hush: Hush,
     /// Who hears this ear outside of mixes: the bridge's other side, and a copy.
     pub(super) hearers: [Option<Slot>; 2],
 }
@@ -27,7 +30,7 @@ impl Voice {
     pub(super) fn hear(&mut self, at: Instant, out: &mut [i16]) -> Heard {
         let Some(ear) = &mut self.ear else { return Heard::Silence };
         let heard = ear.hear(at, out);
-        self.begun |= heard == Heard::Speech;
+        self.begun |= matches!(heard, Heard::Speech | Heard::Noise);
         heard
     }
 

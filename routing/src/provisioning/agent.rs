@@ -51,6 +51,9 @@ pub struct Agent {
     /// How keys are exchanged with their phones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dtmf: Dtmf,
+    /// Whether their phones may send, and get, comfort noise in place of silence (RFC 3389).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub comfort_noise: bool,
     /// Whom they may dial, within the tenant's limits. Emergency numbers always.
     #[serde(default, skip_serializing_if = "DialPolicy::is_everything")]
     pub may_dial: DialPolicy,
@@ -81,6 +84,7 @@ impl Agent {
             codecs: Vec::new(),
             encryption: None,
             dtmf: Dtmf::default(),
+            comfort_noise: false,
             may_dial: DialPolicy::default(),
             pickup_groups: Vec::new(),
             supervises: Supervises::default(),

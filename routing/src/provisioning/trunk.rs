@@ -59,6 +59,9 @@ pub struct Trunk {
     /// How keys are exchanged with it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dtmf: Dtmf,
+    /// Whether it may send, and gets, comfort noise in place of silence (RFC 3389).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub comfort_noise: bool,
     /// What is done to header fields, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
@@ -129,6 +132,7 @@ impl Trunk {
             codecs: Vec::new(),
             encryption: Encryption::default(),
             dtmf: Dtmf::default(),
+            comfort_noise: false,
             headers: Vec::new(),
             numbers: Vec::new(),
             country: None,

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::entry::Entry;
 use super::{Addresses, Node, Reach, StartFault};
-use crate::capturing;
+use crate::capturing::{self, Collector};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
@@ -66,13 +66,8 @@ impl Node {
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
         let captures = config.captures.shelf();
-        let outlets = Outlets {
-            media,
-            media_idleness,
-            recorder,
-            intake: intake.clone(),
-            captures: captures.clone(),
-        };
+        let kept = (intake.clone(), captures.clone());
+        let outlets = Outlets::new(media, media_idleness, recorder, kept);
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
         let signalling_thread =
@@ -97,9 +92,7 @@ impl Node {
         let site = Site {
             store: store.clone(),
             archive,
-            captures,
-            rings: captured,
-            clock,
+            capturing: Collector::new(captured, captures, clock),
             committed: committed.clone(),
             signalling: handle.clone(),
             provisioner,

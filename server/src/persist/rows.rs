@@ -120,10 +120,11 @@ struct Leg<'a> {
     figures: Option<Figures>,
 }
 
-/// How often, and for how long, nothing came from it though it should have sent.
+/// How often, and for how long, nothing was heard of it though it should have been.
 #[derive(Serialize)]
 struct AudioLost {
     times: u32,
+    silent: u32,
     lost_ms: u64,
     restored: bool,
 }
@@ -165,6 +166,7 @@ fn leg(leg: &LegRecord) -> Leg<'_> {
         srtp: leg.srtp.map(|profile| profile.name()),
         audio_lost: leg.audio.map(|lost| AudioLost {
             times: lost.times,
+            silent: lost.silent,
             lost_ms: millis(lost.lost_for),
             restored: lost.restored,
         }),

@@ -38,6 +38,19 @@ pub(crate) struct Outlets {
     pub(crate) captures: Captures,
 }
 
+impl Outlets {
+    /// The ends, one after the other; `kept` is where events go, and captures.
+    pub(crate) fn new(
+        media: Vec<wake::Sender<media::Command>>,
+        media_idleness: Vec<Idleness>,
+        recorder: recording::Commands,
+        kept: (Intake, Captures),
+    ) -> Self {
+        let (intake, captures) = kept;
+        Self { media, media_idleness, recorder, intake, captures }
+    }
+}
+
 type ReplySender = oneshot::Sender<Result<ApiReply, ApiError>>;
 
 pub(super) struct Links {

@@ -129,7 +129,7 @@ impl Studio {
                 }
             }
             Command::StopPlaying { .. } => self.change(stream, |one| one.plays = None),
-            Command::Relatch { .. } => {}
+            Command::Relatch { .. } | Command::Capture { .. } => {}
             Command::Bridge { a, b } => self.join(worker, *a, *b),
             Command::Unbridge { a, b } => {
                 if self.streams.get(a).is_some_and(|one| one.joined == Some(*b)) {
@@ -143,10 +143,7 @@ impl Studio {
                 self.change(stream, |one| one.tap = Some(*tap));
             }
             Command::Untap { .. } => self.change(stream, |one| one.tap = None),
-            Command::DigitWays { .. }
-            | Command::SendDigits { .. }
-            | Command::Mask { .. }
-            | Command::Capture { .. } => {}
+            Command::DigitWays { .. } | Command::SendDigits { .. } | Command::Mask { .. } => {}
             Command::Close { .. } => self.close(now, worker, stream),
         }
     }

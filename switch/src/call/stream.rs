@@ -99,10 +99,11 @@ impl Call {
             Event::Unheard { stream, quiet, heard } => {
                 self.on_unheard(node, now, leg, stream, (quiet, heard));
             }
-            Event::HeardAgain { .. } => {
+            Event::HeardAgain { .. } | Event::SoundAgain { .. } => {
                 self.on_heard_again(node, now, leg);
                 self.on_reached_again(node, now, leg);
             }
+            Event::Soundless { heard, .. } => self.on_soundless(node, now, leg, heard),
             Event::RtpTimeout { .. } if is_dialling => {}
             // Nor need a supervisor whom nobody hears.
             Event::RtpTimeout { .. } if is_silent => {}

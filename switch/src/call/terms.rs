@@ -19,6 +19,8 @@ pub(super) struct Terms {
     encryption: Encryption,
     /// How keys are exchanged with it.
     pub(super) dtmf: Dtmf,
+    /// Whether comfort noise stands for silence.
+    comfort_noise: bool,
 }
 
 impl Terms {
@@ -28,8 +30,10 @@ impl Terms {
             Role::Agent(agent) => {
                 let encryption = insisted(directory.encryption(tenant, agent));
                 let codecs = known(directory.codecs(tenant, agent)).unwrap_or(OF_PHONES.to_vec());
-                let dtmf = directory.agent(tenant, agent).map(|agent| agent.dtmf);
-                Self { codecs, encryption, dtmf: dtmf.unwrap_or_default() }
+                let agent = directory.agent(tenant, agent);
+                let dtmf = agent.map(|agent| agent.dtmf).unwrap_or_default();
+                let comfort_noise = agent.is_some_and(|agent| agent.comfort_noise);
+                Self { codecs, encryption, dtmf, comfort_noise }
             }
             Role::Caller(trunk) | Role::Trunk(trunk) => {
                 directory.trunk(trunk).map(Self::of_trunk).unwrap_or_default()
@@ -39,14 +43,16 @@ impl Terms {
 
     fn of_trunk(trunk: &Trunk) -> Self {
         let codecs = known(&trunk.codecs).unwrap_or_default();
-        Self { codecs, encryption: insisted(trunk.encryption), dtmf: trunk.dtmf }
+        let Trunk { dtmf, comfort_noise, .. } = *trunk;
+        Self { codecs, encryption: insisted(trunk.encryption), dtmf, comfort_noise }
     }
 
     /// What we can do, as far as the peer is to get it.
     pub(super) fn capabilities(&self) -> Capabilities {
         let telephone_event = matches!(self.dtmf, Dtmf::Auto | Dtmf::Rfc4733);
-        let encryption = self.encryption;
-        let all = Capabilities { encryption, telephone_event, ..Capabilities::default() };
+        let (encryption, comfort_noise) = (self.encryption, self.comfort_noise);
+        let all =
+            Capabilities { encryption, telephone_event, comfort_noise, ..Capabilities::default() };
         if self.codecs.is_empty() {
             all
         } else {

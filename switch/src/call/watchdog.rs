@@ -1,5 +1,5 @@
-//! Audio that stopped in the middle of a conversation: it is told, mended if it can be, and what
-//! became of it is kept. First the media plane looks for the far end elsewhere on the hosts that
+//! Audio that stopped in the middle of a conversation, or that holds no sound: it is told, mended if
+//! it can be, and what became of it is kept. First the media plane looks for the far end elsewhere on the hosts that
 //! signalling named; then the far end is asked by a re-INVITE where it is.
 
 use base::{Duration, Instant, LegId};
@@ -20,6 +20,8 @@ pub(super) struct AudioWatch {
     /// What is lost now.
     lost: Option<Lost>,
     losses: u32,
+    /// How many of them were packets without a sound.
+    silences: u32,
     lost_for: Duration,
     asked: u8,
 }
@@ -34,8 +36,9 @@ struct Lost {
 impl AudioWatch {
     /// For the record, if there was anything.
     pub(super) fn losses(&self) -> Option<AudioLosses> {
-        let (times, lost_for, restored) = (self.losses, self.lost_for, self.lost.is_none());
-        (times > 0).then_some(AudioLosses { times, lost_for, restored })
+        let (times, silent) = (self.losses, self.silences);
+        let (lost_for, restored) = (self.lost_for, self.lost.is_none());
+        (times > 0).then_some(AudioLosses { times, silent, lost_for, restored })
     }
 }
 
@@ -69,6 +72,29 @@ impl Call {
         if heard && !lost.is_asked && watch.asked < MOST_ASKED {
             lost.is_asked = true;
             watch.asked += 1;
+            self.refresh(node, now, leg, false);
+        }
+    }
+
+    /// A leg's far end sends packets, and nothing moves in them while it is spoken to. One who was
+    /// heard before has most likely muted their microphone; one who never was is asked once.
+    pub(super) fn on_soundless(&mut self, node: &mut Node, now: Instant, leg: LegId, heard: bool) {
+        if !self.is_talker(leg) {
+            return;
+        }
+        let Some(known) = self.leg_mut(leg) else { return };
+        let kind = known.kind();
+        let watch = &mut known.watch;
+        if watch.lost.is_some() {
+            return;
+        }
+        let asks = !heard && watch.asked < MOST_ASKED;
+        watch.lost = Some(Lost { since: now, is_asked: asks });
+        watch.losses = watch.losses.saturating_add(1);
+        watch.silences = watch.silences.saturating_add(1);
+        watch.asked += u8::from(asks);
+        self.tell(node, now, EventKind::AudioSilent { leg: leg.0, kind, heard_before: heard });
+        if asks {
             self.refresh(node, now, leg, false);
         }
     }
