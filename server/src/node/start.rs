@@ -66,8 +66,7 @@ impl Node {
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
         let recorder = Commands::new(clock, commands);
         let captures = config.captures.shelf();
-        let kept = (intake.clone(), captures.clone());
-        let outlets = Outlets::new(media, media_idleness, recorder, kept);
+        let outlets = Outlets::new((media, media_idleness), recorder, &intake, &captures);
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
         let signalling_thread =

@@ -39,14 +39,14 @@ pub(crate) struct Outlets {
 }
 
 impl Outlets {
-    /// The ends, one after the other; `kept` is where events go, and captures.
+    /// The ends that reach the workers, the recorder, the store and the captures.
     pub(crate) fn new(
-        media: Vec<wake::Sender<media::Command>>,
-        media_idleness: Vec<Idleness>,
+        (media, media_idleness): (Vec<wake::Sender<media::Command>>, Vec<Idleness>),
         recorder: recording::Commands,
-        kept: (Intake, Captures),
+        intake: &Intake,
+        captures: &Captures,
     ) -> Self {
-        let (intake, captures) = kept;
+        let (intake, captures) = (intake.clone(), captures.clone());
         Self { media, media_idleness, recorder, intake, captures }
     }
 }
