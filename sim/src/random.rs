@@ -114,7 +114,14 @@ fn outward_step(world: &mut World, rng: &mut Rng, agents: &[PhoneId], carriers: 
 fn originate(world: &mut World, agent: &str, to: &str, first: First) {
     let (Ok(tenant), Ok(agent)) = (TenantId::new("acme"), AgentId::new(agent)) else { return };
     let to = to.to_owned();
-    let asked = Originate { agent, to, first, caller_id: None, timeout_s: Some(20) };
+    let asked = Originate {
+        agent,
+        to,
+        first,
+        caller_id: None,
+        timeout_s: Some(20),
+        answering_machine: None,
+    };
     world.ask(&tenant, ApiRequest::Originate(asked));
 }
 

@@ -419,7 +419,7 @@ fn click_to_call_rings_the_agent_and_then_the_customer_or_the_other_way_round() 
         let tenant = TenantId::new("acme").expect("a name");
         let agent = AgentId::new("alice").expect("a name");
         let (to, caller_id, timeout_s) = (OUTSIDE.to_owned(), None, None);
-        let asked = Originate { agent, to, first, caller_id, timeout_s };
+        let asked = Originate { agent, to, first, caller_id, timeout_s, answering_machine: None };
         world.ask(&tenant, ApiRequest::Originate(asked));
         assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
         world.run_for(seconds(3));

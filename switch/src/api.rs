@@ -1,6 +1,7 @@
 //! What the API may ask of a running switch, and what it is told.
 
-use base::{AgentId, CallId, Duration, LegId, QueueId, RecordingId, TrunkId, UnixTime};
+use base::{AgentId, CallId, Duration, LegId, PromptId, QueueId, RecordingId, TrunkId, UnixTime};
+use media::progress::AnswerTimes;
 use media::srtp::Profile;
 use media::{CaptureId, Codec, StreamStats};
 use routing::{AgentSnapshot, AgentState, Forward, QueueSnapshot, Supervision};
@@ -420,6 +421,36 @@ pub struct Originate {
     pub caller_id: Option<String>,
     /// How long the first may take to answer, in seconds; 45 if absent.
     pub timeout_s: Option<u32>,
+    /// What is done when a machine answers outside; nobody listens if absent.
+    pub answering_machine: Option<AnsweringMachine>,
+}
+
+/// Listening to who answers a call outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnsweringMachine {
+    /// What is done when it is a machine.
+    pub action: MachineAction,
+    /// Whether the agent is rung only when it is known who has answered, where the customer is
+    /// called first.
+    pub wait: bool,
+    /// What decides it.
+    pub times: AnswerTimes,
+    /// How long after the answer a machine is waited for, its message included.
+    pub longest: Duration,
+}
+
+/// What is done when a machine has answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MachineAction {
+    /// It is told.
+    Detect,
+    /// The call is ended.
+    HangUp,
+    /// After its beep, or when its greeting is over, it hears a prompt; then the call is ended.
+    LeaveMessage {
+        /// Which.
+        prompt: PromptId,
+    },
 }
 
 /// Whom the API's call rings first.

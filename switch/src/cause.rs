@@ -50,6 +50,8 @@ pub enum Cause {
     Transferred,
     /// The INVITE of an agent who took another call over: the conversation is in that call.
     PickedUp,
+    /// A machine answered, and the call was for a person.
+    AnsweringMachine,
     /// Ended through the API.
     ApiRequest,
     /// The engine was told to stop, and the call was still up at the deadline.
@@ -85,6 +87,7 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::Transferred => "transferred",
             Self::PickedUp => "picked_up",
+            Self::AnsweringMachine => "answering_machine",
             Self::ApiRequest => "api_request",
             Self::Drained => "drained",
             Self::EngineRestart => "engine_restart",
@@ -107,6 +110,7 @@ impl Cause {
             | Self::Normal
             | Self::Transferred
             | Self::PickedUp
+            | Self::AnsweringMachine
             | Self::ApiRequest => StatusCode::DECLINE,
             Self::RateLimit | Self::Unavailable | Self::Drained | Self::EngineRestart => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -127,6 +131,7 @@ impl Cause {
             | Self::CallerAbandoned
             | Self::Transferred
             | Self::PickedUp
+            | Self::AnsweringMachine
             | Self::ApiRequest => 16,
             Self::NoRoute => 1,
             Self::Busy => 17,

@@ -176,6 +176,46 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         trunk: Option<TrunkId>,
     },
+    /// Something was heard of how a call outside comes along.
+    CallProgress {
+        /// Its leg.
+        leg: u64,
+        /// `ringback`, `busy`, `congestion`, `sit`, `fax`, `beep` or `greeting_over`.
+        heard: &'static str,
+        /// What a `sit` says: `intercept`, `vacant_number`, `no_circuit`, `reorder` or `other`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        which: Option<&'static str>,
+        /// How long it was listened before, in milliseconds.
+        after_ms: u64,
+    },
+    /// It is known who has answered outside.
+    AnsweredBy {
+        /// Their leg.
+        leg: u64,
+        /// `human`, `machine`, `fax` or `unknown`.
+        by: &'static str,
+        /// Why: `waits`, `talks_on`, `beep`, `fax_tone`, `silence` or `timeout`.
+        reason: &'static str,
+        /// Whether something else had been told before.
+        revised: bool,
+        /// How likely a machine is by the figures below.
+        machine_percent: u8,
+        /// From the answer to the first word, in milliseconds.
+        initial_silence_ms: u64,
+        /// From the first word to the last.
+        greeting_ms: u64,
+        /// Stretches of speech.
+        words: u16,
+        /// The pause since the last.
+        pause_ms: u64,
+        /// From the answer to this.
+        after_ms: u64,
+    },
+    /// An answering machine has heard the message.
+    MessageLeft {
+        /// The prompt.
+        prompt: PromptId,
+    },
     /// Who was called directly did not take the call, or the trunk did not.
     DialFailed {
         /// The agent, if one was called.
@@ -627,6 +667,9 @@ impl EventKind {
             Self::CallOffered { .. } => "call.offered",
             Self::CallDialled { .. } => "call.dialled",
             Self::CallRinging { .. } => "call.ringing",
+            Self::CallProgress { .. } => "call.progress",
+            Self::AnsweredBy { .. } => "call.answered_by",
+            Self::MessageLeft { .. } => "call.message_left",
             Self::DialFailed { .. } => "call.dial_failed",
             Self::CallForwarded { .. } => "call.forwarded",
             Self::AttemptFailed { .. } => "call.attempt_failed",

@@ -40,13 +40,15 @@ mod trunks;
 mod watch;
 
 pub use api::{
-    ApiError, ApiReply, ApiRequest, CallDigits, CaptureWish, CapturedLeg, First, Keys, LiveCall,
-    LiveLeg, LiveState, Originate, RefusedCall, RequestId, SecuredDigits, Side, SipToken,
+    AnsweringMachine, ApiError, ApiReply, ApiRequest, CallDigits, CaptureWish, CapturedLeg, First,
+    Keys, LiveCall, LiveLeg, LiveState, MachineAction, Originate, RefusedCall, RequestId,
+    SecuredDigits, Side, SipToken,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
 pub use event::{CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
 pub use mask::masked;
+pub use media::progress::AnswerTimes;
 pub use media::{CaptureId, StreamStats};
 pub use port::{
     ConnectId, Input, Output, RecordCommand, RecordingOutcome, RecordingReport, SecurityEvent,

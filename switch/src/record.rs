@@ -278,6 +278,15 @@ pub enum Decided {
         /// Who.
         to: String,
     },
+    /// It is known who has answered outside.
+    AnsweredBy {
+        /// `human`, `machine`, `fax` or `unknown`.
+        by: &'static str,
+        /// Why, in a word.
+        reason: &'static str,
+        /// Whether something else had been thought before.
+        revised: bool,
+    },
     /// An agent's calls go elsewhere.
     Forward {
         /// Whose.
@@ -375,6 +384,12 @@ impl fmt::Display for Decided {
                 write!(f, "{to} did not take the call ({cause}): {reason}")
             }
             Self::Answered { to } => write!(f, "{to} took the call"),
+            Self::AnsweredBy { by, reason, revised: false } => {
+                write!(f, "{by} answered outside ({reason})")
+            }
+            Self::AnsweredBy { by, reason, revised: true } => {
+                write!(f, "{by} answered outside after all ({reason})")
+            }
             Self::Forward { agent, to, why } => {
                 write!(f, "the calls of {agent} go to {to} ({why})")
             }

@@ -30,6 +30,7 @@ mod in_dialog;
 mod interop;
 mod intervals;
 mod limits;
+mod listening;
 mod logbook;
 mod loops;
 mod messages;

@@ -30,6 +30,7 @@ fn asked(first: First) -> Originate {
         first,
         caller_id: Some("+15550101".to_owned()),
         timeout_s: Some(20),
+        answering_machine: None,
     }
 }
 

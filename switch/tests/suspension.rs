@@ -37,6 +37,7 @@ fn originate() -> ApiRequest {
         first: First::Agent,
         caller_id: None,
         timeout_s: None,
+        answering_machine: None,
     })
 }
 

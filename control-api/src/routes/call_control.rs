@@ -9,6 +9,7 @@ use switch::{ApiReply, ApiRequest, First, Originate};
 use utoipa::ToSchema;
 
 use super::agents::strange;
+use super::answering_machine::MachineWish;
 use crate::answer::Answer;
 use crate::auth::Scoped;
 use crate::fault::{ErrorBody, Fault};
@@ -36,6 +37,8 @@ pub(crate) struct NewCall {
     caller_id: Option<String>,
     /// How long the first of the two may take to answer, 5 to 180 seconds; 45 if absent.
     timeout_s: Option<u32>,
+    /// What is done when a machine answers outside; nobody listens if absent.
+    answering_machine: Option<MachineWish>,
 }
 
 /// A call that is being steered.
@@ -78,7 +81,9 @@ pub(crate) async fn make(
     }
     let to = target(wish.to)?;
     let (caller_id, timeout_s) = (wish.caller_id, wish.timeout_s);
-    let asked = ApiRequest::Originate(Originate { agent, to, first, caller_id, timeout_s });
+    let answering_machine = wish.answering_machine.map(MachineWish::checked).transpose()?;
+    let asked = Originate { agent, to, first, caller_id, timeout_s, answering_machine };
+    let asked = ApiRequest::Originate(asked);
     match api.engine.ask(&scoped.tenant, "agent", asked).await? {
         ApiReply::Originated(call) => {
             let made = Steered { id: call.to_string() };

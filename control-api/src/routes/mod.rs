@@ -1,6 +1,7 @@
 //! Every route. A file each for what the paths are about; all of them stand in the document.
 
 mod agents;
+mod answering_machine;
 mod audio;
 mod call_control;
 mod call_views;

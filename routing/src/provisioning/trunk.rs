@@ -97,6 +97,10 @@ pub struct Trunk {
     /// Whether what it plays before the answer (183 with SDP) is heard.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub early_media: bool,
+    /// Whether a tone that it lets be heard before the answer, busy or that there is no way there,
+    /// ends the attempt.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tones_end_calls: bool,
     /// Whether emergency calls go out over it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub emergency: bool,
@@ -144,6 +148,7 @@ impl Trunk {
             passes_refer: false,
             takes_refer: false,
             early_media: true,
+            tones_end_calls: false,
             emergency: false,
             stir: None,
             siprec: Vec::new(),

@@ -285,6 +285,7 @@ impl Town {
                     first,
                     caller_id,
                     timeout_s,
+                    answering_machine: None,
                 })
             }
             3..=5 => {

@@ -65,6 +65,7 @@ impl Call {
             far: Vec::new(),
             stage: Stage::Opening(Opening { goal: None, pickup: None }),
             dialling: None,
+            listening: None,
             siprec: None,
             siprec_asked: None,
             guests: Vec::new(),

@@ -141,6 +141,7 @@ impl Call {
             self.silence(node);
         }
         let Some(role) = self.far_mut(leg).map(|far| far.role.clone()) else { return };
+        self.listen_to_answer(node, leg);
         self.stop_dialling(node);
         self.narrative.connected = Some(now);
         if let Role::Trunk(trunk) = &role {

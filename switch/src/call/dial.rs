@@ -415,7 +415,7 @@ impl Call {
 
     /// It has rung long enough.
     pub(super) fn on_rang_out(&mut self, node: &mut Node, now: Instant) {
-        if self.on_passing_timeout(node, now) {
+        if self.on_passing_timeout(node, now) || self.on_waited_long(node, now) {
             return;
         }
         let Some(dial) = &mut self.dialling else { return };

@@ -88,6 +88,7 @@ impl Call {
         self.stop_dialling(node);
         self.forget_adrift(node);
         self.stop_collecting(node);
+        self.forget_waiting(node);
         let (tenant, work) = (self.tenant.clone(), self.work());
         match std::mem::replace(&mut self.stage, Stage::Ending(ending)) {
             Stage::Queued { .. } => {
@@ -110,6 +111,7 @@ impl Call {
             | Stage::BetweenSteps
             | Stage::Prompt { .. }
             | Stage::Collecting(_)
+            | Stage::Listening(_)
             | Stage::Dialling
             | Stage::Ending(_) => {}
         }

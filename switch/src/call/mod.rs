@@ -27,6 +27,7 @@ mod in_dialog;
 mod join;
 mod keys;
 mod leg;
+mod listening;
 mod mixing;
 mod model;
 mod narrative;
@@ -80,6 +81,7 @@ use self::collect::Attribute;
 use self::guests::Guest;
 pub(crate) use self::join::{Join, Refer};
 use self::leg::{Leg, Role};
+use self::listening::Listening;
 use self::mixing::Mixing;
 pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
@@ -143,6 +145,8 @@ pub(crate) struct Call {
     stage: Stage,
     /// Who is being called directly, if somebody is.
     dialling: Option<Box<Dial>>,
+    /// What the API wants to know of who answers, if it does.
+    listening: Option<Box<Listening>>,
     /// The recording server that gets a copy of it, if one does.
     siprec: Option<Box<Siprec>>,
     /// The leg whose conversation with the caller was last asked about for that.

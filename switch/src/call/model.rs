@@ -10,6 +10,7 @@ use routing::{Destination, Dialled};
 use super::collect::Collecting;
 use super::hold::Held;
 use super::leg::Role;
+use super::listening::Waiting;
 use super::takeover::Target;
 use super::{ending, setup};
 use crate::paths::PathId;
@@ -120,6 +121,8 @@ pub(super) enum Stage {
     Ringing { step: usize, queue: QueueId, ring: Ring },
     /// Somebody is called directly ([`Dial`]); the caller waits for that, answered or not.
     Dialling,
+    /// The API's call: its first leg has answered, and it is listened to who that is.
+    Listening(Waiting),
     /// They talk.
     Connected { talk: Talk },
     /// Hung up; the last responses and figures are being waited for.

@@ -8,11 +8,12 @@ use routing::{Dialled, Directory, E164};
 
 use super::beginning::Beginning;
 use super::leg::{Leg, Role, Signalling};
+use super::listening::Listening;
 use super::model::{Goal, Origin, Party, Then};
 use super::takeover::Target;
 use super::terms::Terms;
 use super::{Call, Join, Stage};
-use crate::api::{ApiError, First, Originate};
+use crate::api::{AnsweringMachine, ApiError, First, MachineAction, Originate};
 use crate::event::EventKind;
 use crate::ladder::Ladder;
 use crate::node::Node;
@@ -33,6 +34,8 @@ pub(crate) struct Origination {
     second: Dialled,
     direction: CallDirection,
     directory: Arc<Directory>,
+    /// What is done if a machine answers.
+    wish: Option<AnsweringMachine>,
 }
 
 impl Origination {
@@ -42,7 +45,7 @@ impl Origination {
         tenant: &TenantId,
         asked: Originate,
     ) -> Result<Self, ApiError> {
-        let Originate { agent, to, first, caller_id, timeout_s } = asked;
+        let Originate { agent, to, first, caller_id, timeout_s, answering_machine } = asked;
         directory.agent(tenant, &agent).ok_or(ApiError::NotFound)?;
         let dialled = routing::dial(directory, tenant, Some(&agent), &to).map_err(|refused| {
             let cause = if refused.is_forbidden() { Cause::Forbidden } else { Cause::NoRoute };
@@ -53,6 +56,7 @@ impl Origination {
             Dialled::Outside(_) => CallDirection::Outbound,
             _ => CallDirection::Internal,
         };
+        let is_customer_first = first == First::Customer;
         let (first, second) = match (first, dialled) {
             (First::Agent, dialled) => (Goal::Agent(agent.clone()), dialled),
             (First::Customer, Dialled::Outside(to)) => {
@@ -66,9 +70,45 @@ impl Origination {
                 return Err(ApiError::Refused { cause: Cause::NoRoute, reason });
             }
         };
+        if let Some(wish) = &answering_machine {
+            wish.check(directory, tenant, is_customer_first)?;
+        }
         let timeout = Duration::from_secs(u64::from(timeout_s.unwrap_or(TIMEOUT_S)));
         let (tenant, directory) = (tenant.clone(), Arc::clone(directory));
-        Ok(Self { tenant, agent, to, caller_id, timeout, first, second, direction, directory })
+        let wish = answering_machine;
+        Ok(Self {
+            tenant,
+            agent,
+            to,
+            caller_id,
+            timeout,
+            first,
+            second,
+            direction,
+            directory,
+            wish,
+        })
+    }
+}
+
+impl AnsweringMachine {
+    /// A message is left in a call that has nobody else in it yet, and from a prompt that there is.
+    fn check(
+        &self,
+        directory: &Directory,
+        tenant: &TenantId,
+        is_customer_first: bool,
+    ) -> Result<(), ApiError> {
+        let MachineAction::LeaveMessage { prompt } = &self.action else { return Ok(()) };
+        let refused = |reason: String| ApiError::Refused { cause: Cause::BadRequest, reason };
+        if !is_customer_first || !self.wait {
+            let reason = "a message is left where the customer is called first, and waited for";
+            return Err(refused(reason.to_owned()));
+        }
+        match directory.prompt(tenant, prompt) {
+            Some(_) => Ok(()),
+            None => Err(refused(format!("there is no prompt {prompt}"))),
+        }
     }
 }
 
@@ -101,7 +141,8 @@ impl Call {
         let beginning =
             Beginning { tenant, directory, origin, direction, from, to, caller, ladder };
         let caller_id = asked.caller_id;
-        let mut call = Self { caller_id, ..Self::new(node, now, id, beginning) };
+        let listening = asked.wish.map(|wish| Box::new(Listening::new(wish)));
+        let mut call = Self { caller_id, listening, ..Self::new(node, now, id, beginning) };
         call.narrative.agent = Some(agent.clone());
         let is_emergency = matches!(&first, Goal::Outside(to) if to.is_emergency())
             || matches!(&second, Dialled::Outside(to) if to.is_emergency());
@@ -165,6 +206,7 @@ impl Call {
 
     /// The first of the two has answered: now the other.
     pub(super) fn first_answered(&mut self, node: &mut Node, now: Instant) {
+        self.listen_to_answer(node, self.caller.id);
         let Some(dial) = self.stop_dialling(node) else { return };
         self.narrative.answered = Some(now);
         self.tell(node, now, EventKind::CallAnswered {});
@@ -172,6 +214,13 @@ impl Call {
             self.engage(node, now, &agent);
         }
         let Then::Dial(second) = dial.then else { return };
+        if let Some(second) = self.keep_back(node, now, second) {
+            self.dial_second(node, now, second);
+        }
+    }
+
+    /// Rings the second of the two.
+    pub(super) fn dial_second(&mut self, node: &mut Node, now: Instant, second: Dialled) {
         let goal = match &second {
             Dialled::Agent(agent) => Goal::Agent(agent.clone()),
             Dialled::Outside(to) => Goal::Outside(to.clone()),

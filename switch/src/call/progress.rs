@@ -72,6 +72,9 @@ impl Call {
     ) {
         let taken =
             self.leg_mut(leg).is_some_and(|leg| leg.accept_answer(node, offer, response).is_ok());
+        if taken {
+            self.listen_early(node, leg);
+        }
         if !taken || self.is_caller(leg) || !self.open_early(node, now) {
             return;
         }

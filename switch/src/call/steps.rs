@@ -97,7 +97,7 @@ impl Call {
     }
 
     pub(super) fn on_play_finished(&mut self, node: &mut Node, now: Instant, finished: PlayId) {
-        if self.on_asked(node, now, finished) {
+        if self.on_asked(node, now, finished) || self.on_message_left(node, now, finished) {
             return;
         }
         if let Stage::Prompt { step, play } = self.stage

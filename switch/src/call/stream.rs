@@ -124,8 +124,11 @@ impl Call {
                     self.lose(node, now, leg, cause);
                 }
             }
+            Event::Progress { verdict, after, .. } => {
+                self.on_heard(node, now, leg, (verdict, after));
+            }
             Event::Secured { .. } => self.on_reached_again(node, now, leg),
-            Event::Latched { .. } | Event::MixRefused { .. } | Event::Progress { .. } => {}
+            Event::Latched { .. } | Event::MixRefused { .. } => {}
         }
     }
 

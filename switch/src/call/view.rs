@@ -13,9 +13,10 @@ impl Call {
     pub(crate) fn live(&self, node: &Node, now: Instant) -> LiveCall {
         let (state, agent) = match &self.stage {
             Stage::Opening(_) | Stage::AwaitingMedia { .. } => (LiveState::Setup, None),
-            Stage::BetweenSteps | Stage::Prompt { .. } | Stage::Collecting(_) => {
-                (LiveState::Flow, None)
-            }
+            Stage::BetweenSteps
+            | Stage::Prompt { .. }
+            | Stage::Collecting(_)
+            | Stage::Listening(_) => (LiveState::Flow, None),
             Stage::Queued { .. } => (LiveState::Queued, None),
             Stage::Ringing { ring, .. } => (LiveState::Ringing, Some(ring.agent.clone())),
             Stage::Dialling => {
