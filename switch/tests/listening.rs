@@ -249,7 +249,6 @@ fn early(tones_end_calls: bool) -> (Rig, crate::rig::Asked, Phone) {
 }
 
 #[test]
-#[ignore = "not run yet as it stands"]
 fn a_tone_before_the_answer_ends_the_call_with_its_cause_where_the_trunk_says_so() {
     let (no_circuit, other) = (Information::NoCircuit, Information::Other);
     let cases = [
@@ -276,7 +275,6 @@ fn a_tone_before_the_answer_ends_the_call_with_its_cause_where_the_trunk_says_so
 }
 
 #[test]
-#[ignore = "not run yet as it stands"]
 fn nobody_listens_where_neither_the_trunk_nor_the_request_says_so() {
     let (mut rig, alice, carrier) = early(false);
     let is_order = |command: &Command| matches!(command, Command::Progress { .. });
