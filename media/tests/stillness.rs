@@ -76,7 +76,7 @@ fn only_speech_counts_however_long_the_silence_of_both_lasts() {
     converse(&mut rig, 1500, 1500, (&hum, &nothing, G711::Pcma));
     assert_eq!(told(&mut rig), [], "half a minute of nothing and one of hum");
     // Speech of half a second with pauses of one between: six of them are enough.
-    let words = |n: usize| if n / 4000 % 3 == 0 { tone(n) } else { 0 };
+    let words = |n: usize| if (n / 4000).is_multiple_of(3) { tone(n) } else { 0 };
     let at = converse(&mut rig, 3000, 700, (&words, &nothing, G711::Pcma)).unwrap();
     assert!((400..=460).contains(&at), "{at}: 3 s of speech in about 8");
 }

@@ -66,9 +66,7 @@ pub(crate) fn row_of(command: &RecordCommand) -> Option<RecordingRow> {
 pub(crate) async fn carry_reports(
     mut reports: mpsc::Receiver<Report>,
     clock: Clock,
-    store: Store,
-    intake: Intake,
-    signalling: Handle,
+    (store, intake, signalling): (Store, Intake, Handle),
 ) {
     while let Some(report) = reports.recv().await {
         let Some((row, report)) = translate(report, clock, &store).await else { continue };

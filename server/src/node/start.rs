@@ -54,7 +54,6 @@ impl Node {
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
         let (keys, objects) = open_recordings(&config).await?;
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
-
         let (committed, _) = broadcast::channel(COMMITTED);
         let capacity = config.limits.store_queue;
         let (intake, writer) =
@@ -64,9 +63,9 @@ impl Node {
         raise_limit(&config, &addresses, workers.len());
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
-        let recorder = Commands::new(clock, commands);
         let captures = config.captures.shelf();
-        let outlets = Outlets::new((media, media_idleness), recorder, &intake, &captures);
+        let commands = Commands::new(clock, commands);
+        let outlets = Outlets::new((media, media_idleness), commands, &intake, &captures);
         let handle = signalling.handle();
         let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
         let signalling_thread =
@@ -81,9 +80,8 @@ impl Node {
         let found = unfinished::report(lost, archive.clone(), reports_sender.clone());
         let recorder =
             start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
-        let carried =
-            recording::carry_reports(reports, clock, store.clone(), intake.clone(), handle.clone());
-        let reports = tokio::spawn(carried);
+        let told = (store.clone(), intake.clone(), handle.clone());
+        let reports = tokio::spawn(recording::carry_reports(reports, clock, told));
 
         let (ready, ready_reader) = watch::channel(true);
         let (http_stop, http_stopped) = watch::channel(false);
@@ -100,9 +98,8 @@ impl Node {
             ready: ready_reader,
         };
         let (http, mut tasks) = http::serve(entrance, site, http_stopped).map_err(system)?;
-        tasks.push(tokio::spawn(found));
-        tasks.push(tokio::spawn(forgetting));
-        tasks.push(tokio::spawn(meters::watch(handle.clone(), intake.clone(), depths)));
+        let watching = meters::watch(handle.clone(), intake.clone(), depths);
+        tasks.extend([tokio::spawn(found), tokio::spawn(forgetting), tokio::spawn(watching)]);
         Ok(Self {
             addresses,
             store,

@@ -84,11 +84,10 @@ impl Studio {
             Command::Unmix { .. } => return,
             _ => stream_of(command),
         };
-        if let Command::Open { port, .. } = command {
-            return self.open(now, worker, stream, *port);
-        }
-        if let Command::OpenShared { .. } = command {
-            return self.open(now, worker, stream, 0);
+        match command {
+            Command::Open { port, .. } => return self.open(now, worker, stream, *port),
+            Command::OpenShared { .. } => return self.open(now, worker, stream, 0),
+            _ => {}
         }
         match self.streams.get(&stream) {
             None if stream.0 > self.ever => {
@@ -109,12 +108,14 @@ impl Studio {
             | Command::Progress { .. }
             | Command::Mix { .. }
             | Command::Unmix { .. }
+            | Command::Relatch { .. }
+            | Command::Capture { .. }
+            | Command::DigitWays { .. }
+            | Command::SendDigits { .. }
+            | Command::Mask { .. }
+            | Command::Copy { to: None, .. }
             | Command::ExpectHost { .. } => {}
-            Command::Copy { to, .. } => {
-                if to.is_some_and(|to| !self.is_here(worker, to)) {
-                    self.complain(format!("{stream:?} is copied to {to:?}, which is not there"));
-                }
-            }
+            Command::Copy { to: Some(to), .. } => self.copy(worker, stream, *to),
             Command::SetRemote { remote, .. } => self.change(stream, |one| {
                 one.remote = Some(*remote);
                 one.heard = now;
@@ -129,23 +130,29 @@ impl Studio {
                 }
             }
             Command::StopPlaying { .. } => self.change(stream, |one| one.plays = None),
-            Command::Relatch { .. } | Command::Capture { .. } => {}
             Command::Bridge { a, b } => self.join(worker, *a, *b),
             Command::Unbridge { a, b } => {
                 if self.streams.get(a).is_some_and(|one| one.joined == Some(*b)) {
                     self.part(*a);
                 }
             }
-            Command::Tap { tap, .. } => {
-                if self.streams.values().filter(|one| one.tap == Some(*tap)).count() > 1 {
-                    self.complain(format!("{tap:?} is on three streams"));
-                }
-                self.change(stream, |one| one.tap = Some(*tap));
-            }
+            Command::Tap { tap, .. } => self.tap(stream, *tap),
             Command::Untap { .. } => self.change(stream, |one| one.tap = None),
-            Command::DigitWays { .. } | Command::SendDigits { .. } | Command::Mask { .. } => {}
             Command::Close { .. } => self.close(now, worker, stream),
         }
+    }
+
+    fn copy(&mut self, worker: WorkerId, stream: StreamId, to: StreamId) {
+        if !self.is_here(worker, to) {
+            self.complain(format!("{stream:?} is copied to {to:?}, which is not there"));
+        }
+    }
+
+    fn tap(&mut self, stream: StreamId, tap: TapId) {
+        if self.streams.values().filter(|one| one.tap == Some(tap)).count() > 1 {
+            self.complain(format!("{tap:?} is on three streams"));
+        }
+        self.change(stream, |one| one.tap = Some(tap));
     }
 
     fn change(&mut self, stream: StreamId, change: impl FnOnce(&mut Stream)) {
