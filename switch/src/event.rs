@@ -9,6 +9,10 @@ use serde::Serialize;
 
 use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, LegKind, TrunkState};
 
+mod words;
+
+pub use words::{CaptureEnd, DigitsEnd, HoldSide, Quality};
+
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -580,72 +584,6 @@ impl fmt::Display for Who {
             (None, None) => write!(f, "leg {}", self.leg),
         }
     }
-}
-
-/// Whether a leg's audio is good.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Quality {
-    /// Its estimated quality is 3.6 or more again.
-    Good,
-    /// It has fallen below 3.1.
-    Poor,
-}
-
-/// Why a capture ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CaptureEnd {
-    /// The API ended it.
-    Stopped,
-    /// It has lasted as long as it should.
-    Seconds,
-    /// It has as many bytes as it should.
-    Bytes,
-    /// It has as many packets as it should.
-    Packets,
-    /// The call is over.
-    CallEnded,
-}
-
-impl CaptureEnd {
-    /// As events and the API spell it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stopped => "stopped",
-            Self::Seconds => "seconds",
-            Self::Bytes => "bytes",
-            Self::Packets => "packets",
-            Self::CallEnded => "call_ended",
-        }
-    }
-}
-
-/// What came of asking for digits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DigitsEnd {
-    /// They are what was asked for.
-    Collected,
-    /// None came in time.
-    Timeout,
-    /// They are not what was asked for.
-    Invalid,
-}
-
-/// Which side of a call holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldSide {
-    /// The caller.
-    Caller,
-    /// The agent.
-    Agent,
-    /// Whoever outside was called.
-    Callee,
-    /// The API.
-    Api,
 }
 
 impl EventKind {

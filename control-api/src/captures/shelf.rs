@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn one_tenant_has_half_of_the_memory_at_most_and_nobody_anothers_capture() {
-        let (mut shelf, now) = (Shelf::new(400_000, Duration::from_secs(600)), Instant::now());
+        let (mut shelf, now) = (Shelf::new(401_000, Duration::from_secs(600)), Instant::now());
         begin(&mut shelf, now, "acme", 1).unwrap();
         assert_eq!(begin(&mut shelf, now, "acme", 1), Err(NoRoom::Running));
         let second = begin(&mut shelf, now, "acme", 2).unwrap();

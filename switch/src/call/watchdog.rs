@@ -1,6 +1,6 @@
 //! Audio that stopped in the middle of a conversation, or that holds no sound: it is told, mended if
-//! it can be, and what became of it is kept. First the media plane looks for the far end elsewhere on the hosts that
-//! signalling named; then the far end is asked by a re-INVITE where it is.
+//! it can be, and what became of it is kept. First the media plane looks for the far end elsewhere
+//! on the hosts that signalling named; then the far end is asked by a re-INVITE where it is.
 
 use base::{Duration, Instant, LegId};
 use media::{Command, StreamId};
