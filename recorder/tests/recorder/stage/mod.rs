@@ -227,7 +227,8 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 /// Fails when any file under the folder holds a piece of either voice in any of its forms, or a
 /// WAV header. Gives how many bytes were searched.
 pub(crate) fn search_for_plaintext(folder: &Path) -> usize {
-    let mut needles = vec![b"RIFF".to_vec(), b"WAVEfmt".to_vec()];
+    // "RIFF" alone stands by chance once in four gigabytes of what is encrypted.
+    let mut needles = vec![b"WAVEfmt".to_vec()];
     for hertz in [CALLER, AGENT] {
         // 24 samples as µ-law, and the same decoded as 16-bit mono.
         let codes: Vec<u8> = (0..24).map(|n| G711::Pcmu.encode(tone(hertz, n))).collect();
