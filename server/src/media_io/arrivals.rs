@@ -1,7 +1,7 @@
 //! Datagrams of one socket, up to 64 at a time (recvmmsg(2)): for sockets that many streams share.
 
 use std::io::IoSliceMut;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _};
 
 use media::MAX_DATAGRAM;
@@ -10,6 +10,8 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrStorage,
     recvmmsg,
 };
+
+use super::family::canonical;
 
 /// Datagrams of one system call: what costs a call of its own no longer counts.
 pub(super) const ARRIVALS: usize = 64;
@@ -103,14 +105,6 @@ fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Envelope> {
         _ => None,
     });
     Some(Envelope { source: canonical(source), to: to.map(canonical), length })
-}
-
-/// Over a socket of both families IPv4 comes mapped (RFC 4291 §2.5.5.2).
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => (ip, address.port()).into(),
-        IpAddr::V6(_) => address,
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! nothing is allocated, locked or logged.
 
 mod arrivals;
+mod family;
 mod files;
 mod pace;
 mod ports;

@@ -1,13 +1,14 @@
 //! The port that all browsers' legs of a worker share: one UDP socket, read and written many
 //! packets at a time, and TCP connections to the same number for networks that block UDP.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 
 use base::Instant;
 use media::dtls::Identity;
 use media::{MAX_DATAGRAM, Port};
 use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 
+use super::family::{canonical, mapped};
 use super::sockets::bind;
 use super::streams::Streams;
 use crate::poller::Poller;
@@ -109,19 +110,6 @@ impl Shared {
         if port == Port::Stream {
             return self.streams.as_mut().is_some_and(|streams| streams.send(to, bytes));
         }
-        let to = match to.ip() {
-            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
-            IpAddr::V4(ip) if self.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
-            _ => to,
-        };
-        sendto(&self.socket, bytes, SendFlags::empty(), &to).is_ok()
-    }
-}
-
-/// Over a socket of both families IPv4 comes mapped.
-pub(super) fn canonical(source: SocketAddr) -> SocketAddr {
-    match source.ip().to_canonical() {
-        IpAddr::V4(ip) => (ip, source.port()).into(),
-        IpAddr::V6(_) => source,
+        sendto(&self.socket, bytes, SendFlags::empty(), &mapped(to, self.is_v6)).is_ok()
     }
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::family::{canonical, mapped};
 use super::rest::Rest;
 use crate::config::Rtp;
 use crate::poller::Poller;
@@ -240,12 +241,7 @@ impl Sockets {
             }
             return None;
         };
-        let source = SocketAddr::try_from(source?).ok()?;
-        // Over a socket of both families IPv4 comes mapped.
-        let source = match source.ip().to_canonical() {
-            IpAddr::V4(ip) => (ip, source.port()).into(),
-            IpAddr::V6(_) => source,
-        };
+        let source = canonical(SocketAddr::try_from(source?).ok()?);
         Some(Received { slot, port, source, length })
     }
 
@@ -253,12 +249,7 @@ impl Sockets {
     pub(super) fn send(&self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
         let pair = self.place_of(slot).and_then(|place| self.pairs.get(place as usize));
         let Some(Some(pair)) = pair else { return false };
-        let to = match to.ip() {
-            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
-            IpAddr::V4(ip) if pair.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
-            _ => to,
-        };
-        sendto(pair.of(port), bytes, SendFlags::empty(), &to).is_ok()
+        sendto(pair.of(port), bytes, SendFlags::empty(), &mapped(to, pair.is_v6)).is_ok()
     }
 }
 

@@ -9,7 +9,8 @@ use base::{Duration, Instant};
 use media::MAX_DATAGRAM;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::shared::{TOKEN_LISTENER, TOKEN_STREAMS, canonical};
+use super::family::canonical;
+use super::shared::{TOKEN_LISTENER, TOKEN_STREAMS};
 use crate::poller::Poller;
 
 /// Connections of one worker.

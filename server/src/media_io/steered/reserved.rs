@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use media::Port;
 use rustix::net::{SendFlags, sendto};
 
+use crate::media_io::family::mapped;
 use crate::media_io::sockets::bind;
 
 /// Nothing waits here; the kernel makes it as small as it likes.
@@ -35,11 +36,6 @@ impl Reserved {
             Port::Rtcp => &self.rtcp,
             Port::Shared | Port::Stream => return false,
         };
-        let to = match to.ip() {
-            // A socket of both families takes IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
-            IpAddr::V4(ip) if self.is_v6 => (ip.to_ipv6_mapped(), to.port()).into(),
-            _ => to,
-        };
-        sendto(socket, bytes, SendFlags::empty(), &to).is_ok()
+        sendto(socket, bytes, SendFlags::empty(), &mapped(to, self.is_v6)).is_ok()
     }
 }
