@@ -207,9 +207,7 @@ pub(crate) async fn stop(
     scoped: Scoped,
     Path(id): Path<String>,
 ) -> Result<Answer<CaptureView>, Fault> {
-    let call = capturable(&scoped, &id)?;
-    end(&api, &scoped, call).await?;
-    let known = api.captures.state(&scoped.tenant, call).ok_or_else(gone)?;
+    let (call, known) = ended(&api, &scoped, &id).await?;
     Ok(Answer::new(CaptureView::of(call, known), "it is over"))
 }
 
@@ -223,9 +221,7 @@ pub(crate) async fn forget(
     scoped: Scoped,
     Path(id): Path<String>,
 ) -> Result<Answer<CaptureView>, Fault> {
-    let call = capturable(&scoped, &id)?;
-    end(&api, &scoped, call).await?;
-    let known = api.captures.state(&scoped.tenant, call).ok_or_else(gone)?;
+    let (call, known) = ended(&api, &scoped, &id).await?;
     api.captures.forget(known.capture);
     Ok(Answer::new(CaptureView::of(call, known), "it is forgotten"))
 }
@@ -238,7 +234,9 @@ fn capturable(scoped: &Scoped, id: &str) -> Result<CallId, Fault> {
     path_id("call", id)
 }
 
-async fn end(api: &Shared, scoped: &Scoped, call: CallId) -> Result<(), Fault> {
+/// Ends a call's capture, if it runs yet, and gives what is known of it then.
+async fn ended(api: &Shared, scoped: &Scoped, id: &str) -> Result<(CallId, Known), Fault> {
+    let call = capturable(scoped, id)?;
     let known = api.captures.state(&scoped.tenant, call).ok_or_else(gone)?;
     if known.ended.is_none() {
         let (capture, why) = (known.capture, CaptureEnd::Stopped);
@@ -249,7 +247,8 @@ async fn end(api: &Shared, scoped: &Scoped, call: CallId) -> Result<(), Fault> {
             _ => api.captures.ended(capture, why),
         }
     }
-    Ok(())
+    let known = api.captures.state(&scoped.tenant, call).ok_or_else(gone)?;
+    Ok((call, known))
 }
 
 fn bound(name: &str, wish: Option<u32>, (usual, most): (u32, u32)) -> Result<u32, Fault> {
