@@ -134,9 +134,10 @@ fn side(by: HoldSide) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use base::AgentId;
-    use switch::{AttemptEnd, CallDirection, Cause, EndedBy};
+    use switch::{AttemptEnd, CallDirection};
 
     use super::*;
+    use crate::town::checks::ended;
 
     fn started() -> EventKind {
         EventKind::CallStarted {
@@ -147,19 +148,6 @@ mod tests {
             from_name: None,
             to: String::new(),
             diversions: Vec::new(),
-        }
-    }
-
-    fn ended() -> EventKind {
-        EventKind::CallEnded {
-            cause: Cause::Normal,
-            ended_by: EndedBy::Caller,
-            duration_ms: 1,
-            talk_ms: None,
-            agent: None,
-            recording: None,
-            recordings: Vec::new(),
-            reason: None,
         }
     }
 

@@ -36,9 +36,9 @@ pub(in crate::town) fn check_takeovers(events: &[Event], attempts: &[Attempt]) -
 mod tests {
     #![allow(clippy::unwrap_used)]
     use base::{AgentId, TenantId, UnixTime};
-    use switch::{Cause, EndedBy};
 
     use super::*;
+    use crate::town::checks::ended;
     use crate::town::takeovers::Named;
 
     fn tenant(name: &str) -> TenantId {
@@ -54,19 +54,6 @@ mod tests {
         let agent = |name: &str| AgentId::new(name).unwrap();
         let taken = EventKind::CallPickedUp { by: agent(by), from: agent(from) };
         vec![event(1, taken), event(2, ended())]
-    }
-
-    fn ended() -> EventKind {
-        EventKind::CallEnded {
-            cause: Cause::Normal,
-            ended_by: EndedBy::Caller,
-            duration_ms: 1,
-            talk_ms: None,
-            agent: None,
-            recording: None,
-            recordings: Vec::new(),
-            reason: None,
-        }
     }
 
     fn attempt(by: &str, of: Option<(&str, &str, bool, bool)>) -> Attempt {
