@@ -37,6 +37,9 @@ pub(crate) struct Sipp {
     calls: u32,
 }
 
+/// So many calls leave a log of all their messages.
+const READABLE: u32 = 100;
+
 impl Sipp {
     pub(crate) fn start(dir: &Path, part: &Part<'_>) -> Self {
         let dir = dir.join(format!("sipp-{}-{}", part.name, part.local.port()));
@@ -57,9 +60,12 @@ impl Sipp {
             .args(["-max_invite_retrans", "10", "-max_non_invite_retrans", "12"])
             .args(["-timeout", "240s", "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors.log"])
-            .args(["-trace_msg", "-message_file", "messages.log"])
             .args(["-nostdin", "-recv_timeout", "120000"])
             .args(part.more);
+        // The messages of a flood would fill a disk, and nobody reads them.
+        if part.calls <= READABLE {
+            command.args(["-trace_msg", "-message_file", "messages.log"]);
+        }
         if let Some(server) = part.server {
             command.arg(server.to_string());
         }
