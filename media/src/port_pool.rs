@@ -43,6 +43,15 @@ impl PortPool {
         Self { free, resting: VecDeque::new(), bad: VecDeque::new(), taken, in_use: 0 }
     }
 
+    /// Gives out unused ports from another place in the range on, as far in as `by` says (what is
+    /// beyond the range begins anew): before any is taken.
+    pub fn turn(&mut self, by: u64) {
+        let ports = self.free.len() as u64;
+        if let Some(by) = by.checked_rem(ports).and_then(|by| usize::try_from(by).ok()) {
+            self.free.rotate_left(by);
+        }
+    }
+
     /// The port whose rest ended last but for those that rest still, or else the one that was not
     /// used for longest; `None` when all are in use or resting.
     pub fn take(&mut self, now: Instant) -> Option<u16> {
@@ -106,6 +115,17 @@ mod tests {
         assert_eq!(pool.take(start + QUARANTINE), Some(20_000));
         assert_eq!(pool.take(start + QUARANTINE), None, "giving back twice gives one port");
         assert_eq!(pool.in_use(), 2);
+    }
+
+    #[test]
+    fn a_pool_begins_anywhere_and_has_all_its_ports() {
+        let mut pool = PortPool::new(20_000..=20_007);
+        pool.turn(4 * 1_000_003 + 3);
+        let taken: Vec<_> = std::iter::from_fn(|| pool.take(Instant::ZERO)).collect();
+        assert_eq!(taken, [20_006, 20_000, 20_002, 20_004]);
+        let mut empty = PortPool::new(20_001..=20_001);
+        empty.turn(7);
+        assert_eq!(empty.take(Instant::ZERO), None);
     }
 
     #[test]

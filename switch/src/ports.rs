@@ -66,6 +66,13 @@ impl Ports {
         }
     }
 
+    /// Each worker's ports are given out from another place in its range on.
+    pub(crate) fn turn(&mut self, mut by: impl FnMut() -> u64) {
+        for worker in &mut self.workers {
+            worker.pool.turn(by());
+        }
+    }
+
     /// A new stream for a leg: on the worker named, or on the one with the fewest streams; at the
     /// address that is for this peer. `None` if there is no port left.
     pub(crate) fn take(

@@ -61,6 +61,14 @@ impl Switch {
         Self { node: Node::new(config, rng), calls: Calls::default() }
     }
 
+    /// Media ports are given out from anywhere in their ranges on, instead of the first: what is
+    /// still sent to the calls of a server that stood here a moment ago meets no new call, and
+    /// nobody guesses a call's port. Before the first call.
+    pub fn scatter_ports(&mut self) {
+        let Node { ports, rng, .. } = &mut self.node;
+        ports.turn(|| rng.next_u64());
+    }
+
     /// Takes one thing that happened.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         // What was due before comes first: an answer after the ring timeout is too late.

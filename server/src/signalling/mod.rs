@@ -227,6 +227,7 @@ impl Signalling {
             let pressure = Pressure::new(clock.now(), outlets.media_idleness.clone());
             let links = Links::new(clock, ports.clone(), outlets, ways, names, certificates, hep);
             let mut switch = Switch::new(config, rng);
+            switch.scatter_ports();
             if let Some(signers) = signers {
                 switch.handle_input(clock.now(), switch::Input::StirRoots(signers));
             }
