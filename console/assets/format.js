@@ -74,3 +74,15 @@ const NUMBER = new Intl.NumberFormat();
 export function count(value) {
   return typeof value === "number" ? NUMBER.format(value) : t("none");
 }
+
+/** The last midnight where the page is read, as the API wants it. */
+export function midnight() {
+  const day = new Date(now());
+  day.setHours(0, 0, 0, 0);
+  return day.toISOString();
+}
+
+/** `97 %`; a dash for null. */
+export function percent(value) {
+  return value === null ? t("none") : t("floor.percent", { percent: Math.round(value) });
+}

@@ -1,15 +1,37 @@
-// Starts the console: signs in, builds the board, keeps the event stream, follows the address.
+// Starts the console: signs in, opens what the key's role may see, and follows the address.
 
 import { Api } from "./api.js";
 import { announce } from "./announce.js";
 import { EventStream } from "./stream.js";
 import { Model } from "./model.js";
+import { Router } from "./router.js";
 import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
 import { phoneView, wasOn } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
 import { t } from "./strings.js";
+
+const EVERYBODY = ["agent", "supervisor", "admin", "platform"];
+const SEE_ALL = ["supervisor", "admin", "platform"];
+
+/**
+ * The pages, in the navigation's order. `path` may end in a parameter (`:id`); `roles` may see it;
+ * `title` is the key of its name in the navigation (without, it is not in it); `view` makes it from
+ * `{api, model, me, query, phone, badge}` and the path's parameters, as
+ * `{element, title, heading, close}`. What `stays` is made once and kept while others are shown:
+ * it may have `shown()` and `left()`. A page that has `follow({query})` is told of another query
+ * of its own address; else it is made anew. `phone()` is the phone's page; `badge(count)` shows a
+ * number beside the page's name in the navigation.
+ */
+const ROUTES = [
+  { path: "#/board", roles: SEE_ALL, title: "nav.board", view: boardView, stays: true },
+  { path: "#/phone", roles: EVERYBODY, title: "nav.phone", view: phoneView, stays: true },
+  { path: "#/calls/:id", roles: EVERYBODY, view: callView },
+];
+
+/** Where each role begins. */
+const HOME = { agent: "#/phone", supervisor: "#/board", admin: "#/board", platform: "#/board" };
 
 const ACCESS = "strowger.access";
 const root = document.getElementById("app");
@@ -21,14 +43,18 @@ function begin(message = "") {
   else openConsole(access);
 }
 
-/** `{key, tenant}` of this tab, or null. */
+/** `{key, tenant, me}` of this tab, or null. */
 function kept() {
   try {
     const access = JSON.parse(sessionStorage.getItem(ACCESS));
-    return typeof access?.key === "string" ? access : null;
+    return typeof access?.key === "string" && typeof access.me?.role === "string" ? access : null;
   } catch {
     return null;
   }
+}
+
+function keep(access) {
+  sessionStorage.setItem(ACCESS, JSON.stringify(access));
 }
 
 function openSignIn(message) {
@@ -40,28 +66,42 @@ function openSignIn(message) {
   view.focus();
 }
 
-/** Asks the server with the key before keeping it. */
-async function tryKey(access) {
-  await new Api(access).page("/calls", { per_page: 1 });
-  sessionStorage.setItem(ACCESS, JSON.stringify(access));
+/** Asks the server whose key it is before keeping it. */
+async function tryKey(key) {
+  const me = await new Api({ key }).get("/whoami");
+  const tenant = me.tenant ?? me.tenants[0]?.id;
+  if (tenant === undefined) throw new Error(t("signin.no_tenant"));
+  keep({ key, tenant, me });
   begin();
 }
 
+/** Nothing of the tab is kept: neither the key nor whose phone was on. */
 function signOut(message = "") {
-  sessionStorage.removeItem(ACCESS);
+  sessionStorage.clear();
   openSignIn(message);
 }
 
 function openConsole(access) {
   close();
-  const api = new Api(access, () => signOut(t("signin.expired")));
-  const model = new Model(api);
-  const shell = shellView({ model, onSignOut: () => signOut() });
-  const board = boardView({ api, model });
-  let page = null;
-  /** It stays, with its calls, while other pages are shown. */
-  let phone = null;
+  const { me } = access;
+  const platform = me.role === "platform";
+  const { key, tenant } = access;
+  const api = new Api({ key, tenant: platform ? tenant : "" }, () => signOut(t("signin.expired")));
+  const model = new Model(api, tenant);
+  const routes = ROUTES.filter(({ roles }) => roles.includes(me.role));
+  const shell = shellView({
+    me,
+    tenant,
+    routes,
+    onSignOut: () => signOut(),
+    onTenant(chosen) {
+      sessionStorage.clear();
+      keep({ ...access, tenant: chosen });
+      begin();
+    },
+  });
   model.onLoad = (error) => shell.showLoad(error);
+  const router = new Router({ routes, home: HOME[me.role], shell, given: { api, model, me } });
 
   const stream = new EventStream(api, {
     onEvent: (event) => model.take(event),
@@ -73,30 +113,31 @@ function openConsole(access) {
     onOpen: () => model.load(),
   });
 
-  function follow() {
-    const id = /^#\/calls\/([^/]+)$/.exec(location.hash)?.[1];
-    page?.close();
-    page = id === undefined ? null : callView({ api, model, id: decodeURIComponent(id) });
-    const rings = location.hash === "#/phone";
-    // One that was on keeps its call, whichever page is shown.
-    if (rings || wasOn()) phone ??= phoneView({ api, model, onCalls: shell.showCalls });
-    shell.show(page ?? (rings ? phone : board));
-  }
-
-  addEventListener("hashchange", follow);
   close = () => {
-    removeEventListener("hashchange", follow);
     stream.stop();
     model.close();
-    page?.close();
-    board.close();
-    phone?.close();
+    router.close();
     shell.close();
   };
   root.replaceChildren(shell.element);
-  follow();
+  // One that was on keeps its call, whichever page is shown.
+  if (wasOn()) router.page("#/phone");
+  router.follow();
   stream.start();
   announce("");
+  learn(api, access);
+}
+
+/** What was kept may be old: the key may open something else by now. */
+async function learn(api, access) {
+  const me = await api.get("/whoami").catch(() => null);
+  if (me === null || kept()?.key !== access.key) return;
+  const was = access.me;
+  const is_same = was.role === me.role && was.agent?.id === me.agent?.id
+    && was.agent?.supervises === me.agent?.supervises
+    && was.tenants.length === me.tenants.length;
+  keep({ ...kept(), me });
+  if (!is_same) begin();
 }
 
 begin();

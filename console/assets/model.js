@@ -1,8 +1,9 @@
 // What the console knows: calls, agents, queues and the last events. Fed by the API's lists and
 // then by each event; views hear in one go which keys changed.
 
+import { Figures } from "./floor/figures.js";
 import { agentOf, agentState, callOf, causeOf, eventOf, pick, queueOf, seconds } from "./shape.js";
-import { millis, now } from "./format.js";
+import { midnight, millis, now } from "./format.js";
 
 const MOST_RECENT = 100;
 const MOST_EVENTS = 300;
@@ -21,6 +22,7 @@ const CALL_STATE_OF_EVENT = {
   "call.answered": "answered",
   "call.prompt_started": "greeting",
   "call.queued": "queued",
+  "call.left_queue": "greeting",
   "call.offered": "offered",
   "call.ringing": "offered",
   "call.attempt_failed": "queued",
@@ -34,15 +36,17 @@ export class Model {
   calls = new Map();
   agents = new Map();
   queues = new Map();
+  /** What becomes of each queue's calls. */
+  figures = new Figures();
   recent = [];
   events = [];
-  tenant = null;
   /** Hears how each load of the lists went: `null`, or the error. */
   onLoad = () => {};
 
   #api;
   #dirty = new Map();
   #views = new Set();
+  #followers = new Set();
   #drawing = false;
   #drawnAt = 0;
   #loading = null;
@@ -51,14 +55,30 @@ export class Model {
   #timer = 0;
   #closed = false;
 
-  constructor(api) {
+  /** `tenant` is whose all this is. */
+  constructor(api, tenant = null) {
     this.#api = api;
+    this.tenant = tenant;
   }
 
   /** Calls `view(changed)` after changes; `changed` is a Map of topic to a Set of keys. */
   subscribe(view) {
     this.#views.add(view);
     return () => this.#views.delete(view);
+  }
+
+  /** Calls `follower(event)` at each event of the stream, at once. */
+  follow(follower) {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  /** All topics as changed as can be: what a view that was away draws itself from. */
+  everything() {
+    const keys = (topic) => new Set(["*", ...(this[topic].keys?.() ?? [])]);
+    const topics = ["calls", "agents", "queues", "recent", "events"];
+    const all = new Map(topics.map((topic) => [topic, keys(topic)]));
+    return all.set("figures", new Set(["*", ...this.figures.queues.keys()]));
   }
 
   /** Loads everything, and again now and then, in case anything was missed. Never throws. */
@@ -79,16 +99,19 @@ export class Model {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#views.clear();
+    this.#followers.clear();
   }
 
   async #fetchAll() {
     const startedAt = now();
     try {
-      const [calls, agents, queues] = await Promise.all([
+      const [calls, agents, queues, figures] = await Promise.all([
         this.#liveAndRecent(),
         this.#all("/agents"),
         this.#all("/queues"),
+        this.#page("/queues/statistics", null, { since: midnight() }),
       ]);
+      this.#takeFigures(figures.data);
       this.#takeCalls(calls.map(callOf));
       this.#replace("agents", agents.map(agentOf));
       this.#replace("queues", queues.map((row) => this.#queue(row)));
@@ -120,10 +143,18 @@ export class Model {
     return rows;
   }
 
-  /** A page of a list; a list that the key's role may not see is empty. */
+  #takeFigures(data) {
+    if (Array.isArray(data)) return;
+    this.figures.begin(data);
+    for (const id of this.figures.queues.keys()) this.#mark("figures", id);
+    this.#mark("figures", "*");
+  }
+
+  /** A page of a list (null: it has none); a list that the key's role may not see is empty. */
   async #page(path, page, query = {}) {
     try {
-      return await this.#api.page(path, { ...query, page, per_page: PAGE });
+      const paging = page === null ? {} : { page, per_page: PAGE };
+      return await this.#api.page(path, { ...query, ...paging });
     } catch (error) {
       if (error.status === 403) return { data: [] };
       throw error;
@@ -134,7 +165,9 @@ export class Model {
     const live = calls.filter((call) => call.state !== "ended");
     for (const call of live) {
       const known = this.calls.get(call.id);
-      call.queuedAt ??= known?.queuedAt ?? (call.state === "queued" ? call.startedAt : null);
+      call.queuedAt ??= this.figures.waiting.get(call.id)?.since ?? known?.queuedAt
+        ?? (call.state === "queued" ? call.startedAt : null);
+      call.supervisors = known?.supervisors ?? [];
     }
     this.#replace("calls", live);
     this.recent = calls.filter((call) => call.state === "ended").slice(0, MOST_RECENT);
@@ -169,10 +202,11 @@ export class Model {
   /** Takes one CloudEvent of the stream. */
   take(cloudEvent) {
     const event = eventOf(cloudEvent);
-    this.tenant ??= event.tenant;
     this.events.push(event);
     if (this.events.length > MOST_EVENTS) this.events.shift();
     this.#mark("events", event.id);
+    for (const id of this.figures.take(event)) this.#mark("figures", id);
+    for (const follower of this.#followers) follower(event);
     // While lists are on their way events wait, or an older list would undo them.
     if (this.#loading !== null) this.#held.push(event);
     else this.#apply(event);
@@ -228,7 +262,8 @@ export class Model {
     call.state = CALL_STATE_OF_EVENT[type] ?? call.state;
     call.queue = pick(body, "queue", "queue_id") ?? call.queue;
     call.agent = pick(body, "agent", "agent_id") ?? call.agent;
-    if (type === "call.queued") call.queuedAt ??= at;
+    if (type === "call.queued") call.queuedAt = at;
+    if (type.startsWith("call.supervis")) call.supervisors = supervisors(call, type, body);
     if (type === "call.attempt_failed") call.agent = null;
     if (type === "call.connected") call.connectedAt = at;
     if (type.startsWith("recording.")) {
@@ -271,4 +306,11 @@ export class Model {
     this.#dirty = new Map();
     for (const view of this.#views) view(changed);
   }
+}
+
+/** Who supervises a call after an event about it. */
+function supervisors({ supervisors: before }, type, { agent, mode }) {
+  const others = before.filter((one) => one.agent !== agent);
+  const is_there = type === "call.supervised" || type === "call.supervision_changed";
+  return is_there ? [...others, { agent, mode }] : others;
 }

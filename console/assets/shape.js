@@ -59,6 +59,8 @@ export function callOf(row) {
     endedBy: pick(row, "ended_by"),
     recording: named(pick(row, "recording_id", "recording")),
     legs: pick(row, "legs") ?? [],
+    /** Who supervises it and how, as far as events have told: `[{agent, mode}]`. */
+    supervisors: [],
   };
 }
 
@@ -110,6 +112,10 @@ export function agentOf(row) {
     reason,
     since: millis(pick(row, "since", "state_since", "changed_at")) ?? elapsedStart(row),
     skills: (pick(row, "skills") ?? []).map(named),
+    queues: (pick(row, "queues") ?? []).map(named),
+    quiet: pick(row, "do_not_disturb") === true,
+    supervises: pick(row, "supervises") === true,
+    calls: [pick(row, "call_id"), ...(pick(row, "direct_call_ids") ?? [])].filter(Boolean),
     reachable: pick(row, "reachable", "registered"),
   };
 }

@@ -1,11 +1,27 @@
-// Every word the console shows, in one place. `{name}` is replaced by a parameter of `t`.
+// Every word the console shows, in one place: what all pages share here, those of each area in
+// `strings/`. `{name}` is replaced by a parameter of `t`.
+
+import { admin } from "./strings/admin.js";
+import { desk } from "./strings/desk.js";
+import { explorer } from "./strings/explorer.js";
+import { floor } from "./strings/floor.js";
 
 const strings = {
+  ...admin,
+  ...desk,
+  ...explorer,
+  ...floor,
+
   "app.name": "Strowger",
   "app.skip": "Skip to content",
   "app.sign_out": "Sign out",
   "app.theme": "Theme: {theme}",
-  "app.home": "Strowger, back to the board",
+  "app.home": "Strowger, back to the first page",
+  "app.tenant": "Tenant",
+  "role.agent": "Agent",
+  "role.supervisor": "Supervisor",
+  "role.admin": "Administrator",
+  "role.platform": "Platform",
   "theme.system": "system",
   "theme.light": "light",
   "theme.dark": "dark",
@@ -16,8 +32,7 @@ const strings = {
   "signin.title": "Sign in",
   "signin.lead": "Calls, agents and queues, live.",
   "signin.key": "API key",
-  "signin.tenant": "Tenant",
-  "signin.which_tenant": "This key may act for every tenant. For which one now?",
+  "signin.no_tenant": "No tenant is provisioned yet.",
   "signin.submit": "Sign in",
   "signin.busy": "Checking…",
   "signin.hint": "The key stays in this browser tab and is gone when you close it.",
@@ -227,7 +242,6 @@ const strings = {
   "event.call.held": "Put on hold",
   "event.call.resumed": "Taken back from hold",
   "event.call.transfer_started": "Being transferred",
-  "event.call.transferred": "Transferred",
   "event.call.transfer_failed": "Transfer failed, back again",
   "event.call.transferred": "Transferred to {to}",
   "event.call.ended": "Ended: {cause}",

@@ -172,7 +172,9 @@ fn the_key_is_sent_in_a_header_and_kept_for_the_tab_alone() {
             assert!(!code.contains("Authorization"), "{script}");
         }
         if code.contains("localStorage") {
-            assert!(code.contains("strowger.theme"), "{script} keeps more than the theme");
+            let is_known =
+                ["strowger.theme", "strowger.alarms"].iter().any(|key| code.contains(key));
+            assert!(is_known, "{script} keeps more than the theme and the alarms");
         }
         assert!(!code.contains("document.cookie"), "{script}");
     }
@@ -180,18 +182,26 @@ fn the_key_is_sent_in_a_header_and_kept_for_the_tab_alone() {
 
 #[test]
 fn every_string_that_is_used_exists_and_every_string_is_used() {
-    let strings = text("strings.js");
-    let table = between(strings, "const strings = {", "\n};")[0];
-    let known: BTreeSet<&str> = table
-        .lines()
+    let is_table = |name: &str| name.starts_with("strings");
+    let tables = names(".js").into_iter().filter(|name| is_table(name)).map(|name| {
+        let table = text(name);
+        table.split_once(" = {\n").and_then(|(_, rest)| rest.split_once("};")).unwrap().0
+    });
+    let lines = tables.flat_map(str::lines);
+    let keys: Vec<&str> = lines
         .filter_map(|line| line.trim_start().strip_prefix('"'))
         .filter_map(|line| line.split_once("\":").map(|(key, _)| key))
         .collect();
+    let known: BTreeSet<&str> = keys.iter().copied().collect();
     assert!(known.len() > 150);
+    for key in &known {
+        let times = keys.iter().filter(|other| other == &key).count();
+        assert_eq!(times, 1, "{key} stands {times} times");
+    }
     // What is built of a prefix and a word of the server's, in `describe.js` and `why.js`.
     let mut prefixes: BTreeSet<String> = ["event.", "verdict.", "why."].map(String::from).into();
     let mut used = BTreeSet::new();
-    for script in names(".js").into_iter().filter(|name| *name != "strings.js") {
+    for script in names(".js").into_iter().filter(|name| !is_table(name)) {
         let text = text(script);
         used.extend(calls(text, "t(\"", "\"").into_iter().map(String::from));
         prefixes.extend(calls(text, "t(`", "${").into_iter().map(String::from));

@@ -117,6 +117,27 @@ impl FromRequestParts<Api> for Scoped {
     }
 }
 
+/// The caller, and the tenant the request is about if it is about one: a platform key need not say.
+#[derive(Debug, Clone)]
+pub(crate) struct Asking {
+    pub(crate) caller: Caller,
+    pub(crate) tenant: Option<TenantId>,
+}
+
+impl FromRequestParts<Api> for Asking {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let named = named_tenant(parts)?;
+        let tenant = match (&caller.tenant, named) {
+            (None, None) => None,
+            (_, named) => Some(caller.scope(api, named).await?),
+        };
+        Ok(Self { caller, tenant })
+    }
+}
+
 impl Caller {
     async fn scope(&self, api: &Shared, named: Option<TenantId>) -> Result<TenantId, Fault> {
         match (&self.tenant, named) {

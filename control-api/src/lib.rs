@@ -29,6 +29,7 @@ mod pcap;
 mod range;
 mod routes;
 mod state;
+mod statistics;
 mod tickets;
 mod watch;
 

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::idempotency::Replays;
 use crate::key_table::KeyTable;
+use crate::statistics::Statistics;
 use crate::tickets::Tickets;
 
 /// Streams of events open at once; each costs a task and a buffer.
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) replays: Replays,
     pub(crate) attempts: Attempts,
     pub(crate) keys: KeyTable,
+    pub(crate) statistics: Statistics,
     pub(crate) subscribers: Arc<Semaphore>,
     random: SystemRandom,
 }
@@ -78,6 +80,7 @@ impl Shared {
             replays: Replays::default(),
             attempts: Attempts::default(),
             keys: KeyTable::default(),
+            statistics: Statistics::default(),
             subscribers: Arc::new(Semaphore::new(SUBSCRIBERS)),
             random: SystemRandom::new(),
         })

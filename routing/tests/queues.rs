@@ -115,3 +115,46 @@ fn who_waits_is_listed_in_the_order_of_service() {
     assert_eq!(listed, [(2, 0), (1, 1000)]);
     assert_eq!(rig.router.waiting(rig.now, &tenant("acme"), &queue("sales"), 1).len(), 1);
 }
+
+#[test]
+fn raised_work_goes_before_all_others_and_lowered_work_behind_what_came_before_it() {
+    let mut rig = Rig::new(ACME);
+    for work in 1..=4 {
+        rig.enqueue(work, "sales");
+    }
+    let standing = |rig: &Rig, work| rig.router.standing(&tenant("acme"), routing::WorkId(work));
+    let place = |rig: &Rig, work| rig.router.position(&tenant("acme"), routing::WorkId(work));
+    assert_eq!(standing(&rig, 4), Some((queue("sales"), 0)));
+    rig.prioritise(4, 200);
+    assert_eq!((place(&rig, 4), place(&rig, 1)), (Some(1), Some(2)));
+    assert_eq!(standing(&rig, 4), Some((queue("sales"), 200)));
+    rig.prioritise(2, 200);
+    assert_eq!((place(&rig, 2), place(&rig, 4)), (Some(1), Some(2)), "it came before");
+    rig.prioritise(2, 0);
+    assert_eq!((place(&rig, 4), place(&rig, 2)), (Some(1), Some(3)));
+    rig.heard();
+    rig.register("alice", true);
+    assert_eq!(rig.heard(), ["alice rings for 4"]);
+    rig.accept("alice", 4);
+    rig.prioritise(4, 9);
+    rig.prioritise(77, 9);
+    assert_eq!(standing(&rig, 4), None, "who talks does not wait");
+    assert_eq!(standing(&rig, 77), None);
+}
+
+#[test]
+fn work_that_is_taken_out_counts_neither_as_answered_nor_as_abandoned() {
+    let mut rig = Rig::new(ACME);
+    rig.enqueue(1, "sales");
+    rig.take_out(1);
+    rig.register("alice", true);
+    rig.enqueue(2, "sales");
+    rig.heard();
+    rig.take_out(2);
+    assert_eq!(rig.heard(), ["alice stops ringing for 2: caller gone"]);
+    let sales = figures(&rig, "sales");
+    assert_eq!((sales.waiting, sales.ringing, sales.agents_free), (0, 0, 1));
+    assert_eq!((sales.answered, sales.abandoned, sales.expired), (0, 0, 0));
+    rig.enqueue(2, "sales");
+    assert_eq!(rig.heard(), ["alice rings for 2"], "it may come again");
+}

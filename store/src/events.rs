@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use base::{CallId, TenantId};
+use base::{CallId, TenantId, UnixTime};
 
-use crate::db::{Row, Scope, values};
+use crate::db::{Row, Scope, Value, values};
 use crate::rows::EventRow;
 use crate::{Result, Store};
 
@@ -31,6 +31,51 @@ impl Store {
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
         let rows = tx.rows(sql, &values![tenant, after, u64::from(limit)]).await?;
         rows.iter().map(event_row).collect()
+    }
+
+    /// At most `limit` events of those kinds (a few) after the sequence `range.0` and not after
+    /// `range.1`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_of_kinds(
+        &self,
+        tenant: &TenantId,
+        range: (u64, u64),
+        kinds: &[&str],
+        limit: u32,
+    ) -> Result<Vec<EventRow>> {
+        let mut wanted = values![tenant, range.0, range.1, u64::from(limit)].to_vec();
+        wanted.extend(kinds.iter().map(|kind| Value::from(*kind)));
+        let places: Vec<String> = (5..=wanted.len()).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND sequence > $2 \
+             AND sequence <= $3 AND kind IN ({}) ORDER BY sequence LIMIT $4",
+            places.join(", ")
+        );
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let rows = tx.rows(sql, &wanted).await?;
+        rows.iter().map(event_row).collect()
+    }
+
+    /// The sequence of the tenant's last event before `at`; 0 if there is none. Events are in the
+    /// order of time, so a few looks at the log are enough.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_sequence_before(&self, tenant: &TenantId, at: UnixTime) -> Result<u64> {
+        let sql = "SELECT sequence, at FROM events WHERE tenant_id = $1 AND sequence >= $2 \
+                   ORDER BY sequence LIMIT 1";
+        let (mut before, mut after) = (0, self.last_sequence(tenant).await? + 1);
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        while before + 1 < after {
+            let middle = before + (after - before) / 2;
+            match tx.row(sql, &values![tenant, middle]).await? {
+                Some(row) if row.time("at")? < at => before = middle.max(row.count("sequence")?),
+                _ => after = middle,
+            }
+        }
+        Ok(before)
     }
 
     /// The events of one call, in order.

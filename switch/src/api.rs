@@ -32,7 +32,17 @@ pub enum ApiRequest {
         /// Which.
         call: CallId,
     },
-    /// Send the customer of a conversation on: to an agent, a queue or a number.
+    /// Give a caller who waits in a queue another priority.
+    SetPriority {
+        /// Which call.
+        call: CallId,
+        /// 255 before 0.
+        priority: u8,
+        /// Whose wish it is, for the event.
+        by: String,
+    },
+    /// Send the customer of a conversation on, or a caller who waits: to an agent, a queue or a
+    /// number.
     Transfer {
         /// Which call.
         call: CallId,

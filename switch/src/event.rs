@@ -11,7 +11,7 @@ use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, LegKind, TrunkS
 
 mod words;
 
-pub use words::{CaptureEnd, DigitsEnd, HoldSide, Quality};
+pub use words::{CaptureEnd, DigitsEnd, HoldSide, Quality, QueueExit};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -150,6 +150,26 @@ pub enum EventKind {
         queue: QueueId,
         /// Its place in the queue, 1 being next.
         position: u32,
+    },
+    /// It waits there no more, and goes on without an agent.
+    LeftQueue {
+        /// The queue.
+        queue: QueueId,
+        /// Why.
+        why: QueueExit,
+    },
+    /// It waits with another priority.
+    PriorityChanged {
+        /// The queue.
+        queue: QueueId,
+        /// 255 before 0.
+        priority: u8,
+        /// What it was.
+        was: u8,
+        /// Its place now; none while an agent rings.
+        position: Option<u32>,
+        /// Whose wish it is: the key's name.
+        by: String,
     },
     /// An agent was chosen for the call.
     CallOffered {
@@ -602,6 +622,8 @@ impl EventKind {
             Self::CaptureStarted { .. } => "call.capture_started",
             Self::CaptureStopped { .. } => "call.capture_stopped",
             Self::CallQueued { .. } => "call.queued",
+            Self::LeftQueue { .. } => "call.left_queue",
+            Self::PriorityChanged { .. } => "call.priority_changed",
             Self::CallOffered { .. } => "call.offered",
             Self::CallDialled { .. } => "call.dialled",
             Self::CallRinging { .. } => "call.ringing",

@@ -46,7 +46,9 @@ pub use api::{
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
-pub use event::{CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, SignedDiversion, Who};
+pub use event::{
+    CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, QueueExit, SignedDiversion, Who,
+};
 pub use mask::masked;
 pub use media::progress::AnswerTimes;
 pub use media::{CaptureId, StreamStats};

@@ -250,6 +250,19 @@ pub enum Decided {
         /// Who was considered.
         decision: Decision,
     },
+    /// It waits with another priority.
+    Priority {
+        /// The queue.
+        queue: QueueId,
+        /// What it was.
+        was: u8,
+        /// 255 before 0.
+        priority: u8,
+        /// Its place now; none while an agent rings.
+        position: Option<u32>,
+        /// Whose wish it is.
+        by: String,
+    },
     /// What became of ringing an agent.
     Attempt {
         /// The agent.
@@ -377,6 +390,10 @@ impl fmt::Display for Decided {
             }
             Self::Wait { queue, position, decision } => {
                 write!(f, "the call waits in queue {queue} at place {position}: {decision}")
+            }
+            Self::Priority { queue, was, priority, position, by } => {
+                write!(f, "{by} changed its priority in queue {queue} from {was} to {priority}")?;
+                position.map_or(Ok(()), |place| write!(f, ": it is at place {place}"))
             }
             Self::Attempt { agent, outcome } => outcome.tell_of(f, agent.as_str()),
             Self::Dial { to, why } => write!(f, "{to} is called: {why}"),

@@ -51,6 +51,11 @@ impl Switch {
             ApiRequest::Transfer { call, to } => self.within(now, tenant, call, |call, node| {
                 call.transfer(node, now, &to).map(|()| ApiReply::Accepted)
             }),
+            ApiRequest::SetPriority { call, priority, by } => {
+                self.within(now, tenant, call, |call, node| {
+                    call.set_priority(node, now, priority, by).map(|()| ApiReply::Accepted)
+                })
+            }
             ApiRequest::Hold { call, holds } => self.within(now, tenant, call, |call, node| {
                 call.hold(node, now, holds).map(|()| ApiReply::Accepted)
             }),

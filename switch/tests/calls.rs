@@ -34,6 +34,7 @@ mod listening;
 mod logbook;
 mod loops;
 mod messages;
+mod moving;
 mod next_hop;
 mod originate;
 mod outbound;

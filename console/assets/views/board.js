@@ -8,7 +8,7 @@ import { queuesView } from "./queues.js";
 import { t } from "../strings.js";
 import { tallyView } from "./tally.js";
 
-/** The board; it stays alive, and current, while a call's page is shown over it. */
+/** The board; it stays as it is while another page is shown, and is current when it is back. */
 export function boardView({ api, model }) {
   const heading = h("h1", { class: "unseen", tabindex: "-1", text: t("tally.title") });
   const tally = tallyView({ model });
@@ -16,14 +16,20 @@ export function boardView({ api, model }) {
   const queues = queuesView({ model });
   const agents = agentsView({ api, model });
   const events = eventsView({ model });
-  const unsubscribe = model.subscribe((changed) => {
+  const render = (changed) => {
     for (const view of [tally, calls, queues, agents, events]) view.render(changed);
-  });
+  };
+  let unsubscribe = () => {};
   return {
     element: h("div", { class: "board" }, heading, tally.element,
       calls.element, h("div", { class: "side" }, queues.element, agents.element), events.element),
     title: t("calls.title"),
     heading,
-    close: unsubscribe,
+    shown() {
+      unsubscribe = model.subscribe(render);
+      render(model.everything());
+    },
+    left: () => unsubscribe(),
+    close: () => unsubscribe(),
   };
 }

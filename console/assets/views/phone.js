@@ -21,10 +21,12 @@ export function wasOn() {
 }
 
 /** The page; its line stays while other pages are shown, until `close`. */
-export function phoneView({ api, model, onCalls }) {
+export function phoneView({ api, model, me, badge }) {
   const sound = new Sound();
-  let agent = sessionStorage.getItem(KEPT) ?? "";
+  let agent = sessionStorage.getItem(KEPT) ?? me.agent?.id ?? "";
   let line = null;
+  /** Until when the next call that comes is one that was asked for: it is taken at once. */
+  let expects = 0;
   const cards = new Map();
 
   const heading = h("h1", { class: "unseen", tabindex: "-1", text: t("phone.title") });
@@ -62,7 +64,7 @@ export function phoneView({ api, model, onCalls }) {
     if (changed.has("agents")) showAgents();
   });
   showAgents();
-  if (agent !== "") turnOn();
+  if (wasOn()) turnOn();
 
   function own() {
     return model.agents.get(agent) ?? { id: agent, name: agent, state: "offline" };
@@ -127,6 +129,11 @@ export function phoneView({ api, model, onCalls }) {
       await call.accept(await sound.microphone());
       return announce(t("phone.returned", { who: call.who }));
     }
+    if (performance.now() < expects) {
+      expects = 0;
+      for (const other of othersOf(call)) await rest(other);
+      return call.accept(await sound.microphone());
+    }
     announce(t("phone.rings", { who: call.who }));
     cards.get(call)?.focus();
   }
@@ -172,7 +179,7 @@ export function phoneView({ api, model, onCalls }) {
     const talking = present.find(({ state, held }) => state === "talking" && !held)
       ?? present.find(({ state }) => state === "ringing" || state === "calling");
     sound.play(talking?.remote ?? null);
-    onCalls(present.length);
+    badge(present.length);
   }
 
   function othersOf(call) {
@@ -183,6 +190,18 @@ export function phoneView({ api, model, onCalls }) {
     element,
     title: t("phone.title"),
     heading,
+    /** Whose phone it is, and whether it is ready: `{agent, state}`, the state as of a `Line`. */
+    line: () => ({ agent, state: line?.state ?? "off" }),
+    /** Turns the phone of `wanted` on, if it is off. */
+    async turnOn(wanted) {
+      if (line !== null) return;
+      agent = wanted;
+      await turnOn();
+    },
+    /** Takes the next call that comes within `ms` at once: the page itself has asked for it. */
+    answerNext(ms) {
+      expects = performance.now() + ms;
+    },
     close() {
       clearInterval(levels);
       clearInterval(ticks);

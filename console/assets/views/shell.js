@@ -1,4 +1,4 @@
-// The frame around every page: header, the state of the connection, the main region.
+// The frame around every page: header, navigation, the state of the connection, the main region.
 
 import { announce } from "../announce.js";
 import { h, icon, setAttr, setText } from "../dom.js";
@@ -8,9 +8,11 @@ const THEMES = ["system", "light", "dark"];
 const THEME = "strowger.theme";
 const PATIENCE_MS = 3000;
 
-/** The frame; `show(page)` puts `{element, title, heading}` into it. */
-export function shellView({ model, onSignOut }) {
-  const tenant = h("span", { class: "tenant" });
+/**
+ * The frame; `show(page, route)` puts `{element, title, heading}` into it. `onTenant(id)` hears
+ * which tenant a platform's key is to act for.
+ */
+export function shellView({ me, tenant, routes, onSignOut, onTenant }) {
   const link = h("span", { class: "link-state", data: { kind: "connecting" } },
     h("span", { text: t("link.connecting") }));
   const warning = h("div", { class: "warning", role: "alert", hidden: true });
@@ -23,12 +25,14 @@ export function shellView({ model, onSignOut }) {
   const signOut = h("button", { class: "quiet", on: { click: onSignOut } },
     icon("exit"), h("span", { class: "wide-only", text: t("app.sign_out") }));
   signOut.setAttribute("aria-label", t("app.sign_out"));
-  const nav = navigation();
+  const nav = navigation(routes);
+  const tools = h("div", { class: "top-tools" });
   const header = h("header", { class: "top" },
     h("a", { class: "brand", href: "#/", "aria-label": t("app.home") },
       h("img", { src: "/console/icon.svg", alt: "", width: "26", height: "26" }),
-      h("span", { text: t("app.name") })),
-    tenant, nav.element, h("span", { class: "spacer" }), link, themeButton(), signOut);
+      h("span", { class: "wide-only", text: t("app.name") })),
+    tenantPart(me, tenant, onTenant), nav.element, h("span", { class: "spacer" }),
+    tools, link, whoPart(me), themeButton(), signOut);
   let lastLive = performance.now();
   let lost = false;
   let lostText = "";
@@ -48,6 +52,9 @@ export function shellView({ model, onSignOut }) {
     // A connection that comes back at once is not worth an alarm.
     lostText = t(refused ? "link.refused" : "link.lost");
     if (kind === "stopped" || performance.now() - lastLive > PATIENCE_MS) lost = true;
+    // What a role may not follow is no fault: its pages ask by themselves.
+    if (refused && me.role === "agent") lost = false;
+    link.hidden = refused && me.role === "agent";
     warn();
   }
 
@@ -63,42 +70,79 @@ export function shellView({ model, onSignOut }) {
     warning.hidden = sentence === "";
   }
 
-  function show(page) {
+  function show(page, route) {
     const first = shown === null;
     shown = page;
     main.replaceChildren(page.element);
-    nav.show();
+    nav.show(route);
     document.title = `${page.title} · ${t("app.name")}`;
     scrollTo(0, 0);
+    main.scrollTo(0, 0);
     // A new page begins at its heading, for a screen reader too; the very first needs no push.
     if (!first) page.heading.focus();
   }
 
-  const unsubscribe = model.subscribe(() => setText(tenant, model.tenant ?? ""));
   return {
     element: h("div", { class: "shell" }, skip, header, warning, main),
     show,
     showLink,
     showLoad,
-    showCalls: nav.showCalls,
-    close: unsubscribe,
+    showBadge: nav.showBadge,
+    /** Puts something into the header, beside the state of the connection. */
+    addTool: (element) => tools.append(element),
+    close() {},
   };
 }
 
-/** The pages that are always there. */
-function navigation() {
-  const pages = [["#/", t("nav.board")], ["#/phone", t("nav.phone")]];
-  const links = pages.map(([href, text]) => h("a", { class: "phone-link", href, text }));
-  const badge = h("span", { class: "phone-badge" });
-  links[1].append(" ", badge);
-  const show = () => {
-    const here = location.hash || "#/";
-    for (const link of links) {
-      setAttr(link, "aria-current", link.getAttribute("href") === here ? "page" : null);
+/** The pages that this role may see. */
+function navigation(routes) {
+  const links = new Map();
+  for (const { path, title } of routes) {
+    if (title === undefined) continue;
+    const badge = h("span", { class: "nav-badge", hidden: true });
+    const name = h("span", { text: t(title) });
+    links.set(path, h("a", { class: "nav-link", href: path }, name, badge));
+  }
+  const element = h("nav", { class: "nav", "aria-label": t("nav.title") },
+    h("ul", {}, [...links.values()].map((link) => h("li", {}, link))));
+
+  /** A page without a name of its own belongs to the one whose path its own begins with. */
+  function show({ path }) {
+    for (const [own, link] of links) {
+      const here = own === path ? "page" : path.startsWith(`${own}/`) ? "true" : null;
+      setAttr(link, "aria-current", here);
     }
-  };
-  const showCalls = (number) => setText(badge, number === 0 ? "" : `(${number})`);
-  return { element: h("nav", { "aria-label": t("nav.title") }, links), show, showCalls };
+  }
+
+  function showBadge(path, count) {
+    const badge = links.get(path)?.lastChild;
+    if (badge === undefined) return;
+    badge.hidden = count === 0;
+    setText(badge, count === 0 ? "" : String(count));
+  }
+
+  return { element, show, showBadge };
+}
+
+/** The tenant's name; a choice for a key that may act for several. */
+function tenantPart(me, tenant, onTenant) {
+  const name = me.tenants.find(({ id }) => id === tenant)?.name ?? tenant;
+  if (me.role !== "platform" || me.tenants.length < 2) {
+    return h("span", { class: "tenant", text: name });
+  }
+  const choice = h("select", { class: "tenant-choice", "aria-label": t("app.tenant") },
+    me.tenants.map(({ id, name }) =>
+      h("option", { value: id, selected: id === tenant, text: name })));
+  choice.addEventListener("change", () => onTenant(choice.value));
+  return h("span", { class: "tenant" }, choice);
+}
+
+/** Who is signed in, and as what. */
+function whoPart(me) {
+  const name = me.agent?.name ?? me.name;
+  return h("span", { class: "who wide-only" },
+    h("span", { class: "who-name", text: name }),
+    h("span", { class: "who-role", text: t(`role.${me.role}`) }));
 }
 
 function themeButton() {

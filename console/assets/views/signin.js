@@ -7,7 +7,7 @@ import { t } from "../strings.js";
 const DEMO_KEY = "demo-acme-admin";
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
-/** The sign-in page; `tryKey({key, tenant})` throws an `ApiError` when the server refuses it. */
+/** The sign-in page; `tryKey(key)` throws an error when the server refuses it. */
 export function signInView({ message, tryKey }) {
   const problem = h("p", { class: "problem", id: "key-problem", role: "alert", text: message });
   const field = h("input", {
@@ -18,15 +18,6 @@ export function signInView({ message, tryKey }) {
     autocapitalize: "none",
     "aria-describedby": "key-problem key-hint",
   });
-  const tenant = h("input", {
-    type: "text",
-    id: "tenant",
-    autocomplete: "off",
-    spellcheck: "false",
-    autocapitalize: "none",
-  });
-  const tenantPart = h("div", { class: "field", hidden: true },
-    h("label", { for: "tenant", text: t("signin.tenant") }), tenant);
   const submit = h("button", { type: "submit", class: "primary wide", text: t("signin.submit") });
   const form = h("form", { class: "signin-card", method: "post", on: { submit: send } },
     h("img", { src: "/console/icon.svg", alt: "", width: "44", height: "44" }),
@@ -34,7 +25,6 @@ export function signInView({ message, tryKey }) {
     h("p", { class: "lead", text: t("signin.lead") }),
     h("label", { for: "key", text: t("signin.key") }),
     field,
-    tenantPart,
     problem,
     submit,
     h("p", { class: "hint", id: "key-hint", text: t("signin.hint") }),
@@ -47,35 +37,22 @@ export function signInView({ message, tryKey }) {
     submit.disabled = true;
     submit.textContent = t("signin.busy");
     try {
-      await tryKey({ key, tenant: tenant.value.trim() });
+      await tryKey(key);
     } catch (error) {
-      if (needsTenant(error)) askForTenant();
-      else if (error.status === 401) fail(t("signin.wrong"));
-      else fail(error.message, tenantPart.hidden ? field : tenant);
+      fail(error.status === 401 ? t("signin.wrong") : error.message);
     }
   }
 
-  /** A platform's key acts for one tenant at a time: which? */
-  function askForTenant() {
-    tenantPart.hidden = false;
-    fail(t("signin.which_tenant"), tenant);
-  }
-
-  function fail(sentence, where = field) {
+  function fail(sentence) {
     submit.disabled = false;
     submit.textContent = t("signin.submit");
-    field.removeAttribute("aria-invalid");
-    where.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-invalid", "true");
     problem.textContent = sentence;
-    where.select();
-    where.focus();
+    field.select();
+    field.focus();
   }
 
   return { element: h("main", { class: "signin" }, form), focus: () => field.focus() };
-}
-
-function needsTenant({ status, details }) {
-  return status === 400 && details?.parameter === "tenant";
 }
 
 function demoHint(field) {

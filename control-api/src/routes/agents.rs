@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use base::{AgentId, CallId, UnixTime};
-use routing::{AgentSnapshot, AgentState};
+use routing::{AgentSnapshot, AgentState, Supervises};
 use serde::{Deserialize, Serialize};
 use switch::{ApiReply, ApiRequest};
 use utoipa::ToSchema;
@@ -46,6 +46,8 @@ pub(crate) struct AgentView {
     direct_call_ids: Vec<String>,
     /// Whether the agent wants no calls.
     do_not_disturb: bool,
+    /// Whether the agent may supervise any conversations.
+    supervises: bool,
     /// What the agent can do.
     skills: Vec<String>,
     /// The queues whose calls the agent may take.
@@ -65,8 +67,17 @@ pub(crate) async fn list(
     let reply = api.engine.ask(&scoped.tenant, "tenant", ApiRequest::Agents).await?;
     let ApiReply::Agents(rows) = reply else { return Err(strange(&reply)) };
     let now = clock::now();
+    let directory = api.directory();
+    let may = |agent: &AgentId| {
+        let known = directory.agent(&scoped.tenant, agent);
+        known.is_some_and(|agent| agent.supervises != Supervises::Nothing)
+    };
     let seen = rows.into_iter().filter(|row| scoped.may_see(Some(&row.id)));
-    Ok(PageOf::of(seen.map(|row| view(row, now)).collect(), page, &uri))
+    let views = seen.map(|row| {
+        let supervises = may(&row.id);
+        view(row, now, supervises)
+    });
+    Ok(PageOf::of(views.collect(), page, &uri))
 }
 
 /// A reply to another question than ours.
@@ -74,7 +85,7 @@ pub(crate) fn strange(reply: &ApiReply) -> Fault {
     Fault::internal("asking the engine", &format!("unexpected {reply:?}"))
 }
 
-fn view(row: AgentSnapshot, now: UnixTime) -> AgentView {
+fn view(row: AgentSnapshot, now: UnixTime, supervises: bool) -> AgentView {
     let since = now.as_micros() - i64::try_from(row.state_ms).unwrap_or(0).saturating_mul(1000);
     AgentView {
         name: if row.name.is_empty() { row.id.to_string() } else { row.name },
@@ -88,6 +99,7 @@ fn view(row: AgentSnapshot, now: UnixTime) -> AgentView {
         call_id: row.work.map(call_id),
         direct_call_ids: row.direct_calls.iter().map(|call| call_id(*call)).collect(),
         do_not_disturb: row.do_not_disturb,
+        supervises,
         skills: row.skills.iter().map(ToString::to_string).collect(),
         queues: row.queues.iter().map(ToString::to_string).collect(),
     }

@@ -122,6 +122,35 @@ pub(crate) async fn transfer(
     steer(&api, &scoped, call, ApiRequest::Transfer { call, to }, "it is being transferred").await
 }
 
+/// How a call waits from here on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Changes {
+    /// 255 before 0; calls wait with 0 unless somebody says otherwise.
+    #[schema(example = 200)]
+    priority: u8,
+}
+
+/// Changes the priority of a call that waits.
+///
+/// It waits behind those that have the same priority and came before it. Its events and reasons say
+/// who did it.
+#[utoipa::path(patch, path = "/api/v1/calls/{id}", tag = "calls", request_body = Changes,
+    params(("id" = String, Path, description = "The call")),
+    responses((status = 200, description = "It waits there", body = Answer<Steered>),
+        (status = 409, description = "It does not wait in a queue", body = ErrorBody)))]
+pub(crate) async fn set_priority(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(id): Path<String>,
+    Body(Changes { priority }): Body<Changes>,
+) -> Result<Answer<Steered>, Fault> {
+    let call = steerable(&scoped, &id)?;
+    let by = scoped.caller.name.clone();
+    api.engine.ask(&scoped.tenant, "call", ApiRequest::SetPriority { call, priority, by }).await?;
+    Ok(Answer::new(Steered::new(call), "it waits with this priority"))
+}
+
 /// Holds the customer of a call.
 ///
 /// The customer hears music, and neither side hears the other.

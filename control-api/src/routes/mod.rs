@@ -18,9 +18,11 @@ mod queues;
 mod recordings;
 mod refused;
 mod sip_token;
+mod statistics;
 mod supervision;
 mod tenants;
 mod trunks;
+mod whoami;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -64,8 +66,9 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(provisioning::apply))
         .layer(DefaultBodyLimit::max(PROVISIONING_BODY));
     OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(whoami::whoami))
         .routes(routes!(calls::list))
-        .routes(routes!(calls::one))
+        .routes(routes!(calls::one, call_control::set_priority))
         .routes(routes!(calls::events))
         .routes(routes!(calls::ladder))
         .routes(routes!(calls::why))
@@ -94,6 +97,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(calling::set_messages_waiting))
         .routes(routes!(sip_token::issue))
         .routes(routes!(queues::list))
+        .routes(routes!(statistics::queues))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))
         .routes(routes!(audio::audio))

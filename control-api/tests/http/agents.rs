@@ -13,7 +13,7 @@ async fn agents_are_shown_as_they_are_now() {
     assert!(rows[0]["since"].take().as_str().unwrap().ends_with('Z'));
     let expected = json!({"id": "alice", "name": "The Agent", "state": "busy", "reason": null,
         "since": null, "state_s": 2.5, "reachable": true, "next": "available",
-        "call_id": call(1), "direct_call_ids": [], "do_not_disturb": false,
+        "call_id": call(1), "direct_call_ids": [], "do_not_disturb": false, "supervises": false,
         "skills": ["sales"], "queues": ["sales"]});
     assert_eq!(rows[0], expected);
     assert!(!rows.to_string().contains("secret-of"), "passwords stay inside");
@@ -141,4 +141,23 @@ async fn a_page_gets_what_it_registers_with_and_only_for_an_agent_of_its_own() {
         assert_eq!(refused.code(), "INVALID_PARAMETER", "{lifetime}");
     }
     assert_eq!(stand.asked().len(), 2, "only what was allowed reached the engine");
+}
+
+#[tokio::test]
+async fn a_calls_priority_is_changed_by_those_who_may_and_says_who() {
+    let stand = Stand::new().await;
+    let path = |number| format!("/api/v1/calls/{}", call(number));
+    let patch = async |number, key: &str, body: serde_json::Value| {
+        stand.ask("PATCH", &path(number)).key(key).json(&body).answer().await
+    };
+    let body = json!({"priority": 200});
+    assert_eq!(patch(1, SUPERVISOR, body.clone()).await.status, 200);
+    assert_eq!(patch(2, SUPERVISOR, body.clone()).await.code(), "CALL_NOT_FOUND");
+    assert_eq!(patch(1, ALICE, body.clone()).await.status, 403);
+    assert_eq!(patch(1, GLOBEX, body).await.code(), "CALL_NOT_FOUND");
+    for wrong in [json!({"priority": 256}), json!({"priority": 1, "queue": "x"}), json!({})] {
+        assert_eq!(patch(1, ACME, wrong).await.code(), "INVALID_BODY");
+    }
+    let asked = stand.asked();
+    assert!(asked[0].contains("priority: 200") && asked[0].contains("by: \"supervisor\""));
 }

@@ -137,3 +137,42 @@ async fn tenants_are_listed_to_the_platform_and_to_each_its_own() {
     assert_eq!(names(PLATFORM).await, ["\"acme\" 5", "\"globex\" 0"]);
     assert_eq!(names(GLOBEX).await, ["\"globex\" 0"]);
 }
+
+#[tokio::test]
+async fn a_page_learns_whose_key_it_has_and_what_that_opens() {
+    let stand = Stand::new().await;
+    let who = async |key: &str| stand.get("/api/v1/whoami", key).await.data();
+    let agent = who(ALICE).await;
+    assert_eq!((&agent["role"], &agent["tenant"]), (&"agent".into(), &"acme".into()));
+    let alice = serde_json::json!({"id": "alice", "name": "The Agent", "supervises": false});
+    assert_eq!(agent["agent"], alice);
+    assert_eq!(agent["scopes"], serde_json::json!(["own_calls", "own_agent"]));
+    let own = serde_json::json!([{"id": "acme", "name": "ACME"}]);
+    assert_eq!(agent["tenants"], own);
+    let supervisor = who(SUPERVISOR).await;
+    assert_eq!((&supervisor["role"], &supervisor["agent"]), (&"supervisor".into(), &().into()));
+    let opens = |who: &serde_json::Value, what: &str| {
+        who["scopes"].as_array().unwrap().iter().any(|scope| scope == what)
+    };
+    assert!(opens(&supervisor, "supervision") && !opens(&supervisor, "captures"));
+    let admin = who(ACME).await;
+    assert!(opens(&admin, "captures") && !opens(&admin, "provisioning"));
+    assert!(stand.get("/api/v1/whoami", "nobody's").await.status == 401);
+}
+
+#[tokio::test]
+async fn a_platform_key_learns_which_tenants_it_may_name_and_names_one() {
+    let stand = Stand::new().await;
+    let path = "/api/v1/whoami";
+    let who = stand.get(path, PLATFORM).await.data();
+    assert_eq!((&who["role"], &who["tenant"]), (&"platform".into(), &().into()));
+    let names: Vec<_> =
+        who["tenants"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    assert_eq!(names, ["acme", "globex"]);
+    let named = stand.ask("GET", path).key(PLATFORM).with("X-Tenant", "globex").answer().await;
+    assert_eq!(named.data()["tenant"], "globex");
+    for (key, tenant) in [(PLATFORM, "initech"), (ACME, "globex")] {
+        let answer = stand.ask("GET", path).key(key).with("X-Tenant", tenant).answer().await;
+        assert_eq!(answer.code(), "TENANT_NOT_FOUND", "{tenant}");
+    }
+}

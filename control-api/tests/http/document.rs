@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 52] = [
+const ROUTES: [&str; 55] = [
     "delete /api/v1/calls/{id}/capture",
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",
@@ -24,17 +24,20 @@ const ROUTES: [&str; 52] = [
     "get /api/v1/events",
     "get /api/v1/events/ws",
     "get /api/v1/queues",
+    "get /api/v1/queues/statistics",
     "get /api/v1/recordings",
     "get /api/v1/recordings/{id}",
     "get /api/v1/recordings/{id}/audio",
     "get /api/v1/refused-calls",
     "get /api/v1/tenants",
     "get /api/v1/trunks",
+    "get /api/v1/whoami",
     "get /docs",
     "get /healthz",
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
+    "patch /api/v1/calls/{id}",
     "patch /api/v1/calls/{id}/supervise/{agent}",
     "post /api/v1/agents/{name}/sip-token",
     "post /api/v1/calls",

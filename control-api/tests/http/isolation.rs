@@ -88,6 +88,7 @@ fn body_of(path: &str) -> serde_json::Value {
         Some("participants") => json!({"to": "102"}),
         Some("forward") => json!({"always": "101"}),
         Some("messages-waiting") => json!({"new": 1}),
+        Some(call) if call.len() == 32 => json!({"priority": 200}),
         _ => json!({"state": "break"}),
     }
 }

@@ -21,4 +21,5 @@ mod postgres_server;
 mod provisioning;
 mod sample;
 mod stand;
+mod statistics;
 mod supervision;

@@ -49,6 +49,12 @@ impl Stand {
         Self::on(&url, folder).await
     }
 
+    /// Another API on the same database, as after a restart.
+    pub(crate) async fn restarted(&self) -> Self {
+        Self::on(&format!("sqlite:{}", self.folder.join("strowger.db").display()), new_folder())
+            .await
+    }
+
     /// On PostgreSQL, where it is installed.
     pub(crate) async fn on_postgres() -> Option<Self> {
         let name = format!("api_{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -164,6 +170,7 @@ async fn play_switch(mut queue: mpsc::Receiver<EngineRequest>, asked: Arc<Mutex<
             }
             ApiRequest::EndCall { call: id }
             | ApiRequest::Transfer { call: id, .. }
+            | ApiRequest::SetPriority { call: id, .. }
             | ApiRequest::Hold { call: id, .. }
             | ApiRequest::SendDigits { call: id, .. }
             | ApiRequest::Secure { call: id, .. }

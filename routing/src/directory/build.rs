@@ -210,8 +210,8 @@ fn check_role(path: &str, tenant: Option<&Tenant>, key: &crate::ApiKey, found: &
             "a tenant's key cannot open the platform",
             "move it to [[platform_keys]], or give it another role",
         ),
-        (Some(tenant), Role::Agent) => match &key.agent {
-            None => found.add(
+        (Some(tenant), role) => match &key.agent {
+            None if role == Role::Agent => found.add(
                 format_args!("{path}.agent"),
                 "a key with the role \"agent\" speaks for one agent",
                 "write agent = \"...\"",
@@ -221,8 +221,7 @@ fn check_role(path: &str, tenant: Option<&Tenant>, key: &crate::ApiKey, found: &
                 let place = format!("[[tenants.agents]] of {}", tenant.id);
                 found.unknown(format_args!("{path}.agent"), "agent", agent, known, &place);
             }
-            Some(_) => {}
+            None | Some(_) => {}
         },
-        (Some(_), Role::Admin | Role::Supervisor) => {}
     }
 }

@@ -68,7 +68,8 @@ pub struct ApiKey {
     /// What its bearer may do.
     #[serde(default)]
     pub role: Role,
-    /// The agent it speaks for, with the role `agent`.
+    /// The agent it speaks for: always with the role `agent`; with others the one whose phone
+    /// its holder talks on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
     /// Whether it opens the API only to this machine's own programs.
@@ -89,6 +90,19 @@ pub enum Role {
     Supervisor,
     /// Its own state and its own calls.
     Agent,
+}
+
+impl Role {
+    /// Its name in files and in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Admin => "admin",
+            Self::Supervisor => "supervisor",
+            Self::Agent => "agent",
+        }
+    }
 }
 
 fn is_false(value: &bool) -> bool {

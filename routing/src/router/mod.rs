@@ -68,6 +68,12 @@ impl Router {
             Input::PickedUp { tenant, work } => {
                 self.on(now, &tenant, |floor, turn| floor.picked_up(turn, work));
             }
+            Input::TakenOut { tenant, work } => {
+                self.on(now, &tenant, |floor, turn| floor.taken_out(turn, work));
+            }
+            Input::SetPriority { tenant, work, priority } => {
+                self.on(now, &tenant, |floor, turn| floor.set_priority(turn, work, priority));
+            }
             Input::AttemptFailed { tenant, work, agent, why } => {
                 self.on(now, &tenant, |floor, turn| floor.reported(turn, work, &agent, why));
             }
@@ -172,6 +178,12 @@ impl Router {
     #[must_use]
     pub fn position(&self, tenant: &TenantId, work: WorkId) -> Option<u32> {
         self.floors.get(tenant)?.position(work)
+    }
+
+    /// The queue that the work waits in, or rings an agent for, and its priority.
+    #[must_use]
+    pub fn standing(&self, tenant: &TenantId, work: WorkId) -> Option<(QueueId, u8)> {
+        self.floors.get(tenant)?.standing(work)
     }
 
     /// Lets one tenant's floor have its turn. A tenant that is not provisioned has an empty one,

@@ -201,6 +201,24 @@ pub enum Input {
         /// How it failed.
         why: AttemptFailure,
     },
+    /// The work goes elsewhere, whatever it is doing: it is here no more, and counts neither as
+    /// answered nor as abandoned. Who rings for it is let go.
+    TakenOut {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        work: WorkId,
+    },
+    /// The work's priority is another from here on: it waits behind what has that priority and came
+    /// before it.
+    SetPriority {
+        /// Whose.
+        tenant: TenantId,
+        /// Which; work that is not here is passed over.
+        work: WorkId,
+        /// 255 before 0.
+        priority: u8,
+    },
     /// The agent's work is done: wrap-up begins.
     WorkFinished {
         /// Whose.

@@ -214,6 +214,38 @@ impl Floor {
         }
     }
 
+    /// The work goes elsewhere.
+    pub(super) fn taken_out(&mut self, turn: &mut Turn, id: WorkId) {
+        let Some(work) = self.forget(turn, id) else { return };
+        match work.stage {
+            Stage::Waiting => {}
+            Stage::Ringing(agent) => self.let_go(turn, id, &agent),
+            Stage::Talking(agent) => self.call_over(turn, &agent),
+        }
+    }
+
+    /// Who waits moves to the new place; nobody is free for it, or would ring already.
+    pub(super) fn set_priority(&mut self, turn: &mut Turn, id: WorkId, priority: u8) {
+        let Some(work) = self.work.get_mut(&id) else { return };
+        let line = self.lines.get_mut(&work.queue);
+        match line.filter(|_| work.stage == Stage::Waiting) {
+            Some(line) => {
+                line.remove(id, work);
+                work.priority = priority;
+                line.insert(id, work);
+                line.figures_changed(turn);
+            }
+            None => work.priority = priority,
+        }
+    }
+
+    /// Where work stands that no agent has yet.
+    pub(super) fn standing(&self, id: WorkId) -> Option<(QueueId, u8)> {
+        let work = self.work.get(&id)?;
+        let is_here = !matches!(work.stage, Stage::Talking(_));
+        is_here.then(|| (work.queue.clone(), work.priority))
+    }
+
     /// The work that rings the agent is gone: no fault of theirs, so they keep their place among
     /// the idle ones.
     fn let_go(&mut self, turn: &mut Turn, id: WorkId, agent: &AgentId) {

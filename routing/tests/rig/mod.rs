@@ -166,6 +166,14 @@ impl Rig {
         self.input(Input::Enqueue { tenant, work: WorkId(work), queue, priority, caller });
     }
 
+    pub fn prioritise(&mut self, work: u128, priority: u8) {
+        self.input(Input::SetPriority { tenant: tenant("acme"), work: WorkId(work), priority });
+    }
+
+    pub fn take_out(&mut self, work: u128) {
+        self.input(Input::TakenOut { tenant: tenant("acme"), work: WorkId(work) });
+    }
+
     pub fn move_to(&mut self, work: u128, to: &str) {
         let (tenant, work, queue) = (tenant("acme"), WorkId(work), queue(to));
         self.input(Input::Move { tenant, work, queue, priority: 0 });

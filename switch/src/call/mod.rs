@@ -30,6 +30,7 @@ mod leg;
 mod listening;
 mod mixing;
 mod model;
+mod moving;
 mod narrative;
 mod negotiation;
 mod next_hop;

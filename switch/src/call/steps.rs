@@ -6,7 +6,7 @@ use routing::{Decision, HangupCause, Input, Refusal, Step};
 
 use super::collect::Ask;
 use super::{Call, Stage};
-use crate::event::EventKind;
+use crate::event::{EventKind, QueueExit};
 use crate::node::Node;
 use crate::record::Decided;
 use crate::{Cause, EndedBy};
@@ -149,7 +149,8 @@ impl Call {
 
     /// It waited as long as the queue lets it: the flow goes on.
     pub(super) fn on_expired(&mut self, node: &mut Node, now: Instant, queue: &QueueId) {
-        self.leave_queue(node, now, queue, Cause::QueueTimeout, "waited as long as it may");
+        let exit = QueueExit::Expired;
+        self.leave_queue(node, now, (queue, exit), Cause::QueueTimeout, "waited as long as it may");
     }
 
     /// The queue does not take it: the flow goes on.
@@ -166,14 +167,14 @@ impl Call {
             Refusal::QueueRemoved => (Cause::InternalError, "the queue is no more"),
             Refusal::AlreadyHere => (Cause::InternalError, "it is in the queue already"),
         };
-        self.leave_queue(node, now, queue, cause, reason);
+        self.leave_queue(node, now, (queue, QueueExit::Refused), cause, reason);
     }
 
     fn leave_queue(
         &mut self,
         node: &mut Node,
         now: Instant,
-        queue: &QueueId,
+        (queue, exit): (&QueueId, QueueExit),
         cause: Cause,
         reason: &str,
     ) {
@@ -189,8 +190,9 @@ impl Call {
             }
         };
         self.drop_ring(node, now, Cause::QueueTimeout);
-        let (queue, reason) = (queue.clone(), reason.to_owned());
-        self.narrative.decide(node, now, Decided::LeftQueue { queue, reason });
+        let (left, reason) = (queue.clone(), reason.to_owned());
+        self.narrative.decide(node, now, Decided::LeftQueue { queue: left, reason });
+        self.tell(node, now, EventKind::LeftQueue { queue: queue.clone(), why: exit });
         self.stop_playing(node);
         self.stage = Stage::BetweenSteps;
         self.go_to_step(node, now, step + 1, cause);

@@ -151,18 +151,21 @@ impl Call {
         is_number || domain.is_some_and(|domain| uri.host().eq_ignore_ascii_case(domain))
     }
 
-    /// The API sends the customer of a conversation on.
+    /// The API sends the customer of a conversation on, or a caller who waits.
     ///
     /// # Errors
-    /// When nobody talks, or calls may not go there.
+    /// When nobody waits or talks, or calls may not go there.
     pub(crate) fn transfer(
         &mut self,
         node: &mut Node,
         now: Instant,
         to: &str,
     ) -> Result<(), ApiError> {
+        if self.may_be_moved() {
+            return self.move_caller(node, now, to);
+        }
         let Stage::Connected { talk } = &self.stage else {
-            return Err(ApiError::Conflict("nobody talks in this call".to_owned()));
+            return Err(ApiError::Conflict("nobody waits or talks in this call".to_owned()));
         };
         if self.transfer.is_some() {
             return Err(ApiError::Conflict("it is being transferred already".to_owned()));
@@ -290,6 +293,7 @@ impl Call {
     /// A queue or a flow of the tenant's takes the call: that never fails.
     pub(super) fn transfer_inside(&mut self, node: &mut Node, now: Instant, inside: Dialled) {
         let steps = self.steps_of(inside);
+        self.goes_first = false;
         self.transfer_done(node, now);
         self.stage = Stage::BetweenSteps;
         self.take_steps(node, now, steps);

@@ -12,6 +12,18 @@ pub enum Quality {
     Poor,
 }
 
+/// Why a caller waits in a queue no more, whom no agent took and who is still there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueExit {
+    /// Waited as long as the queue allows.
+    Expired,
+    /// The queue did not take the call, or is no more.
+    Refused,
+    /// Was moved elsewhere.
+    Moved,
+}
+
 /// Why a capture ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,5 @@
+// The words of the agent's page. Keys begin with `desk.`.
+
+/** By key. */
+export const desk = {
+};
