@@ -15,6 +15,7 @@ pub mod aead;
 pub mod keys;
 mod side;
 pub mod speech;
+mod splice;
 pub mod store;
 pub mod timeline;
 mod track;

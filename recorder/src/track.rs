@@ -2,9 +2,12 @@
 //!
 //! The anchor ties one RTP timestamp to one axis position. It moves only when it must: on another
 //! synchronisation source (RFC 3550 §8), on a timestamp that leaps, after packets that keep coming
-//! too late, and sample by sample to follow a sender whose clock is not ours.
+//! too late, and a period of the voice at a time to follow a sender whose clock is not ours, or
+//! whose first packet came late.
 
 use std::ops::Range;
+
+use crate::splice;
 
 /// A timestamp further than this from its arrival is a leap, not jitter (one second).
 const LEAP: i64 = 8000;
@@ -12,7 +15,7 @@ const LEAP: i64 = 8000;
 const LATE_IN_A_ROW: u32 = 25;
 /// Packets over which the smallest delay is taken before the clock is judged (10 s of 20 ms).
 const DRIFT_PACKETS: u32 = 500;
-/// Drift in samples that starts a correction (20 ms), which runs to zero, one sample a packet.
+/// Drift in samples that starts a correction (20 ms), which runs to about zero.
 const DRIFT: i64 = 160;
 
 /// When and as what a packet came.
@@ -36,8 +39,9 @@ struct Anchor {
     /// Packets since the clock was judged, and the smallest delay among them.
     heard: u32,
     least_delay: i64,
-    /// Samples by which the anchor still has to move.
+    /// Samples by which the anchor still has to move, and since how many packets it could not.
     owed: i64,
+    waiting: u32,
 }
 
 /// One stream's waiting samples and anchor.
@@ -62,7 +66,43 @@ impl Track {
                 packet.arrival
             }
         };
-        self.write(position - base, samples);
+        let offset = position - base;
+        let owed = self.anchor.filter(|anchor| anchor.owes(packet)).map_or(0, |anchor| anchor.owed);
+        let moved = if owed == 0 { None } else { self.splice(offset, samples, owed) };
+        if let Some(anchor) = self.anchor.as_mut().filter(|_| owed != 0) {
+            anchor.pay(moved);
+        }
+        self.write(offset + moved.unwrap_or(0), samples);
+    }
+
+    /// Makes room for samples that belong at `offset` to lie earlier or later there, by `owed`
+    /// samples or a part of it: gives by how many they shall, if it can be done unheard now.
+    fn splice(&mut self, offset: i64, samples: &[i16], owed: i64) -> Option<i64> {
+        let at = usize::try_from(offset).ok().filter(|_| !samples.is_empty())?;
+        let last = self.heard.last().map_or(0..0, Range::clone);
+        if last.end < at {
+            // In a pause, at once and whole: but over nothing that was heard.
+            let earliest = i64::try_from(last.end).unwrap_or(i64::MAX) - offset;
+            return Some(owed.max(earliest)).filter(|moved| *moved != 0);
+        }
+        if last.end > at {
+            return None;
+        }
+        let most = usize::try_from(owed.unsigned_abs()).unwrap_or(usize::MAX);
+        let waiting = self.anchor.map_or(0, |anchor| anchor.waiting);
+        let before = self.waiting.get(last.start..at)?;
+        let length = splice::length(before, samples, most, waiting)?;
+        let (before, next) = (&before[before.len() - length..], &samples[..length]);
+        if owed < 0 {
+            // They come earlier: both ends are heard at once, one fading into the other.
+            let seam = splice::fade(before, next);
+            self.waiting[at - length..at].copy_from_slice(&seam);
+            return Some(-i64::try_from(length).unwrap_or(0));
+        }
+        // They come later: before them, what follows anyway fades into what was already heard.
+        let seam = splice::fade(next, before);
+        self.write(offset, &seam);
+        Some(i64::try_from(length).unwrap_or(0))
     }
 
     /// What was heard from `from` on, counted from the base: each piece with where it begins, less
@@ -95,8 +135,7 @@ impl Track {
         self.waiting.is_empty()
     }
 
-    /// Writes samples from `offset` (relative to the first waiting) where nothing lies yet. A
-    /// single missing sample before them, left by a clock correction, is bridged.
+    /// Writes samples from `offset` (relative to the first waiting) where nothing lies yet.
     fn write(&mut self, offset: i64, samples: &[i16]) {
         let skip = usize::try_from(-offset).unwrap_or(0);
         let from = usize::try_from(offset).unwrap_or(0);
@@ -107,16 +146,8 @@ impl Track {
         if self.waiting.len() < end {
             self.waiting.resize(end, 0);
         }
-        let first = self.heard.partition_point(|range| range.end + 1 < from);
-        let mut from = from;
-        let mut at = from;
-        if let Some(before) = self.heard.get(first)
-            && before.end + 1 == from
-        {
-            self.waiting[before.end] = self.waiting[before.end - 1];
-            from = before.end;
-        }
-        let start = at;
+        let first = self.heard.partition_point(|range| range.end < from);
+        let (start, mut from, mut at) = (from, from, from);
         let mut after = first;
         while let Some(range) = self.heard.get(after).filter(|range| range.start <= end) {
             if at < range.start {
@@ -145,6 +176,7 @@ impl Anchor {
             heard: 0,
             least_delay: i64::MAX,
             owed: 0,
+            waiting: 0,
         }
     }
 
@@ -169,13 +201,13 @@ impl Anchor {
         }
         self.timestamp = packet.timestamp;
         self.sequence = packet.sequence;
-        self.position = position + self.correction(delay);
-        self.position
+        self.position = position;
+        self.judge(delay);
+        position
     }
 
-    /// Follows the sender's clock: when the smallest delay of many packets has drifted, moves by
-    /// one sample a packet until it is back.
-    fn correction(&mut self, delay: i64) -> i64 {
+    /// Follows the sender's clock: what the smallest delay of many packets has drifted by, is owed.
+    fn judge(&mut self, delay: i64) {
         self.heard += 1;
         self.least_delay = self.least_delay.min(delay);
         if self.heard >= DRIFT_PACKETS {
@@ -185,9 +217,23 @@ impl Anchor {
             self.heard = 0;
             self.least_delay = i64::MAX;
         }
-        let step = self.owed.signum();
-        self.owed -= step;
-        step
+    }
+
+    /// Whether this packet, the newest, may be where the anchor moves.
+    fn owes(&self, packet: Placement) -> bool {
+        self.owed != 0 && (self.sequence, self.timestamp) == (packet.sequence, packet.timestamp)
+    }
+
+    /// It moved by so much, or not yet. What is too short for a splice is forgiven, and what was
+    /// measured on the way to it means nothing.
+    fn pay(&mut self, moved: Option<i64>) {
+        self.waiting = if moved.is_some() { 0 } else { self.waiting + 1 };
+        self.position += moved.unwrap_or(0);
+        self.owed -= moved.unwrap_or(0);
+        if self.owed.unsigned_abs() < *splice::LENGTHS.start() as u64 {
+            self.owed = 0;
+        }
+        (self.heard, self.least_delay) = (0, i64::MAX);
     }
 }
 
@@ -205,9 +251,6 @@ mod tests {
         fn write(&mut self, from: usize, samples: &[i16]) {
             if self.0.len() < from + samples.len() {
                 self.0.resize(from + samples.len(), None);
-            }
-            if from >= 2 && self.0[from - 1].is_none() {
-                self.0[from - 1] = self.0[from - 2];
             }
             for (place, sample) in self.0.iter_mut().skip(from).zip(samples) {
                 place.get_or_insert(*sample);

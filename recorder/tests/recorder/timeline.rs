@@ -186,6 +186,34 @@ fn a_sender_whose_clock_is_wrong_by_300_ppm_is_never_off_by_more_than_60_ms() {
 }
 
 #[test]
+fn a_stream_whose_first_packet_came_late_is_put_right_unheard() {
+    const HERTZ: f64 = 437.0;
+    for delay in [70_i64, -70] {
+        let voice = Voice::new(Channel::Left, HERTZ);
+        let mut timeline = Timeline::new(Instant::ZERO, WINDOW);
+        let mut out = Vec::new();
+        let packets = 1000;
+        for n in 0..packets {
+            // All others come sooner, or later, than the first one promises.
+            let beside = if n == 0 { delay } else { 0 };
+            let at = ms((100_u64 + 20 * n).saturating_add_signed(beside));
+            timeline.poll(at, &mut out);
+            voice.packet(&mut timeline, n, at);
+        }
+        let end = 100 + 20 * packets;
+        timeline.finish(ms(end), &mut out);
+        let (left, _) = split(&out);
+        let heard = left.iter().rposition(|sample| *sample != 0).unwrap() as i64;
+        assert!((heard - end as i64 * 8).abs() < 180, "{heard}: with {delay} ms not put right");
+        // A tone that is torn at each packet is none any more in 100 ms of it.
+        let windows = left[8000..].chunks_exact(800).map(|window| level(window, HERTZ));
+        let (least, full) =
+            windows.fold((f64::MAX, 0.0_f64), |(least, full), now| (least.min(now), full.max(now)));
+        assert!(least > full * 0.8, "{least} of {full}: it is torn, with {delay} ms");
+    }
+}
+
+#[test]
 fn a_packet_without_audio_leaves_silence_and_its_successors_in_place() {
     let voice = Voice::new(Channel::Left, CALLER);
     let mut timeline = Timeline::new(Instant::ZERO, WINDOW);
