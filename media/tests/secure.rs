@@ -5,7 +5,7 @@ mod rig;
 
 use base::Duration;
 use media::rtp::Header;
-use media::srtp::{MasterKey, Opener, Profile, Sealer, SrtpKeys};
+use media::srtp::{MasterKey, Mki, Opener, Profile, Sealer, SrtpKeys};
 use media::{Codec, Command, Event, Port, StreamId, rtcp};
 use rig::{A, B, Rig, Sent, audio, far, ramp, remote};
 
@@ -87,6 +87,31 @@ fn nothing_in_the_clear_and_nothing_forged_is_heard_or_latched() {
     let events = rig.take_events();
     assert!(events.iter().all(|event| matches!(event, Event::SourceRefused { .. })), "{events:?}");
     assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 40);
+}
+
+#[test]
+fn packets_that_name_their_key_are_heard_and_those_that_name_another_are_counted() {
+    for profile in Profile::ALL {
+        let named = |key: MasterKey, value| key.with_mki(Mki::new(value, 4));
+        let SrtpKeys { ours, theirs } = keys(profile);
+        let agreed = SrtpKeys { ours: named(ours, 1), theirs: named(theirs, 1) };
+        let mut rig = Rig::pair(Codec::Pcmu);
+        agree(&mut rig, A, Codec::Pcmu, agreed);
+        rig.bridge();
+        let mut far_end = Far::new(agreed);
+        let packet = far_end.sealed(audio(1, 160), &[0x55; 160]);
+        let sent = rig.datagram(A, Port::Rtp, far(A), &packet);
+        assert_eq!(sent[0].payload(), [0x55; 160], "{profile:?}");
+        let sent = rig.rtp(B, audio(1, 160), &[0x33; 160]);
+        assert_eq!(far_end.opened(&sent[0])[12..], [0x33; 160], "{profile:?}");
+        // The right key under another name, and under none.
+        for theirs in [named(theirs, 2), theirs] {
+            let mut stranger = Far::new(SrtpKeys { ours, theirs });
+            let packet = stranger.sealed(audio(2, 320), &[0x66; 160]);
+            assert_eq!(rig.datagram(A, Port::Rtp, far(A), &packet), [], "{profile:?}");
+        }
+        assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 2, "{profile:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! SRTP against packets that libsrtp made (its `srtp_driver.c`), and against forgery and replay.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use media::srtp::{MAX_OVERHEAD, MasterKey, Opener, Profile, Sealer, SrtpError};
+use media::srtp::{MAX_OVERHEAD, MasterKey, Mki, Opener, Profile, Sealer, SrtpError};
 use proptest::prelude::*;
 
 const HEADER: &str = "800f1234decafbadcafebabe";
@@ -74,6 +74,46 @@ fn reports_that_libsrtp_sealed_are_opened() {
         GCM_128,
         "c98b8b5df0392a55852b6c21ac8e7025 c52c6fbea2b3b446ea31123ba88ce61e 80000001",
     );
+}
+
+#[test]
+fn a_keys_identifier_stands_before_the_tag_and_behind_that_of_aes_gcm() {
+    for profile in Profile::ALL {
+        let plain_key = key(profile);
+        let mki = Mki::new(0x0a0b_0c0d, 4);
+        let named = plain_key.with_mki(mki);
+        let is_gcm = matches!(profile, Profile::AeadAes128Gcm | Profile::AeadAes256Gcm);
+        let (mut without, mut with) = (plain(HEADER), plain(HEADER));
+        Sealer::new(&plain_key).seal_rtp(&mut without, 0).unwrap();
+        Sealer::new(&named).seal_rtp(&mut with, 0).unwrap();
+        let at = if is_gcm { without.len() } else { 12 + 16 };
+        let mut expected = without.clone();
+        expected.splice(at..at, [0x0a, 0x0b, 0x0c, 0x0d]);
+        assert_eq!(with, expected, "{profile:?}");
+        let (mut reports, mut named_reports) = (plain(RTCP_HEADER), plain(RTCP_HEADER));
+        Sealer::new(&plain_key).seal_rtcp(&mut reports, 0).unwrap();
+        Sealer::new(&named).seal_rtcp(&mut named_reports, 0).unwrap();
+        let at = if is_gcm { reports.len() } else { 8 + 16 + 4 };
+        let mut expected = reports.clone();
+        expected.splice(at..at, [0x0a, 0x0b, 0x0c, 0x0d]);
+        assert_eq!(named_reports, expected, "{profile:?}");
+
+        let mut opener = Opener::new(&named);
+        for wrong in [&without, &plain(HEADER)] {
+            assert!(opener.open_rtp(&mut wrong.clone()).is_err(), "{profile:?}: not named");
+        }
+        let mut other = with.clone();
+        let place = if is_gcm { with.len() - 1 } else { 12 + 16 + 3 };
+        other[place] ^= 1;
+        assert_eq!(opener.open_rtp(&mut other), Err(SrtpError::OtherKey), "{profile:?}");
+        let mut forged = with.clone();
+        forged[13] ^= 1;
+        assert_eq!(opener.open_rtp(&mut forged), Err(SrtpError::Forged), "{profile:?}");
+        let length = opener.open_rtp(&mut with).unwrap();
+        assert_eq!(with[..length], plain(HEADER)[..], "{profile:?}");
+        let length = opener.open_rtcp(&mut named_reports).unwrap();
+        assert_eq!(named_reports[..length], plain(RTCP_HEADER)[..], "{profile:?}");
+    }
 }
 
 #[test]
@@ -185,8 +225,10 @@ proptest! {
         extension in proptest::option::of(0_u8..4),
         flipped in any::<proptest::sample::Index>(),
         before in 0_usize..40,
+        mki in proptest::option::of((any::<u8>(), 1_usize..17)),
     ) {
-        let key = key(Profile::ALL[which]);
+        let mki = mki.and_then(|(value, length)| Mki::new(u128::from(value), length));
+        let key = key(Profile::ALL[which]).with_mki(mki);
         let mut packet = bytes(HEADER);
         packet[0] |= csrcs;
         packet.resize(12 + 4 * usize::from(csrcs), 1);
@@ -215,7 +257,7 @@ proptest! {
         which in 0_usize..6,
         mut bytes in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
-        let key = key(Profile::ALL[which]);
+        let key = key(Profile::ALL[which]).with_mki(Mki::new(7, 1 + bytes.len() % 16));
         let (mut opener, mut sealer) = (Opener::new(&key), Sealer::new(&key));
         let _ = opener.open_rtp(&mut bytes.clone());
         let _ = opener.open_rtcp(&mut bytes.clone());

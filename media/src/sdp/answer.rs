@@ -34,7 +34,9 @@ pub fn answer(
         remote.comfort_noise = None;
     }
     let theirs = chosen.crypto.map(|line| line.key);
-    let ours = theirs.and_then(|theirs| local.keys.key(theirs.profile()));
+    // Who names its key in each packet has ours named in the same way.
+    let ours =
+        theirs.and_then(|theirs| Some(local.keys.key(theirs.profile())?.with_mki(theirs.mki())));
     // Their numbers are kept; of Opus we say what we want ourselves.
     let payload = |payload_type, format| Payload { payload_type, format, opus: caps.opus };
     let rate = remote.events_rate;
@@ -143,7 +145,7 @@ fn keys_of(ours: &MediaDescription, line: &Crypto) -> Result<SrtpKeys, Negotiati
 }
 
 /// Whether a section says that its audio is encrypted.
-fn is_secure(section: &MediaDescription) -> bool {
+pub(super) fn is_secure(section: &MediaDescription) -> bool {
     matches!(&*section.proto, "RTP/SAVP" | "RTP/SAVPF")
 }
 

@@ -6,7 +6,7 @@ use base::Rng;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::srtp::{MASTER_BYTES, MasterKey, Profile};
+use crate::srtp::{MASTER_BYTES, MasterKey, Mki, Profile};
 
 /// The longest base64 text of a key and salt that is looked at.
 const MAX_KEY_TEXT: usize = 128;
@@ -84,8 +84,9 @@ pub(super) fn lines<'a>(values: impl Iterator<Item = &'a str>) -> Vec<Crypto> {
     values.take(MAX_LINES).filter_map(line).collect()
 }
 
-/// `1 AES_CM_128_HMAC_SHA1_80 inline:<key and salt>|2^20 WSH=64`. A line with a key of several
-/// (MKI), or with a parameter that we do not know, is none that may be taken (RFC 4568 §6.3).
+/// `1 AES_CM_128_HMAC_SHA1_80 inline:<key and salt>|2^20|1:4 WSH=64`: lifetime and MKI may each be
+/// missing (§6.1). A line with several keys, of which any may be used at any time, or with a
+/// parameter that we do not know, is none that may be taken (§6.3).
 fn line(value: &str) -> Option<Crypto> {
     let mut words = value.split_ascii_whitespace();
     let tag: u32 = words.next()?.parse().ok()?;
@@ -94,13 +95,31 @@ fn line(value: &str) -> Option<Crypto> {
     let (method, key) = inline.split_once(':')?;
     let mut parts = key.split('|');
     let text = parts.next().filter(|text| text.len() <= MAX_KEY_TEXT)?;
-    let lifetime_only = parts.next().is_none_or(|part| !part.contains(':'));
-    let plain = lifetime_only && parts.next().is_none() && !key.contains(';');
-    if !method.eq_ignore_ascii_case("inline") || !plain || !words.all(is_harmless) {
+    let mut part = parts.next();
+    if part.is_some_and(|part| !part.contains(':')) {
+        // The lifetime: what we send with one key never lasts as long.
+        part = parts.next();
+    }
+    let mki = match part {
+        Some(part) => Some(mki(part)?),
+        None => None,
+    };
+    let is_one = parts.next().is_none() && !key.contains(';');
+    if !method.eq_ignore_ascii_case("inline") || !is_one || !words.all(is_harmless) {
         return None;
     }
     let bytes = STANDARD.decode(text).ok()?;
-    Some(Crypto { tag, key: MasterKey::new(profile, &bytes)? })
+    Some(Crypto { tag, key: MasterKey::new(profile, &bytes)?.with_mki(mki) })
+}
+
+/// `1:4`: the identifier as a number, and the bytes that it has in packets.
+fn mki(part: &str) -> Option<Mki> {
+    let (value, length) = part.split_once(':')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(value) || !is_number(length) {
+        return None;
+    }
+    Mki::new(value.parse().ok()?, length.parse().ok()?)
 }
 
 /// A session parameter that changes nothing for us (RFC 4568 §6.3).
@@ -112,7 +131,11 @@ fn is_harmless(parameter: &str) -> bool {
 pub(super) fn write(text: &mut String, crypto: &Crypto) {
     let key = STANDARD.encode(crypto.key.key_and_salt());
     let name = crypto.key.profile().name();
-    let _ = write!(text, "a=crypto:{} {name} inline:{key}\r\n", crypto.tag);
+    let _ = write!(text, "a=crypto:{} {name} inline:{key}", crypto.tag);
+    if let Some(mki) = crypto.key.mki() {
+        let _ = write!(text, "|{}:{}", mki.value(), mki.as_bytes().len());
+    }
+    text.push_str("\r\n");
 }
 
 #[cfg(test)]
@@ -132,10 +155,32 @@ mod tests {
             assert!(is_taken(rest), "{rest}");
         }
         let more = format!("|2^20|1:4;inline:{KEY}|2^20|2:4");
-        for rest in
-            ["|2^20|1:4", "|1:4", &more, " UNENCRYPTED_SRTP", " UNAUTHENTICATED_SRTP", " KDR=4"]
-        {
+        for rest in [
+            "|2^20|1:0",
+            "|2^20|1:17",
+            "|256:1",
+            "|x:4",
+            "|+1:4",
+            "|1:4|2^20",
+            "|2^20|2^20",
+            &more,
+            " UNENCRYPTED_SRTP",
+            " UNAUTHENTICATED_SRTP",
+            " KDR=4",
+        ] {
             assert!(!is_taken(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_keys_identifier_is_read_and_written() {
+        for (rest, bytes) in [("|2^20|1:4", &[0, 0, 0, 1][..]), ("|66051:3", &[1, 2, 3])] {
+            let text = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}{rest}");
+            let line = line(&text).unwrap();
+            assert_eq!(line.key.mki().unwrap().as_bytes(), bytes);
+            let mut written = String::new();
+            write(&mut written, &line);
+            assert_eq!(written, format!("a=crypto:{}\r\n", text.replace("|2^20", "")));
         }
     }
 

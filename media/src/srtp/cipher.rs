@@ -91,6 +91,15 @@ impl Transform {
         }
     }
 
+    /// Bytes of the tag that follow the identifier of the key: that of AES-GCM is a part of what is
+    /// encrypted, and stands before it (RFC 7714 §8.2, §9.2).
+    pub(super) fn tag_behind_mki(&self) -> usize {
+        match self {
+            Self::Counter { tag, .. } => *tag,
+            Self::Aead { .. } => 0,
+        }
+    }
+
     /// Whether its tag lies over what is encrypted, and not over the whole packet.
     pub(super) fn is_aead(&self) -> bool {
         matches!(self, Self::Aead { .. })

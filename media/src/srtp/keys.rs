@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Mki;
 use super::cipher::{BlockCipher, Transform};
 
 /// Bytes of the longest master key with its salt: AES-256 in counter mode.
@@ -89,11 +90,12 @@ impl Profile {
     }
 }
 
-/// A master key and its salt: the secret that two ends agreed on, for one direction.
+/// A master key, its salt and how packets name it: what two ends agreed on, for one direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MasterKey {
     profile: Profile,
     bytes: [u8; MASTER_BYTES],
+    mki: Option<Mki>,
 }
 
 impl MasterKey {
@@ -106,7 +108,19 @@ impl MasterKey {
         }
         let mut bytes = [0; MASTER_BYTES];
         bytes.get_mut(..key_and_salt.len())?.copy_from_slice(key_and_salt);
-        Some(Self { profile, bytes })
+        Some(Self { profile, bytes, mki: None })
+    }
+
+    /// The same key, which each packet names by `mki` (RFC 3711 §3.1); by nothing with `None`.
+    #[must_use]
+    pub fn with_mki(self, mki: Option<Mki>) -> Self {
+        Self { mki, ..self }
+    }
+
+    /// How packets name it, if they do.
+    #[must_use]
+    pub fn mki(&self) -> Option<Mki> {
+        self.mki
     }
 
     /// What it is for.

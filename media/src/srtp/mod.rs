@@ -6,16 +6,19 @@
 
 mod cipher;
 mod keys;
+mod mki;
 mod opener;
 mod sealer;
 mod window;
 
 pub use keys::{MASTER_BYTES, MasterKey, Profile, SrtpKeys};
+pub use mki::{MAX_MKI, Mki};
 pub use opener::Opener;
 pub use sealer::Sealer;
 
-/// The most bytes that sealing adds to a packet: SRTCP with AES-GCM, its tag and its index.
-pub const MAX_OVERHEAD: usize = 20;
+/// The most bytes that sealing adds to a packet: SRTCP with AES-GCM, its tag and its index, and the
+/// longest identifier of a key.
+pub const MAX_OVERHEAD: usize = 20 + MAX_MKI;
 
 /// Why a packet was not opened, or not sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum SrtpError {
     /// The tag is wrong: another key, or a forged packet.
     #[error("the authentication tag is wrong")]
     Forged,
+    /// It names another key than the one agreed on.
+    #[error("the packet is of another key")]
+    OtherKey,
     /// A packet of this number was there already, or it is too old to tell.
     #[error("a packet of this number was there before")]
     Replayed,

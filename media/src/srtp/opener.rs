@@ -3,7 +3,7 @@
 use super::cipher::{PacketNumber, Transform};
 use super::sealer::{clear_rtcp, rollovers};
 use super::window::Window;
-use super::{ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
+use super::{ENCRYPTED, INDEX_BYTES, MasterKey, Mki, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
 use crate::rtp;
 
 /// Sources of one far end that are remembered: it changes its SSRC now and then.
@@ -13,6 +13,8 @@ const SOURCES: usize = 4;
 pub struct Opener {
     rtp: Transform,
     rtcp: Transform,
+    /// What each packet has behind what is encrypted, if that was agreed on.
+    mki: Option<Mki>,
     /// The one heard last is first; the one silent longest makes room.
     sources: [Option<Source>; SOURCES],
 }
@@ -28,7 +30,8 @@ impl Opener {
     /// Nothing heard yet.
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
-        Self { rtp: key.rtp(), rtcp: key.rtcp(), sources: [None; SOURCES] }
+        let (rtp, rtcp, mki) = (key.rtp(), key.rtcp(), key.mki());
+        Self { rtp, rtcp, mki, sources: [None; SOURCES] }
     }
 
     /// An opener with the next key: packets are counted on (RFC 3711 §3.3.1), reports anew.
@@ -48,6 +51,7 @@ impl Opener {
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let (sequence, ssrc) = identity(packet).ok_or(SrtpError::Malformed)?;
         let clear = rtp::header_bytes(packet).ok_or(SrtpError::Malformed)?;
+        let packet = self.without_mki(packet, self.rtp.tag_behind_mki())?;
         let tag = self.rtp.tag_bytes();
         let length = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
         if length < clear {
@@ -79,6 +83,7 @@ impl Opener {
     /// What is wrong with it; then it is changed and not to be read.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let ssrc = rtcp_ssrc(packet).ok_or(SrtpError::Malformed)?;
+        let packet = self.without_mki(packet, self.rtcp.tag_behind_mki())?;
         let behind = self.rtcp.tag_bytes() + INDEX_BYTES;
         let length = packet.len().checked_sub(behind).ok_or(SrtpError::Malformed)?;
         if length < RTCP_CLEAR {
@@ -113,6 +118,21 @@ impl Opener {
         }
         self.source(ssrc).rtcp.note(number.index);
         Ok(length)
+    }
+
+    /// The packet without the identifier of its key, which stands before the last `tag` bytes: the
+    /// tag takes its place. It is not authenticated (RFC 3711 §3.1): another one is no packet of
+    /// this key's.
+    fn without_mki<'a>(&self, packet: &'a mut [u8], tag: usize) -> Result<&'a mut [u8], SrtpError> {
+        let Some(mki) = &self.mki else { return Ok(packet) };
+        let mki = mki.as_bytes();
+        let tag_at = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
+        let at = tag_at.checked_sub(mki.len()).ok_or(SrtpError::Malformed)?;
+        if packet.get(at..tag_at) != Some(mki) {
+            return Err(SrtpError::OtherKey);
+        }
+        packet.copy_within(tag_at.., at);
+        packet.get_mut(..at + tag).ok_or(SrtpError::Malformed)
     }
 
     fn find(&self, ssrc: u32) -> Option<&Source> {

@@ -2,7 +2,7 @@
 
 use super::cipher::{PacketNumber, Transform};
 use super::window::Window;
-use super::{ENCRYPTED, INDEX_BYTES, MasterKey, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
+use super::{ENCRYPTED, INDEX_BYTES, MasterKey, Mki, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
 use crate::rtp;
 
 /// The last index of an RTP packet and of an RTCP packet with one key (RFC 3711 §9.2).
@@ -13,6 +13,8 @@ const LAST_RTCP: u32 = ENCRYPTED - 1;
 pub struct Sealer {
     rtp: Transform,
     rtcp: Transform,
+    /// What each packet has behind what is encrypted, if that was agreed on.
+    mki: Option<Mki>,
     /// No number is used twice: it would give away what both packets hold.
     sent: Window,
     next_report: u32,
@@ -22,12 +24,14 @@ impl Sealer {
     /// Nothing sent yet.
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
-        Self { rtp: key.rtp(), rtcp: key.rtcp(), sent: Window::default(), next_report: 0 }
+        let (rtp, rtcp, mki) = (key.rtp(), key.rtcp(), key.mki());
+        Self { rtp, rtcp, mki, sent: Window::default(), next_report: 0 }
     }
 
     /// Another key from now on; packets are counted on (RFC 3711 §3.3.1).
     pub fn rekey(&mut self, key: &MasterKey) {
         (self.rtp, self.rtcp, self.next_report) = (key.rtp(), key.rtcp(), 0);
+        self.mki = key.mki();
     }
 
     /// Seals the RTP packet that `packet` holds from `start` on, and appends its tag.
@@ -51,9 +55,11 @@ impl Sealer {
         if self.rtp.is_aead() {
             let tag = self.rtp.seal(self.rtp.rtp_nonce(number), header, payload)?;
             packet.extend_from_slice(&tag);
+            packet.extend_from_slice(self.mki_bytes());
         } else {
             self.rtp.crypt(number, payload);
             let tag = self.rtp.tag([bytes, &rollovers(index)]);
+            packet.extend_from_slice(self.mki_bytes());
             packet.extend_from_slice(tag.get(..self.rtp.tag_bytes()).unwrap_or_default());
         }
         self.sent.note(index);
@@ -78,14 +84,20 @@ impl Sealer {
             let tag = self.rtcp.seal(self.rtcp.rtcp_nonce(number), &clear, secret)?;
             packet.extend_from_slice(&tag);
             packet.extend_from_slice(&index);
+            packet.extend_from_slice(self.mki_bytes());
         } else {
             self.rtcp.crypt(number, secret);
             let tag = self.rtcp.tag([bytes, &index]);
             packet.extend_from_slice(&index);
+            packet.extend_from_slice(self.mki_bytes());
             packet.extend_from_slice(tag.get(..self.rtcp.tag_bytes()).unwrap_or_default());
         }
         self.next_report += 1;
         Ok(())
+    }
+
+    fn mki_bytes(&self) -> &[u8] {
+        self.mki.as_ref().map_or(&[], Mki::as_bytes)
     }
 }
 
