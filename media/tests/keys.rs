@@ -436,3 +436,64 @@ fn a_bomb_of_events_makes_few_and_its_neighbours_sound_as_before() {
     let header = Header { ssrc: 0xb, ..header };
     assert_eq!(rig.rtp(B, header, &payload).len(), 1);
 }
+
+/// What a far end of that codec hears in the packets that it was sent, at 8 kHz; nothing where
+/// nothing came.
+fn decoded(sent: &[Sent], codec: Codec) -> Vec<i16> {
+    let mut decoder = media::Decoder::new(codec, media::Rate::Narrow);
+    let mut heard = Vec::new();
+    let mut next = None;
+    for sent in sent {
+        let header = sent.header();
+        let gap = next.map_or(0, |next| header.timestamp.wrapping_sub(next));
+        heard.resize(heard.len() + (gap / (codec.clock_rate() / 8000)) as usize, 0);
+        let mut samples = [0; media::pcm::MAX_PER_PACKET];
+        let made = decoder.decode(sent.payload(), &mut samples);
+        heard.extend_from_slice(&samples[..made]);
+        next = Some(header.timestamp.wrapping_add(codec.ticks(sent.payload())));
+    }
+    heard
+}
+
+fn heard_keys(samples: &[i16]) -> String {
+    let (mut detector, mut keys) = (Detector::new(), String::new());
+    let mut tell = |heard| {
+        if let Heard::Digit(digit, _) = heard {
+            keys.push(digit.as_char());
+        }
+    };
+    detector.hear(samples, &mut tell);
+    detector.end(&mut tell);
+    keys
+}
+
+#[test]
+fn tones_are_sounded_towards_opus_and_g722_that_know_no_events_and_speech_goes_on_after_them() {
+    for codec in [Codec::Opus, Codec::G722] {
+        for key in ["4929171*0#8", "ABCD3657"] {
+            let mut rig = Rig::pair(codec);
+            settle(&mut rig, A, Codec::Pcmu, Some(101));
+            settle(&mut rig, B, codec, None);
+            rig.bridge();
+            // By the API, and by one who presses events while talking.
+            press(&mut rig, B, key);
+            let sent = rig.rtp_of(key.len() as u64 * 200 + 500);
+            let sent: Vec<Sent> = sent.into_iter().filter(|sent| sent.to == rig::far(B)).collect();
+            let ticks = codec.clock_rate() / 50;
+            assert!(sent.iter().all(|one| codec.ticks(one.payload()) == ticks), "20 ms each");
+            assert_eq!(heard_keys(&decoded(&sent, codec)), key, "{codec:?}");
+            let mut talker = Talker::new();
+            let mut packets: Vec<_> = (0..10).map(|_| talker.speech()).collect();
+            packets.extend(talker.dial(&key[..3]));
+            packets.extend((0..50).map(|_| talker.speech()));
+            let sent = play(&mut rig, A, &packets);
+            let sent: Vec<Sent> = sent.into_iter().filter(|sent| sent.to == rig::far(B)).collect();
+            let heard = decoded(&sent, codec);
+            assert_eq!(heard_keys(&heard), key[..3], "{codec:?}");
+            // Half a second of the speech that follows, well behind the last tone.
+            let after = &heard[heard.len() - 8000..heard.len() - 4000];
+            let level = after.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / 4000.0;
+            assert!((level.sqrt() - 6000.0 / 2_f64.sqrt()).abs() < 600.0, "{codec:?}: {level}");
+        }
+    }
+}

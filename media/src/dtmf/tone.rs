@@ -13,14 +13,13 @@ pub(crate) const PAD: [char; 16] =
 /// Peaks: -9 dBm0 for the row, 2 dB more for the column, which lines attenuate more.
 const ROW_PEAK: f64 = 7_900.0;
 const COLUMN_PEAK: f64 = 9_950.0;
-const RATE: f64 = crate::CLOCK_RATE as f64;
 
-/// A sample of the key, `at` samples from its beginning.
-pub(crate) fn sample(digit: Digit, at: usize) -> i16 {
+/// A sample of the key, `at` samples from its beginning, of `hz` a second.
+pub(crate) fn sample(digit: Digit, at: usize, hz: u32) -> i16 {
     let key = PAD.iter().position(|key| *key == digit.as_char()).unwrap_or_default();
     let row = ROWS.get(key / 4).copied().unwrap_or_default();
     let column = COLUMNS.get(key % 4).copied().unwrap_or_default();
-    let time = at as f64 / RATE;
+    let time = at as f64 / f64::from(hz);
     let sum = ROW_PEAK * (TAU * row * time).sin() + COLUMN_PEAK * (TAU * column * time).sin();
     sum as i16
 }

@@ -1,9 +1,12 @@
 //! Keys of a telephone in the plane: heard from far ends, kept back or turned into what the other
 //! side understands, and pressed towards far ends.
 
+use std::net::SocketAddr;
+
 use base::{Duration, Instant};
 
 use super::capturing::{Captures, Origin};
+use super::chime::Chime;
 use super::deadlines::Kind;
 use super::mixing::stream_at;
 use super::mouth::CODES_PER_TICK;
@@ -12,8 +15,8 @@ use super::{MAX_WAITING, Plane};
 use crate::dtmf::{self, Heard, Listener, Receiver, Sender, Step, Way};
 use crate::rtp::Header;
 use crate::{
-    Batch, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, RemoteMedia, Slot,
-    StreamId,
+    Batch, CLOCK_RATE, Codec, Digit, DigitOut, DigitSource, DigitWays, Event, Masking, Port,
+    RemoteMedia, Slot, StreamId,
 };
 
 /// How long a key that is turned into something else sounds, and the pause after it.
@@ -33,6 +36,8 @@ pub(super) struct Keys {
     pub(super) masking: Masking,
     receiver: Receiver,
     sender: Sender,
+    /// Sounds them, for a codec that is no mere law.
+    chime: Option<Box<Chime>>,
     /// Hears tones, where they are to be heard.
     listener: Option<Box<Listener>>,
     /// The event under way does not go on as it is: when it is over it is pressed anew.
@@ -74,6 +79,17 @@ impl Keys {
 }
 
 impl Stream {
+    /// Tones can be sounded towards its far end, if that is the way it is told of keys.
+    pub(super) fn update_chime(&mut self) {
+        let remote = self.remote.filter(|_| self.way() == Way::Tone);
+        let fits = remote.is_some_and(|remote| {
+            self.keys.chime.as_ref().is_some_and(|chime| chime.fits(&remote))
+        });
+        if !fits {
+            self.keys.chime = remote.as_ref().and_then(Chime::new);
+        }
+    }
+
     /// How its far end is told of keys.
     fn way(&self) -> Way {
         let events = self.remote.as_ref().is_some_and(|remote| remote.telephone_event.is_some());
@@ -106,6 +122,7 @@ impl Plane {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.keys.ways = ways;
         stream.keys.update_listener();
+        stream.update_chime();
     }
 
     pub(super) fn mask(&mut self, now: Instant, id: StreamId, masking: Masking) {
@@ -308,6 +325,9 @@ impl Stream {
         out: &mut Batch,
     ) {
         let Some(target) = self.rtp_target() else { return };
+        if let (Step::Tone { .. }, None) = (step, remote.codec.law()) {
+            return self.send_chime(now, (target, remote.payload_type), step, captures, out);
+        }
         let (event, mut tone);
         let (header, payload) = match (step, remote.telephone_event) {
             (Step::Event { digit, begins, is_end, held }, Some(payload_type)) => {
@@ -324,7 +344,7 @@ impl Stream {
                 let Some(law) = remote.codec.law() else { return };
                 tone = [law.silence(); CODES_PER_TICK];
                 for (n, code) in tone.iter_mut().take(sounds).enumerate() {
-                    *code = law.encode(dtmf::tone_sample(digit, from + n));
+                    *code = law.encode(dtmf::tone_sample(digit, from + n, CLOCK_RATE));
                 }
                 (self.egress.stamp_own(now, CODES_PER_TICK as u32, remote.payload_type), &tone[..])
             }
@@ -333,5 +353,34 @@ impl Stream {
         if self.send_rtp(now, target, (&header, payload), Origin::Keys, captures, out) {
             self.egress.count(payload.len());
         }
+    }
+
+    /// Sends 20 ms of a key's tones in a codec with a memory; what speaks to the far end afterwards
+    /// goes on from there.
+    fn send_chime(
+        &mut self,
+        now: Instant,
+        (target, payload_type): ((Port, SocketAddr), u8),
+        step: Step,
+        captures: &mut Captures,
+        out: &mut Batch,
+    ) {
+        let Step::Tone { digit, sounded, length } = step else { return };
+        let Some(mut chime) = self.keys.chime.take() else { return };
+        if let (Some(recent), Duration::ZERO) = (&self.recent, sounded) {
+            chime.follow(recent);
+        }
+        let (payload, ticks) = chime.sound(digit, sounded, length);
+        let header = self.egress.stamp_own(now, ticks, payload_type);
+        if let Some(recent) = &mut self.recent {
+            recent.note(payload);
+        }
+        if let Some(mouth) = self.mouth() {
+            mouth.follow_payload(payload);
+        }
+        if self.send_rtp(now, target, (&header, payload), Origin::Keys, captures, out) {
+            self.egress.count(payload.len());
+        }
+        self.keys.chime = Some(chime);
     }
 }

@@ -82,6 +82,13 @@ impl Mouth {
         }
     }
 
+    /// Somebody else has sent a payload to the far end.
+    pub(super) fn follow_payload(&mut self, payload: &[u8]) {
+        if let Voice::Samples { encoder, .. } = &mut self.voice {
+            encoder.follow(payload);
+        }
+    }
+
     /// Whether it speaks as the far end wants it, of samples at this rate.
     pub(super) fn fits(&self, remote: &RemoteMedia, rate: Rate) -> bool {
         let same_settings = self.codec != Codec::Opus || self.settings == remote.opus;

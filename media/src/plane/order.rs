@@ -76,6 +76,7 @@ impl Plane {
         stream.remote = Some(remote);
         stream.longest = 0;
         stream.keys.set_clock(remote.events_rate);
+        stream.update_chime();
         // A far end that was on hold starts its minute of silence now.
         stream.heard_at = now;
         let slot = stream.slot;
