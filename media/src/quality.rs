@@ -1,13 +1,13 @@
-//! Estimated listening quality: the E-model (ITU-T G.107) with the parameters of each codec.
+//! Estimated listening quality: the E-model (ITU-T G.107, G.107.1, G.107.2) with the parameters of
+//! each codec.
 //!
-//! All is on the narrow-band scale, so that calls of any codec compare: the best is 93.2.
+//! Ratings are on the one scale that G.107.1 and G.107.2 have extended: 93.2 is the best that
+//! narrow-band speech can be, 129 wide-band, 148 full-band. Scores are those of G.107 annex B, where
+//! nothing is better than 4.5, a rating of 100.
 
 use base::Duration;
 
 use crate::Codec;
-
-/// R with all defaults and no delay or loss: Ro - Is of G.107.
-const BASE: f64 = 93.2;
 
 /// What a path does to speech.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -21,37 +21,50 @@ pub struct Path {
     pub delay: Duration,
 }
 
-/// Equipment impairment without loss, and robustness against loss (G.107 §7.5).
+/// What a codec does to speech.
+struct Model {
+    /// R without any impairment: Ro - Is of its bandwidth.
+    best: f64,
+    /// What loss may cost in all (G.107 §7.5: 95; G.107.2 §7.5: 132).
+    most: f64,
+    /// The equipment impairment without loss, Ie.
+    alone: f64,
+    /// The robustness against loss, Bpl.
+    robustness: f64,
+}
+
+/// The model of a codec.
 ///
-/// G.711 with concealment is in G.113 appendix I. Of G.722 and Opus that appendix says nothing on
-/// this scale: neither impairs narrow-band speech, and their robustness here is our own choice, not
-/// measured: G.722 a little worse than G.711, because its predictor is off after a loss; Opus, whose
-/// in-band FEC we ask for, the same.
-const fn impairment(codec: Codec) -> (f64, f64) {
+/// G.711 with concealment: G.113 appendix I. G.722 at 64 kbit/s: Ie,wb of G.113 appendix IV; its
+/// robustness is our own choice, not measured: a little worse than that of G.711, because its
+/// predictor is off after a loss. Opus: what Al-Ahmadi, Počta and Melvin have estimated for
+/// super-wide-band at 31 kbit/s, variable (2019, by P.863); G.113 has no figures of it.
+const fn model(codec: Codec) -> Model {
     match codec {
-        Codec::Pcmu | Codec::Pcma => (0.0, 25.1),
-        Codec::G722 => (0.0, 20.0),
-        Codec::Opus => (0.0, 25.1),
+        Codec::Pcmu | Codec::Pcma => Model { best: 93.2, most: 95.0, alone: 0.0, robustness: 25.1 },
+        Codec::G722 => Model { best: 129.0, most: 95.0, alone: 13.0, robustness: 20.0 },
+        Codec::Opus => Model { best: 148.0, most: 132.0, alone: 16.83, robustness: 10.44 },
     }
 }
 
-/// The transmission rating R, 0 to 93.2. Echo is taken as cancelled.
+/// The transmission rating R, 0 to 148 by the codec's bandwidth. Echo is taken as cancelled.
 #[must_use]
 pub fn rating(codec: Codec, path: &Path) -> f64 {
-    let (codec_alone, robustness) = impairment(codec);
+    let Model { best, most, alone, robustness } = model(codec);
     let percent = path.loss.clamp(0.0, 1.0) * 100.0;
     let burstiness = path.burstiness.clamp(1.0, 10.0);
     let lost = percent / (percent / burstiness + robustness);
-    let equipment = codec_alone + (95.0 - codec_alone) * lost;
-    (BASE - delay_impairment(path.delay) - equipment).clamp(0.0, BASE)
+    let equipment = alone + (most - alone) * lost;
+    (best - delay_impairment(path.delay) - equipment).clamp(0.0, best)
 }
 
-/// The mean opinion score for a rating (G.107 annex B), 1.0 to 4.41.
+/// The mean opinion score for a rating (G.107 annex B), 1.0 to 4.5.
 #[must_use]
 pub fn mos(rating: f64) -> f64 {
     if rating <= 0.0 {
         return 1.0;
     }
+    let rating = rating.min(100.0);
     (1.0 + 0.035 * rating + rating * (rating - 60.0) * (100.0 - rating) * 7e-6).clamp(1.0, 4.5)
 }
 
@@ -81,11 +94,24 @@ mod tests {
     }
 
     #[test]
-    fn a_perfect_path_rates_93_2_and_scores_4_41() {
-        for codec in Codec::ALL {
-            assert!((rating(codec, &path(0.0, 20)) - 93.2).abs() < 1e-9);
-            assert_eq!(mos_centi(codec, &path(0.0, 20)), 441);
-        }
+    fn a_perfect_path_rates_what_the_codecs_bandwidth_allows() {
+        let best = |codec| rating(codec, &path(0.0, 20));
+        assert!((best(Codec::Pcmu) - 93.2).abs() < 1e-9);
+        assert!((best(Codec::G722) - 116.0).abs() < 1e-9);
+        assert!((best(Codec::Opus) - 131.17).abs() < 1e-9);
+        let score = |codec| mos_centi(codec, &path(0.0, 20));
+        assert_eq!(Codec::ALL.map(score), [441, 441, 450, 450]);
+    }
+
+    #[test]
+    fn loss_costs_each_codec_what_its_robustness_says() {
+        // Opus at 5 %: 16.83 + 115.17 * 5 / 15.44 = 54.13; at 10 %: 73.17.
+        assert!((rating(Codec::Opus, &path(0.05, 0)) - (148.0 - 54.126)).abs() < 0.01);
+        // G.722 at 5 %: 13 + 82 * 5 / 25 = 29.4.
+        assert!((rating(Codec::G722, &path(0.05, 0)) - (129.0 - 29.4)).abs() < 0.001);
+        let score = |codec| mos_centi(codec, &path(0.1, 100));
+        let [mu, a, g722, opus] = Codec::ALL.map(score);
+        assert!(mu == a && a < opus && opus < g722, "{mu} {a} {g722} {opus}");
     }
 
     #[test]
@@ -104,6 +130,5 @@ mod tests {
         // 5 % with BurstR 2: 95 * 5 / (2.5 + 25.1) = 17.21.
         let bursty = Path { burstiness: 2.0, ..path(0.05, 0) };
         assert!((rating(Codec::Pcmu, &bursty) - (93.2 - 17.2101)).abs() < 0.001);
-        assert!(rating(Codec::G722, &path(0.05, 0)) < rating(Codec::Pcmu, &path(0.05, 0)));
     }
 }

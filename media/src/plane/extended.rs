@@ -101,7 +101,8 @@ impl Stream {
             end_delay: buffer.saturating_add(20),
             // 0 dBm0 is 6 dB below overload: close enough to RFC 3611's "dBm0".
             signal_level: stats.heard_dbov.map_or(UNKNOWN, |level| (level + 6).cast_unsigned()),
-            rating: rating.round() as u8,
+            // 100 is the best that a block can say (RFC 3611 §4.7.5).
+            rating: rating.min(100.0).round() as u8,
             mos: (tenths(listening), tenths(rating)),
             receiver: if figures.is_some() { RECEIVER } else { 0 },
             buffer: (buffer, *longest, if figures.is_some() { BUFFER_LIMIT_MS } else { 0 }),
