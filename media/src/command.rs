@@ -9,8 +9,8 @@ use crate::ice::Credentials;
 use crate::progress::{Listening, Verdict};
 use crate::srtp::{Profile, SrtpKeys};
 use crate::{
-    CaptureOrder, Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, Peer, PlayId,
-    Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
+    CaptureOrder, Channel, Digit, DigitSource, DigitWays, Masking, Member, MixId, OrderId, Peer,
+    PlayId, Port, Prompt, RemoteMedia, Slot, StreamId, StreamStats, TapId, WebFailure,
 };
 
 /// An order to a plane. One for a stream it does not know is ignored: the stream was closed.
@@ -194,6 +194,12 @@ pub enum Command {
         /// The stream.
         stream: StreamId,
     },
+    /// Answered by [`Event::Confirmed`] when every order before it has been obeyed: what they say
+    /// holds of each packet that comes from then on.
+    Confirm {
+        /// Comes back.
+        order: OrderId,
+    },
 }
 
 /// What happened in a plane.
@@ -337,6 +343,11 @@ pub enum Event {
         stream: StreamId,
         /// Its totals.
         stats: StreamStats,
+    },
+    /// Every order before this one has been obeyed ([`Command::Confirm`]).
+    Confirmed {
+        /// Which.
+        order: OrderId,
     },
 }
 

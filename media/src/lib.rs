@@ -76,6 +76,10 @@ pub struct WorkerId(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlayId(pub u64);
 
+/// One order to confirm that all orders before it have been obeyed; told back at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct OrderId(pub u64);
+
 /// Where a stream lives in its plane: what the driver ties to the stream's two sockets.
 ///
 /// `index` is small and reused after [`PlaneOutput::ClosePort`]; `generation` tells the uses apart,

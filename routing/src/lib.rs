@@ -37,8 +37,8 @@ pub use pickup::{Pickup, picks_up, pickup};
 pub use provisioning::{
     Agent, ApiKey, Choice, Collect, Credentials, DialPolicy, Digest, Direction, DiversionHeader,
     Dtmf, Encryption, Flow, Forward, HangupCause, HeaderAction, HeaderRule, Limits, Menu, Number,
-    NumberFormat, NumberPlace, NumberRule, OutboundRoute, Patience, PromptFile, Provisioning,
-    Queue, Role, Saying, Signature, Skill, Step, StirKey, Supervises, Tenant, Trunk,
+    NumberFormat, NumberPlace, NumberRule, OnMachine, OutboundRoute, Patience, PromptFile,
+    Provisioning, Queue, Role, Saying, Signature, Skill, Step, StirKey, Supervises, Tenant, Trunk,
     TrunkRegistration, TrunkStir, TrunkTarget,
 };
 pub use route::{Route, RouteRefusal, route, route_among};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{CallId, Duration, Instant, LegId, Rng, TenantId, TrunkId, UnixTime};
-use media::{Command, MixId, PlayId, TapId, Tone, WorkerId};
+use media::{Command, MixId, OrderId, PlayId, TapId, Tone, WorkerId};
 use routing::{Country, Directory, Health, HealthState, Router};
 use sip::digest::{Authenticator, TokenKey};
 use sip::header::OptionTags;
@@ -122,6 +122,9 @@ pub(crate) struct Node {
     last_tap: u64,
     last_play: u64,
     last_mix: u64,
+    last_order: u64,
+    /// The calls that wait for a worker's confirmation.
+    pub(crate) orders: BTreeMap<OrderId, CallId>,
 }
 
 /// A deadline of the switch's own.
@@ -147,6 +150,10 @@ pub(crate) enum Alarm {
     Reliable(CallId),
     /// When a leg's dialog is to be refreshed, or is over.
     Timer(CallId, LegId),
+    /// When one of two who talk is offered the other's codec.
+    OneCodec(CallId),
+    /// When a call's media workers have had the time to confirm what the API was promised.
+    Promise(CallId),
     /// When a call stops waiting for its signer's certificate.
     Signature(ServerTx),
 }
@@ -212,6 +219,8 @@ impl Node {
             last_tap: 0,
             last_play: 0,
             last_mix: 0,
+            last_order: 0,
+            orders: BTreeMap::new(),
             config,
             rng,
         }
@@ -362,6 +371,15 @@ impl Node {
     pub(crate) fn next_mix(&mut self) -> MixId {
         self.last_mix += 1;
         MixId(self.last_mix)
+    }
+
+    /// Has a worker confirm to that call that it has obeyed what it was told so far.
+    pub(crate) fn order(&mut self, worker: WorkerId, call: CallId) -> OrderId {
+        self.last_order += 1;
+        let order = OrderId(self.last_order);
+        self.orders.insert(order, call);
+        self.media(worker, Command::Confirm { order });
+        order
     }
 
     pub(crate) fn next_leg(&mut self) -> LegId {

@@ -192,8 +192,8 @@ impl Ports {
     }
 }
 
-/// The stream that an event is about.
-pub(crate) fn stream_of(event: &media::Event) -> StreamId {
+/// The stream that an event is about; a worker's confirmation is about none.
+pub(crate) fn stream_of(event: &media::Event) -> Option<StreamId> {
     use media::Event;
     match event {
         Event::Opened { stream }
@@ -214,7 +214,8 @@ pub(crate) fn stream_of(event: &media::Event) -> StreamId {
         | Event::Digit { stream, .. }
         | Event::Figures { stream, .. }
         | Event::Progress { stream, .. }
-        | Event::Closed { stream, .. } => *stream,
+        | Event::Closed { stream, .. } => Some(*stream),
+        Event::Confirmed { .. } => None,
     }
 }
 

@@ -342,6 +342,15 @@ pub enum Decided {
         /// Why, in a sentence.
         reason: String,
     },
+    /// A side was offered the other's codec, so that nothing has to be converted.
+    OneCodec {
+        /// Which side.
+        to: String,
+        /// The codec.
+        codec: &'static str,
+        /// Whether it took it.
+        taken: bool,
+    },
     /// A supervisor is to take part.
     Supervised {
         /// Who.
@@ -413,6 +422,12 @@ impl fmt::Display for Decided {
             Self::Transfer { by: Some(by), to } => write!(f, "{by} sends the call on to {to}"),
             Self::Transfer { by: None, to } => write!(f, "the call is sent on to {to}"),
             Self::PickedUp { by, from } => write!(f, "{by} took the call over from {from}"),
+            Self::OneCodec { to, codec, taken: true } => {
+                write!(f, "{to} has changed to {codec}: nothing is converted")
+            }
+            Self::OneCodec { to, codec, taken: false } => {
+                write!(f, "{to} does not change to {codec}: it is converted")
+            }
             Self::CopyStarted { server } => write!(f, "{server} takes a copy of it"),
             Self::CopyFailed { server, reason } => {
                 write!(f, "{server} takes no copy of it: {reason}")

@@ -5,7 +5,6 @@ use routing::{AgentState, Input as RouterInput};
 
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
 use crate::call::{Call, Origination, Signal};
-use crate::port::Output;
 use crate::switch::Switch;
 
 impl Switch {
@@ -16,8 +15,7 @@ impl Switch {
         tenant: &TenantId,
         request: ApiRequest,
     ) {
-        let reply = self.serve(now, tenant, request);
-        self.node.outbox.push_back(Output::Reply { id, reply });
+        self.answer(now, id, tenant, request);
     }
 
     /// Ends every call that is up.
@@ -27,7 +25,8 @@ impl Switch {
         }
     }
 
-    fn serve(
+    /// Does what is asked.
+    pub(crate) fn serve(
         &mut self,
         now: Instant,
         tenant: &TenantId,
@@ -56,10 +55,8 @@ impl Switch {
                     call.set_priority(node, now, priority, by).map(|()| ApiReply::Accepted)
                 })
             }
-            ApiRequest::Hold { call, holds } => self.within(now, tenant, call, |call, node| {
-                call.hold(node, now, holds).map(|()| ApiReply::Accepted)
-            }),
-            request @ (ApiRequest::Supervise { .. }
+            request @ (ApiRequest::Hold { .. }
+            | ApiRequest::Supervise { .. }
             | ApiRequest::ChangeSupervision { .. }
             | ApiRequest::EndSupervision { .. }
             | ApiRequest::AddParticipant { .. }
@@ -144,7 +141,7 @@ impl Switch {
             }
             ApiRequest::Secure { call, leg, speech } => {
                 self.within(now, tenant, call, |call, node| {
-                    call.secure(node, now, leg, speech).map(|()| ApiReply::Accepted)
+                    call.secure(node, leg, speech).map(|()| ApiReply::Accepted)
                 })
             }
             ApiRequest::Digits { call } => {

@@ -27,10 +27,12 @@ impl Switch {
                 })
             }
             ApiRequest::ChangeSupervision { call, agent, mode } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.change_supervision(node, now, &agent, mode).map(accepted)
+                self.within(now, tenant, call, |call, _| {
+                    call.change_supervision(&agent, mode).map(accepted)
                 })
             }
+            ApiRequest::Hold { call, holds } => self
+                .within(now, tenant, call, |call, node| call.hold(node, now, holds).map(accepted)),
             ApiRequest::EndSupervision { call, agent } => {
                 self.within(now, tenant, call, |call, node| {
                     call.end_supervision(node, now, &agent).map(accepted)
@@ -52,13 +54,11 @@ impl Switch {
                 })
             }
             ApiRequest::Mute { call, leg, muted } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.mute(node, now, leg, muted).map(accepted)
-                })
+                self.within(now, tenant, call, |call, _| call.mute(leg, muted).map(accepted))
             }
             ApiRequest::HoldParticipant { call, leg, holds } => {
                 self.within(now, tenant, call, |call, node| {
-                    call.hold_aside(node, now, leg, holds).map(accepted)
+                    call.hold_aside(node, leg, holds).map(accepted)
                 })
             }
             _ => Err(ApiError::NotFound),

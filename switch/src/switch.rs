@@ -52,6 +52,8 @@ pub struct Sizes {
     pub messages: usize,
     /// Calls that wait for their signer's certificate.
     pub held: usize,
+    /// Media workers' confirmations that requests of the API wait for.
+    pub orders: usize,
 }
 
 impl Switch {
@@ -129,6 +131,8 @@ impl Switch {
                 Alarm::Adrift(call) => self.signal(now, call, Signal::AdriftTooLong),
                 Alarm::Collect(call) => self.signal(now, call, Signal::CollectedNone),
                 Alarm::Invite(call) => self.signal(now, call, Signal::InviteExpired),
+                Alarm::OneCodec(call) => self.signal(now, call, Signal::OneCodecDue),
+                Alarm::Promise(call) => self.signal(now, call, Signal::PromiseDue),
                 Alarm::Signature(tx) => self.on_certificate_missing(now, tx),
             }
         }
@@ -178,6 +182,7 @@ impl Switch {
             subscriptions: self.node.subscriptions.len(),
             messages: self.node.relays.len(),
             held: self.node.signatures.held(),
+            orders: self.node.orders.len(),
         }
     }
 
@@ -305,8 +310,11 @@ impl Switch {
     }
 
     fn on_media(&mut self, now: Instant, event: media::Event) {
-        let stream = stream_of(&event);
-        let Some(place) = self.node.ports.place(stream) else {
+        if let media::Event::Confirmed { order } = event {
+            return self.on_confirmed(now, order);
+        }
+        let found = stream_of(&event).and_then(|id| Some((id, self.node.ports.place(id)?)));
+        let Some((stream, place)) = found else {
             self.node.ignored += 1;
             return;
         };

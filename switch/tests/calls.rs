@@ -40,6 +40,7 @@ mod originate;
 mod outbound;
 mod passing;
 mod pickup;
+mod promises;
 mod reasons;
 mod redirects;
 mod referring;

@@ -410,3 +410,81 @@ fn what_a_secured_caller_presses_is_known_to_the_api_alone() {
     let events = format!("{:?}", rig.events);
     assert!(!events.contains(CANARY) && !events.contains("4929"));
 }
+
+const AHEAD: &str = r#"{ do = "play", prompt = "greeting" },
+    { do = "collect", prompt = "greeting", into = "pin", min = 4, max = 8, type_ahead = true },
+    { do = "menu", type_ahead = true, choices = [{ digits = "1", queue = "sales" }] },
+    { do = "hangup" }"#;
+
+#[test]
+fn keys_pressed_before_they_are_asked_for_count_where_the_flow_says_so() {
+    let mut rig = flow(AHEAD);
+    let mut call = rig.dial("+15550102");
+    // All of it while the first prompt is heard, which goes on.
+    press(&mut rig, "4929#1");
+    assert_eq!((stops(&rig), rig.events_of("call.digits").len()), (0, 0));
+    rig.finish_prompt();
+    assert_eq!(rig.events_of("call.prompt_started").len(), 1, "nothing is asked that was answered");
+    assert_eq!(kept(&mut rig).attributes, [("pin".to_owned(), "4929".to_owned())]);
+    assert_eq!(rig.events_of("call.queued").len(), 1, "and the menu had its key, too");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+
+    // Some of it: the rest is waited for.
+    let mut rig = flow(AHEAD);
+    let mut call = rig.dial("+15550102");
+    press(&mut rig, "49");
+    rig.finish_prompt();
+    press(&mut rig, "29#");
+    assert_eq!(kept(&mut rig).attributes[0].1, "4929");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn what_was_typed_wrongly_or_where_the_flow_does_not_say_so_is_forgotten() {
+    let mut rig = flow(AHEAD);
+    let mut call = rig.dial("+15550102");
+    press(&mut rig, "49#1");
+    rig.finish_prompt();
+    assert_eq!(rig.events_of("call.digits")[0]["outcome"], "invalid");
+    assert!(rig.events_of("call.queued").is_empty(), "it is asked, and nothing is left over");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+
+    let mut rig = flow(&AHEAD.replace("type_ahead = true", "type_ahead = false"));
+    let mut call = rig.dial("+15550102");
+    press(&mut rig, "4929#1");
+    rig.finish_prompt();
+    assert!(kept(&mut rig).attributes.is_empty() && rig.events_of("call.digits").is_empty());
+    rig.finish_prompt();
+    press(&mut rig, "1710#");
+    assert_eq!(kept(&mut rig).attributes[0].1, "1710");
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+}
+
+#[test]
+fn secret_keys_are_masked_from_the_prompt_on_in_which_they_may_be_typed() {
+    let steps = AHEAD.replace("max = 8,", "max = 8, secret = true,");
+    let mut rig = flow(&steps);
+    let mut call = rig.dial("+15550102");
+    let caller = stream(&rig);
+    assert_eq!(last_mask(&rig), Some((caller, Masking::Digits)), "while the greeting plays");
+    press_on(&mut rig, caller, "4929#", true);
+    rig.finish_prompt();
+    assert_eq!(kept(&mut rig).attributes[0].1, "4929");
+    assert_eq!(last_mask(&rig), Some((caller, Masking::Off)));
+    rig.caller_hangs_up(&mut call);
+    rig.finish();
+
+    // One who is sent elsewhere in the middle of that prompt is heard again.
+    let mut rig = flow(&steps);
+    let mut live = rig.dial("+15550102");
+    let (call, caller) = (rig.last_call(), stream(&rig));
+    assert_eq!(last_mask(&rig), Some((caller, Masking::Digits)));
+    rig.request("acme", ApiRequest::Transfer { call, to: "sales".to_owned() }).unwrap();
+    assert_eq!(last_mask(&rig), Some((caller, Masking::Off)));
+    rig.caller_hangs_up(&mut live);
+    rig.finish();
+}

@@ -94,6 +94,24 @@ fn who_insists_is_refused_by_who_does_none_and_the_other_way_round() {
 }
 
 #[test]
+fn a_key_that_packets_name_is_taken_and_ours_is_named_in_the_same_way() {
+    let mut rig = rig("accepted", "accepted");
+    let (mut call, ok) = dial(&mut rig, &secured("RTP/SAVP", 2, &format!("{KEY}|2^31|1:1")));
+    let line = ok.lines().find(|line| line.starts_with("a=crypto:2 ")).unwrap();
+    assert!(line.ends_with("|1:1"), "{line}");
+    let stream = rig.streams()[0];
+    let keys = keys_of(&rig, stream).unwrap();
+    let mki = |key: media::srtp::MasterKey| key.mki().unwrap().as_bytes().to_vec();
+    assert_eq!((mki(keys.ours), mki(keys.theirs)), (vec![1], vec![1]));
+    // Several keys of which any may be used: another line is taken, or none.
+    let several =
+        format!("{KEY}|2^20|1:4;inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|2:4");
+    refused(&mut rig, &secured("RTP/SAVP", 1, &several));
+    rig.caller_hangs_up(&mut call);
+    rig.expect(ALICE, "INVITE");
+}
+
+#[test]
 fn phones_are_offered_keys_when_they_are_preferred_and_may_do_without() {
     for takes in [true, false] {
         let mut rig = rig("off", "preferred");
@@ -168,4 +186,26 @@ fn in_a_call_a_new_key_replaces_the_old_and_none_is_no_way_out_of_encryption() {
     let bye = rig.expect(ALICE, "BYE");
     rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
     rig.finish();
+}
+
+#[test]
+fn an_offer_of_ours_in_an_encrypted_conversation_has_keys_whatever_we_would_offer_a_new_one() {
+    for proto in ["RTP/SAVP", "RTP/AVP"] {
+        let mut rig = rig("accepted", "accepted");
+        let (mut call, _) = dial(&mut rig, &secured(proto, 1, KEY));
+        let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+        rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
+        rig.expect(ALICE, "ACK");
+        let stream = rig.streams()[0];
+        for seconds in [3, 5] {
+            let quiet = base::Duration::from_secs(seconds);
+            rig.media(media::Event::Unheard { stream, quiet, heard: true });
+        }
+        // The audio was lost, and the carrier is asked where it is.
+        let offer = body(&rig.expect(TRUNK, "INVITE"));
+        assert!(offer.contains(&format!("{proto} 0")), "{offer}");
+        assert!(offer.contains("a=crypto:"), "{offer}");
+        rig.caller_hangs_up(&mut call);
+        rig.confirm_bye(ALICE);
+    }
 }

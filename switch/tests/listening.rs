@@ -302,3 +302,65 @@ fn a_message_is_left_only_where_the_customer_is_first_and_of_a_prompt_that_there
     assert!(rig.records.is_empty());
     rig.finish();
 }
+
+/// A caller whom a step of a flow sends on to a number outside, which has answered.
+fn dialled_by_a_step(on_machine: &str) -> (Rig, crate::rig::Call, Phone) {
+    let trunk = "[[trunks]]\nid = \"one\"\ntargets = [{ uri = \"sip:127.0.0.51\" }]\nprobe_s = 0\n\
+                 sources = [\"127.0.0.51\"]\n";
+    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\n\
+                  routes = [{ prefix = \"+1\", trunk = \"one\" }]\n\
+                  skills = [{ id = \"sales\" }, { id = \"billing\" }]";
+    let closed = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
+    assert!(DEMO.contains(closed));
+    let dial = format!(r#"{{ do = "dial", to = "+12125550123"{on_machine} }}"#);
+    let steps = format!(r#"steps = [{dial}, {{ do = "queue", queue = "sales" }}]"#);
+    let demo = DEMO
+        .replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, routes)
+        .replace(closed, &steps);
+    let mut rig = Rig::with(&format!("{trunk}{demo}"));
+    let call = rig.dial("+15550102");
+    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
+    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(CARRIER, "ACK");
+    (rig, call, carrier)
+}
+
+#[test]
+fn a_machine_that_a_flow_has_dialled_is_hung_up_on_and_the_next_step_follows() {
+    let (mut rig, mut call, _) = dialled_by_a_step(r#", on_machine = "next""#);
+    let id = rig.last_call();
+    let (stream, listening) = order(&rig);
+    assert_eq!(stream, rig.streams()[1]);
+    assert!(listening.unwrap().answer.is_some(), "who answers is listened for");
+    hear(&mut rig, stream, is(AnsweredBy::Machine, AnswerReason::TalksOn));
+    assert_eq!(rig.events_of("call.answered_by")[0]["by"], "machine");
+    let bye = rig.expect(CARRIER, "BYE");
+    rig.send(CARRIER, &crate::rig::answer(&bye, CARRIER, "200 OK", "", None));
+    assert_eq!(rig.events_of("call.queued").len(), 1, "the next step");
+    assert_eq!(rig.bridged(), None);
+    rig.caller_hangs_up(&mut call);
+    assert!(rig.story(id).contains(&"call.connected"));
+    assert_eq!(rig.record().cause, Cause::CallerAbandoned);
+    rig.finish();
+}
+
+#[test]
+fn a_person_or_a_machine_that_is_merely_told_of_is_talked_with() {
+    for (on_machine, by, reason) in [
+        (r#", on_machine = "next""#, AnsweredBy::Human, AnswerReason::Waits),
+        (r#", on_machine = "tell""#, AnsweredBy::Machine, AnswerReason::TalksOn),
+    ] {
+        let (mut rig, mut call, _) = dialled_by_a_step(on_machine);
+        let (stream, _) = order(&rig);
+        hear(&mut rig, stream, is(by, reason));
+        assert_eq!(rig.events_of("call.answered_by").len(), 1);
+        rig.expect_silence(CARRIER);
+        assert_eq!(rig.bridged(), Some((rig.streams()[0], rig.streams()[1])));
+        rig.caller_hangs_up(&mut call);
+        rig.confirm_bye(CARRIER);
+        rig.finish();
+    }
+    let (rig, ..) = dialled_by_a_step("");
+    let listens = |c: &Command| matches!(c, Command::Progress { listening: Some(_), .. });
+    assert!(!rig.commands.iter().any(listens), "nobody listens who did not say so");
+}

@@ -235,3 +235,143 @@ fn a_relays_port_that_is_taken_is_tried_again_and_a_call_without_any_ends() {
         rig.finish();
     }
 }
+
+const SUE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 20)), 5060);
+
+impl Planes {
+    /// Time passes by a tick: what all planes send to the outside, with the port it is sent from.
+    fn tick(&mut self, rig: &mut Rig) -> Vec<(u16, Vec<u8>)> {
+        rig.advance_ms(20);
+        let mut left = Vec::new();
+        for worker in 0..self.planes.len() {
+            let mut inside = Vec::new();
+            while self.planes[worker].poll_timeout().is_some_and(|(at, _)| at <= rig.now) {
+                self.planes[worker].handle_timeout(rig.now, &mut self.batch);
+                for sent in self.batch.iter().filter(|sent| sent.port == Port::Rtp) {
+                    let is_its = |(_, (w, s, _)): &(&u16, &(usize, Slot, StreamId))| {
+                        (*w, *s) == (worker, sent.slot)
+                    };
+                    let (port, _) = self.ports.iter().find(is_its).unwrap();
+                    let source = SocketAddr::new([127, 0, 0, 1].into(), *port);
+                    if sent.to.ip() == source.ip() && self.ports.contains_key(&sent.to.port()) {
+                        inside.push((source, sent.to.port(), sent.bytes.to_vec()));
+                    } else {
+                        left.push((*port, sent.bytes.to_vec()));
+                    }
+                }
+                self.batch.clear();
+            }
+            for (source, to, packet) in inside {
+                let went = self.send(rig, source, to, &packet);
+                left.extend(went.into_iter().map(|(port, _, packet)| (port, packet)));
+            }
+        }
+        left
+    }
+
+    /// The port of a stream.
+    fn port(&self, stream: StreamId) -> u16 {
+        *self.ports.iter().find(|(_, (.., of))| *of == stream).unwrap().0
+    }
+}
+
+/// 20 ms of a tone.
+fn tone(n: u16, hertz: f64) -> Vec<u8> {
+    let sample = |at: u32| {
+        let turns = f64::from(u32::from(n) * 160 + at) / 8000.0 * hertz;
+        media::G711::Pcmu.encode(((turns * std::f64::consts::TAU).sin() * 5000.0) as i16)
+    };
+    let mut packet = rtp(n, 0, 0);
+    packet.truncate(12);
+    packet.extend((0..160).map(sample));
+    packet
+}
+
+/// How loud a tone is in codes, as a part of what was said.
+fn loudness(codes: &[u8], hertz: f64) -> f64 {
+    let (mut sine, mut cosine) = (0.0, 0.0);
+    for (n, code) in codes.iter().enumerate() {
+        let angle = n as f64 / 8000.0 * hertz * std::f64::consts::TAU;
+        let sample = f64::from(media::G711::Pcmu.decode(*code));
+        (sine, cosine) = (sine + sample * angle.sin(), cosine + sample * angle.cos());
+    }
+    2.0 * f64::hypot(sine, cosine) / codes.len() as f64 / 5000.0
+}
+
+#[test]
+fn a_whisper_to_a_guest_of_another_worker_reaches_that_one_alone_and_hears_all() {
+    let provisioning = DEMO
+        .replace(
+            "agents = [\n",
+            "agents = [\n{ id = \"sue\", password = \"sue-secret\", supervises = [\"sales\"] },\n",
+        )
+        .replace(
+            "password = \"alice-secret\",",
+            "password = \"alice-secret\", call_waiting = true,",
+        );
+    let media = [0, 1].map(|id| worker(id, 20_000 + id * 1000..=20_099 + id * 1000));
+    let mut rig = Rig::with_workers(&provisioning, Limits::default(), media.to_vec());
+    rig.register_both();
+    rig.register(SUE, "sue");
+    let (mut live, _) = rig.connect_alice();
+    let call = rig.last_call();
+    let mut second = rig.agent_dials(BOB, "bob", "alice", "");
+    let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(ALICE, "ACK");
+    let ok = rig.expect_final(BOB);
+    rig.agent_acks(&mut second, &ok);
+    let other = rig.last_call();
+    let merge = switch::ApiRequest::Merge { call, other, ends_with_host: None };
+    rig.request("acme", merge).unwrap();
+    rig.confirm_bye(ALICE);
+    let mode = routing::Supervision::Whisper;
+    let (agent, of) = ("sue".parse().unwrap(), Some("bob".parse().unwrap()));
+    rig.request("acme", switch::ApiRequest::Supervise { call, agent, mode, of }).unwrap();
+    let sue = Phone::new(SUE, rig.expect(SUE, "INVITE"));
+    rig.send(SUE, &sue.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(SUE, "ACK");
+
+    let streams = rig.streams();
+    let mut planes = Planes::new(2);
+    planes.follow(&rig);
+    let of_sue = *streams.last().unwrap();
+    let ports = [streams[0], streams[1], streams[2], of_sue].map(|stream| planes.port(stream));
+    let workers = ports.map(|port| planes.ports[&port].0);
+    assert_eq!(workers, [0, 0, 1, 0], "the caller, Alice, Bob elsewhere, Sue");
+    // All SDP here says 127.0.0.2:40000.
+    let far: SocketAddr = "127.0.0.2:40000".parse().unwrap();
+    let hertz = [400.0, 600.0, 800.0, 3000.0];
+    let mut heard: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+    for n in 1..150 {
+        let mut left = Vec::new();
+        for (port, hertz) in ports.into_iter().zip(hertz) {
+            let went = planes.send(&rig, far, port, &tone(n, hertz));
+            left.extend(went.into_iter().map(|(port, _, packet)| (port, packet)));
+        }
+        left.extend(planes.tick(&mut rig));
+        for (port, packet) in left {
+            heard.entry(port).or_default().extend_from_slice(&packet[12..]);
+        }
+    }
+    let [caller, alice, bob, sue] = ports.map(|port| {
+        let codes = &heard[&port];
+        // The last second, when everybody is known to talk.
+        let last = &codes[codes.len() - 8000..];
+        hertz.map(|hertz| loudness(last, hertz))
+    });
+    let says = |level: f64| (0.7..1.3).contains(&level);
+    assert!(says(caller[1]) && says(caller[2]) && caller[3] < 0.01, "the caller: {caller:?}");
+    assert!(says(alice[0]) && says(alice[2]) && alice[3] < 0.01, "Alice: {alice:?}");
+    assert!(says(bob[0]) && says(bob[1]) && says(bob[3]), "Bob: {bob:?}");
+    assert!(sue[..3].iter().all(|level| says(*level)), "Sue: {sue:?}");
+    // Not for one packet.
+    for port in [ports[0], ports[1]] {
+        let loudest = heard[&port].chunks_exact(160).map(|part| loudness(part, hertz[3]));
+        let loudest = loudest.fold(0.0, f64::max);
+        assert!(loudest < 0.02, "{loudest}");
+    }
+    rig.caller_hangs_up(&mut live);
+    rig.advance_ms(200_000);
+}

@@ -6,6 +6,7 @@
 
 mod arrange;
 mod capturing;
+mod chime;
 mod deadlines;
 mod desk;
 mod extended;
@@ -194,6 +195,7 @@ impl Plane {
             }
             Command::Relatch { stream } => self.relatch(stream),
             Command::Close { stream } => self.close(now, stream),
+            Command::Confirm { order } => self.events.push_back(Event::Confirmed { order }),
         }
     }
 

@@ -259,6 +259,25 @@ pub enum NegotiationError {
 }
 
 impl Description {
+    /// The codecs of its audio that are known, in its order.
+    pub fn codecs(&self) -> impl Iterator<Item = Codec> {
+        let payloads = self.audio().flat_map(|section| &section.payloads);
+        payloads.filter_map(|payload| match payload.format {
+            Format::Audio(codec) => Some(codec),
+            Format::TelephoneEvent { .. } | Format::ComfortNoise => None,
+        })
+    }
+
+    /// Whether its audio goes by `RTP/SAVP`.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.audio().any(answer::is_secure)
+    }
+
+    fn audio(&self) -> impl Iterator<Item = &MediaDescription> {
+        self.media.iter().filter(|section| section.kind == "audio" && section.port != 0)
+    }
+
     /// Whether its audio is a browser's.
     #[must_use]
     pub fn is_web(&self) -> bool {

@@ -55,7 +55,7 @@ impl Names<'_> {
                 found.unknown(format!("{path}.queue"), "queue", queue, known, &place);
             }
             Step::Queue { .. } => {}
-            Step::Dial { to, ring_s } => {
+            Step::Dial { to, ring_s, .. } => {
                 if to.trim().is_empty() {
                     let cure = "name an agent, an extension or a number";
                     found.add(format!("{path}.to"), "nobody is named", cure);

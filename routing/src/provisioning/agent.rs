@@ -3,7 +3,7 @@
 use base::{AgentId, SkillId};
 use serde::{Deserialize, Serialize};
 
-use super::{Dtmf, Encryption, Supervises, is_default, is_false};
+use super::{Dtmf, Encryption, Supervises, is_default, is_false, is_true, yes};
 use crate::Secret;
 
 /// A person who takes calls.
@@ -54,6 +54,10 @@ pub struct Agent {
     /// Whether their phones may send, and get, comfort noise in place of silence (RFC 3389).
     #[serde(default, skip_serializing_if = "is_false")]
     pub comfort_noise: bool,
+    /// Whether their phones may be sent an offer in a conversation, once, so that nothing has to be
+    /// converted.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub avoid_transcoding: bool,
     /// Whom they may dial, within the tenant's limits. Emergency numbers always.
     #[serde(default, skip_serializing_if = "DialPolicy::is_everything")]
     pub may_dial: DialPolicy,
@@ -85,6 +89,7 @@ impl Agent {
             encryption: None,
             dtmf: Dtmf::default(),
             comfort_noise: false,
+            avoid_transcoding: true,
             may_dial: DialPolicy::default(),
             pickup_groups: Vec::new(),
             supervises: Supervises::default(),

@@ -67,6 +67,9 @@ pub struct Collect {
     /// Whether the prompt has to be heard to its end; else a key stops it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uninterruptible: bool,
+    /// Whether keys count that are pressed while prompts before the step are heard.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub type_ahead: bool,
     /// Whether nobody else may hear them: they are masked in the audio meanwhile.
     #[serde(default, skip_serializing_if = "is_false")]
     pub secret: bool,
@@ -96,6 +99,9 @@ pub struct Menu {
     /// Whether the prompt has to be heard to its end; else a key stops it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uninterruptible: bool,
+    /// Whether keys count that are pressed while prompts before the step are heard.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub type_ahead: bool,
 }
 
 /// One choice of a menu: with none of `flow`, `queue` and `dial` the next step follows.

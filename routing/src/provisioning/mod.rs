@@ -17,7 +17,7 @@ use crate::Secret;
 pub use agent::{Agent, DialPolicy, Forward};
 pub use digits::{Choice, Collect, Dtmf, Menu, Patience};
 pub use limits::Limits;
-pub use queue::{Flow, HangupCause, Queue, Saying, Signature, Step};
+pub use queue::{Flow, HangupCause, OnMachine, Queue, Saying, Signature, Step};
 pub use supervises::Supervises;
 pub use tenant::{Digest, Number, OutboundRoute, PromptFile, Skill, Tenant};
 pub use trunk::{
@@ -107,6 +107,14 @@ impl Role {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether a key is as if it were left out.

@@ -147,6 +147,9 @@ pub enum Step {
         /// For how many seconds at most, 5 to 120; else as long as the agent's forward says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ring_s: Option<u32>,
+        /// What is done when a machine answers a number outside; nobody listens if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_machine: Option<OnMachine>,
     },
     /// Goes on in another flow, for good, if the signature of the caller's number is one of these;
     /// else the next step follows.
@@ -162,6 +165,16 @@ pub enum Step {
         #[serde(default)]
         cause: HangupCause,
     },
+}
+
+/// What a flow does when a machine answers a number outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMachine {
+    /// It is told, and the caller talks with it.
+    Tell,
+    /// It is hung up on, and the next step follows.
+    Next,
 }
 
 /// How a value is said.

@@ -4,7 +4,7 @@
 use base::{TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::{Dtmf, Encryption, is_default, is_false};
+use super::{Dtmf, Encryption, is_default, is_false, is_true, yes};
 use crate::Secret;
 
 /// A carrier's trunk. A call is its own when everything holds that is listed of `sources`,
@@ -62,6 +62,12 @@ pub struct Trunk {
     /// Whether it may send, and gets, comfort noise in place of silence (RFC 3389).
     #[serde(default, skip_serializing_if = "is_false")]
     pub comfort_noise: bool,
+    /// Whether it may be sent an offer in a conversation, once, so that nothing has to be converted.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub avoid_transcoding: bool,
+    /// Whether it gets extended RTCP reports (RFC 3611) where its SDP asks for them.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub rtcp_xr: bool,
     /// What is done to header fields, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderRule>,
@@ -137,6 +143,8 @@ impl Trunk {
             encryption: Encryption::default(),
             dtmf: Dtmf::default(),
             comfort_noise: false,
+            avoid_transcoding: true,
+            rtcp_xr: true,
             headers: Vec::new(),
             numbers: Vec::new(),
             country: None,
@@ -378,18 +386,10 @@ impl DiversionHeader {
     }
 }
 
-fn yes() -> bool {
-    true
-}
-
 fn one() -> u16 {
     1
 }
 
 fn hour() -> u32 {
     3600
-}
-
-fn is_true(value: &bool) -> bool {
-    *value
 }

@@ -82,6 +82,10 @@ impl Studio {
             }
             // It ends for streams of which other orders tell.
             Command::Unmix { .. } => return,
+            Command::Confirm { order } => {
+                let soon = now + Duration::from_micros(100 + self.rng.below(3000));
+                return self.tell(soon, worker, Event::Confirmed { order: *order });
+            }
             _ => stream_of(command),
         };
         match command {
@@ -109,6 +113,7 @@ impl Studio {
             | Command::Mix { .. }
             | Command::Unmix { .. }
             | Command::Relatch { .. }
+            | Command::Confirm { .. }
             | Command::Capture { .. }
             | Command::DigitWays { .. }
             | Command::SendDigits { .. }
@@ -305,6 +310,7 @@ fn stream_of(command: &Command) -> StreamId {
         | Command::Unbridge { a: stream, .. }
         | Command::Copy { from: stream, .. } => *stream,
         Command::Mix { mix, .. } | Command::Unmix { mix } => StreamId(mix.0),
+        Command::Confirm { order } => StreamId(order.0),
     }
 }
 

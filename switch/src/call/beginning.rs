@@ -1,5 +1,7 @@
 //! What every call has at its beginning, whoever began it.
 
+use std::collections::VecDeque;
+
 use std::sync::Arc;
 
 use base::{AgentId, CallId, Instant, TenantId};
@@ -82,6 +84,10 @@ impl Call {
             admitted_outbound: false,
             on_trunks: Vec::new(),
             engaged: Vec::new(),
+            typed: VecDeque::new(),
+            one_codec_due: None,
+            promises: Vec::new(),
+            untold: Vec::new(),
             expires: None,
             narrative: Narrative::new(now, ladder),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Duration, FlowId, Instant, PromptId};
 use media::PlayId;
-use routing::{Choice, Collect, Menu, Patience};
+use routing::{Choice, Collect, Menu, Patience, Step};
 
 use super::{Call, Stage};
 use crate::event::{DigitsEnd, EventKind};
@@ -16,6 +16,8 @@ use crate::{Cause, EndedBy};
 
 /// Attributes that a call keeps; a flow has no use for more.
 const MOST_ATTRIBUTES: usize = 64;
+/// Keys that are kept until they are asked for.
+const MOST_TYPED: usize = 64;
 
 /// What a step asks for.
 #[derive(Clone)]
@@ -89,6 +91,14 @@ impl Ask {
         }
     }
 
+    /// Whether keys count that are pressed before it asks.
+    fn takes_type_ahead(&self) -> bool {
+        match self {
+            Self::Collect(asked) => asked.type_ahead,
+            Self::Menu(menu) => menu.type_ahead,
+        }
+    }
+
     /// What another key makes of the digits.
     /// `extends` says whether an extension may come of it yet.
     fn take(&self, digits: &mut String, key: char, extends: impl Fn(&str) -> bool) -> Verdict {
@@ -143,9 +153,47 @@ impl Call {
     pub(super) fn collect(&mut self, node: &mut Node, now: Instant, step: usize, ask: Ask) {
         let (plays, digits, until) = (None, String::new(), None);
         let collecting = Collecting { step, ask, plays, digits, tries: 0, until };
+        if !collecting.ask.takes_type_ahead() {
+            self.typed.clear();
+        }
         self.stage = Stage::Collecting(Box::new(collecting));
         self.update_listening(node, self.caller.id);
-        self.ask(node, now);
+        if self.typed.is_empty() {
+            return self.ask(node, now);
+        }
+        if let Some(collecting) = self.collecting() {
+            collecting.tries = 1;
+        }
+        self.take_typed(node, now);
+    }
+
+    /// Keys that were pressed before they were asked for, as if they were pressed now.
+    fn take_typed(&mut self, node: &mut Node, now: Instant) {
+        while self.collecting().is_some()
+            && let Some(key) = self.typed.pop_front()
+        {
+            self.on_collected_key(node, now, key);
+        }
+    }
+
+    /// What the next step that asks for keys may get of those pressed during the prompts before it:
+    /// whether they are secret. `None` if they do not count.
+    pub(super) fn asked_ahead(&self) -> Option<bool> {
+        let Stage::Prompt { step, .. } = self.stage else { return None };
+        let ahead = self.steps.iter().skip(step + 1);
+        let mut asking = ahead.skip_while(|s| matches!(s, Step::Play { .. } | Step::Say { .. }));
+        match asking.next()? {
+            Step::Collect(asked) => asked.type_ahead.then_some(asked.secret),
+            Step::Menu(menu) => menu.type_ahead.then_some(false),
+            _ => None,
+        }
+    }
+
+    /// A key that comes before it is asked for.
+    pub(super) fn type_ahead(&mut self, key: char) {
+        if self.typed.len() < MOST_TYPED {
+            self.typed.push_back(key);
+        }
     }
 
     fn collecting(&mut self) -> Option<&mut Collecting> {
@@ -182,6 +230,7 @@ impl Call {
         if is_prompt {
             let first = u64::from(collecting.ask.wait().first_s);
             self.wait_until(node, Some(now + Duration::from_secs(first)));
+            self.take_typed(node, now);
         } else {
             self.ask(node, now);
         }
@@ -218,6 +267,9 @@ impl Call {
     /// The caller has pressed a key.
     pub(super) fn on_collected_key(&mut self, node: &mut Node, now: Instant, key: char) {
         if !self.interrupt(node) {
+            if self.collecting().is_some_and(|asked| asked.ask.takes_type_ahead()) {
+                self.type_ahead(key);
+            }
             return;
         }
         let Some(collecting) = self.collecting() else { return };
@@ -266,7 +318,7 @@ impl Call {
                 }
                 self.tell_digits(node, now, &ask, DigitsEnd::Collected, &digits);
                 self.stop_collecting(node);
-                self.dial_step(node, now, step, &extension, None);
+                self.dial_step(node, now, step, &extension, (None, None));
             }
         }
     }
@@ -285,7 +337,7 @@ impl Call {
                 }
             }
             Choice { queue: Some(queue), .. } => self.enqueue(node, now, step, queue),
-            Choice { dial: Some(to), .. } => self.dial_step(node, now, step, &to, None),
+            Choice { dial: Some(to), .. } => self.dial_step(node, now, step, &to, (None, None)),
             _ => self.go_to_step(node, now, step + 1, Cause::Normal),
         }
     }
@@ -313,6 +365,7 @@ impl Call {
     fn ask_again(&mut self, node: &mut Node, now: Instant, why: DigitsEnd) {
         let Some(Collecting { step, ask, digits, tries, .. }) = self.collecting() else { return };
         let (step, ask, digits, tries) = (*step, ask.clone(), digits.clone(), *tries);
+        self.typed.clear();
         self.tell_digits(node, now, &ask, why, &digits);
         if tries >= ask.wait().tries {
             self.stop_collecting(node);

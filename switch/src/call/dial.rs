@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use base::{AgentId, Duration, Instant, LegId};
-use routing::{Dialled, Direct, ForwardReason, Step};
+use routing::{Dialled, Direct, ForwardReason, OnMachine, Step};
 
 use super::far_end::FarEnd;
 use super::leg::{Leg, Role, Signalling};
+use super::listening::Listening;
 use super::model::{Dial, Goal, Party, Then};
 use super::refusal::Refusal;
 use super::sent_on::By;
@@ -81,7 +82,7 @@ impl Call {
         now: Instant,
         step: usize,
         to: &str,
-        ring_s: Option<u32>,
+        (ring_s, on_machine): (Option<u32>, Option<OnMachine>),
     ) {
         let goal = match routing::dial(&self.directory, &self.tenant, None, to) {
             Ok(Dialled::Agent(agent)) => Goal::Agent(agent),
@@ -91,6 +92,9 @@ impl Call {
                     let rang = self.narrative.queue.is_some();
                     let why = if rang { "no-answer" } else { "unconditional" };
                     self.sent_on.add(By::Number(number), why);
+                }
+                if let Some(wish) = on_machine {
+                    self.listening = Some(Box::new(Listening::of_step(wish, step)));
                 }
                 Goal::Outside(to)
             }

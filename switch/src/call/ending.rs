@@ -105,6 +105,8 @@ impl Call {
             _ => Ending { at: now, cause: Cause::InternalError, by: EndedBy::Engine },
         };
         node.alarms.remove(&(at + node.config.limits.settle, Alarm::Settle(self.id)));
+        self.break_promises(node);
+        self.forget_one_codec(node);
         self.forget_siprec(node, now);
         self.forget_dialogs(node);
         for leg in std::iter::once(&mut self.caller).chain(&mut self.far) {

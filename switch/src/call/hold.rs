@@ -50,7 +50,7 @@ impl Call {
         for (holds, holder, waiting) in [(by_caller, caller, far), (by_far, far, caller)] {
             if holds {
                 self.update_music(node, waiting);
-                self.tell_held(node, now, self.side_holding(holder), true, None);
+                self.tell_held(node, now, self.side_holding(holder), true);
             }
         }
     }
@@ -70,7 +70,7 @@ impl Call {
             self.caller.id
         };
         self.update_music(node, waiting);
-        self.tell_held(node, now, self.side_holding(leg), holds, None);
+        self.tell_held(node, now, self.side_holding(leg), holds);
     }
 
     /// A leg's description has changed, by an offer or by an answer.
@@ -108,7 +108,7 @@ impl Call {
         if let Some(customer) = customer {
             self.update_music(node, customer);
         }
-        self.tell_held(node, now, HoldSide::Api, holds, None);
+        self.tell_when_obeyed(held(HoldSide::Api, holds, None));
         Ok(())
     }
 
@@ -231,20 +231,13 @@ impl Call {
         }
     }
 
-    pub(super) fn tell_held(
-        &self,
-        node: &mut Node,
-        now: Instant,
-        by: HoldSide,
-        holds: bool,
-        leg: Option<LegId>,
-    ) {
-        let leg = leg.map(|leg| leg.0);
-        let kind = if holds {
-            EventKind::CallHeld { by, leg }
-        } else {
-            EventKind::CallResumed { by, leg }
-        };
-        self.tell(node, now, kind);
+    fn tell_held(&self, node: &mut Node, now: Instant, by: HoldSide, holds: bool) {
+        self.tell(node, now, held(by, holds, None));
     }
+}
+
+/// What is told of a hold, or of its end: of one party alone, if that one is named.
+pub(super) fn held(by: HoldSide, holds: bool, leg: Option<LegId>) -> EventKind {
+    let leg = leg.map(|leg| leg.0);
+    if holds { EventKind::CallHeld { by, leg } } else { EventKind::CallResumed { by, leg } }
 }

@@ -88,6 +88,7 @@ impl Call {
     pub(super) fn update_listening(&mut self, node: &mut Node, leg: LegId) {
         let ask = match &self.stage {
             Stage::Collecting(collecting) if self.is_caller(leg) => Some(collecting.is_secret()),
+            Stage::Prompt { .. } if self.is_caller(leg) => self.asked_ahead(),
             _ => None,
         };
         let Some(leg) = self.leg_mut(leg) else { return };
@@ -113,6 +114,9 @@ impl Call {
         }
         if self.is_caller(leg) && matches!(self.stage, Stage::Collecting(_)) {
             return self.on_collected_key(node, now, digit.key);
+        }
+        if self.is_caller(leg) && self.asked_ahead().is_some() {
+            return self.type_ahead(digit.key);
         }
         self.pass_key(node, now, leg, digit);
     }
@@ -186,7 +190,6 @@ impl Call {
     pub(crate) fn secure(
         &mut self,
         node: &mut Node,
-        now: Instant,
         side: Side,
         wanted: Option<bool>,
     ) -> Result<(), ApiError> {
@@ -204,9 +207,9 @@ impl Call {
         let count = u32::try_from(known.secured.digits.len()).unwrap_or(u32::MAX);
         self.update_listening(node, leg);
         match wanted {
-            Some(speech) => self.tell(node, now, EventKind::CallSecured { leg: leg.0, speech }),
+            Some(speech) => self.tell_when_obeyed(EventKind::CallSecured { leg: leg.0, speech }),
             None if was_on => {
-                self.tell(node, now, EventKind::CallUnsecured { leg: leg.0, count });
+                self.tell_when_obeyed(EventKind::CallUnsecured { leg: leg.0, count });
             }
             None => {}
         }

@@ -14,6 +14,7 @@ use sip::{
 use super::digits::Digits;
 use super::far_end::FarEnd;
 use super::keys::Secured;
+use super::one_codec::FarCodecs;
 use super::quality::Live;
 use super::refresh::Refreshing;
 use super::reliable::{Early, Reliably};
@@ -40,6 +41,8 @@ pub(super) struct Leg {
     pub(super) version: u64,
     /// The far end's media, once negotiated.
     pub(super) remote: Option<RemoteMedia>,
+    /// What else its description says of codecs.
+    pub(super) far_codecs: FarCodecs,
     /// The keys of its encryption, if it is encrypted.
     pub(super) srtp: Option<Box<SrtpKeys>>,
     /// What it has for browsers; nothing once it is known to be none.
@@ -218,6 +221,7 @@ impl Leg {
             origin_id: u64::from(node.rng.next_u32()),
             version: 0,
             remote: None,
+            far_codecs: FarCodecs::default(),
             srtp: None,
             web: None,
             terms,

@@ -3,9 +3,11 @@
 //! here.
 
 use base::{Duration, Instant, LegId};
-use media::progress::{Answer, AnsweredBy, Information, Listening as Order, ProgressTone, Verdict};
+use media::progress::{
+    Answer, AnswerTimes, AnsweredBy, Information, Listening as Order, ProgressTone, Verdict,
+};
 use media::{Command, PlayId};
-use routing::{Destination, Dialled};
+use routing::{Destination, Dialled, OnMachine};
 
 use super::dial::Failure;
 use super::leg::Role;
@@ -23,6 +25,8 @@ pub(super) struct Listening {
     /// The leg that leads outside, once it has answered.
     leg: Option<LegId>,
     by: Option<AnsweredBy>,
+    /// The step of a flow that dials it, if the next one is to follow when it is a machine.
+    step: Option<usize>,
 }
 
 /// A call that waits to know who has answered, or leaves a message.
@@ -37,7 +41,15 @@ pub(super) struct Waiting {
 
 impl Listening {
     pub(super) fn new(wish: AnsweringMachine) -> Self {
-        Self { wish, leg: None, by: None }
+        Self { wish, leg: None, by: None, step: None }
+    }
+
+    /// What a step of a flow wants to know of whom it dials.
+    pub(super) fn of_step(wish: OnMachine, step: usize) -> Self {
+        let (action, times) = (MachineAction::Detect, AnswerTimes::default());
+        let wish_of_api = AnsweringMachine { action, wait: false, times, longest: Duration::ZERO };
+        let step = (wish == OnMachine::Next).then_some(step);
+        Self { step, ..Self::new(wish_of_api) }
     }
 }
 
@@ -225,6 +237,9 @@ impl Call {
         let by = answer.by.as_str();
         self.narrative.decide(node, now, Decided::AnsweredBy { by, reason, revised: is_revised });
         let is_machine = matches!(answer.by, AnsweredBy::Machine | AnsweredBy::Fax);
+        if is_machine && !is_revised && self.goes_past_machine(node, now, leg) {
+            return;
+        }
         match (&self.stage, action, is_machine) {
             (Stage::Listening(_), MachineAction::Detect, _) | (Stage::Listening(_), _, false) => {
                 self.ring_second(node, now)
@@ -238,6 +253,26 @@ impl Call {
             }
             _ => self.end(node, now, Cause::AnsweringMachine, EndedBy::Engine),
         }
+    }
+
+    /// Hangs up on a machine that a step of the flow has dialled: the next step follows. `false` if
+    /// it is not that which was wished for, or others are in the call by now.
+    fn goes_past_machine(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
+        let Stage::Connected { talk } = &self.stage else { return false };
+        let is_plain = talk.leg == leg && self.transfer.is_none() && self.guests.is_empty();
+        let step = self.listening.as_ref().and_then(|listening| listening.step);
+        let Some(step) = step.filter(|_| is_plain) else { return false };
+        let trunk = self.leg(leg).and_then(|known| known.role.trunk()).cloned();
+        let Some(talk) = self.part_talk(node, leg) else { return false };
+        self.listening = None;
+        self.stop_music(node, self.caller.id);
+        self.hang_up(node, now, leg, Cause::AnsweringMachine);
+        if let Some(trunk) = &trunk {
+            self.release_trunk(node, trunk);
+        }
+        self.release_talker(node, now, talk.of_queue, None);
+        self.go_to_step(node, now, step + 1, Cause::AnsweringMachine);
+        true
     }
 
     /// A person has answered, or nobody knows better: now the other one.

@@ -39,6 +39,7 @@ impl Call {
         }
         self.review_taps(node);
         self.review_capture(node);
+        self.review_codecs(node, now);
     }
 
     /// Whether a plain bridge would not do.

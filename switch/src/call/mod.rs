@@ -34,6 +34,7 @@ mod moving;
 mod narrative;
 mod negotiation;
 mod next_hop;
+mod one_codec;
 mod onward;
 mod originate;
 mod outgoing;
@@ -43,6 +44,7 @@ mod passing;
 mod peer;
 mod presence;
 mod progress;
+mod promise;
 mod quality;
 mod refresh;
 mod refusal;
@@ -66,6 +68,7 @@ mod view;
 mod watchdog;
 mod web;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use base::{AgentId, CallId, Instant, QueueId, TenantId, TrunkId};
@@ -88,6 +91,7 @@ pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
+use self::promise::Promise;
 pub(crate) use self::refusal::{Refusal, SUSPENDED};
 use self::relay::Relay;
 use self::sent_on::SentOn;
@@ -144,6 +148,8 @@ pub(crate) struct Call {
     /// Whoever was called and rings or talks, and such legs that are being closed.
     far: Vec<Leg>,
     stage: Stage,
+    /// Keys that the caller has pressed before they were asked for. They may be a secret.
+    typed: VecDeque<char>,
     /// Who is being called directly, if somebody is.
     dialling: Option<Box<Dial>>,
     /// What the API wants to know of who answers, if it does.
@@ -180,6 +186,12 @@ pub(crate) struct Call {
     on_trunks: Vec<TrunkId>,
     /// The agents who are in it without a queue's doing.
     engaged: Vec<AgentId>,
+    /// When one of the two who talk is offered the other's codec.
+    one_codec_due: Option<Instant>,
+    /// Requests of the API that wait for the media workers.
+    promises: Vec<Promise>,
+    /// What the request at work has done, to be told when the media have obeyed.
+    untold: Vec<EventKind>,
     /// When the caller's INVITE is good no longer, if it says so.
     expires: Option<Instant>,
     /// What has happened so far, for the record.
@@ -230,6 +242,10 @@ pub(crate) enum Signal {
     RangOut,
     /// A supervisor's phone has.
     GuestRangOut(base::LegId),
+    /// An offer of one codec for both has waited long enough.
+    OneCodecDue,
+    /// Its media workers have had the time to confirm.
+    PromiseDue,
     /// What a leg's talking came to may be told now.
     TalkingDue(base::LegId),
     /// The agent whose page is gone has registered one.
@@ -292,6 +308,8 @@ impl Call {
             Signal::RangOut => self.on_rang_out(node, now),
             Signal::GuestRangOut(leg) => self.on_guest_rang_out(node, now, leg),
             Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
+            Signal::OneCodecDue => self.on_one_codec_due(node, now),
+            Signal::PromiseDue => self.on_promise_due(node, now),
             Signal::AgentBack => self.on_agent_back(node, now),
             Signal::AdriftTooLong => self.on_adrift_too_long(node, now),
             Signal::CollectedNone => self.on_collect_timeout(node, now),

@@ -78,7 +78,7 @@ impl Call {
             }
             inside @ Dialled::OwnNumber { .. } => (self.steps_of(inside), false),
             Dialled::Agent(_) | Dialled::Outside(_) => {
-                let dial = Step::Dial { to: to.to_owned(), ring_s: None };
+                let dial = Step::Dial { to: to.to_owned(), ring_s: None, on_machine: None };
                 let back = self.waits_in().map(|queue| Step::Queue { queue: queue.clone() });
                 let rest = match back {
                     Some(queue) => vec![queue],

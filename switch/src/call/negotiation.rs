@@ -1,8 +1,8 @@
 //! What a leg's SDP says and settles (RFC 3264): offers, answers, and what the plane is told.
 
 use bytes::Bytes;
-use media::sdp::{self, Description, Local, LocalWeb, Numbers, Settled};
-use media::{Codec, Command};
+use media::sdp::{self, Capabilities, Description, Encryption, Local, LocalWeb, Numbers, Settled};
+use media::{Codec, Command, XrWanted};
 use sip::{Body, Flow, Message, Part};
 
 use super::leg::Leg;
@@ -67,7 +67,23 @@ impl Leg {
 
     /// Our offer to whoever is at the other end of a flow.
     pub(super) fn offer_over(&mut self, flow: Flow, prefer: Option<Codec>) -> Option<Bytes> {
-        Some(sdp::offer(&self.local(flow)?, &self.terms.capabilities(), prefer))
+        Some(sdp::offer(&self.local(flow)?, &self.offered(), prefer))
+    }
+
+    /// Our offer of one codec alone.
+    pub(super) fn offer_of(&mut self, codec: Codec) -> Option<Bytes> {
+        let capabilities = Capabilities { codecs: vec![codec], ..self.offered() };
+        Some(sdp::offer(&self.local(self.signalling.flow()?)?, &capabilities, None))
+    }
+
+    /// What we offer; audio that is encrypted stays so, by the same protocol.
+    fn offered(&self) -> Capabilities {
+        let mut all = self.terms.capabilities();
+        if self.srtp.is_some() {
+            let is_savp = self.far_codecs.is_savp;
+            all.encryption = if is_savp { Encryption::Required } else { Encryption::Preferred };
+        }
+        all
     }
 
     /// Our answer, and what it settles; nothing is settled if it fails.
@@ -85,14 +101,19 @@ impl Leg {
         self.meet_offer(offer);
         let local = self.local(flow).ok_or(Cause::MediaFailed)?;
         let prefer = self.codec();
-        sdp::answer(offer, &local, &self.terms.capabilities(), prefer)
-            .map_err(|_| Cause::IncompatibleMedia)
+        let answer = sdp::answer(offer, &local, &self.terms.capabilities(), prefer)
+            .map_err(|_| Cause::IncompatibleMedia)?;
+        self.far_codecs.note(offer);
+        Ok(answer)
     }
 
     /// What was negotiated holds from now on.
     pub(super) fn settle(&mut self, node: &mut Node, settled: Settled) {
         if let Some((stream, place)) = self.stream.open() {
-            let Settled { remote, srtp, peer } = settled;
+            let Settled { mut remote, srtp, peer } = settled;
+            if !self.terms.extended_reports {
+                remote.xr = XrWanted::default();
+            }
             let is_web = peer.is_some();
             self.settle_web(node, (stream, place), peer);
             // A phone behind NAT writes an address of its own network.
@@ -119,6 +140,7 @@ impl Leg {
             return Err(Cause::IncompatibleMedia);
         };
         let settled = sdp::accept(offer, &answer).map_err(|_| Cause::IncompatibleMedia)?;
+        self.far_codecs.note(&answer);
         self.settle(node, settled);
         Ok(())
     }

@@ -6,6 +6,7 @@ use routing::Dialled;
 
 use super::dial::Failure;
 use super::guests::MOST;
+use super::hold::held;
 use super::join::Parted;
 use super::model::{Dial, Goal, Party, Then};
 use super::{Call, Stage};
@@ -171,13 +172,7 @@ impl Call {
     ///
     /// # Errors
     /// When there is no such leg in the conversation.
-    pub(crate) fn mute(
-        &mut self,
-        node: &mut Node,
-        now: Instant,
-        leg: LegId,
-        muted: bool,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn mute(&mut self, leg: LegId, muted: bool) -> Result<(), ApiError> {
         if !self.is_in(leg) {
             return Err(ApiError::NotFound);
         }
@@ -186,7 +181,7 @@ impl Call {
             let who = self.who(leg);
             let kind =
                 if muted { EventKind::CallMuted { who } } else { EventKind::CallUnmuted { who } };
-            self.tell(node, now, kind);
+            self.tell_when_obeyed(kind);
         }
         Ok(())
     }
@@ -198,7 +193,6 @@ impl Call {
     pub(crate) fn hold_aside(
         &mut self,
         node: &mut Node,
-        now: Instant,
         leg: LegId,
         holds: bool,
     ) -> Result<(), ApiError> {
@@ -214,7 +208,7 @@ impl Call {
             return Err(ApiError::Conflict(already.to_owned()));
         }
         self.update_music(node, leg);
-        self.tell_held(node, now, HoldSide::Api, holds, Some(leg));
+        self.tell_when_obeyed(held(HoldSide::Api, holds, Some(leg)));
         Ok(())
     }
 

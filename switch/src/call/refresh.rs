@@ -3,6 +3,7 @@
 
 use base::{Duration, Instant, LegId};
 use bytes::Bytes;
+use media::Codec;
 use sip::header::MinSe;
 use sip::{
     ClientTx, Message, Method, Name, Request, Response, SessionTimer, SessionTimerError,
@@ -27,6 +28,8 @@ pub(super) struct Refreshing {
     tx: ClientTx,
     /// For a re-INVITE its number and its offer; an UPDATE has neither.
     invite: Option<(u32, Bytes)>,
+    /// The one codec that it offers, if that is its purpose.
+    codec: Option<Codec>,
 }
 
 impl Refreshing {
@@ -104,19 +107,35 @@ impl Call {
 
     /// Sends an UPDATE, or a re-INVITE to a peer that takes none.
     pub(super) fn refresh(&mut self, node: &mut Node, now: Instant, leg: LegId, update: bool) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let (codec, only) = (known.codec(), known.only_codec());
+        let offer = match only {
+            _ if update => None,
+            Some(only) => known.offer_of(only),
+            None => known.offer(codec),
+        };
+        let method = if update { Method::Update } else { Method::Invite };
+        self.send_refresh(node, now, leg, method, offer, None);
+    }
+
+    /// Sends it, unless an offer is open already.
+    pub(super) fn send_refresh(
+        &mut self,
+        node: &mut Node,
+        now: Instant,
+        leg: LegId,
+        method: Method,
+        offer: Option<Bytes>,
+        codec: Option<Codec>,
+    ) {
         let owner = self.leg_ref(leg);
         let Some(known) = self.leg_mut(leg) else { return };
-        let codec = known.codec();
-        let offer = if update { None } else { known.offer(codec) };
         let Leg { signalling: Signalling::Up(up), timer, refreshing, .. } = known else { return };
         if refreshing.is_some() || !matches!(up.ack, Ack::Confirmed) {
             return timer.retry(now, PAUSE);
         }
         let flow = up.flow;
-        let mut request = up
-            .dialog
-            .request(if update { Method::Update } else { Method::Invite })
-            .header(Name::ALLOW, ALLOW);
+        let mut request = up.dialog.request(method).header(Name::ALLOW, ALLOW);
         if let Some(contact) = node.contact(&flow) {
             request = request.header(Name::CONTACT, format_args!("<{contact}>"));
         }
@@ -127,7 +146,7 @@ impl Call {
         let invite = offer.map(|offer| (up.dialog.local_cseq(), offer));
         let tx = node.endpoint.request(now, flow, request);
         node.index.clients.insert(tx, owner);
-        *refreshing = Some(Refreshing { tx, invite });
+        *refreshing = Some(Refreshing { tx, invite, codec });
     }
 
     /// A 422 to an INVITE of ours: it is sent again with the interval that the peer takes (RFC 4028
@@ -183,16 +202,22 @@ impl Call {
         let is_callers = self.is_caller(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         let Some(refreshing) = known.refreshing.take() else { return };
-        let was_update = refreshing.invite.is_none();
+        let (was_update, codec) = (refreshing.invite.is_none(), refreshing.codec);
         match (status.map_or(408, StatusCode::as_u16), response) {
             (200..=299, Some(response)) => {
                 self.take_refresh(node, now, leg, refreshing, response);
+                if let Some(codec) = codec {
+                    self.on_codec_answered(node, now, leg, codec);
+                }
+            }
+            (408 | 481, _) => return self.dialog_lost(node, now, leg),
+            (status, _) if codec.is_some() => {
+                self.on_codec_refused(node, now, leg, codec, status);
             }
             (422, Some(response)) if known.timer.on_too_small(response) => {
                 self.refresh(node, now, leg, was_update);
             }
             (405 | 501, _) if was_update => self.refresh(node, now, leg, false),
-            (408 | 481, _) => return self.dialog_lost(node, now, leg),
             (491, _) => {
                 let pause = glare_pause(!is_callers, &mut node.rng);
                 known.timer.retry(now, pause);

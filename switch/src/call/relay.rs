@@ -155,6 +155,11 @@ impl Call {
         self.relays.iter().any(|relay| relay.ends.iter().any(|end| end.stream == stream))
     }
 
+    /// The workers that the ends live on.
+    pub(super) fn relay_workers(&self) -> impl Iterator<Item = WorkerId> {
+        self.relays.iter().flat_map(|relay| relay.ends.iter().map(|end| end.place.worker))
+    }
+
     /// Relays for others than the caller and this leg, or a guest, are no longer needed.
     pub(super) fn review_relays(&mut self, node: &mut Node, leg: LegId) {
         let caller = self.caller.id;
@@ -179,7 +184,7 @@ impl Call {
 
     /// What a worker says of one of the relay's streams. `false` if it is not about one.
     pub(super) fn on_relay_media(&mut self, node: &mut Node, now: Instant, event: &Event) -> bool {
-        let stream = crate::ports::stream_of(event);
+        let Some(stream) = crate::ports::stream_of(event) else { return false };
         let is_its = |relay: &Relay| relay.ends.iter().any(|end| end.stream == stream);
         let Some(relay) = self.relays.iter_mut().find(|relay| is_its(relay)) else { return false };
         if !matches!(event, Event::OpenFailed { .. }) {

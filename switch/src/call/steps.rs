@@ -31,6 +31,7 @@ impl Call {
                 Some(Step::Play { prompt }) => {
                     if let Some(play) = self.play(node, &prompt, false) {
                         self.stage = Stage::Prompt { step, play };
+                        self.update_listening(node, self.caller.id);
                         self.tell(node, now, EventKind::PromptStarted { prompt });
                         return;
                     }
@@ -39,6 +40,7 @@ impl Call {
                 Some(Step::Say { say, value, language }) => {
                     if let Some(play) = self.say(node, say, &value, language.as_deref()) {
                         self.stage = Stage::Prompt { step, play };
+                        self.update_listening(node, self.caller.id);
                         return;
                     }
                     step += 1;
@@ -49,9 +51,13 @@ impl Call {
                 Some(Step::Menu(menu)) => {
                     return self.collect(node, now, step, Ask::Menu(menu));
                 }
-                Some(Step::Queue { queue }) => return self.enqueue(node, now, step, queue),
-                Some(Step::Dial { to, ring_s }) => {
-                    return self.dial_step(node, now, step, &to, ring_s);
+                Some(Step::Queue { queue }) => {
+                    self.leave_prompts(node);
+                    return self.enqueue(node, now, step, queue);
+                }
+                Some(Step::Dial { to, ring_s, on_machine }) => {
+                    self.leave_prompts(node);
+                    return self.dial_step(node, now, step, &to, (ring_s, on_machine));
                 }
                 Some(Step::Branch { signature, flow }) => {
                     if !signature.contains(&self.signature()) {
@@ -67,6 +73,15 @@ impl Call {
                 }
                 None => return self.end(node, now, at_the_end, EndedBy::Engine),
             }
+        }
+    }
+
+    /// Keys are asked for no more: what was typed ahead is forgotten, and nothing masked for it.
+    fn leave_prompts(&mut self, node: &mut Node) {
+        self.typed.clear();
+        if matches!(self.stage, Stage::Prompt { .. } | Stage::BetweenSteps) {
+            self.stage = Stage::BetweenSteps;
+            self.update_listening(node, self.caller.id);
         }
     }
 

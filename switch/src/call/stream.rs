@@ -70,14 +70,13 @@ impl Call {
     }
 
     pub(super) fn on_media(&mut self, node: &mut Node, now: Instant, leg: LegId, event: Event) {
-        let stream = crate::ports::stream_of(&event);
         if self.on_relay_media(node, now, &event) {
             return;
         }
+        let stream = crate::ports::stream_of(&event);
         let is_dialling = matches!(self.stage, Stage::Dialling);
         let is_silent = self.is_silent_guest(leg);
-        let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == Some(stream))
-        else {
+        let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == stream) else {
             node.ignored += 1;
             return;
         };
@@ -128,7 +127,7 @@ impl Call {
                 self.on_heard(node, now, leg, (verdict, after));
             }
             Event::Secured { .. } => self.on_reached_again(node, now, leg),
-            Event::Latched { .. } | Event::MixRefused { .. } => {}
+            Event::Latched { .. } | Event::MixRefused { .. } | Event::Confirmed { .. } => {}
         }
     }
 

@@ -147,8 +147,6 @@ impl Call {
     /// When that agent does not supervise it.
     pub(crate) fn change_supervision(
         &mut self,
-        node: &mut Node,
-        now: Instant,
         by: &AgentId,
         mode: Supervision,
     ) -> Result<(), ApiError> {
@@ -159,7 +157,7 @@ impl Call {
         };
         if std::mem::replace(&mut one.mode, mode) != mode && *joined {
             let agent = by.clone();
-            self.tell(node, now, EventKind::SupervisionChanged { leg: leg.0, agent, mode });
+            self.tell_when_obeyed(EventKind::SupervisionChanged { leg: leg.0, agent, mode });
         }
         Ok(())
     }

@@ -21,6 +21,10 @@ pub(super) struct Terms {
     pub(super) dtmf: Dtmf,
     /// Whether comfort noise stands for silence.
     comfort_noise: bool,
+    /// Whether it may be sent an offer so that nothing has to be converted.
+    pub(super) one_codec: bool,
+    /// Whether it gets the extended reports that it asks for.
+    pub(super) extended_reports: bool,
 }
 
 impl Terms {
@@ -33,7 +37,9 @@ impl Terms {
                 let agent = directory.agent(tenant, agent);
                 let dtmf = agent.map(|agent| agent.dtmf).unwrap_or_default();
                 let comfort_noise = agent.is_some_and(|agent| agent.comfort_noise);
-                Self { codecs, encryption, dtmf, comfort_noise }
+                let one_codec = agent.is_none_or(|agent| agent.avoid_transcoding);
+                let extended_reports = true;
+                Self { codecs, encryption, dtmf, comfort_noise, one_codec, extended_reports }
             }
             Role::Caller(trunk) | Role::Trunk(trunk) => {
                 directory.trunk(trunk).map(Self::of_trunk).unwrap_or_default()
@@ -43,8 +49,14 @@ impl Terms {
 
     fn of_trunk(trunk: &Trunk) -> Self {
         let codecs = known(&trunk.codecs).unwrap_or_default();
-        let Trunk { dtmf, comfort_noise, .. } = *trunk;
-        Self { codecs, encryption: insisted(trunk.encryption), dtmf, comfort_noise }
+        Self {
+            codecs,
+            encryption: insisted(trunk.encryption),
+            dtmf: trunk.dtmf,
+            comfort_noise: trunk.comfort_noise,
+            one_codec: trunk.avoid_transcoding,
+            extended_reports: trunk.rtcp_xr,
+        }
     }
 
     /// What we can do, as far as the peer is to get it.

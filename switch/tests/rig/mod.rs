@@ -78,6 +78,10 @@ pub struct Rig {
     pub bad_opens: u32,
     /// Whether workers confirm that streams are closed.
     pub confirm_closed: bool,
+    /// Whether they confirm that they have obeyed only when the test says so.
+    pub hold_confirms: bool,
+    /// Such confirmations, and of which worker.
+    pub confirms: Vec<(WorkerId, media::OrderId)>,
     requests: u64,
     numbers: u64,
     /// Connections of phones that speak TCP.
@@ -136,6 +140,8 @@ impl Rig {
             hold_streams: false,
             bad_opens: 0,
             confirm_closed: true,
+            hold_confirms: false,
+            confirms: Vec::new(),
             requests: 0,
             numbers: 0,
             tcp: Vec::new(),
@@ -191,7 +197,7 @@ impl Rig {
                 }
                 Output::Media { worker, command } => {
                     self.workers.push(worker);
-                    self.obey(command);
+                    self.obey(worker, command);
                 }
                 Output::Record(command) => self.recordings.push(command),
                 Output::Settings(settings) => self.settings.push(*settings),
@@ -209,9 +215,13 @@ impl Rig {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, worker: WorkerId, command: Command) {
         self.commands.push(command.clone());
         match command {
+            Command::Confirm { order } if self.hold_confirms => {
+                self.confirms.push((worker, order));
+            }
+            Command::Confirm { order } => self.media(media::Event::Confirmed { order }),
             Command::Open { stream, .. } if self.bad_opens > 0 => {
                 self.bad_opens -= 1;
                 let reason = "address in use".to_owned();
@@ -329,11 +339,22 @@ impl Rig {
     }
 
     pub fn request(&mut self, tenant: &str, request: ApiRequest) -> Result<ApiReply, ApiError> {
+        let id = self.begin_request(tenant, request);
+        self.reply(id).expect("a reply")
+    }
+
+    /// Asks for something that may be answered later.
+    pub fn begin_request(&mut self, tenant: &str, request: ApiRequest) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
         self.input(Input::Request { id, tenant: TenantId::new(tenant).unwrap(), request });
-        let at = self.replies.iter().position(|(of, _)| *of == id).expect("a reply");
-        self.replies.swap_remove(at).1
+        id
+    }
+
+    /// What was answered, if it was.
+    pub fn reply(&mut self, id: RequestId) -> Option<Result<ApiReply, ApiError>> {
+        let at = self.replies.iter().position(|(of, _)| *of == id)?;
+        Some(self.replies.swap_remove(at).1)
     }
 
     /// The types of a tenant's call events, in order; those about no call are left out.

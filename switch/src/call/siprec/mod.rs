@@ -301,7 +301,7 @@ impl Call {
     /// What a worker says of one of our streams to the server.
     fn on_sink(&mut self, node: &mut Node, now: Instant, event: &Event) {
         let stream = crate::ports::stream_of(event);
-        let Some(siprec) = &mut self.siprec else { return };
+        let (Some(siprec), Some(stream)) = (&mut self.siprec, stream) else { return };
         match event {
             Event::Closed { .. } => siprec.closing.retain(|closing| *closing != stream),
             Event::Opened { .. } => {
