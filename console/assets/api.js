@@ -51,6 +51,16 @@ export class Api {
     return this.#json("PUT", path, body);
   }
 
+  /** A PATCH. */
+  async patch(path, body) {
+    return this.#json("PATCH", path, body);
+  }
+
+  /** A DELETE. */
+  async delete(path) {
+    return this.#json("DELETE", path);
+  }
+
   /** An answer as it comes, for streams and audio. Throws `ApiError` unless it is a success. */
   async open(path, { headers = {}, signal } = {}) {
     return this.#fetch("GET", path, { headers, signal });

@@ -1,4 +1,5 @@
-// The two questions the console asks: end this call? and, into which state should this agent go?
+// Questions in a dialog; the two that several pages ask: end this call? and, into which state
+// should this agent go?
 
 import { announce } from "./announce.js";
 import { h } from "./dom.js";
@@ -50,15 +51,19 @@ export function askForAgentState(api, agent) {
   });
 }
 
-/** A modal question; it stays open, with what went wrong, when the action fails. */
-function ask({ title, body, confirm, cancel, danger = false, act }) {
+/**
+ * A modal question; it stays open, with what went wrong, when the action fails. Gives the dialog;
+ * the focus goes back to where it was when that closes.
+ */
+export function ask({ title, body, confirm, cancel, danger = false, wide = false, act }) {
   const problem = h("p", { class: "problem", role: "alert" });
   const yes = h("button", { type: "submit", class: danger ? "danger" : "primary", text: confirm });
   const no = h("button", { type: "button", text: cancel, on: { click: () => dialog.close() } });
   const form = h("form", { method: "dialog" },
     h("h2", { id: "ask-title", text: title }), body, problem,
     h("div", { class: "dialog-actions" }, no, yes));
-  const dialog = h("dialog", { "aria-labelledby": "ask-title" }, form);
+  const dialog = h("dialog", { class: wide ? "wide-dialog" : "", "aria-labelledby": "ask-title" },
+    form);
   form.addEventListener("submit", async (submit) => {
     submit.preventDefault();
     yes.disabled = true;
@@ -74,4 +79,5 @@ function ask({ title, body, confirm, cancel, danger = false, act }) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  return dialog;
 }

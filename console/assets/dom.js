@@ -62,6 +62,8 @@ export function icon(name) {
 }
 
 const ICONS = {
+  bell: "M5 14v-4a5 5 0 0 1 10 0v4l1.500 1.500h-13zM8.500 17.500a1.700 1.700 0 0 0 3 0",
+  wide: "M3 8V3h5M12 3h5v5M17 12v5h-5M8 17H3v-5",
   back: "M12 4l-6 6 6 6",
   theme: "M10 3a7 7 0 1 0 7 7 5.5 5.5 0 0 1-7-7z",
   exit: "M8 4H4v12h4M12 6l4 4-4 4M16 10H8",

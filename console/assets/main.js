@@ -2,11 +2,14 @@
 
 import { Api } from "./api.js";
 import { announce } from "./announce.js";
+import { Alarms } from "./floor/alarms.js";
 import { EventStream } from "./stream.js";
 import { Model } from "./model.js";
 import { Router } from "./router.js";
+import { alarmsView } from "./views/alarms.js";
 import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
+import { floorView } from "./views/floor.js";
 import { phoneView, wasOn } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
@@ -18,20 +21,21 @@ const SEE_ALL = ["supervisor", "admin", "platform"];
 /**
  * The pages, in the navigation's order. `path` may end in a parameter (`:id`); `roles` may see it;
  * `title` is the key of its name in the navigation (without, it is not in it); `view` makes it from
- * `{api, model, me, query, phone, badge}` and the path's parameters, as
+ * `{api, model, me, alarms, query, phone, badge}` and the path's parameters, as
  * `{element, title, heading, close}`. What `stays` is made once and kept while others are shown:
  * it may have `shown()` and `left()`. A page that has `follow({query})` is told of another query
  * of its own address; else it is made anew. `phone()` is the phone's page; `badge(count)` shows a
  * number beside the page's name in the navigation.
  */
 const ROUTES = [
+  { path: "#/floor", roles: SEE_ALL, title: "nav.floor", view: floorView, stays: true },
   { path: "#/board", roles: SEE_ALL, title: "nav.board", view: boardView, stays: true },
   { path: "#/phone", roles: EVERYBODY, title: "nav.phone", view: phoneView, stays: true },
   { path: "#/calls/:id", roles: EVERYBODY, view: callView },
 ];
 
 /** Where each role begins. */
-const HOME = { agent: "#/phone", supervisor: "#/board", admin: "#/board", platform: "#/board" };
+const HOME = { agent: "#/phone", supervisor: "#/floor", admin: "#/board", platform: "#/board" };
 
 const ACCESS = "strowger.access";
 const root = document.getElementById("app");
@@ -101,7 +105,11 @@ function openConsole(access) {
     },
   });
   model.onLoad = (error) => shell.showLoad(error);
-  const router = new Router({ routes, home: HOME[me.role], shell, given: { api, model, me } });
+  const alarms = me.role === "agent" ? null : new Alarms(model, `${tenant} ${me.name}`);
+  const bell = alarms === null ? null : alarmsView({ alarms, model });
+  if (bell !== null) shell.addTool(bell.element);
+  const given = { api, model, me, alarms };
+  const router = new Router({ routes, home: HOME[me.role], shell, given });
 
   const stream = new EventStream(api, {
     onEvent: (event) => model.take(event),
@@ -117,6 +125,8 @@ function openConsole(access) {
     stream.stop();
     model.close();
     router.close();
+    bell?.close();
+    alarms?.close();
     shell.close();
   };
   root.replaceChildren(shell.element);

@@ -199,6 +199,14 @@ export class Model {
     return id === null ? null : (this.queues.get(String(id))?.name ?? String(id));
   }
 
+  /** What no event tells of an agent, by whoever has just changed it. */
+  changeAgent(id, what) {
+    const agent = this.agents.get(id);
+    if (agent === undefined) return;
+    Object.assign(agent, what);
+    this.#mark("agents", id);
+  }
+
   /** Takes one CloudEvent of the stream. */
   take(cloudEvent) {
     const event = eventOf(cloudEvent);

@@ -261,6 +261,7 @@ const strings = {
   "event.call.agent_returned": "{agent}'s page is back",
 
   "nav.title": "Pages",
+  "nav.floor": "Floor",
   "nav.board": "Board",
   "nav.phone": "Phone",
 

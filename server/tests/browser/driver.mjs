@@ -134,6 +134,15 @@ const commands = {
     await pages.get(page).page.fill(selector, text, { timeout: 20000 });
     return {};
   },
+  // A key as Playwright names it: `Enter`, `Shift+Tab`.
+  async press({ page, key }) {
+    await pages.get(page).page.keyboard.press(key);
+    return {};
+  },
+  async type({ page, text }) {
+    await pages.get(page).page.keyboard.type(text);
+    return {};
+  },
   async see({ page, selector }) {
     return pages.get(page).page.locator(selector).first().innerText({ timeout: 20000 });
   },

@@ -15,6 +15,7 @@ mod codecs;
 mod commands;
 mod database_tls;
 mod dtmf;
+mod floor;
 mod garbage;
 mod handed_over;
 mod hep;

@@ -1,0 +1,215 @@
+// Listening in: on whose phone, in which conversation, how; and the bar that says so meanwhile.
+
+import { announce } from "../announce.js";
+import { ask } from "../dialogs.js";
+import { count as since } from "../ticker.js";
+import { h, icon, setAttr, setText } from "../dom.js";
+import { segment } from "../api.js";
+import { t } from "../strings.js";
+
+export const MODES = ["listen", "whisper", "barge"];
+const KEPT = "strowger.supervisor";
+/** How long the call that was asked for may take to ring here. */
+const RINGS_MS = 20_000;
+const READY_MS = 10_000;
+
+/** A supervisor: an agent, who has a phone in this page or on the desk. */
+export class Supervisor {
+  /** `null`, or `{call, agent, of, mode, state: "rings" | "hears", since}`. */
+  current = null;
+
+  #api;
+  #model;
+  #me;
+  #phone;
+  #listeners = new Set();
+
+  constructor({ api, model, me, phone }) {
+    this.#api = api;
+    this.#model = model;
+    this.#me = me;
+    this.#phone = phone;
+    this.unfollow = model.follow((event) => this.#hear(event));
+    this.unsubscribe = model.subscribe((changed) => changed.has("agents") && this.#recall());
+  }
+
+  close() {
+    this.unfollow();
+    this.unsubscribe();
+    this.#listeners.clear();
+  }
+
+  listen(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Whose phone it is; null if nobody has said. */
+  get agent() {
+    return this.#me.agent?.id ?? sessionStorage.getItem(KEPT);
+  }
+
+  /** Takes part in a call in that mode, or in another one if it does already. */
+  async begin(call, mode) {
+    const agent = this.agent;
+    if (agent === null || !this.#isReady(agent)) return this.#askForPhone(call, mode);
+    if (this.current?.call === call.id) return this.change(mode);
+    if (this.current !== null) await this.end();
+    return this.#ring(call, mode, agent);
+  }
+
+  async change(mode) {
+    const { call, agent } = this.current;
+    await this.#try(() => this.#api.patch(`${path(call)}/${segment(agent)}`, { mode }));
+  }
+
+  async end() {
+    if (this.current === null) return;
+    const { call, agent } = this.current;
+    await this.#try(() => this.#api.delete(`${path(call)}/${segment(agent)}`));
+    this.#become(null);
+  }
+
+  #isReady(agent) {
+    const line = this.#phone().line();
+    if (line.agent === agent && line.state === "registered") return true;
+    return this.#model.agents.get(agent)?.reachable === true;
+  }
+
+  async #ring(call, mode, agent) {
+    const line = this.#phone().line();
+    const of = call.agent;
+    if (line.agent === agent && line.state === "registered") this.#phone().answerNext(RINGS_MS);
+    this.#become({ call: call.id, agent, of, mode, state: "rings", since: Date.now() });
+    const done = await this.#try(() => this.#api.post(path(call.id), { agent, mode }));
+    if (!done) this.#become(null);
+  }
+
+  async #try(act) {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      announce(t("error.action", { message: error.message }), "bad");
+      return false;
+    }
+  }
+
+  /** On whose phone, and where that is. */
+  #askForPhone(call, mode) {
+    const own = this.#me.agent?.id;
+    const may = [...this.#model.agents.values()].filter(({ id, supervises }) =>
+      supervises && (own === undefined || id === own));
+    may.sort((a, b) => a.name.localeCompare(b.name));
+    const choice = h("select", { class: "select" }, may.map(({ id, name }) =>
+      h("option", { value: id, selected: id === this.agent, text: name })));
+    const body = may.length === 0
+      ? [h("p", { text: t("floor.phone.nobody") })]
+      : [h("p", { class: "lead", text: t("floor.phone.lead") }),
+        h("label", { class: "field" }, h("span", { text: t("floor.phone.who") }), choice)];
+    ask({
+      title: t("floor.phone.title"),
+      body,
+      confirm: t("floor.phone.confirm"),
+      cancel: t("set.cancel"),
+      act: async () => {
+        if (may.length === 0) return;
+        sessionStorage.setItem(KEPT, choice.value);
+        if (!this.#isReady(choice.value)) await this.#turnOn(choice.value);
+        await this.begin(call, mode);
+      },
+    });
+  }
+
+  async #turnOn(agent) {
+    const phone = this.#phone();
+    await phone.turnOn(agent);
+    const until = performance.now() + READY_MS;
+    while (phone.line().state !== "registered") {
+      if (performance.now() > until) throw new Error(t("floor.phone.not_ready"));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  #hear({ type, call, body }) {
+    const { current } = this;
+    if (type === "call.supervised" && body.agent === this.agent) {
+      const { agent, of, mode } = body;
+      this.#become({ call, agent, of, mode, state: "hears", since: Date.now() });
+    }
+    if (current === null || call !== current.call || body.agent !== current.agent) return;
+    if (type === "call.supervision_changed") this.#become({ ...current, mode: body.mode });
+    if (type === "call.supervision_ended") this.#become(null);
+    if (type === "call.supervision_failed") {
+      this.#become(null);
+      announce(t("floor.supervise.failed"), "bad");
+    }
+  }
+
+  /** A page that was loaded again finds what its supervisor is in. */
+  async #recall() {
+    const agent = this.agent;
+    const [call] = this.#model.agents.get(agent)?.calls ?? [];
+    if (this.current !== null || call === undefined || this.recalled === call) return;
+    this.recalled = call;
+    const found = await this.#api.get(`/calls/${segment(call)}`).catch(() => null);
+    const leg = (found?.legs ?? []).find((one) =>
+      one.kind === "supervisor" && one.agent === agent && one.state === "talking");
+    if (leg === undefined || this.current !== null) return;
+    const { mode } = leg;
+    this.#become({ call, agent, of: found.agent, mode, state: "hears", since: Date.now() });
+  }
+
+  #become(current) {
+    this.current = current;
+    for (const listener of this.#listeners) listener(current);
+  }
+}
+
+function path(call) {
+  return `/calls/${segment(call)}/supervise`;
+}
+
+/** What one hears now, in what mode, over the foot of the page: it moves nothing. */
+export function superviseBar({ model, supervisor }) {
+  const text = h("span", { class: "bar-text" });
+  const time = h("span", { class: "number" });
+  const modes = new Map(MODES.map((mode) => [mode, h("button", {
+    text: t(`floor.mode.${mode}`),
+    title: t(`floor.mode.${mode}.hint`),
+    "aria-pressed": "false",
+    on: { click: () => supervisor.change(mode) },
+  })]));
+  const end = h("button", { class: "danger", on: { click: () => supervisor.end() } },
+    icon("hangup"), h("span", { text: t("floor.supervise.end") }));
+  const element = h("div", {
+    class: "supervise-bar", role: "region", "aria-label": t("floor.supervise.title"), hidden: true,
+  }, h("div", { class: "bar-about" }, text, time),
+    h("div", { class: "segments", role: "group", "aria-label": t("floor.mode") },
+      [...modes.values()]), end);
+
+  function show(current) {
+    element.hidden = current === null;
+    if (current === null) return;
+    const { call, of, mode, state } = current;
+    const names = { agent: model.agentName(of), from: model.calls.get(call)?.from };
+    setText(text, t(`floor.supervise.${state}`, names));
+    since(time, current.since);
+    for (const [name, button] of modes) {
+      setAttr(button, "aria-pressed", String(name === mode));
+      button.disabled = state !== "hears";
+    }
+    element.dataset.mode = mode;
+  }
+
+  let told = "";
+  const unlisten = supervisor.listen((current) => {
+    show(current);
+    const words = current === null ? t("floor.supervise.over") : current.state === "hears"
+      ? t(`floor.mode.${current.mode}.hint`) : text.textContent;
+    if (words !== told) announce(words);
+    told = words;
+  });
+  show(supervisor.current);
+  return { element, close: unlisten };
+}

@@ -1,0 +1,317 @@
+//! The supervisor's page in Chromium, beside two agents' pages: the wallboard moves with the events,
+//! callers are raised and moved, and what is whispered in the page reaches the agent alone.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::baresip::AMPLITUDE;
+use crate::browser::{Browsers, Page};
+use crate::net::http;
+use crate::parts::{LIMIT, carrier};
+use crate::scenario::Step;
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::ua::{Dialog, Ua, body};
+
+const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const CALLER_HZ: f64 = 440.0;
+const ALICE_HZ: f64 = 1000.0;
+const BOB_HZ: f64 = 700.0;
+const SUE_HZ: f64 = 1700.0;
+/// So much of a tone is less than a packet of it would leave in a window of 100 ms.
+const NOTHING: f64 = 0.02;
+const SUE: &str = "sue-key";
+
+struct Stage {
+    folder: Folder,
+    server: Strowger,
+    browsers: Browsers,
+}
+
+/// Two agents for sales and a supervisor; and as many more as a page is to be filled with.
+fn provisioning(folder: &Folder, more: usize) -> PathBuf {
+    let path = folder.path().join("provisioning.toml");
+    let others: String = (0..more)
+        .map(|n| format!("    {{ id = \"n{n}\", name = \"Agent {n:04}\", password = \"n{n}\" , loopback_only = true }},\n"))
+        .collect();
+    let text = format!(
+        r#"
+[[trunks]]
+id = "callers"
+sources = ["{CALLERS}"]
+
+[[tenants]]
+id = "acme"
+name = "Acme"
+domain = "acme.example"
+prompts = [{{ id = "music", tone = "ringing" }}]
+agents = [
+    {{ id = "alice", name = "Alice", password = "alice-secret", loopback_only = true,
+       available_on_register = true }},
+    {{ id = "bob", name = "Bob", password = "bob-secret", loopback_only = true,
+       available_on_register = true }},
+    {{ id = "sue", name = "Sue", password = "sue-secret", loopback_only = true,
+       supervises = "everything" }},
+{others}]
+queues = [
+    {{ id = "sales", name = "Sales", music = "music", agents = ["alice", "bob"] }},
+    {{ id = "support", name = "Support", music = "music", agents = ["bob"] }},
+]
+flows = [{{ id = "main", steps = [{{ do = "queue", queue = "sales" }}] }}]
+numbers = [{{ number = "+15550100", flow = "main" }}]
+api_keys = [
+    {{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }},
+    {{ name = "Sue's page", key = "{SUE}", role = "supervisor", agent = "sue",
+       loopback_only = true }},
+]
+"#
+    );
+    std::fs::write(&path, text).expect("the provisioning");
+    path
+}
+
+fn stage(name: &str, more: usize) -> Stage {
+    let folder = Folder::new(name);
+    let browsers = Browsers::start();
+    let provisioning = Some(provisioning(&folder, more));
+    let pages = Some(browsers.origin.clone());
+    let setup = Setup { provisioning, pages, ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    Stage { folder, server, browsers }
+}
+
+impl Stage {
+    /// The supervisor's page, signed in: it begins with the floor.
+    fn sue(&self) -> Page<'_> {
+        let url = format!("http://{}/", self.server.http);
+        let page = self.browsers.site(self.folder.path(), &url, "sue", SUE_HZ);
+        page.told("fill", json!({"selector": "#key", "text": SUE}));
+        page.told("click", json!({"selector": "button[type=submit]"}));
+        assert_eq!(page.told("see", json!({"selector": ".wall h2"})), "Queues");
+        page
+    }
+
+    /// An agent's page of JsSIP's, registered with a token.
+    fn agent(&self, name: &str, hertz: f64) -> Page<'_> {
+        let page = self.browsers.phone(self.folder.path(), "jssip", name, hertz);
+        let path = format!("/api/v1/agents/{name}/sip-token");
+        let asked = json!({"lifetime_s": 600});
+        let token = http(self.server.http, "POST", &path, ACME, Some(&asked)).json()["data"].take();
+        let account = json!([{"ws": token["ws_url"], "uri": token["uri"],
+            "user": token["username"], "password": token["password"]}]);
+        page.does("register", account);
+        page.tells("registered", 1);
+        self.server.agent_is(ACME, name, "available");
+        page
+    }
+
+    fn caller(&self) -> (Ua, Dialog) {
+        let mut caller = Ua::new(CALLERS, self.server.sip, CALLER_HZ);
+        let to = format!("sip:+15550100@{}", self.server.sip);
+        let mut dialog = caller.calls(&format!("sip:+4930123456@{}", caller.at), &to);
+        let sdp = caller.sdp();
+        caller.ask(&mut dialog, "INVITE", "", &sdp);
+        let ok = caller.expect("SIP/2.0 200");
+        caller.ack(&mut dialog, &ok, "");
+        caller.voice.talks_to(body(&ok));
+        (caller, dialog)
+    }
+
+    fn call(&self) -> String {
+        self.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned()
+    }
+}
+
+/// Waits until the page shows that there.
+#[track_caller]
+fn shows(page: &Page<'_>, selector: &str, wanted: &str) {
+    let deadline = Instant::now() + LIMIT / 4;
+    loop {
+        let seen = page.told("see", json!({ "selector": selector }));
+        if seen.as_str().is_some_and(|seen| seen.contains(wanted)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{selector} says {seen}, not {wanted}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn press(page: &Page<'_>, keys: &[&str]) {
+    for key in keys {
+        page.told("press", json!({ "key": key }));
+    }
+}
+
+#[test]
+fn what_a_supervisor_whispers_in_the_page_reaches_the_agent_and_never_the_caller() {
+    let stage = stage("floor-whisper", 0);
+    let sue = stage.sue();
+    let alice = stage.agent("alice", ALICE_HZ);
+    shows(&sue, ".floor-agents .chip[data-kind=available] .chip-count", "1");
+    let (mut carrier, mut dialog) = stage.caller();
+    alice.tells("ringing", 1);
+    alice.does("answer", json!([]));
+    carrier.voice.hears(ALICE_HZ, 1.0);
+    let _bob = stage.agent("bob", BOB_HZ);
+    let id = stage.call();
+
+    // Her phone is off: the page asks, turns it on, and takes the call that it has asked for.
+    sue.told("click", json!({"selector": ".act-listen:visible"}));
+    sue.told("click", json!({"selector": "dialog button[type=submit]"}));
+    shows(&sue, ".supervise-bar", "Alice with +4930123456");
+    alice.hears(CALLER_HZ, 1.0);
+    let heard = alice.heard().loudest(SUE_HZ);
+    assert!(heard < NOTHING, "{heard} of who listens");
+
+    sue.told("click", json!({"selector": ".supervise-bar >> text=Whisper"}));
+    alice.hears(SUE_HZ, 2.0);
+    alice.hears(CALLER_HZ, 1.0);
+    let leaked = carrier.voice.heard_for(2.0).loudest(SUE_HZ);
+    assert!(leaked < NOTHING, "the caller heard {leaked} of the whisper");
+    assert_eq!(sue.told("accessibility", json!({})), json!([]));
+
+    sue.told("click", json!({"selector": ".supervise-bar >> text=Barge in"}));
+    carrier.voice.hears(SUE_HZ, 1.0);
+
+    sue.told("click", json!({"selector": ".supervise-bar >> text=Leave"}));
+    carrier.voice.hears(ALICE_HZ, 1.0);
+    let after = carrier.voice.heard_for(1.0).seconds_with_tone(SUE_HZ, AMPLITUDE);
+    assert!(after < 0.3, "{after} s of a supervisor who has left");
+    carrier.hangs_up(&mut dialog);
+    stage.server.ended_calls(ACME, 1, LIMIT);
+    let types = stage.server.event_types(ACME, &id);
+    for wanted in ["call.supervised", "call.supervision_changed", "call.supervision_ended"] {
+        assert!(types.iter().any(|seen| seen == wanted), "{wanted} in {types:?}");
+    }
+}
+
+/// Calls, and waits.
+const WAITS: [Step; 6] = [
+    Step::Invite,
+    Step::MayCome(100),
+    Step::Expect(200),
+    Step::Ack,
+    Step::Told,
+    Step::Bye,
+];
+
+/// Marks, in the page, when the number of those who wait changes.
+const WATCH: &str = "globalThis.seen = []; new MutationObserver(() => seen.push([Date.now(), \
+    document.querySelector('[data-queue=sales] .wall-waiting').textContent])).observe(\
+    document.querySelector('[data-queue=sales] .wall-waiting'), \
+    { childList: true, characterData: true, subtree: true })";
+
+/// SIPp calls three times; nobody is there. By keyboard alone one is raised, one moved, one ended.
+#[test]
+fn callers_who_wait_are_raised_moved_and_ended_with_the_keyboard_alone() {
+    let stage = stage("floor-keyboard", 0);
+    let sue = stage.sue();
+    shows(&sue, "[data-queue=sales]", "Sales");
+    sue.told("evaluate", json!({"script": WATCH}));
+    let sipp = carrier(stage.folder.path(), &stage.server, CALLERS, "+15550100", 3, &WAITS);
+    stage.server.calls_are(ACME, 3, "queued");
+    shows(&sue, "[data-queue=sales] .wall-waiting", "3");
+    shows(&sue, "[data-queue=sales] .wall-alarm", "no agent is there");
+    delays(&stage, &sue);
+
+    // From the last row, which came last: its priority.
+    let focus = "document.querySelectorAll('.floor-calls .row-main')[0].focus()";
+    sue.told("evaluate", json!({"script": focus}));
+    press(&sue, &["End", "Tab", "Enter"]);
+    shows(&sue, "dialog h2", "Priority");
+    press(&sue, &["ArrowDown", "Enter"]);
+    shows(&sue, ".call-row .raised", "first");
+    let statistics = stage.server.data("/api/v1/queues/statistics", ACME);
+    assert_eq!(statistics["waiting"][2]["priority"], 200, "{statistics:#}");
+
+    // The first row is that one now: it goes to the other queue.
+    sue.told("evaluate", json!({"script": focus}));
+    press(&sue, &["Home", "Tab", "Tab", "Enter"]);
+    shows(&sue, "dialog h2", "Move");
+    sue.told("type", json!({"text": "support"}));
+    press(&sue, &["Enter"]);
+    shows(&sue, "[data-queue=support] .wall-waiting", "1");
+    shows(&sue, "[data-queue=sales] .wall-waiting", "2");
+
+    // And one is ended.
+    sue.told("evaluate", json!({"script": focus}));
+    press(&sue, &["Home", "Tab", "Tab", "Tab", "Enter"]);
+    shows(&sue, "dialog h2", "End this call?");
+    press(&sue, &["Tab", "Enter"]);
+    stage.server.ended_calls(ACME, 1, LIMIT);
+
+    // An agent is sent to lunch, with the keyboard too.
+    let agent = "document.querySelector('.floor-agents .row-main').focus()";
+    sue.told("evaluate", json!({"script": agent}));
+    press(&sue, &["ArrowDown", "Enter"]);
+    shows(&sue, "dialog h2", "Bob");
+    press(&sue, &["Escape"]);
+    let back = sue.told("evaluate", json!({"script": "document.activeElement.className"}));
+    assert_eq!(back, "row-main agent-main", "the focus is where it was");
+
+    for theme in ["light", "dark"] {
+        let script = format!("document.documentElement.dataset.theme = '{theme}'");
+        sue.told("evaluate", json!({ "script": script }));
+        assert_eq!(sue.told("accessibility", json!({})), json!([]), "{theme}");
+    }
+    drop(sipp);
+}
+
+/// How long after an event the figure changes, by the clock of this machine.
+fn delays(stage: &Stage, page: &Page<'_>) {
+    let seen = page.told("evaluate", json!({"script": "globalThis.seen"}));
+    let calls = stage.server.data("/api/v1/queues/statistics", ACME)["waiting"].clone();
+    let queued = calls.as_array().expect("calls").iter().map(|call| {
+        let at = call["since"].as_str().expect("a time").to_owned();
+        let script = format!("Date.parse('{at}')");
+        page.told("evaluate", json!({ "script": script })).as_i64().expect("milliseconds")
+    });
+    let queued: Vec<i64> = queued.collect();
+    let shown: Vec<(i64, &str)> = seen
+        .as_array()
+        .expect("changes")
+        .iter()
+        .map(|one| (one[0].as_i64().unwrap_or(0), one[1].as_str().unwrap_or("")))
+        .collect();
+    for (number, at) in (1..).zip(&queued) {
+        let wanted = shown.iter().find(|(_, text)| {
+            text.parse::<usize>().is_ok_and(|waiting| waiting >= number)
+        });
+        if let Some((when, _)) = wanted {
+            println!("waiting {number}: shown {} ms after its event", when - at);
+        }
+    }
+}
+
+/// A thousand agents change state one after the other while the page is looked at.
+#[test]
+fn a_thousand_agents_stay_fast() {
+    let stage = stage("floor-thousand", 1000);
+    let sue = stage.sue();
+    shows(&sue, ".floor-agents .chip[data-kind=all] .chip-count", "1,003");
+    let rows = "document.querySelectorAll('.floor-agent').length";
+    let there = sue.told("evaluate", json!({"script": rows})).as_u64().expect("rows");
+    assert!(there < 60, "{there} rows are there, of those in sight and a few beyond");
+    let watch = "globalThis.frames = []; let last = performance.now(); \
+        const step = (now) => { frames.push(now - last); last = now; requestAnimationFrame(step); }; \
+        requestAnimationFrame(step)";
+    sue.told("evaluate", json!({"script": format!("(() => {{ {watch} }})()")}));
+    let began = Instant::now();
+    for n in 0..200 {
+        let path = format!("/api/v1/agents/n{n}/state");
+        let state = json!({"state": "break", "reason": "lunch"});
+        http(stage.server.http, "PUT", &path, ACME, Some(&state));
+    }
+    let took = began.elapsed();
+    shows(&sue, ".floor-agents .chip[data-kind=break] .chip-count", "200");
+    let script = "(() => { const all = [...frames].sort((a, b) => a - b); \
+        const at = (part) => Math.round(all[Math.floor(part * (all.length - 1))]); \
+        return [all.length, at(0.5), at(0.95), at(1)]; })()";
+    let frames: Value = sue.told("evaluate", json!({ "script": script }));
+    println!("200 changes of 1,003 agents in {took:?}: frames, p50, p95, longest in ms: {frames}");
+    sue.told("evaluate", json!({"script": "document.querySelector('.floor-agents .row-main').focus()"}));
+    press(&sue, &["End"]);
+    shows(&sue, ".floor-agent:focus-within", "Sue");
+}
