@@ -12,7 +12,7 @@ const MOST_PAGES = 25;
 const REFRESH_MS = 15_000;
 const RETRY_MS = 4000;
 /** Views are drawn at once, but then no more often: a busy floor has 50 events a second. */
-const STEP_MS = 60;
+const STEP_MS = 30;
 
 /** The API's words for calls that are up. */
 const LIVE_STATES = ["setup", "flow", "queued", "ringing", "connected"];

@@ -234,6 +234,8 @@ const strings = {
   "event.call.routed": "The number leads to flow {flow}",
   "event.call.answered": "Answered by the engine",
   "event.call.queued": "Waiting in {queue}, position {position}",
+  "event.call.left_queue": "Waits in {queue} no more",
+  "event.call.priority_changed": "Another priority in {queue}: position {position}",
   "event.call.offered": "Ringing {agent}",
   "event.call.attempt_failed": "{agent} did not take it: {why}",
   "event.call.connected": "Talking with {agent}",

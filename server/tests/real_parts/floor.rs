@@ -34,7 +34,12 @@ struct Stage {
 fn provisioning(folder: &Folder, more: usize) -> PathBuf {
     let path = folder.path().join("provisioning.toml");
     let others: String = (0..more)
-        .map(|n| format!("    {{ id = \"n{n}\", name = \"Agent {n:04}\", password = \"n{n}\" , loopback_only = true }},\n"))
+        .map(|n| {
+            format!(
+                "    {{ id = \"n{n}\", name = \"Agent {n:04}\", password = \"n{n}-secret\", \
+                 loopback_only = true }},\n"
+            )
+        })
         .collect();
     let text = format!(
         r#"
@@ -188,14 +193,8 @@ fn what_a_supervisor_whispers_in_the_page_reaches_the_agent_and_never_the_caller
 }
 
 /// Calls, and waits.
-const WAITS: [Step; 6] = [
-    Step::Invite,
-    Step::MayCome(100),
-    Step::Expect(200),
-    Step::Ack,
-    Step::Told,
-    Step::Bye,
-];
+const WAITS: [Step; 6] =
+    [Step::Invite, Step::MayCome(100), Step::Expect(200), Step::Ack, Step::Told, Step::Bye];
 
 /// Marks, in the page, when the number of those who wait changes.
 const WATCH: &str = "globalThis.seen = []; new MutationObserver(() => seen.push([Date.now(), \
@@ -240,7 +239,9 @@ fn callers_who_wait_are_raised_moved_and_ended_with_the_keyboard_alone() {
     press(&sue, &["Home", "Tab", "Tab", "Tab", "Enter"]);
     shows(&sue, "dialog h2", "End this call?");
     press(&sue, &["Tab", "Enter"]);
-    stage.server.ended_calls(ACME, 1, LIMIT);
+    let over = |calls: &Value| calls[0]["cause"].as_str().map(str::to_owned);
+    let path = "/api/v1/calls?state=ended";
+    assert_eq!(stage.server.eventually("an end", path, ACME, LIMIT, over), "api_request");
 
     // An agent is sent to lunch, with the keyboard too.
     let agent = "document.querySelector('.floor-agents .row-main').focus()";
@@ -276,9 +277,9 @@ fn delays(stage: &Stage, page: &Page<'_>) {
         .map(|one| (one[0].as_i64().unwrap_or(0), one[1].as_str().unwrap_or("")))
         .collect();
     for (number, at) in (1..).zip(&queued) {
-        let wanted = shown.iter().find(|(_, text)| {
-            text.parse::<usize>().is_ok_and(|waiting| waiting >= number)
-        });
+        let wanted = shown
+            .iter()
+            .find(|(_, text)| text.parse::<usize>().is_ok_and(|waiting| waiting >= number));
         if let Some((when, _)) = wanted {
             println!("waiting {number}: shown {} ms after its event", when - at);
         }
@@ -311,7 +312,8 @@ fn a_thousand_agents_stay_fast() {
         return [all.length, at(0.5), at(0.95), at(1)]; })()";
     let frames: Value = sue.told("evaluate", json!({ "script": script }));
     println!("200 changes of 1,003 agents in {took:?}: frames, p50, p95, longest in ms: {frames}");
-    sue.told("evaluate", json!({"script": "document.querySelector('.floor-agents .row-main').focus()"}));
+    let agent = "document.querySelector('.floor-agents .row-main').focus()";
+    sue.told("evaluate", json!({"script": agent}));
     press(&sue, &["End"]);
     shows(&sue, ".floor-agent:focus-within", "Sue");
 }
