@@ -296,7 +296,8 @@ fn a_thousand_agents_stay_fast() {
     let there = sue.told("evaluate", json!({"script": rows})).as_u64().expect("rows");
     assert!(there < 60, "{there} rows are there, of those in sight and a few beyond");
     let watch = "globalThis.frames = []; let last = performance.now(); \
-        const step = (now) => { frames.push(now - last); last = now; requestAnimationFrame(step); }; \
+        const step = (now) => { \
+            frames.push(now - last); last = now; requestAnimationFrame(step); }; \
         requestAnimationFrame(step)";
     sue.told("evaluate", json!({"script": format!("(() => {{ {watch} }})()")}));
     let began = Instant::now();
