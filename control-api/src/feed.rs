@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
 use crate::fault::Fault;
+use crate::own_events::OwnEvents;
 use crate::state::Shared;
 
 /// Events read from the store at once.
@@ -26,6 +27,8 @@ pub(crate) struct Feed {
     last: u64,
     behind: bool,
     waiting: VecDeque<Arc<EventRow>>,
+    /// Of an agent's own key: what it is told.
+    only: Option<OwnEvents>,
     live: broadcast::Receiver<Arc<EventRow>>,
     ready: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
@@ -37,6 +40,7 @@ impl Feed {
         api: &Shared,
         tenant: TenantId,
         after: Option<u64>,
+        only: Option<OwnEvents>,
     ) -> Result<Self, Fault> {
         let place = Arc::clone(&api.subscribers).try_acquire_owned().map_err(|_| {
             let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
@@ -57,6 +61,7 @@ impl Feed {
             last,
             behind: last < newest,
             waiting: VecDeque::new(),
+            only,
             live,
             ready: api.ready.clone(),
             _place: place,
@@ -66,6 +71,15 @@ impl Feed {
     /// The next event; `None` when the engine is gone or the store cannot be read: then the
     /// subscriber comes again with the last sequence it saw.
     pub(crate) async fn next(&mut self) -> Option<Arc<EventRow>> {
+        loop {
+            let event = self.next_of_all().await?;
+            if self.only.as_mut().is_none_or(|only| only.tells(&event)) {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Option<Arc<EventRow>> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 self.last = event.sequence;

@@ -24,6 +24,7 @@ mod key_table;
 mod ladder_pcap;
 mod ladder_text;
 mod openapi;
+mod own_events;
 mod params;
 mod pcap;
 mod range;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base::TenantId;
+use crate::auth::Scoped;
 
 /// How long a ticket waits to be used.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(60);
 const MOST: usize = 10_000;
 
 struct Ticket {
-    tenant: TenantId,
+    scoped: Scoped,
     issued: Instant,
 }
 
@@ -22,7 +22,7 @@ struct Ticket {
 pub(crate) struct Tickets(Mutex<BTreeMap<String, Ticket>>);
 
 impl Tickets {
-    pub(crate) fn issue(&self, name: String, tenant: TenantId) {
+    pub(crate) fn issue(&self, name: String, scoped: Scoped) {
         let now = Instant::now();
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if tickets.len() >= MOST {
@@ -34,32 +34,40 @@ impl Tickets {
                 tickets.remove(&oldest);
             }
         }
-        tickets.insert(name, Ticket { tenant, issued: now });
+        tickets.insert(name, Ticket { scoped, issued: now });
     }
 
-    /// The tenant whose events the ticket opens; it is void from here on.
-    pub(crate) fn redeem(&self, name: &str) -> Option<TenantId> {
+    /// Whose events the ticket opens; it is void from here on.
+    pub(crate) fn redeem(&self, name: &str) -> Option<Scoped> {
         let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = tickets.remove(name)?;
-        (ticket.issued.elapsed() < LIFETIME).then_some(ticket.tenant)
+        (ticket.issued.elapsed() < LIFETIME).then_some(ticket.scoped)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base::TenantId;
+    use routing::Role;
+
     use super::*;
+    use crate::auth::Caller;
 
     #[test]
     fn a_ticket_opens_once_and_their_number_is_bounded() {
         let tickets = Tickets::default();
-        let acme = TenantId::new("acme").unwrap();
+        let tenant = TenantId::new("acme").unwrap();
+        let (own, name) = (Some(tenant.clone()), "ops".to_owned());
+        let (role, agent, digest) = (Role::Admin, None, [0; 32]);
+        let caller = Caller { role, tenant: own, agent, name, digest };
+        let acme = Scoped { caller, tenant: tenant.clone() };
         tickets.issue("a".to_owned(), acme.clone());
-        assert_eq!(tickets.redeem("a"), Some(acme.clone()));
-        assert_eq!(tickets.redeem("a"), None);
+        assert_eq!(tickets.redeem("a").map(|scoped| scoped.tenant), Some(tenant));
+        assert!(tickets.redeem("a").is_none());
         for number in 0..MOST + 10 {
             tickets.issue(number.to_string(), acme.clone());
         }
         assert_eq!(tickets.0.lock().unwrap().len(), MOST);
-        assert_eq!(tickets.redeem("0"), None);
+        assert!(tickets.redeem("0").is_none());
     }
 }

@@ -29,7 +29,7 @@ pub use store::{
     Archive, ArchiveError, ObjectStore, ObjectStoreConfig, Remaining, S3Config, Service,
     ServiceConfig, ServiceError, StoreError,
 };
-pub use timeline::Timeline;
+pub use timeline::{Pause, Timeline};
 
 /// An order to the recorder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,24 @@ pub enum Command {
         /// The wall's clock now, for the record and the object's folder.
         at: UnixTime,
         /// The running clock now: the recording's first sample.
+        now: Instant,
+    },
+    /// Keeps what is said from here on out of a recording, whose time goes on in silence.
+    Pause {
+        /// Which.
+        recording: RecordingId,
+        /// Its tap.
+        tap: TapId,
+        /// The running clock now: the first sample that is silent.
+        now: Instant,
+    },
+    /// Records again.
+    Resume {
+        /// Which.
+        recording: RecordingId,
+        /// Its tap.
+        tap: TapId,
+        /// The running clock now: one past the last sample that is silent.
         now: Instant,
     },
     /// Ends a recording.
@@ -83,6 +101,8 @@ pub struct Finished {
     pub wrapped_key: WrappedKey,
     /// Silence in place of packets that never came, caller and agent together.
     pub gaps_ms: u64,
+    /// Where in it nothing was to be recorded, as far as it was not cut off by a crash.
+    pub pauses: Vec<Pause>,
     /// Why it ends before its call did, if it does.
     pub cut_short: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! One channel of a timeline: its streams, heard together (in a conference there are several).
 
+use std::ops::Range;
+
 use media::StreamId;
 
 use crate::track::{Placement, Track};
@@ -41,9 +43,15 @@ impl Side {
         self.tracks.push((stream, track));
     }
 
-    /// The samples from `from` on, counted from the base, and silence where nothing was heard. To
-    /// be called once for each sample, in order.
-    pub(crate) fn read(&mut self, from: usize, out: &mut [i16; BLOCK], length: usize) {
+    /// The samples from `from` on, counted from the base, and silence where nothing was heard, or
+    /// was to be (`silent`). To be called once for each sample, in order.
+    pub(crate) fn read(
+        &mut self,
+        from: usize,
+        out: &mut [i16; BLOCK],
+        length: usize,
+        silent: Range<usize>,
+    ) {
         let (mut sums, mut heard) = ([0_i32; BLOCK], [false; BLOCK]);
         for (_, track) in &self.tracks {
             for (at, samples) in track.pieces(from, length.min(BLOCK)) {
@@ -54,6 +62,13 @@ impl Side {
         }
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+        }
+        if let (Some(out), Some(heard)) =
+            (out.get_mut(silent.clone()), heard.get_mut(silent.clone()))
+        {
+            out.fill(0);
+            // It is no gap.
+            heard.fill(true);
         }
         self.count(&heard[..length.min(BLOCK)]);
     }

@@ -5,8 +5,11 @@
 //! jitter, reordering, duplicates and loss do not move audio. What was not heard is silence. See
 //! [`crate::track`] for the placing.
 
+use std::ops::Range;
+
 use base::{Duration, Instant};
 use media::{Channel, StreamId};
+use serde::{Deserialize, Serialize};
 
 use crate::side::{BLOCK, Side};
 use crate::track::Placement;
@@ -34,6 +37,18 @@ pub struct Audio<'a> {
     pub samples: &'a [i16],
 }
 
+/// A stretch of a recording in which nothing was to be recorded: silence of its exact length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Where it begins, from the recording's start.
+    pub from_ms: u64,
+    /// How long it is.
+    pub lasts_ms: u64,
+}
+
+/// Pauses of one recording; of more, the ones before are told as one with what lies between.
+const MOST_PAUSES: usize = 100;
+
 /// Both channels of a recording, from its start to its end.
 pub struct Timeline {
     start: Instant,
@@ -42,6 +57,8 @@ pub struct Timeline {
     base: u64,
     left: Side,
     right: Side,
+    /// Where nothing is recorded, in order; the last one may have no end yet.
+    paused: Vec<Range<u64>>,
 }
 
 impl Timeline {
@@ -54,7 +71,45 @@ impl Timeline {
             base: 0,
             left: Side::default(),
             right: Side::default(),
+            paused: Vec::new(),
         }
+    }
+
+    /// Nothing that is said from `at` on is heard: it is silence, until [`Timeline::resume`].
+    pub fn pause(&mut self, at: Instant) {
+        let from = u64::try_from(self.position(at)).unwrap_or(0).max(self.base);
+        let is_full = self.paused.len() >= MOST_PAUSES;
+        match self.paused.last_mut() {
+            // What is one too many leaves no hole in the silence: it joins the one before.
+            Some(last) if last.end >= from || is_full => last.end = u64::MAX,
+            _ => self.paused.push(from..u64::MAX),
+        }
+    }
+
+    /// What is said from `at` on is heard again.
+    pub fn resume(&mut self, at: Instant) {
+        let until = u64::try_from(self.position(at)).unwrap_or(0);
+        if let Some(last) = self.paused.last_mut().filter(|last| last.end == u64::MAX) {
+            last.end = until.max(last.start);
+        }
+    }
+
+    /// Whether what arrives at that time is not to be heard.
+    #[must_use]
+    pub fn is_paused(&self, at: Instant) -> bool {
+        let at = u64::try_from(self.position(at)).unwrap_or(0);
+        self.paused.iter().rev().any(|paused| paused.contains(&at))
+    }
+
+    /// Where nothing was to be recorded, of what was given out so far.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<Pause> {
+        let millis = |samples: u64| samples * 1000 / RATE;
+        let of = |paused: &Range<u64>| Pause {
+            from_ms: millis(paused.start),
+            lasts_ms: millis(paused.end.min(self.base).saturating_sub(paused.start)),
+        };
+        self.paused.iter().filter(|paused| paused.start < self.base).map(of).collect()
     }
 
     /// Places one packet. Its audio is dropped where its time was already given out, and where
@@ -107,8 +162,9 @@ impl Timeline {
         let (pairs, _) = out[start..].as_chunks_mut::<2>();
         let (mut left, mut right) = ([0; BLOCK], [0; BLOCK]);
         for (n, pairs) in pairs.chunks_mut(BLOCK).enumerate() {
-            self.left.read(n * BLOCK, &mut left, pairs.len());
-            self.right.read(n * BLOCK, &mut right, pairs.len());
+            let silent = self.silent(self.base + (n * BLOCK) as u64, pairs.len());
+            self.left.read(n * BLOCK, &mut left, pairs.len(), silent.clone());
+            self.right.read(n * BLOCK, &mut right, pairs.len(), silent);
             for (pair, (left, right)) in pairs.iter_mut().zip(left.iter().zip(&right)) {
                 *pair = [*left, *right];
             }
@@ -116,6 +172,18 @@ impl Timeline {
         self.left.forget(count);
         self.right.forget(count);
         self.base += count as u64;
+    }
+
+    /// Which of the `length` samples from `from` on lie in a pause: of two pauses in one block, all
+    /// between them as well.
+    fn silent(&self, from: u64, length: usize) -> Range<usize> {
+        let end = from + length as u64;
+        let inside = self.paused.iter().filter(|one| one.start < end && from < one.end);
+        let places = inside.map(|one| {
+            let place = |at: u64| usize::try_from(at.clamp(from, end) - from).unwrap_or(0);
+            place(one.start)..place(one.end)
+        });
+        places.reduce(|one, next| one.start..next.end).unwrap_or(0..0)
     }
 
     /// Where on the axis a time lies; before the start it is negative.

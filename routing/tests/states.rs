@@ -4,8 +4,11 @@
 
 mod rig;
 
-use rig::{ACME, Rig};
+use std::time::Duration;
+
+use rig::{ACME, Rig, agent, tenant};
 use routing::AgentState::{Available, Break, Busy, Offline, Ringing, WrapUp};
+use routing::{Input, WorkId};
 
 #[test]
 fn a_call_takes_an_agent_through_ringing_busy_and_wrap_up_back_to_available() {
@@ -66,6 +69,60 @@ fn an_agent_ends_wrap_up_by_choosing_a_state() {
         rig.finish(1);
         rig.choose("alice", state, None);
         assert_eq!(rig.state("alice"), shown);
+    }
+}
+
+/// How long alice's wrap-up of work 1 lasts yet, and by how much she may make it longer.
+fn wrap_up(rig: &Rig) -> Option<(u64, u64)> {
+    let found = rig.router.wrap_up(rig.now, &tenant("acme"), &agent("alice"))?;
+    assert_eq!(found.work, WorkId(1));
+    Some((found.left_ms, found.may_extend_ms))
+}
+
+#[test]
+fn an_agent_makes_wrap_up_longer_only_by_as_much_as_the_queue_permits() {
+    let toml = ACME.replace("wrap_up_s = 10", "wrap_up_s = 10, wrap_up_extend_s = 30");
+    let mut rig = Rig::with(&toml, &["alice"]);
+    let extend = |rig: &mut Rig, seconds| {
+        let by = Duration::from_secs(seconds);
+        rig.input(Input::ExtendWrapUp { tenant: tenant("acme"), agent: agent("alice"), by });
+    };
+    extend(&mut rig, 20);
+    assert_eq!((rig.state("alice"), wrap_up(&rig)), (Available, None), "there is none");
+    rig.enqueue(1, "sales");
+    rig.accept("alice", 1);
+    rig.enqueue(2, "sales");
+    rig.finish(1);
+    rig.pass(4_000);
+    assert_eq!(wrap_up(&rig), Some((6_000, 30_000)));
+    extend(&mut rig, 20);
+    assert_eq!(wrap_up(&rig), Some((26_000, 10_000)));
+    extend(&mut rig, 20);
+    assert_eq!(wrap_up(&rig), Some((36_000, 0)), "30 s more, and no more than that");
+    extend(&mut rig, 20);
+    rig.heard();
+    rig.pass(35_999);
+    assert_eq!((rig.state("alice"), rig.heard()), (WrapUp, vec![]));
+    rig.pass(1);
+    assert_eq!(rig.heard(), ["alice rings for 2"]);
+}
+
+#[test]
+fn an_agent_who_is_done_early_goes_where_she_wanted_to() {
+    for (chosen, shown) in [(None, Available), (Some(Break), Break)] {
+        let mut rig = Rig::with(ACME, &["alice"]);
+        rig.enqueue(1, "sales");
+        rig.accept("alice", 1);
+        if let Some(state) = chosen {
+            rig.choose("alice", state, Some("lunch"));
+        }
+        rig.finish(1);
+        assert_eq!(rig.state("alice"), WrapUp);
+        let done = || Input::FinishWrapUp { tenant: tenant("acme"), agent: agent("alice") };
+        rig.input(done());
+        assert_eq!((rig.state("alice"), wrap_up(&rig)), (shown, None));
+        rig.input(done());
+        assert_eq!(rig.state("alice"), shown, "once is enough");
     }
 }
 

@@ -27,6 +27,12 @@ impl Commands {
             RecordCommand::Start { tenant, call, recording, tap, at, now } => {
                 recorder::Command::Start { tenant, recording, call, tap, at, now }
             }
+            RecordCommand::Pause { recording, tap, now } => {
+                recorder::Command::Pause { recording, tap, now }
+            }
+            RecordCommand::Resume { recording, tap, now } => {
+                recorder::Command::Resume { recording, tap, now }
+            }
             RecordCommand::Stop { recording, tap } => {
                 recorder::Command::Stop { recording, tap, now: self.clock.now() }
             }
@@ -165,6 +171,7 @@ mod tests {
                 wrapped: "00".repeat(60),
             },
             gaps_ms: 0,
+            pauses: Vec::new(),
             cut_short: Some("the engine was stopped".to_owned()),
         };
         let (row, report) = completed(finished, Clock::start());

@@ -404,6 +404,7 @@ impl World {
             RecordCommand::Start { recording, .. } => {
                 self.recordings.insert(recording, command);
             }
+            RecordCommand::Pause { .. } | RecordCommand::Resume { .. } => {}
             RecordCommand::Stop { recording, .. } => {
                 if let Some(RecordCommand::Start { tenant, call, now, .. }) =
                     self.recordings.remove(&recording)

@@ -11,6 +11,7 @@ use crate::projection::{Change, put_changes};
 use crate::recordings::put_recordings;
 use crate::rows::{AgentSettingsRow, Append, EventRow, FinalRecord, RecordingRow};
 use crate::settings::put_settings;
+use crate::wrap_ups::put_wrap_ups;
 use crate::{Result, Store, StoreError, ladder};
 
 const EVENT_COLUMNS: usize = 6;
@@ -76,6 +77,7 @@ impl TenantPart<'_> {
             append_events(tx, tenant, (first, last), &self.events).await?;
         }
         let finished: BTreeSet<CallId> = self.records.iter().map(|record| record.call.id).collect();
+        put_wrap_ups(tx, tenant, &self.events).await?;
         put_changes(tx, tenant, &Change::fold(&self.events, &finished)).await?;
         for records in without_repeats(&self.records, |record| record.call.id) {
             put_records(tx, records).await?;

@@ -156,7 +156,7 @@ async fn recordings_of(tx: &mut Tx, tenant: &TenantId, rows: &mut [CallRow]) -> 
     Ok(())
 }
 
-fn call_row(row: &Row) -> Result<CallRow> {
+pub(crate) fn call_row(row: &Row) -> Result<CallRow> {
     let state: String = row.get("state")?;
     let direction: String = row.get("direction")?;
     Ok(CallRow {

@@ -22,6 +22,7 @@ mod recover;
 mod retention;
 mod rows;
 mod settings;
+mod wrap_ups;
 
 pub use claim::Claim;
 pub use error::{Result, StoreError};
@@ -29,13 +30,13 @@ pub use provision::{key_digest, provisioned_key_digest};
 pub use rows::{
     AgentSettingsRow, Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord,
     KeyRow, LadderRow, Listed, Page, PromptRow, RecordingFilter, RecordingRow, RecordingState,
-    TenantRow,
+    TenantRow, WrapUpRow,
 };
 
 /// The repository. Cloning it shares the open database.
 ///
 /// Its methods stand in the files of what they are about: `append`, `calls`, `events`,
-/// `recordings`, `provision`, `recover`, `settings`.
+/// `recordings`, `provision`, `recover`, `settings`, `wrap_ups`.
 #[derive(Clone)]
 pub struct Store {
     db: db::Db,

@@ -268,6 +268,25 @@ pub struct AgentSettingsRow {
     pub waiting_old: u32,
 }
 
+/// What a call came to, as one of its agents says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrapUpRow {
+    /// The call.
+    pub call: CallId,
+    /// The agent who had it.
+    pub agent: AgentId,
+    /// When that was said last.
+    pub at: UnixTime,
+    /// The queue whose code it is.
+    pub queue: Option<QueueId>,
+    /// What it came to.
+    pub code: Option<String>,
+    /// What else there is to say.
+    pub notes: Option<String>,
+    /// Who said so, if it was not the agent.
+    pub by: Option<String>,
+}
+
 /// Which calls a list wants; `None` is "any".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFilter {

@@ -1,5 +1,7 @@
 //! What the API may ask of a running switch, and what it is told.
 
+use std::collections::BTreeMap;
+
 use base::{AgentId, CallId, Duration, LegId, PromptId, QueueId, RecordingId, TrunkId, UnixTime};
 use media::progress::AnswerTimes;
 use media::srtp::Profile;
@@ -148,6 +150,26 @@ pub enum ApiRequest {
         /// Whether what it says is kept as well; `None` lets it be heard again.
         speech: Option<bool>,
     },
+    /// Record nothing more of a conversation for a while.
+    PauseRecording {
+        /// Which call.
+        call: CallId,
+        /// The agent who wants it and must talk in it; anybody's call if absent.
+        agent: Option<AgentId>,
+        /// Whose wish it is, for the event.
+        by: String,
+        /// After how long it goes on by itself.
+        lasts: Duration,
+    },
+    /// Record it again.
+    ResumeRecording {
+        /// Which call.
+        call: CallId,
+        /// As of [`ApiRequest::PauseRecording`].
+        agent: Option<AgentId>,
+        /// Whose wish it is, for the event.
+        by: String,
+    },
     /// What has been collected from a call, and kept of a secured side; for those who may know.
     Digits {
         /// Which call.
@@ -237,6 +259,29 @@ pub enum ApiRequest {
     RefusedCalls,
     /// The whole platform's trunks; for the platform's own keys only.
     Trunks,
+    /// An agent is done with the wrap-up, or needs more time for it; it is a conflict outside of
+    /// one, and where the queue permits no more.
+    WrapUp {
+        /// Who.
+        agent: AgentId,
+        /// How much more time; none ends it.
+        more: Option<Duration>,
+    },
+    /// Tell what a call came to. Whoever asks has seen to it that there is such a call, and that
+    /// its queue has such a code.
+    WrappedUp {
+        /// The call, which may be over.
+        call: CallId,
+        /// What it came to.
+        wrap_up: WrapUp,
+    },
+    /// Tell what a program knows about a call that is up.
+    Tell {
+        /// Which.
+        call: CallId,
+        /// All of it, by name.
+        known: BTreeMap<String, String>,
+    },
     /// Put an agent into a state.
     SetAgentState {
         /// Which.
@@ -284,6 +329,25 @@ pub enum ApiReply {
     RefusedCalls(Vec<RefusedCall>),
     /// To [`ApiRequest::Trunks`].
     Trunks(Vec<TrunkView>),
+}
+
+/// What a call came to, as the agent says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct WrapUp {
+    /// The agent who had the call.
+    pub agent: AgentId,
+    /// The queue, whose code it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// One of the queue's codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What else there is to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Who says so, if it is not the agent: the key's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Keys to press: they may be a secret, and `Debug` does not show them.
@@ -535,6 +599,8 @@ pub struct LiveCall {
     pub duration_ms: u64,
     /// The recording that runs, if one does.
     pub recording: Option<RecordingId>,
+    /// When it goes on by itself, while nothing is recorded because somebody wanted that.
+    pub paused_until: Option<UnixTime>,
     /// Whether somebody in it hears music in place of the others.
     pub held: bool,
     /// Its legs that ring or are up, the caller's first.

@@ -1,17 +1,20 @@
 //! What happened, told to the outside: the only way anything leaves a call. Numbers are dense per
 //! tenant, so that a subscriber can resume after the last one it saw.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
 use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
 use routing::{AgentState, Decision, QueueSnapshot, Supervision};
 use serde::Serialize;
 
+use crate::api::WrapUp;
 use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, LegKind, TrunkState};
 
 mod words;
 
-pub use words::{CaptureEnd, DigitsEnd, HoldSide, Quality, QueueExit};
+pub use words::{
+    CaptureEnd, DigitsEnd, HoldSide, Quality, QueueExit, ResumeWhy, SignedDiversion, Who,
+};
 
 /// One event of a tenant's log.
 #[derive(Clone, Debug)]
@@ -26,16 +29,6 @@ pub struct Event {
     pub at: UnixTime,
     /// What happened.
     pub kind: EventKind,
-}
-
-/// A number that has sent a signed call on, and signed for that (RFC 8946).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct SignedDiversion {
-    /// The number, as it was called.
-    pub by: String,
-    /// The provider code of whoever signed for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
 }
 
 /// What happened. Serialises to the event's `data` object alone; [`EventKind::type_name`] is its
@@ -491,10 +484,44 @@ pub enum EventKind {
         /// All of them, first to last.
         recordings: Vec<RecordingId>,
     },
+    /// What a program knows about the call, all of it; the agent is shown it.
+    CallKnown {
+        /// By name.
+        known: BTreeMap<String, String>,
+    },
+    /// An agent says what a call came to; that may be long after its end, and again.
+    CallWrappedUp {
+        /// What.
+        #[serde(flatten)]
+        wrap_up: WrapUp,
+    },
     /// Recording began.
     RecordingStarted {
         /// The recording.
         recording: RecordingId,
+    },
+    /// Nothing of the conversation is recorded from now on, because somebody wants that.
+    RecordingPaused {
+        /// The recording; none where a recording server alone has a copy.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recording: Option<RecordingId>,
+        /// Whose wish it is: the key's name.
+        by: String,
+        /// After how many seconds it goes on by itself.
+        lasts_s: u32,
+    },
+    /// It is recorded again, or over.
+    RecordingResumed {
+        /// The recording.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recording: Option<RecordingId>,
+        /// Why.
+        why: ResumeWhy,
+        /// Whose wish it is, if it was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// How long it was paused, in milliseconds.
+        paused_ms: u64,
     },
     /// The recording is whole in the object store.
     RecordingCompleted {
@@ -579,33 +606,6 @@ pub enum EventKind {
     },
 }
 
-/// Somebody in a call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Who {
-    /// Their leg.
-    pub leg: u64,
-    /// The agent, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentId>,
-    /// The trunk they are behind, if they are outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trunk: Option<TrunkId>,
-    /// Their number then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub number: Option<String>,
-}
-
-/// The agent, else the number.
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.agent, &self.number) {
-            (Some(agent), _) => agent.fmt(f),
-            (None, Some(number)) => number.fmt(f),
-            (None, None) => write!(f, "leg {}", self.leg),
-        }
-    }
-}
-
 impl EventKind {
     /// The event's type, as CloudEvents spells it.
     #[must_use]
@@ -657,7 +657,11 @@ impl EventKind {
             Self::CallTransferred { .. } => "call.transferred",
             Self::TransferFailed { .. } => "call.transfer_failed",
             Self::CallEnded { .. } => "call.ended",
+            Self::CallKnown { .. } => "call.known",
+            Self::CallWrappedUp { .. } => "call.wrapped_up",
             Self::RecordingStarted { .. } => "recording.started",
+            Self::RecordingPaused { .. } => "recording.paused",
+            Self::RecordingResumed { .. } => "recording.resumed",
             Self::RecordingCompleted { .. } => "recording.completed",
             Self::RecordingFailed { .. } => "recording.failed",
             Self::SiprecStarted { .. } => "siprec.started",

@@ -42,12 +42,13 @@ mod watch;
 pub use api::{
     AnsweringMachine, ApiError, ApiReply, ApiRequest, CallDigits, CaptureWish, CapturedLeg, First,
     Keys, LiveCall, LiveLeg, LiveState, MachineAction, Originate, RefusedCall, RequestId,
-    SecuredDigits, Side, SipToken,
+    SecuredDigits, Side, SipToken, WrapUp,
 };
 pub use cause::{Cause, EndedBy};
 pub use config::{Limits, Prompts, Sounds, SwitchConfig, WebConfig, WorkerPorts};
 pub use event::{
-    CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, QueueExit, SignedDiversion, Who,
+    CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, QueueExit, ResumeWhy,
+    SignedDiversion, Who,
 };
 pub use mask::masked;
 pub use media::progress::AnswerTimes;

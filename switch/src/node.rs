@@ -144,6 +144,8 @@ pub(crate) enum Alarm {
     Collect(CallId),
     /// When an agent's page that is gone has been.
     Adrift(CallId),
+    /// When a recording that was paused goes on by itself.
+    Paused(CallId),
     /// When a caller's INVITE is good no longer.
     Invite(CallId),
     /// When a provisional response of ours goes out again.

@@ -213,6 +213,24 @@ pub enum RecordCommand {
         /// The same on the clock that frames are stamped with.
         now: Instant,
     },
+    /// What is said from here on is not recorded; the recording's time goes on.
+    Pause {
+        /// The recording.
+        recording: RecordingId,
+        /// Its tap.
+        tap: TapId,
+        /// Since when.
+        now: Instant,
+    },
+    /// It is recorded again.
+    Resume {
+        /// The recording.
+        recording: RecordingId,
+        /// Its tap.
+        tap: TapId,
+        /// From when on.
+        now: Instant,
+    },
     /// No more frames come.
     Stop {
         /// The recording.

@@ -128,6 +128,7 @@ impl Switch {
                 Alarm::Dial(call) => self.signal(now, call, Signal::RangOut),
                 Alarm::Guest(call, leg) => self.signal(now, call, Signal::GuestRangOut(leg)),
                 Alarm::Talking(call, leg) => self.signal(now, call, Signal::TalkingDue(leg)),
+                Alarm::Paused(call) => self.signal(now, call, Signal::PausedLongEnough),
                 Alarm::Adrift(call) => self.signal(now, call, Signal::AdriftTooLong),
                 Alarm::Collect(call) => self.signal(now, call, Signal::CollectedNone),
                 Alarm::Invite(call) => self.signal(now, call, Signal::InviteExpired),

@@ -39,6 +39,7 @@ mod next_hop;
 mod originate;
 mod outbound;
 mod passing;
+mod pausing;
 mod pickup;
 mod promises;
 mod reasons;

@@ -183,6 +183,8 @@ fn started_recording(
         RecordCommand::Start { tenant, call, recording, .. } => {
             Some((tenant.clone(), *call, *recording))
         }
-        RecordCommand::Stop { .. } => None,
+        RecordCommand::Pause { .. } | RecordCommand::Resume { .. } | RecordCommand::Stop { .. } => {
+            None
+        }
     }
 }

@@ -9,6 +9,7 @@ use switch::{ApiReply, ApiRequest};
 use utoipa::ToSchema;
 
 use super::call_views::seconds;
+use super::calling::own;
 use super::calls::ListQuery;
 use crate::answer::{Answer, PageOf, page};
 use crate::auth::Scoped;
@@ -44,6 +45,8 @@ pub(crate) struct AgentView {
     call_id: Option<String>,
     /// The calls that no queue gave: dialled, or dialled to the agent.
     direct_call_ids: Vec<String>,
+    /// The wrap-up that the agent is in.
+    wrap_up: Option<WrapUpTime>,
     /// Whether the agent wants no calls.
     do_not_disturb: bool,
     /// Whether the agent may supervise any conversations.
@@ -52,6 +55,19 @@ pub(crate) struct AgentView {
     skills: Vec<String>,
     /// The queues whose calls the agent may take.
     queues: Vec<String>,
+}
+
+/// An agent's time to write a call up.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WrapUpTime {
+    /// The call.
+    call_id: String,
+    /// When it is over.
+    until: String,
+    /// How long it lasts yet.
+    left_s: f64,
+    /// By how much it may still be made longer.
+    may_extend_s: f64,
 }
 
 /// Lists agents, by name.
@@ -80,6 +96,25 @@ pub(crate) async fn list(
     Ok(PageOf::of(views.collect(), page, &uri))
 }
 
+/// One agent.
+///
+/// A key with the role `agent` sees its own.
+#[utoipa::path(get, path = "/api/v1/agents/{name}", tag = "agents",
+    params(("name" = String, Path, description = "The agent")),
+    responses((status = 200, description = "The agent", body = Answer<AgentView>)))]
+pub(crate) async fn one(
+    State(api): State<Api>,
+    scoped: Scoped,
+    Path(name): Path<String>,
+) -> Result<Answer<AgentView>, Fault> {
+    let agent = own(&api, &scoped, &name)?;
+    let reply = api.engine.ask(&scoped.tenant, "tenant", ApiRequest::Agents).await?;
+    let ApiReply::Agents(rows) = reply else { return Err(strange(&reply)) };
+    let row = rows.into_iter().find(|row| row.id == agent);
+    let row = row.ok_or_else(|| Fault::not_found("agent"))?;
+    Ok(Answer::new(view(row, clock::now()), "the agent"))
+}
+
 /// A reply to another question than ours.
 pub(crate) fn strange(reply: &ApiReply) -> Fault {
     Fault::internal("asking the engine", &format!("unexpected {reply:?}"))
@@ -98,11 +133,22 @@ fn view(row: AgentSnapshot, now: UnixTime, supervises: bool) -> AgentView {
         next: row.next.as_str().to_owned(),
         call_id: row.work.map(call_id),
         direct_call_ids: row.direct_calls.iter().map(|call| call_id(*call)).collect(),
+        wrap_up: row.wrap_up.map(|wrap_up| WrapUpTime {
+            call_id: call_id(wrap_up.work),
+            until: ahead(now, wrap_up.left_ms).to_string(),
+            left_s: seconds(wrap_up.left_ms),
+            may_extend_s: seconds(wrap_up.may_extend_ms),
+        }),
         do_not_disturb: row.do_not_disturb,
         supervises,
         skills: row.skills.iter().map(ToString::to_string).collect(),
         queues: row.queues.iter().map(ToString::to_string).collect(),
     }
+}
+
+fn ahead(now: UnixTime, millis: u64) -> UnixTime {
+    let micros = i64::try_from(millis).unwrap_or(0).saturating_mul(1000);
+    UnixTime::from_micros(now.as_micros().saturating_add(micros))
 }
 
 fn call_id(work: routing::WorkId) -> String {

@@ -8,6 +8,8 @@ use store::{CallRow, DecisionRow, LadderRow};
 use switch::{DecisionEntry, Direction, LadderEntry};
 use utoipa::ToSchema;
 
+use super::recording_pause::PauseView;
+use super::wrap_up::WrapUpView;
 use crate::clock;
 use crate::ladder_text::label;
 
@@ -72,6 +74,14 @@ pub(crate) struct CallView {
     pub(crate) recording_id: Option<String>,
     /// All of its recordings, first to last: a transfer begins another one.
     pub(crate) recording_ids: Vec<String>,
+    /// Whether it is recorded now: `on`, `paused` or `off`; told of one call that is up.
+    pub(crate) recording_state: Option<&'static str>,
+    /// When a paused recording goes on by itself.
+    pub(crate) recording_paused_until: Option<String>,
+    /// Where its recordings were paused; told of one call.
+    pub(crate) recording_pauses: Option<Vec<PauseView>>,
+    /// What it came to, as its agents say.
+    pub(crate) wrap_ups: Vec<WrapUpView>,
     /// Whether somebody in it hears music in place of the others; told of one call that is up.
     pub(crate) held: Option<bool>,
     /// Its legs with codec and quality: of a call that is over, and of one that is asked for alone.
@@ -110,6 +120,10 @@ impl From<CallRow> for CallView {
             ended_by: row.ended_by,
             reason: row.reason,
             recording_id: row.recording.map(|recording| recording.to_string()),
+            recording_state: None,
+            recording_paused_until: None,
+            recording_pauses: None,
+            wrap_ups: Vec::new(),
             held: None,
             recording_ids: row.recordings.iter().map(ToString::to_string).collect(),
             legs: RawValue::from_string(row.legs).unwrap_or_default(),

@@ -12,9 +12,12 @@ use switch::{ApiReply, ApiRequest, LiveCall};
 use utoipa::{IntoParams, ToSchema};
 
 use super::call_views::{
-    CallView, DecisionView, LadderView, decision, live_decision, live_ladder_row,
+    CallView, DecisionView, LadderView, decision, live_decision, live_ladder_row, text,
 };
 use super::leg_views::{Discretion, LegView};
+use super::own::sees;
+use super::recording_pause::pauses;
+use super::wrap_up::wrap_ups;
 use crate::answer::{Answer, PageOf, page};
 use crate::auth::Scoped;
 use crate::cloud_event::CloudEvent;
@@ -104,15 +107,22 @@ pub(crate) async fn list(
         let view = CallView::from(row);
         CallView { legs: discretion.legs(view.legs), ..view }
     };
-    let rows = rows.into_iter().map(shown).collect();
+    let ids: Vec<CallId> = rows.iter().map(|row: &CallRow| row.id).collect();
+    let mut said = wrap_ups(&api, &scoped.tenant, &ids).await?;
+    let mut rows: Vec<CallView> = rows.into_iter().map(shown).collect();
+    for (view, id) in rows.iter_mut().zip(ids) {
+        view.wrap_ups = said.remove(&id).unwrap_or_default();
+    }
     Ok(PageOf::new(Listed { rows, total }, page, &uri))
 }
 
 /// One call of the caller's tenant that the caller may see.
-async fn find(api: &Shared, scoped: &Scoped, id: &str) -> Result<CallRow, Fault> {
+pub(crate) async fn find(api: &Shared, scoped: &Scoped, id: &str) -> Result<CallRow, Fault> {
     let id: CallId = path_id("call", id)?;
-    let found = api.store.call(&scoped.tenant, id).await?;
-    found.filter(|call| scoped.may_see(call.agent.as_ref())).ok_or_else(|| Fault::not_found("call"))
+    match api.store.call(&scoped.tenant, id).await? {
+        Some(row) if sees(api, scoped, &row).await => Ok(row),
+        _ => Err(Fault::not_found("call")),
+    }
 }
 
 /// One call.
@@ -127,7 +137,13 @@ pub(crate) async fn one(
     let row = find(&api, &scoped, &id).await?;
     let (call, is_up) = (row.id, row.state != CallState::Ended);
     let discretion = Discretion::of(&api, &scoped);
+    let is_recorded = row.recording.is_some();
     let mut view = CallView::from(row);
+    let said = wrap_ups(&api, &scoped.tenant, &[call]).await?.remove(&call);
+    view.wrap_ups = said.unwrap_or_default();
+    if is_recorded {
+        view.recording_pauses = Some(pauses(&api, &scoped.tenant, call).await?);
+    }
     let live = if is_up { live(&api, &scoped, call).await } else { None };
     match live {
         Some(live) => {
@@ -135,6 +151,11 @@ pub(crate) async fn one(
             let legs: Vec<LegView> = legs.collect();
             view.legs = to_raw_value(&legs).unwrap_or_default();
             view.held = Some(live.held);
+            let is_on = live.recording.is_some();
+            let state = if live.paused_until.is_some() { "paused" } else { "on" };
+            let state = if is_on || live.paused_until.is_some() { state } else { "off" };
+            view.recording_state = Some(state);
+            view.recording_paused_until = text(live.paused_until);
         }
         None => view.legs = discretion.legs(view.legs),
     }

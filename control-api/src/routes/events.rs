@@ -11,7 +11,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use base::TenantId;
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -22,6 +21,7 @@ use crate::auth::Scoped;
 use crate::cloud_event::{CloudEvent, json};
 use crate::fault::Fault;
 use crate::feed::Feed;
+use crate::own_events::OwnEvents;
 use crate::params::Params;
 use crate::state::Api;
 use crate::tickets::LIFETIME;
@@ -48,8 +48,8 @@ pub(crate) struct EventsQuery {
     _tenant: Option<String>,
 }
 
-/// The tenant whose events are asked for, by key or by ticket.
-pub(crate) struct Subscriber(TenantId);
+/// Whose events are asked for, by key or by ticket.
+pub(crate) struct Subscriber(Scoped);
 
 impl FromRequestParts<Api> for Subscriber {
     type Rejection = Fault;
@@ -57,17 +57,22 @@ impl FromRequestParts<Api> for Subscriber {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let query = parts.uri.query().unwrap_or_default();
         if let Some(ticket) = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")) {
-            let tenant = api.tickets.redeem(ticket).ok_or_else(Fault::unauthenticated)?;
-            return Ok(Self(tenant));
+            let scoped = api.tickets.redeem(ticket).ok_or_else(Fault::unauthenticated)?;
+            return Ok(Self(scoped));
         }
-        let scoped = Scoped::from_request_parts(parts, api).await?;
-        scoped.sees_all()?;
-        Ok(Self(scoped.tenant))
+        Ok(Self(Scoped::from_request_parts(parts, api).await?))
     }
+}
+
+/// The events of a subscriber: all of the tenant's, or with the role `agent` its agent's own.
+async fn feed(api: &Api, scoped: Scoped, after: Option<u64>) -> Result<Feed, Fault> {
+    let only = OwnEvents::of(api, &scoped).await?;
+    Feed::open(api, scoped.tenant, after, only).await
 }
 
 /// Streams a tenant's events as server-sent events.
 ///
+/// A key with the role `agent` is told of its own agent, and of the calls that its agent is in.
 /// Each has its sequence as `id` and a CloudEvent as `data`. A client that comes again with
 /// `Last-Event-ID` (browsers do) or `after` gets every event after that one, once and in order.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
@@ -77,12 +82,12 @@ impl FromRequestParts<Api> for Subscriber {
         content_type = "text/event-stream")))]
 pub(crate) async fn stream(
     State(api): State<Api>,
-    Subscriber(tenant): Subscriber,
+    Subscriber(scoped): Subscriber,
     Params(query): Params<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let after = last_event_id(&headers)?.or(query.after);
-    let feed = Feed::open(&api, tenant, after).await?;
+    let feed = feed(&api, scoped, after).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
     Ok(Sse::new(sse(feed)).keep_alive(keep_alive).into_response())
 }
@@ -117,7 +122,7 @@ fn sse(feed: Feed) -> impl Stream<Item = Result<Event, Infallible>> {
         (status = 426, description = "Not a WebSocket", body = crate::fault::ErrorBody)))]
 pub(crate) async fn socket(
     State(api): State<Api>,
-    Subscriber(tenant): Subscriber,
+    Subscriber(scoped): Subscriber,
     Params(query): Params<EventsQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Fault> {
@@ -125,7 +130,7 @@ pub(crate) async fn socket(
         let status = StatusCode::UPGRADE_REQUIRED;
         Fault::new(status, "NOT_A_WEBSOCKET", rejection.body_text())
     })?;
-    let feed = Feed::open(&api, tenant, query.after).await?;
+    let feed = feed(&api, scoped, query.after).await?;
     let upgrade = upgrade.max_message_size(LARGEST_FRAME).max_frame_size(LARGEST_FRAME);
     Ok(upgrade.on_upgrade(move |socket| pump(socket, feed)))
 }
@@ -173,9 +178,8 @@ pub(crate) async fn ticket(
     State(api): State<Api>,
     scoped: Scoped,
 ) -> Result<(StatusCode, Answer<TicketView>), Fault> {
-    scoped.sees_all()?;
     let ticket = api.random_hex::<32>()?;
-    api.tickets.issue(ticket.clone(), scoped.tenant);
+    api.tickets.issue(ticket.clone(), scoped);
     let view = TicketView { ticket, expires_in_s: LIFETIME.as_secs() };
     Ok((StatusCode::CREATED, Answer::new(view, "use it within its time, once")))
 }

@@ -134,6 +134,11 @@ impl Discretion {
         Self { hides: scoped.caller.role == Role::Agent && !is_told(&api.directory()) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn hiding() -> Self {
+        Self { hides: true }
+    }
+
     pub(crate) fn shows(self, leg: &LiveLeg) -> bool {
         !(self.hides && leg.kind == LegKind::Supervisor)
     }

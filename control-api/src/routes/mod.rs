@@ -8,13 +8,16 @@ mod call_views;
 mod calling;
 mod calls;
 mod captures;
+mod desk;
 mod digits;
 mod events;
 mod leg_views;
+mod own;
 mod pages;
 mod participants;
 mod provisioning;
 mod queues;
+mod recording_pause;
 mod recordings;
 mod refused;
 mod sip_token;
@@ -23,6 +26,9 @@ mod supervision;
 mod tenants;
 mod trunks;
 mod whoami;
+mod wrap_up;
+
+pub(crate) use leg_views::Discretion;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -87,10 +93,18 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(participants::resume))
         .routes(routes!(digits::press, digits::read))
         .routes(routes!(digits::secure))
+        .routes(routes!(desk::history))
+        .routes(routes!(desk::tell))
+        .routes(routes!(recording_pause::pause))
+        .routes(routes!(recording_pause::resume))
+        .routes(routes!(wrap_up::form, wrap_up::say))
+        .routes(routes!(wrap_up::finish))
+        .routes(routes!(wrap_up::extend))
         .routes(routes!(captures::start, captures::fetch, captures::forget))
         .routes(routes!(captures::stop))
         .routes(routes!(call_control::pickup))
         .routes(routes!(agents::list))
+        .routes(routes!(agents::one))
         .routes(routes!(agents::set_state))
         .routes(routes!(calling::set_do_not_disturb))
         .routes(routes!(calling::forward, calling::set_forward))

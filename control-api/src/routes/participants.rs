@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::agents::strange;
 use super::call_control::{Steered, steer, steerable, target};
-use super::leg_views::LegView;
+use super::leg_views::{Discretion, LegView};
+use super::own::own_call;
 use crate::answer::Answer;
 use crate::auth::Scoped;
 use crate::fault::{ErrorBody, Fault};
@@ -39,10 +40,12 @@ pub(crate) async fn list(
     scoped: Scoped,
     Path(id): Path<String>,
 ) -> Result<Answer<Vec<LegView>>, Fault> {
-    let call = steerable(&scoped, &id)?;
+    let call = own_call(&api, &scoped, &id).await?;
     match api.engine.ask(&scoped.tenant, "call", ApiRequest::Call { call }).await? {
         ApiReply::Call(live) => {
-            let legs = live.legs.iter().map(LegView::from).collect();
+            let discretion = Discretion::of(&api, &scoped);
+            let shown = live.legs.iter().filter(|leg| discretion.shows(leg));
+            let legs = shown.map(LegView::from).collect();
             Ok(Answer::new(legs, "those in the call"))
         }
         reply => Err(strange(&reply)),
@@ -52,7 +55,7 @@ pub(crate) async fn list(
 /// Brings somebody into a conversation.
 ///
 /// With `to` somebody is called, while the others talk on. With `call` two calls of one agent's
-/// become one: the other one ends.
+/// become one: the other one ends. A key with the role `agent` does so in its own agent's calls.
 #[utoipa::path(post, path = "/api/v1/calls/{id}/participants", tag = "calls",
     request_body = Participant, params(("id" = String, Path, description = "The call")),
     responses((status = 202, description = "They are called, or there", body = Answer<Steered>),
@@ -65,12 +68,12 @@ pub(crate) async fn add(
     Path(id): Path<String>,
     Body(wish): Body<Participant>,
 ) -> Result<(StatusCode, Answer<Steered>), Fault> {
-    let call = steerable(&scoped, &id)?;
+    let call = own_call(&api, &scoped, &id).await?;
     let ends_with_host = wish.ends_with_host;
     let asked = match (wish.to, wish.call) {
         (Some(to), None) => ApiRequest::AddParticipant { call, to: target(to)?, ends_with_host },
         (None, Some(other)) => {
-            let other = path_id("call", &other)?;
+            let other = own_call(&api, &scoped, &other).await?;
             ApiRequest::Merge { call, other, ends_with_host }
         }
         _ => return Err(Fault::invalid("to", "give either to or call")),
@@ -89,7 +92,8 @@ pub(crate) async fn remove(
     scoped: Scoped,
     Path((id, leg)): Path<(String, String)>,
 ) -> Result<Answer<Steered>, Fault> {
-    let (call, leg) = part(&scoped, &id, &leg)?;
+    let call = own_call(&api, &scoped, &id).await?;
+    let leg = LegId(path_id("participant", &leg)?);
     let asked = ApiRequest::RemoveParticipant { call, leg };
     api.engine.ask(&scoped.tenant, "participant", asked).await?;
     Ok(Answer::new(Steered::new(call), "they are hung up"))

@@ -13,7 +13,8 @@ async fn agents_are_shown_as_they_are_now() {
     assert!(rows[0]["since"].take().as_str().unwrap().ends_with('Z'));
     let expected = json!({"id": "alice", "name": "The Agent", "state": "busy", "reason": null,
         "since": null, "state_s": 2.5, "reachable": true, "next": "available",
-        "call_id": call(1), "direct_call_ids": [], "do_not_disturb": false, "supervises": false,
+        "call_id": call(1), "direct_call_ids": [], "wrap_up": null, "do_not_disturb": false,
+        "supervises": false,
         "skills": ["sales"], "queues": ["sales"]});
     assert_eq!(rows[0], expected);
     assert!(!rows.to_string().contains("secret-of"), "passwords stay inside");

@@ -82,8 +82,8 @@ async fn each_role_may_do_its_own() {
         ("GET", "/api/v1/agents", 200, 200, 200),
         ("GET", "/api/v1/queues", 200, 200, 403),
         ("GET", "/api/v1/recordings", 200, 200, 403),
-        ("POST", "/api/v1/events/ticket", 201, 201, 403),
-        ("GET", "/api/v1/events", 0, 0, 403),
+        ("POST", "/api/v1/events/ticket", 201, 201, 201),
+        ("GET", "/api/v1/events", 0, 0, 0),
         ("GET", "/api/v1/trunks", 403, 403, 403),
         ("POST", "/api/v1/provisioning", 403, 403, 403),
     ] {

@@ -7,20 +7,23 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 55] = [
+const ROUTES: [&str; 64] = [
     "delete /api/v1/calls/{id}/capture",
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",
     "get /api/v1/agents",
+    "get /api/v1/agents/{name}",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
     "get /api/v1/calls/{id}",
     "get /api/v1/calls/{id}/capture",
     "get /api/v1/calls/{id}/digits",
     "get /api/v1/calls/{id}/events",
+    "get /api/v1/calls/{id}/history",
     "get /api/v1/calls/{id}/ladder",
     "get /api/v1/calls/{id}/participants",
     "get /api/v1/calls/{id}/why",
+    "get /api/v1/calls/{id}/wrap-up",
     "get /api/v1/events",
     "get /api/v1/events/ws",
     "get /api/v1/queues",
@@ -40,6 +43,8 @@ const ROUTES: [&str; 55] = [
     "patch /api/v1/calls/{id}",
     "patch /api/v1/calls/{id}/supervise/{agent}",
     "post /api/v1/agents/{name}/sip-token",
+    "post /api/v1/agents/{name}/wrap-up/extend",
+    "post /api/v1/agents/{name}/wrap-up/finish",
     "post /api/v1/calls",
     "post /api/v1/calls/{id}/capture",
     "post /api/v1/calls/{id}/capture/stop",
@@ -52,6 +57,8 @@ const ROUTES: [&str; 55] = [
     "post /api/v1/calls/{id}/participants/{leg}/resume",
     "post /api/v1/calls/{id}/participants/{leg}/unmute",
     "post /api/v1/calls/{id}/pickup",
+    "post /api/v1/calls/{id}/recording/pause",
+    "post /api/v1/calls/{id}/recording/resume",
     "post /api/v1/calls/{id}/resume",
     "post /api/v1/calls/{id}/secure",
     "post /api/v1/calls/{id}/supervise",
@@ -62,6 +69,8 @@ const ROUTES: [&str; 55] = [
     "put /api/v1/agents/{name}/forward",
     "put /api/v1/agents/{name}/messages-waiting",
     "put /api/v1/agents/{name}/state",
+    "put /api/v1/calls/{id}/known",
+    "put /api/v1/calls/{id}/wrap-up",
     "put /api/v1/tenants/{id}/suspension",
 ];
 

@@ -68,6 +68,7 @@ fn has_body(method: &str, path: &str) -> bool {
         "/participants",
         "/sip-token",
         "/capture",
+        "/extend",
     ];
     matches!(method, "PUT" | "PATCH")
         || method == "POST" && posts.iter().any(|end| path.ends_with(end))
@@ -87,6 +88,9 @@ fn body_of(path: &str) -> serde_json::Value {
         Some("zoe") => json!({"mode": "whisper"}),
         Some("participants") => json!({"to": "102"}),
         Some("forward") => json!({"always": "101"}),
+        Some("extend") => json!({"seconds": 60}),
+        Some("wrap-up") => json!({"notes": "x"}),
+        Some("known") => json!({"known": {"a": "b"}}),
         Some("messages-waiting") => json!({"new": 1}),
         Some(call) if call.len() == 32 => json!({"priority": 200}),
         _ => json!({"state": "break"}),

@@ -8,6 +8,7 @@ mod auth;
 mod calls;
 mod captures;
 mod client;
+mod desk;
 mod document;
 mod events;
 mod forms;

@@ -245,6 +245,7 @@ fn agent(id: &str) -> AgentSnapshot {
         next: AgentState::Available,
         work: Some(WorkId(1)),
         direct_calls: Vec::new(),
+        wrap_up: None,
         do_not_disturb: false,
         skills: vec!["sales".parse().unwrap()],
         queues: vec!["sales".parse().unwrap()],
@@ -294,6 +295,19 @@ fn of_those_in(request: ApiRequest) -> Result<ApiReply, ApiError> {
         {
             Ok(ApiReply::Accepted)
         }
+        // Alice talks in it, and it is recorded.
+        ApiRequest::PauseRecording { call: id, agent, .. }
+        | ApiRequest::ResumeRecording { call: id, agent, .. }
+            if id == call(1) && agent.as_ref().is_none_or(|agent| agent.as_str() == "alice") =>
+        {
+            Ok(ApiReply::Accepted)
+        }
+        ApiRequest::Tell { call: id, .. } if id == call(1) => Ok(ApiReply::Accepted),
+        ApiRequest::WrappedUp { .. } => Ok(ApiReply::Accepted),
+        ApiRequest::WrapUp { more: Some(_), .. } => {
+            Err(ApiError::Conflict("the queue permits no more time".to_owned()))
+        }
+        ApiRequest::WrapUp { .. } => Ok(ApiReply::Accepted),
         _ => Err(ApiError::NotFound),
     }
 }
@@ -328,7 +342,8 @@ fn live_call() -> LiveCall {
         answered_at: Some(at(2)),
         connected_at: Some(at(5)),
         duration_ms: 1000,
-        recording: None,
+        recording: Some(base::RecordingId::from_u128(77)),
+        paused_until: Some(at(65)),
         held: true,
         legs: vec![
             leg(1, LegKind::Caller, None),

@@ -69,7 +69,7 @@ impl Archive {
             Err(error) => return Err(error),
         };
         let (wav_bytes, duration_ms) = (open.wav_bytes(), open.duration_ms());
-        let Sidecar { call, bytes, wrapped_key, gaps_ms, cut_short, .. } = open.sidecar;
+        let Sidecar { call, bytes, wrapped_key, gaps_ms, pauses, cut_short, .. } = open.sidecar;
         Ok(Some(Finished {
             tenant: tenant.clone(),
             recording,
@@ -81,6 +81,7 @@ impl Archive {
             location,
             wrapped_key,
             gaps_ms,
+            pauses,
             cut_short,
         }))
     }

@@ -110,11 +110,21 @@ impl Live {
 
     /// Takes one frame of the tap.
     pub(crate) fn frame(&mut self, frame: &Frame) {
-        if frame.kind != FrameKind::Audio {
+        // What comes in a pause is not even decoded.
+        if frame.kind != FrameKind::Audio || self.timeline.is_paused(frame.at) {
             return;
         }
         let Self { speech, timeline, .. } = self;
         speech.take(frame, &mut |audio| timeline.push(audio));
+    }
+
+    /// Nothing of what comes from `at` on is recorded, or it is again.
+    pub(crate) fn set_paused(&mut self, at: Instant, paused: bool) {
+        if paused {
+            self.timeline.pause(at);
+        } else {
+            self.timeline.resume(at);
+        }
     }
 
     /// Moves on: what has left the reordering window is encrypted and written. False when the disk
@@ -140,7 +150,7 @@ impl Live {
         timeline.finish(end, &mut scratch.samples);
         self.write(scratch);
         let Self { timeline, writer, mut file, progress, plain_bytes, broken, .. } = self;
-        let gaps_ms = timeline.gaps_ms().iter().sum();
+        let (gaps_ms, pauses) = (timeline.gaps_ms().iter().sum(), timeline.pauses());
         let outcome = match broken {
             Some(why) => Err(why),
             None => writer
@@ -154,6 +164,7 @@ impl Live {
                 bytes: file.written,
                 wav_bytes: plain_bytes,
                 gaps_ms,
+                pauses,
                 cut_short,
                 recovered: None,
             }),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::disk;
 use super::object::{Part, UploadId};
 use crate::keys::WrappedKey;
+use crate::timeline::Pause;
 use crate::wav;
 
 /// The spool's note about one recording: enough to go on after any crash.
@@ -48,6 +49,8 @@ pub(crate) struct Sealed {
     /// Bytes of its plaintext.
     pub(crate) wav_bytes: u64,
     pub(crate) gaps_ms: u64,
+    #[serde(default)]
+    pub(crate) pauses: Vec<Pause>,
     pub(crate) cut_short: Option<String>,
     /// Set when a later process completed it: bytes that were torn.
     pub(crate) recovered: Option<u64>,
@@ -88,6 +91,7 @@ impl Manifest {
             started_at: self.started_at.to_string(),
             duration_ms: wav::duration_ms(sealed.wav_bytes),
             gaps_ms: sealed.gaps_ms,
+            pauses: sealed.pauses.clone(),
             bytes: sealed.bytes,
             wav_bytes: sealed.wav_bytes,
             format: FORMAT.to_owned(),
@@ -131,6 +135,9 @@ pub struct Sidecar {
     pub duration_ms: u64,
     /// Silence in place of packets that never came.
     pub gaps_ms: u64,
+    /// Silence where nothing was to be recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// Bytes of the encrypted object.
     pub bytes: u64,
     /// Bytes of the WAV file.

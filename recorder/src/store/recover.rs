@@ -180,6 +180,7 @@ impl Broken<'_> {
             bytes,
             wav_bytes: layout.plaintext_bytes(),
             gaps_ms: 0,
+            pauses: Vec::new(),
             cut_short: None,
             recovered: Some(0),
         }))
@@ -222,6 +223,7 @@ impl Broken<'_> {
             bytes: new.written,
             wav_bytes,
             gaps_ms: 0,
+            pauses: Vec::new(),
             cut_short: Some(why.to_owned()),
             recovered: Some(total - at),
         }))

@@ -280,6 +280,10 @@ impl Recorder {
                     });
                 }
             }
+            Command::Pause { recording, tap, now } => self.set_paused((tap, recording), now, true),
+            Command::Resume { recording, tap, now } => {
+                self.set_paused((tap, recording), now, false);
+            }
             Command::Stop { recording, tap, now } => {
                 if let Some((owner, live)) = self.live.get_mut(&tap)
                     && *owner == recording
@@ -287,6 +291,14 @@ impl Recorder {
                     live.end.get_or_insert(now);
                 }
             }
+        }
+    }
+
+    fn set_paused(&mut self, (tap, recording): (TapId, RecordingId), at: Instant, paused: bool) {
+        if let Some((owner, live)) = self.live.get_mut(&tap)
+            && *owner == recording
+        {
+            live.set_paused(at, paused);
         }
     }
 

@@ -272,6 +272,7 @@ impl Uploader {
             location: self.shared.store.location(&self.key),
             wrapped_key,
             gaps_ms: sealed.gaps_ms,
+            pauses: sealed.pauses,
             cut_short: sealed.cut_short,
         };
         self.send(match sealed.recovered {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::RecordingId;
-use recorder::{Archive, ObjectStore, ObjectStoreConfig, Report};
+use recorder::{Archive, Command, ObjectStore, ObjectStoreConfig, Pause, Report};
 
 use crate::stage::{
     AGENT, CALLER, Stage, channels, empty_spool, files, folder, level, search_for_plaintext,
@@ -167,4 +167,39 @@ async fn a_folder_that_disappears_mid_call_delays_the_recording_and_loses_nothin
         archive.open(&finished.tenant, finished.recording, &finished.location).await.unwrap();
     let (left, _) = channels(&open.read(0..u64::MAX).await.unwrap());
     assert!((level(&left, CALLER) - 16_384.0).abs() < 200.0);
+}
+
+/// Both voices are spoken throughout; of those the recorder is given, none in the pause is heard.
+#[tokio::test]
+async fn nothing_of_a_pause_is_in_the_decrypted_recording_and_the_time_goes_on() {
+    let root = folder("service-pause");
+    let mut stage = Stage::start(&root, local(&root), |config| config.part_bytes = 20_000);
+    let acme = tenant("acme");
+    stage.begin(&acme, 1).await;
+    stage.speak(1, 0, 100).await;
+    let (recording, tap) = (RecordingId::from_u128(1), media::TapId(1));
+    let now = stage.now();
+    stage.commands.send(Command::Pause { recording, tap, now }).await.unwrap();
+    stage.speak(1, 100, 150).await;
+    let now = stage.now();
+    stage.commands.send(Command::Resume { recording, tap, now }).await.unwrap();
+    stage.speak(1, 250, 50).await;
+    stage.end(1).await;
+    let finished = stage.finished().await;
+    assert_eq!((finished.duration_ms, finished.gaps_ms), (6000, 0));
+    assert_eq!(finished.pauses, [Pause { from_ms: 2000, lasts_ms: 3000 }]);
+    let archive = Archive::new(stage.store.clone(), stage.keys.clone());
+    let open = archive.open(&acme, recording, &finished.location).await.unwrap();
+    let beside = format!("{}.json", finished.location.strip_prefix("file://").unwrap());
+    let beside: serde_json::Value = serde_json::from_slice(&fs::read(beside).unwrap()).unwrap();
+    assert_eq!(beside["pauses"], serde_json::json!([{"from_ms": 2000, "lasts_ms": 3000}]));
+    let wav = open.read(0..open.wav_bytes()).await.unwrap();
+    let (left, right) = channels(&wav);
+    for side in [&left, &right] {
+        assert_eq!(side.len(), 48_000);
+        assert!(side[16_000..40_000].iter().all(|sample| *sample == 0));
+    }
+    let said = [0..16_000, 40_000..48_000];
+    assert!(said.iter().all(|at| (level(&left[at.clone()], CALLER) - 16_384.0).abs() < 300.0));
+    assert!(said.iter().all(|at| (level(&right[at.clone()], AGENT) - 16_384.0).abs() < 300.0));
 }

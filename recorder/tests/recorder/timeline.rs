@@ -266,3 +266,56 @@ fn two_streams_of_one_channel_are_heard_together_even_with_one_ssrc() {
     assert!((level(&left[160..], AGENT) - 16_384.0).abs() < 60.0);
     assert_eq!(timeline.gaps_ms(), [0, 0]);
 }
+
+#[test]
+fn what_is_said_in_a_pause_is_silence_of_its_exact_length_and_no_gap() {
+    let mut timeline = Timeline::new(ms(0), WINDOW);
+    let voice = Voice::new(Channel::Left, CALLER);
+    let mut out = Vec::new();
+    for n in 0..150 {
+        match n {
+            50 => timeline.pause(ms(1007)),
+            100 => timeline.resume(ms(2013)),
+            _ => {}
+        }
+        // Some come late, and some out of order.
+        let late = if n % 7 == 3 { 60 } else { 0 };
+        voice.packet(&mut timeline, n, ms(20 * n + late));
+        timeline.poll(ms(20 * n), &mut out);
+    }
+    timeline.finish(ms(3000), &mut out);
+    let (left, _) = split(&out);
+    assert_eq!(left.len(), 24_000, "the time goes on");
+    let (from, until) = (8 * 1007, 8 * 2013);
+    assert!(left[from..until].iter().all(|sample| *sample == 0));
+    for place in [from - 1, until, 8, 23_999] {
+        assert_eq!(left[place], tone(CALLER, place as u64), "sample {place}");
+    }
+    assert_eq!(timeline.gaps_ms(), [0, 0]);
+    let [pause] = timeline.pauses()[..] else { panic!("one pause") };
+    assert_eq!((pause.from_ms, pause.lasts_ms), (1007, 1006));
+}
+
+#[test]
+fn pauses_without_end_and_too_many_of_them_are_silent_to_the_last_sample() {
+    let mut timeline = Timeline::new(ms(0), WINDOW);
+    let voice = Voice::new(Channel::Left, CALLER);
+    let mut out = Vec::new();
+    for n in 0..1000_u64 {
+        if n % 4 == 0 {
+            timeline.pause(ms(20 * n));
+        } else if n % 4 == 2 && n < 990 {
+            timeline.resume(ms(20 * n));
+        }
+        voice.packet(&mut timeline, n, ms(20 * n));
+        timeline.poll(ms(20 * n), &mut out);
+    }
+    timeline.finish(ms(20_000), &mut out);
+    let (left, _) = split(&out);
+    for n in 0..1000 {
+        let said = left[160 * n..160 * (n + 1)].iter().any(|sample| *sample != 0);
+        assert!(!said || n % 4 >= 2, "packet {n} was said in a pause");
+        assert!(said || n % 4 < 2 || n > 390, "packet {n} was said in none");
+    }
+    assert!(timeline.pauses().len() <= 100);
+}

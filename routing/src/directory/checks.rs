@@ -9,6 +9,11 @@ use super::names::{Findings, within};
 use super::trunk_checks::codecs;
 use crate::{Queue, Tenant};
 
+/// Codes of a wrap-up that one queue has, and how long each and its name may be.
+const MOST_CODES: usize = 200;
+const LONGEST_CODE: usize = 32;
+const LONGEST_NAME: usize = 60;
+
 /// What one tenant may name: its own things and what it inherits.
 pub(super) struct Names<'a> {
     pub(super) tenant: &'a Tenant,
@@ -151,6 +156,8 @@ impl Names<'_> {
         }
         within(&format!("{path}.ring_timeout_s"), queue.ring_timeout_s, 1..=300, found);
         within(&format!("{path}.wrap_up_s"), queue.wrap_up_s, 0..=3600, found);
+        within(&format!("{path}.wrap_up_extend_s"), queue.wrap_up_extend_s, 0..=3600, found);
+        wrap_up_codes(&path, queue, found);
         within(&format!("{path}.retry_pause_s"), queue.retry_pause_s, 1..=3600, found);
         within(&format!("{path}.max_waiting"), queue.max_waiting, 0..=100_000, found);
         within(&format!("{path}.service_level_s"), queue.service_level_s, 1..=86_400, found);
@@ -163,6 +170,30 @@ impl Names<'_> {
         if !self.prompts.contains(prompt) {
             let known = self.prompts.iter().copied();
             found.unknown(path, "prompt", prompt, known, &self.place("prompts"));
+        }
+    }
+}
+
+/// Codes of one queue: short, and each of another.
+fn wrap_up_codes(path: &str, queue: &Queue, found: &mut Findings) {
+    if queue.wrap_up_codes.len() > MOST_CODES {
+        let cure = format!("leave {MOST_CODES} of them");
+        found.add(format_args!("{path}.wrap_up_codes"), "nobody finds one of so many", cure);
+    }
+    let mut seen = BTreeSet::new();
+    for (at, one) in queue.wrap_up_codes.iter().enumerate() {
+        let path = format!("{path}.wrap_up_codes[{at}]");
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let (code, name) = (&one.code, &one.name);
+        if code.is_empty() || code.len() > LONGEST_CODE || !code.bytes().all(is_plain) {
+            let problem = format!("\"{code}\" is no code");
+            let cure = "write 1 to 32 letters, digits, \"-\", \"_\" and \".\"; name says more";
+            found.add(format!("{path}.code"), problem, cure);
+        } else if !seen.insert(code) {
+            found.add(path.clone(), format_args!("\"{code}\" is listed twice"), "list it once");
+        }
+        if name.chars().count() > LONGEST_NAME {
+            found.add(format!("{path}.name"), "it does not fit on a button", "write 60 characters");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::Secret;
 pub use agent::{Agent, DialPolicy, Forward};
 pub use digits::{Choice, Collect, Dtmf, Menu, Patience};
 pub use limits::Limits;
-pub use queue::{Flow, HangupCause, OnMachine, Queue, Saying, Signature, Step};
+pub use queue::{Flow, HangupCause, OnMachine, Queue, Saying, Signature, Step, WrapUpCode};
 pub use supervises::Supervises;
 pub use tenant::{Digest, Number, OutboundRoute, PromptFile, Skill, Tenant};
 pub use trunk::{

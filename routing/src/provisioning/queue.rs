@@ -31,6 +31,12 @@ pub struct Queue {
     /// How long an agent has after a call before the next one.
     #[serde(default = "default_wrap_up_s")]
     pub wrap_up_s: u32,
+    /// By how much an agent may make that longer, in all; not at all if 0.
+    #[serde(default)]
+    pub wrap_up_extend_s: u32,
+    /// What an agent may say a call came to, in the order in which they are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrap_up_codes: Vec<WrapUpCode>,
     /// How long an agent who did not take a caller is spared that same caller, 1 to 3600.
     #[serde(default = "default_retry_pause_s")]
     pub retry_pause_s: u32,
@@ -65,6 +71,8 @@ impl Queue {
             music,
             ring_timeout_s: default_ring_timeout_s(),
             wrap_up_s: default_wrap_up_s(),
+            wrap_up_extend_s: 0,
+            wrap_up_codes: Vec::new(),
             retry_pause_s: default_retry_pause_s(),
             max_wait_s: None,
             max_waiting: default_max_waiting(),
@@ -72,6 +80,25 @@ impl Queue {
             record: default_record(),
             siprec: None,
         }
+    }
+}
+
+/// One of the things that a call can come to: `{ code = "order", name = "Order taken" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrapUpCode {
+    /// What the record of a call says.
+    pub code: String,
+    /// What people call it; the code if empty.
+    #[serde(default)]
+    pub name: String,
+}
+
+impl WrapUpCode {
+    /// What people call it.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.name.is_empty() { &self.code } else { &self.name }
     }
 }
 

@@ -63,19 +63,20 @@ impl Floor {
                 work.stage = Stage::Talking(agent.clone());
                 let wait = turn.now.since(work.enqueued_at);
                 let queue = work.queue.clone();
-                let mut wrap_up = Duration::ZERO;
+                let (mut wrap_up, mut extend) = (Duration::ZERO, Duration::ZERO);
                 if let Some(line) = self.lines.get_mut(&queue) {
                     line.ringing = line.ringing.saturating_sub(1);
                     line.count_answered(wait);
                     line.figures_changed(turn);
                     wrap_up = seconds(line.queue.wrap_up_s);
+                    extend = seconds(line.queue.wrap_up_extend_s);
                 }
                 if let Some(seat) = self.seats.get(agent) {
                     wrap_up = seat.profile.wrap_up(wrap_up);
                 }
                 turn.stop(|tenant| Timer::RingTimeout(tenant, id));
                 turn.stop(|tenant| Timer::MaxWait(tenant, id));
-                let doing = Doing::Talking { work: id, wrap_up };
+                let doing = Doing::Talking { work: id, wrap_up, extend };
                 self.set_doing(turn, agent, doing, Idle::StartsAgain);
             }
             Some(work) if work.stage == Stage::Talking(agent.clone()) => {}

@@ -44,9 +44,7 @@ impl Router {
             Timer::RetryPause(_, id) => {
                 floor.work.get(id).is_some_and(|w| w.stage == Stage::Waiting)
             }
-            Timer::WrapUp(_, agent) => {
-                floor.seats.get(agent).is_some_and(|s| s.doing == Doing::WrapUp)
-            }
+            Timer::WrapUp(_, agent) => floor.seats.get(agent).is_some_and(|s| s.doing.is_wrap_up()),
             Timer::Rest(_, agent) => floor.seats.get(agent).is_some_and(|s| s.resting),
             // The figures of a queue that is gone are simply not told.
             Timer::QueueStats(..) => true,
@@ -74,7 +72,7 @@ impl Of<'_> {
                 Doing::Nothing => true,
                 Doing::Ringing(_) => stage == Some(&Stage::Ringing(agent.clone())),
                 Doing::Talking { .. } => stage == Some(&Stage::Talking(agent.clone())),
-                Doing::WrapUp => self.has(|tenant| Timer::WrapUp(tenant, agent.clone())),
+                Doing::WrapUp { .. } => self.has(|tenant| Timer::WrapUp(tenant, agent.clone())),
             };
             demand(live, || format!("{agent}: {:?}, but the work is {stage:?}", seat.doing))?;
             let shown = match seat.doing {
@@ -82,7 +80,7 @@ impl Of<'_> {
                 Doing::Ringing(_) => seat.shown == AgentState::Ringing && seat.direct.is_empty(),
                 _ if !seat.direct.is_empty() => seat.shown == AgentState::Busy,
                 Doing::Nothing => seat.shown == seat.at_rest(),
-                Doing::WrapUp => seat.shown == AgentState::WrapUp,
+                Doing::WrapUp { .. } => seat.shown == AgentState::WrapUp,
             };
             demand(shown, || format!("{agent}: {:?}, shown {:?}", seat.doing, seat.shown))?;
             demand(seat.free_since.is_some() == seat.is_free(), || {

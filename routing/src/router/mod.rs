@@ -22,7 +22,7 @@ use base::{AgentId, Instant, QueueId, TenantId};
 
 use crate::Presence;
 
-pub use snapshot::{AgentSnapshot, QueueSnapshot, WaitingSnapshot};
+pub use snapshot::{AgentSnapshot, QueueSnapshot, WaitingSnapshot, WrapUpSnapshot};
 pub use timers::Timer;
 pub use words::{AgentState, AttemptFailure, CancelReason, Input, Output, Refusal, WorkId};
 
@@ -92,6 +92,12 @@ impl Router {
             Input::Reachable { tenant, agent, reachable } => {
                 self.on(now, &tenant, |floor, turn| floor.reachable(turn, &agent, reachable));
             }
+            Input::FinishWrapUp { tenant, agent } => {
+                self.on(now, &tenant, |floor, turn| floor.finish_wrap_up(turn, &agent));
+            }
+            Input::ExtendWrapUp { tenant, agent, by } => {
+                self.on(now, &tenant, |floor, turn| floor.extend_wrap_up(turn, &agent, by));
+            }
             Input::SetState { tenant, agent, state, reason } => {
                 self.on(now, &tenant, |floor, turn| floor.choose(turn, &agent, state, reason));
             }
@@ -145,6 +151,17 @@ impl Router {
     #[must_use]
     pub fn presence(&self, tenant: &TenantId, agent: &AgentId) -> Option<Presence> {
         Some(self.floors.get(tenant)?.seats.get(agent)?.presence())
+    }
+
+    /// An agent's wrap-up, if they are in one.
+    #[must_use]
+    pub fn wrap_up(
+        &self,
+        now: Instant,
+        tenant: &TenantId,
+        agent: &AgentId,
+    ) -> Option<WrapUpSnapshot> {
+        self.floors.get(tenant)?.seats.get(agent)?.wrap_up(now)
     }
 
     /// Whether work may wait in this queue now.

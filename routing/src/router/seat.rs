@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use base::{AgentId, Duration, Instant, QueueId, SkillId};
 
 use super::floor::{Floor, Turn, seconds};
+use super::snapshot::{WrapUpSnapshot, millis};
 use super::timers::Timer;
 use super::{AgentState, AttemptFailure, CancelReason, Output, WorkId};
 use crate::{Agent, Presence};
@@ -63,8 +64,17 @@ pub(super) enum Doing {
         work: WorkId,
         /// How long they have afterwards.
         wrap_up: Duration,
+        /// By how much they may make that longer.
+        extend: Duration,
     },
-    WrapUp,
+    WrapUp {
+        /// What they write up.
+        of: WorkId,
+        /// When it is over.
+        until: Instant,
+        /// By how much they may still make it longer.
+        extend: Duration,
+    },
 }
 
 /// Whether an agent who becomes free goes to the end of the idle ones.
@@ -78,8 +88,12 @@ impl Doing {
     pub(super) fn work(self) -> Option<WorkId> {
         match self {
             Self::Ringing(work) | Self::Talking { work, .. } => Some(work),
-            Self::Nothing | Self::WrapUp => None,
+            Self::Nothing | Self::WrapUp { .. } => None,
         }
+    }
+
+    pub(super) fn is_wrap_up(self) -> bool {
+        matches!(self, Self::WrapUp { .. })
     }
 }
 
@@ -161,14 +175,23 @@ impl Seat {
         }
     }
 
+    pub(super) fn wrap_up(&self, now: Instant) -> Option<WrapUpSnapshot> {
+        let Doing::WrapUp { of, until, extend } = self.doing else { return None };
+        Some(WrapUpSnapshot {
+            work: of,
+            left_ms: millis(until.since(now)),
+            may_extend_ms: millis(extend),
+        })
+    }
+
     /// What everybody is to see.
     pub(super) fn state(&self) -> AgentState {
         match self.doing {
-            Doing::Nothing | Doing::WrapUp if !self.direct.is_empty() => AgentState::Busy,
+            Doing::Nothing | Doing::WrapUp { .. } if !self.direct.is_empty() => AgentState::Busy,
             Doing::Nothing => self.at_rest(),
             Doing::Ringing(_) => AgentState::Ringing,
             Doing::Talking { .. } => AgentState::Busy,
-            Doing::WrapUp => AgentState::WrapUp,
+            Doing::WrapUp { .. } => AgentState::WrapUp,
         }
     }
 
@@ -219,7 +242,7 @@ impl Floor {
             Doing::Ringing(work) if state != AgentState::Available => {
                 self.cancelled(turn, work, AttemptFailure::Rejected, CancelReason::StateChanged);
             }
-            Doing::WrapUp => self.wrapped_up(turn, agent),
+            Doing::WrapUp { .. } => self.wrapped_up(turn, agent),
             _ => {
                 self.settle(turn, agent, Idle::StartsAgain);
                 self.offer_agent(turn, agent);
@@ -230,7 +253,7 @@ impl Floor {
     /// The call is over: wrap-up, if there is any.
     pub(super) fn call_over(&mut self, turn: &mut Turn, agent: &AgentId) {
         let Some(seat) = self.seats.get(agent) else { return };
-        let Doing::Talking { wrap_up, .. } = seat.doing else { return };
+        let Doing::Talking { work, wrap_up, extend } = seat.doing else { return };
         if seat.removed {
             if seat.direct.is_empty() {
                 return self.vacate(turn, agent);
@@ -241,7 +264,24 @@ impl Floor {
             return self.wrapped_up(turn, agent);
         }
         turn.set(|tenant| Timer::WrapUp(tenant, agent.clone()), wrap_up);
-        self.set_doing(turn, agent, Doing::WrapUp, Idle::StartsAgain);
+        let doing = Doing::WrapUp { of: work, until: turn.now + wrap_up, extend };
+        self.set_doing(turn, agent, doing, Idle::StartsAgain);
+    }
+
+    pub(super) fn finish_wrap_up(&mut self, turn: &mut Turn, agent: &AgentId) {
+        if self.seats.get(agent).is_some_and(|seat| seat.doing.is_wrap_up()) {
+            self.wrapped_up(turn, agent);
+        }
+    }
+
+    /// As much longer as the queue still permits.
+    pub(super) fn extend_wrap_up(&mut self, turn: &mut Turn, agent: &AgentId, by: Duration) {
+        let Some(seat) = self.seats.get_mut(agent) else { return };
+        let Doing::WrapUp { until, extend, .. } = &mut seat.doing else { return };
+        let by = by.min(*extend);
+        (*until, *extend) = (*until + by, extend.saturating_sub(by));
+        let left = until.since(turn.now);
+        turn.set(|tenant| Timer::WrapUp(tenant, agent.clone()), left);
     }
 
     pub(super) fn wrapped_up(&mut self, turn: &mut Turn, agent: &AgentId) {

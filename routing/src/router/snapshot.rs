@@ -28,12 +28,25 @@ pub struct AgentSnapshot {
     pub work: Option<WorkId>,
     /// The calls they are on that no queue gave them.
     pub direct_calls: Vec<WorkId>,
+    /// The wrap-up they are in.
+    pub wrap_up: Option<WrapUpSnapshot>,
     /// Whether they want no calls.
     pub do_not_disturb: bool,
     /// What they can do.
     pub skills: Vec<SkillId>,
     /// The queues whose work they may take.
     pub queues: Vec<QueueId>,
+}
+
+/// An agent's wrap-up at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WrapUpSnapshot {
+    /// The work that is written up.
+    pub work: WorkId,
+    /// How long it lasts yet, in milliseconds.
+    pub left_ms: u64,
+    /// By how much it may still be made longer.
+    pub may_extend_ms: u64,
 }
 
 /// A queue at one moment. Counts are since the router began.
@@ -97,6 +110,7 @@ impl Floor {
                 next: seat.at_rest(),
                 work: seat.doing.work(),
                 direct_calls: seat.direct.iter().copied().collect(),
+                wrap_up: seat.wrap_up(now),
                 do_not_disturb: seat.do_not_disturb,
                 skills: seat.profile.skills.clone(),
                 queues: seat.lines.clone(),
@@ -154,7 +168,7 @@ impl Floor {
     }
 }
 
-fn millis(length: Duration) -> u64 {
+pub(super) fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base::{AgentId, Instant, QueueId, TenantId};
+use base::{AgentId, Duration, Instant, QueueId, TenantId};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Decision, Directory, QueueSnapshot};
@@ -277,6 +277,24 @@ pub enum Input {
         agent: AgentId,
         /// Whether a phone is registered.
         reachable: bool,
+    },
+    /// The agent is done with the wrap-up before its time: what they chose holds. Passed over
+    /// outside of a wrap-up.
+    FinishWrapUp {
+        /// Whose.
+        tenant: TenantId,
+        /// Who.
+        agent: AgentId,
+    },
+    /// The agent needs more time for the wrap-up: as much of it as the queue still permits.
+    /// Passed over outside of a wrap-up.
+    ExtendWrapUp {
+        /// Whose.
+        tenant: TenantId,
+        /// Who.
+        agent: AgentId,
+        /// How much.
+        by: Duration,
     },
     /// The agent, or a supervisor for them, chooses a state; others than those of
     /// [`AgentState::can_be_chosen`] are passed over. On a call it takes effect after the call;

@@ -216,6 +216,7 @@ impl Town {
                     self.complain(format!("{recording} begins twice"));
                 }
             }
+            RecordCommand::Pause { .. } | RecordCommand::Resume { .. } => {}
             RecordCommand::Stop { recording, .. } => {
                 let Some(RecordCommand::Start { tenant, call, now, .. }) =
                     self.recordings.remove(&recording)

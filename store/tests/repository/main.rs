@@ -14,6 +14,7 @@ mod recordings;
 mod recovery;
 mod sample;
 mod settings;
+mod wrap_ups;
 
 /// Writes each test twice: once on SQLite, once on PostgreSQL.
 macro_rules! on_both {

@@ -127,6 +127,14 @@ impl Call {
         self.new_leg(node, now, Role::Agent(agent), signalling);
     }
 
+    /// The INVITE to a page says which call it is about, as the API names it.
+    pub(super) fn name_call(&self, target: &Target, invite: Request) -> Request {
+        if !is_page(&target.flow) {
+            return invite;
+        }
+        invite.header(Name::new("X-Strowger-Call"), self.id)
+    }
+
     /// The INVITE to a page that was loaded anew says which call it is, and that the page may take
     /// it by itself.
     pub(super) fn mark_return(&self, leg: LegId, invite: Request) -> Request {
@@ -221,7 +229,7 @@ impl Call {
             self.drop_leg(node, now, leg);
             return self.end(node, now, Cause::TransportFailed, EndedBy::Engine);
         };
-        let Some(talk) = self.part_talk(node, leg) else { return };
+        let Some(talk) = self.part_talk(node, now, leg) else { return };
         self.stop_music(node, self.caller.id);
         self.drop_leg(node, now, leg);
         self.release_talker(node, now, talk.of_queue, Some(&agent));

@@ -104,6 +104,7 @@ impl Call {
             let invite = self.invite(node, &from, &name, &target, offer.clone());
             let Some(invite) = invite else { continue };
             let invite = self.mark_return(leg, invite);
+            let invite = self.name_call(&target, invite);
             let invite = timed(self.leg_mut(leg), invite);
             let (call, sip_call) = (self.id, invite.get(Name::CALL_ID).map(str::to_owned));
             if let (Some(agent), Some(sip_call)) = (self.leg_mut(leg), sip_call) {

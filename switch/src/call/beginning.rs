@@ -77,6 +77,7 @@ impl Call {
             capturing: None,
             relays: Vec::new(),
             adrift: None,
+            pausing: None,
             goes_first: false,
             transfer: None,
             transfers: 0,

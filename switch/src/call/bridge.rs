@@ -213,7 +213,8 @@ impl Call {
     }
 
     /// No more audio of this conversation is recorded.
-    pub(super) fn stop_recording(&mut self, node: &mut Node, talk: &Talk) {
+    pub(super) fn stop_recording(&mut self, node: &mut Node, now: Instant, talk: &Talk) {
+        self.end_pause_with_talk(node, now);
         let Recording::On { recording, tap } = talk.recording else { return };
         self.untap_all(node);
         node.outbox.push_back(Output::Record(RecordCommand::Stop { recording, tap }));

@@ -101,7 +101,7 @@ impl Call {
                 self.narrative.decide(node, now, withdrawn);
             }
             Stage::Connected { talk } => {
-                self.stop_recording(node, &talk);
+                self.stop_recording(node, now, &talk);
                 if talk.of_queue {
                     node.router.handle_input(now, Input::WorkFinished { tenant, work });
                 }

@@ -74,7 +74,7 @@ impl Call {
             _ => self.caller.id,
         };
         // From here on the agent's leg is the caller's, and the one to give away is the far one.
-        let talk = self.part_talk(node, stays)?;
+        let talk = self.part_talk(node, now, stays)?;
         self.stop_music(node, self.caller.id);
         self.release_talker(node, now, talk.of_queue, None);
         let parted = self.take_out(node, talk.leg)?;
@@ -137,7 +137,7 @@ impl Call {
         goes: LegId,
         new: (LegId, Role),
     ) {
-        let Some(talk) = self.part_talk(node, goes) else { return };
+        let Some(talk) = self.part_talk(node, now, goes) else { return };
         let was_recorded = matches!(talk.recording, Recording::On { .. });
         self.stop_music(node, self.caller.id);
         self.hang_up(node, now, goes, Cause::Normal);

@@ -41,6 +41,7 @@ mod outgoing;
 mod outside;
 mod participants;
 mod passing;
+mod pausing;
 mod peer;
 mod presence;
 mod progress;
@@ -91,6 +92,7 @@ pub(crate) use self::model::Inviter;
 use self::model::{Dial, Origin, Party, Recording, Ring, Stage, Talk};
 pub(crate) use self::narrative::Narrative;
 pub(crate) use self::originate::Origination;
+use self::pausing::Pausing;
 use self::promise::Promise;
 pub(crate) use self::refusal::{Refusal, SUSPENDED};
 use self::relay::Relay;
@@ -174,6 +176,8 @@ pub(crate) struct Call {
     transfer: Option<Transfer>,
     /// Whose page is gone, if an agent's is.
     adrift: Option<Adrift>,
+    /// Since when nothing of the conversation is recorded, if it was asked not to be.
+    pausing: Option<Pausing>,
     /// Whether it is the next one in the queue that it comes to.
     goes_first: bool,
     /// How often it has been sent on.
@@ -252,6 +256,8 @@ pub(crate) enum Signal {
     AgentBack,
     /// It has been waited for long enough.
     AdriftTooLong,
+    /// A recording was paused for as long as it was to be.
+    PausedLongEnough,
     /// Digits have been waited for long enough.
     CollectedNone,
     /// The caller's INVITE is good no longer.
@@ -311,6 +317,7 @@ impl Call {
             Signal::OneCodecDue => self.on_one_codec_due(node, now),
             Signal::PromiseDue => self.on_promise_due(node, now),
             Signal::AgentBack => self.on_agent_back(node, now),
+            Signal::PausedLongEnough => self.on_paused_long_enough(node, now),
             Signal::AdriftTooLong => self.on_adrift_too_long(node, now),
             Signal::CollectedNone => self.on_collect_timeout(node, now),
             Signal::InviteExpired => self.on_invite_expired(node, now),

@@ -50,6 +50,9 @@ impl Call {
     pub(super) fn review_taps(&mut self, node: &mut Node) {
         let Stage::Connected { talk } = &self.stage else { return };
         let Recording::On { tap, .. } = talk.recording else { return };
+        if self.is_paused() {
+            return self.untap_all(node);
+        }
         let guests = self.guests.iter().filter(|guest| is_recorded(guest));
         let supervisors = guests.filter(|guest| !guest.is_party()).map(|guest| guest.leg);
         let mut wanted = Vec::new();

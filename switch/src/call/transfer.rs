@@ -239,7 +239,7 @@ impl Call {
         notify: bool,
     ) -> Option<Party> {
         let from = self.shown_to_next(by);
-        let talk = self.part_talk(node, by)?;
+        let talk = self.part_talk(node, now, by)?;
         self.transfers = self.transfers.saturating_add(1);
         let was_recorded = matches!(talk.recording, Recording::On { .. });
         let asked = talk.with.agent().cloned();
@@ -268,13 +268,13 @@ impl Call {
 
     /// Ends a conversation's bridge and recording. The leg that goes is the far one from here on,
     /// the one that stays the caller's.
-    pub(super) fn part_talk(&mut self, node: &mut Node, goes: LegId) -> Option<Talk> {
+    pub(super) fn part_talk(&mut self, node: &mut Node, now: Instant, goes: LegId) -> Option<Talk> {
         let Stage::Connected { talk } = std::mem::replace(&mut self.stage, Stage::BetweenSteps)
         else {
             return None;
         };
         self.forget_adrift(node);
-        self.stop_recording(node, &talk);
+        self.stop_recording(node, now, &talk);
         self.unbridge(node, talk.leg);
         self.stop_music(node, talk.leg);
         Some(if self.is_caller(goes) { self.turned(talk) } else { talk })

@@ -53,6 +53,7 @@ impl Call {
             connected_at: told.connected.map(|at| node.wall(at)),
             duration_ms: millis(now.since(told.started)),
             recording,
+            paused_until: self.paused_until().map(|until| node.wall(until)),
             held: self.legs().any(|leg| self.waits(leg.id)),
             legs: self.legs().filter(|leg| leg.is_up()).map(|leg| self.live_leg(leg)).collect(),
         }

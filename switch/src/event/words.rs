@@ -1,5 +1,8 @@
-//! What events say in one word.
+//! What events say in one word, and in a few.
 
+use std::fmt;
+
+use base::{AgentId, TrunkId};
 use serde::Serialize;
 
 /// Whether a leg's audio is good.
@@ -54,6 +57,18 @@ impl CaptureEnd {
     }
 }
 
+/// Why a recording that was paused goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeWhy {
+    /// Somebody wants it.
+    Request,
+    /// It was paused for as long as it was to be.
+    Limit,
+    /// It does not: the conversation is over, and the recording with it.
+    Ended,
+}
+
 /// What came of asking for digits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,4 +93,41 @@ pub enum HoldSide {
     Callee,
     /// The API.
     Api,
+}
+
+/// A number that has sent a signed call on, and signed for that (RFC 8946).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SignedDiversion {
+    /// The number, as it was called.
+    pub by: String,
+    /// The provider code of whoever signed for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
+/// Somebody in a call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Who {
+    /// Their leg.
+    pub leg: u64,
+    /// The agent, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The trunk they are behind, if they are outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<TrunkId>,
+    /// Their number then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
+/// The agent, else the number.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.agent, &self.number) {
+            (Some(agent), _) => agent.fmt(f),
+            (None, Some(number)) => number.fmt(f),
+            (None, None) => write!(f, "leg {}", self.leg),
+        }
+    }
 }

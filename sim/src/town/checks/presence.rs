@@ -100,6 +100,7 @@ mod tests {
             next: AgentState::Available,
             work: work.map(WorkId),
             direct_calls: Vec::new(),
+            wrap_up: None,
             do_not_disturb: false,
             skills: Vec::new(),
             queues: Vec::new(),

@@ -264,7 +264,7 @@ impl Call {
         let codec = |leg| self.leg(leg).and_then(|leg| leg.codec());
         let shown = Shown {
             legs: [Some(self.caller.id), Some(talk.leg)],
-            active: !talk.held.by_anybody() && self.transfer.is_none(),
+            active: !talk.held.by_anybody() && self.transfer.is_none() && !self.is_paused(),
         };
         let codecs = [codec(self.caller.id), codec(talk.leg)];
         Some(Conversation { shown, streams: [near, far], codecs, worker })
