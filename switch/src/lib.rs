@@ -12,6 +12,7 @@ mod calls;
 mod carry;
 mod cause;
 mod config;
+mod desk;
 mod event;
 mod gate;
 mod incoming;

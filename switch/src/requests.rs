@@ -1,11 +1,10 @@
 //! Requests of the API. Whatever is another tenant's is not found.
 
-use base::{AgentId, Duration, Instant, TenantId};
+use base::{AgentId, Instant, TenantId};
 use routing::{AgentState, Input as RouterInput};
 
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
 use crate::call::{Call, Origination, Signal};
-use crate::event::EventKind;
 use crate::switch::Switch;
 
 impl Switch {
@@ -68,9 +67,6 @@ impl Switch {
             request @ (ApiRequest::SendDigits { .. }
             | ApiRequest::Secure { .. }
             | ApiRequest::Digits { .. }) => self.serve_digits(now, tenant, request),
-            request @ (ApiRequest::PauseRecording { .. } | ApiRequest::ResumeRecording { .. }) => {
-                self.serve_pause(now, tenant, request)
-            }
             request @ (ApiRequest::Capture { .. } | ApiRequest::EndCapture { .. }) => {
                 self.serve_capture(now, tenant, request)
             }
@@ -102,21 +98,10 @@ impl Switch {
             }
             ApiRequest::Queues => Ok(ApiReply::Queues(self.node.router.queues(now, tenant))),
             ApiRequest::Trunks => Ok(ApiReply::Trunks(self.node.trunk_views())),
-            ApiRequest::WrapUp { agent, more } => self.wrap_up(now, tenant, agent, more),
-            ApiRequest::Tell { call, known } => {
-                find(call)?;
-                self.node.emit(now, tenant, Some(call), EventKind::CallKnown { known });
-                Ok(ApiReply::Accepted)
-            }
-            ApiRequest::WrappedUp { call, wrap_up } => {
-                self.known_agent(tenant, &wrap_up.agent)?;
-                let kind = EventKind::CallWrappedUp { wrap_up };
-                self.node.emit(now, tenant, Some(call), kind);
-                Ok(ApiReply::Accepted)
-            }
             ApiRequest::SetAgentState { agent, state, reason } => {
                 self.set_agent_state(now, tenant, agent, state, reason)
             }
+            request => self.serve_desk(now, tenant, request),
         }
     }
 
@@ -137,31 +122,6 @@ impl Switch {
         }
         let tenant = tenant.clone();
         let input = RouterInput::SetState { tenant, agent, state, reason };
-        self.node.router.handle_input(now, input);
-        Ok(ApiReply::Accepted)
-    }
-
-    /// Ends an agent's wrap-up, or makes it longer.
-    fn wrap_up(
-        &mut self,
-        now: Instant,
-        tenant: &TenantId,
-        agent: AgentId,
-        more: Option<Duration>,
-    ) -> Result<ApiReply, ApiError> {
-        self.known_agent(tenant, &agent)?;
-        let conflict = |what: &str| Err(ApiError::Conflict(what.to_owned()));
-        let Some(wrap_up) = self.node.router.wrap_up(now, tenant, &agent) else {
-            return conflict("the agent is not in wrap-up");
-        };
-        let tenant = tenant.clone();
-        let input = match more {
-            Some(_) if wrap_up.may_extend_ms == 0 => {
-                return conflict("the queue permits no more time");
-            }
-            Some(by) => RouterInput::ExtendWrapUp { tenant, agent, by },
-            None => RouterInput::FinishWrapUp { tenant, agent },
-        };
         self.node.router.handle_input(now, input);
         Ok(ApiReply::Accepted)
     }
@@ -188,30 +148,6 @@ impl Switch {
             ApiRequest::Digits { call } => {
                 let call = self.calls.of_tenant(tenant, call).ok_or(ApiError::NotFound)?;
                 Ok(ApiReply::Digits(call.kept_digits()))
-            }
-            _ => Err(ApiError::NotFound),
-        }
-    }
-
-    /// What is asked of a call's recording.
-    fn serve_pause(
-        &mut self,
-        now: Instant,
-        tenant: &TenantId,
-        request: ApiRequest,
-    ) -> Result<ApiReply, ApiError> {
-        match request {
-            ApiRequest::PauseRecording { call, agent, by, lasts } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.pause_recording(node, now, agent.as_ref(), (by, lasts))?;
-                    Ok(ApiReply::Accepted)
-                })
-            }
-            ApiRequest::ResumeRecording { call, agent, by } => {
-                self.within(now, tenant, call, |call, node| {
-                    call.resume_recording(node, now, agent.as_ref(), by)?;
-                    Ok(ApiReply::Accepted)
-                })
             }
             _ => Err(ApiError::NotFound),
         }
