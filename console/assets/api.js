@@ -46,6 +46,11 @@ export class Api {
     return this.#json("POST", path, body, { "Idempotency-Key": randomKey() });
   }
 
+  /** A DELETE. */
+  async delete(path) {
+    return this.#json("DELETE", path);
+  }
+
   /** A PUT. */
   async put(path, body) {
     return this.#json("PUT", path, body);

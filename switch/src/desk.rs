@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::switch::Switch;
 
 impl Switch {
-    /// What an agent's desk asks.
+    /// What an agent's desk asks; what is about captures is served as such.
     pub(crate) fn serve_desk(
         &mut self,
         now: Instant,
@@ -41,7 +41,7 @@ impl Switch {
                 self.node.emit(now, tenant, Some(call), kind);
                 Ok(ApiReply::Accepted)
             }
-            _ => Err(ApiError::NotFound),
+            request => self.serve_capture(now, tenant, request),
         }
     }
 

@@ -67,9 +67,6 @@ impl Switch {
             request @ (ApiRequest::SendDigits { .. }
             | ApiRequest::Secure { .. }
             | ApiRequest::Digits { .. }) => self.serve_digits(now, tenant, request),
-            request @ (ApiRequest::Capture { .. } | ApiRequest::EndCapture { .. }) => {
-                self.serve_capture(now, tenant, request)
-            }
             ApiRequest::EndCall { call } => {
                 find(call)?;
                 self.signal(now, call, Signal::End);
@@ -154,7 +151,7 @@ impl Switch {
     }
 
     /// What is asked of a call's capture.
-    fn serve_capture(
+    pub(crate) fn serve_capture(
         &mut self,
         now: Instant,
         tenant: &TenantId,

@@ -14,6 +14,12 @@ export class PhoneCall {
   trouble = "";
   startedAt = Date.now();
   talkingSince = null;
+  /** What the API calls it; empty as long as that is not known. */
+  number = "";
+  /** The call for which this one asks somebody first. */
+  consults = null;
+  name = "";
+  isIncoming = false;
   /** The far end's audio, as a stream that an element plays. */
   remote = new MediaStream();
 
@@ -33,7 +39,6 @@ export class PhoneCall {
     const call = new PhoneCall(line, `${random(20)}`);
     call.#far = { value: `<${uri}>`, target: uri };
     call.who = address(`<${uri}>`).user || uri;
-    call.isIncoming = false;
     return call;
   }
 
@@ -50,6 +55,7 @@ export class PhoneCall {
     call.isIncoming = true;
     call.state = "ringing";
     // The engine says so when the page had this call before it was loaded again.
+    call.number = invite.header("x-strowger-call");
     call.returns = invite.header("answer-mode") === "Auto"
       && invite.header("x-strowger-returns") !== "";
     line.respond(invite, 180, "Ringing", call.#ours());

@@ -67,9 +67,10 @@ export class Line {
     this.#socket?.close();
   }
 
-  /** Calls somebody. */
-  async dial(to, microphone) {
+  /** Calls somebody; `consults` is the call that waits meanwhile, if it is about one. */
+  async dial(to, microphone, consults = null) {
     const call = PhoneCall.outgoing(this, this.uriOf(to));
+    call.consults = consults;
     this.#add(call);
     await call.dial(microphone);
     return call;

@@ -4,6 +4,7 @@ const KEPT = "strowger.devices";
 const RING_HZ = [425, 480];
 const RING_S = 0.35;
 const EVERY_MS = 2500;
+const TEST_HZ = 440;
 
 /** The devices of a page, and what is heard of them. */
 export class Sound {
@@ -15,13 +16,24 @@ export class Sound {
   #meters = new Map();
   #bell = 0;
   #player = new Audio();
+  /** Bell and test tone, on the chosen loudspeaker. */
+  #bellPlayer = new Audio();
+  #bellOut = null;
+  #onLost;
 
-  constructor() {
+  /** `onLost` hears that the microphone was unplugged. */
+  constructor({ onLost = () => {} } = {}) {
+    this.#onLost = onLost;
     try {
       this.chosen = { ...this.chosen, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
     } catch {
       // The system's devices then.
     }
+  }
+
+  /** Whether the microphone that was used is gone. */
+  get ended() {
+    return this.#stream !== null && !this.#stream.active;
   }
 
   /** The microphone's stream; asks for leave the first time. */
@@ -34,6 +46,9 @@ export class Sound {
       if (microphone === "" || error.name !== "OverconstrainedError") throw error;
       return navigator.mediaDevices.getUserMedia({ audio: true });
     });
+    const [track] = this.#stream.getAudioTracks();
+    // Not told when we stop it ourselves.
+    track.addEventListener("ended", () => this.#onLost(), { once: true });
     this.meter("own", this.#stream);
     return this.#stream;
   }
@@ -51,7 +66,7 @@ export class Sound {
     this.chosen = { ...this.chosen, [which]: id };
     sessionStorage.setItem(KEPT, JSON.stringify(this.chosen));
     if (which === "speaker") {
-      await this.#player.setSinkId?.(id);
+      await Promise.all([this.#player.setSinkId?.(id), this.#bellPlayer.setSinkId?.(id)]);
       return null;
     }
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
@@ -95,6 +110,7 @@ export class Sound {
 
   /** Rings until it is told not to. */
   ring(on) {
+    if (on === (this.#bell !== 0)) return;
     clearInterval(this.#bell);
     this.#bell = 0;
     if (!on) return;
@@ -102,10 +118,24 @@ export class Sound {
     this.#bell = setInterval(() => this.#strike(), EVERY_MS);
   }
 
+  /** A tone for so long, to try the loudspeaker with. */
+  test(lasts) {
+    const context = this.#open();
+    const tone = new OscillatorNode(context, { frequency: TEST_HZ });
+    const volume = new GainNode(context, { gain: 0 });
+    const [from, until] = [context.currentTime, context.currentTime + lasts / 1000];
+    volume.gain.setTargetAtTime(0.15, from, 0.03);
+    volume.gain.setTargetAtTime(0, until - 0.15, 0.04);
+    tone.connect(volume).connect(this.#bells());
+    tone.start(from);
+    tone.stop(until);
+  }
+
   close() {
     this.ring(false);
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#player.srcObject = null;
+    this.#bellPlayer.srcObject = null;
     this.#context?.close();
   }
 
@@ -117,10 +147,21 @@ export class Sound {
       const volume = new GainNode(context, { gain: 0 });
       volume.gain.setTargetAtTime(0.12, at, 0.02);
       volume.gain.setTargetAtTime(0, at + RING_S - 0.08, 0.03);
-      tone.connect(volume).connect(context.destination);
+      tone.connect(volume).connect(this.#bells());
       tone.start(at);
       tone.stop(at + RING_S + 0.2);
     }
+  }
+
+  /** Where bells go: to an element, whose loudspeaker can be chosen in every browser. */
+  #bells() {
+    if (this.#bellOut === null) {
+      this.#bellOut = new MediaStreamAudioDestinationNode(this.#open());
+      this.#bellPlayer.srcObject = this.#bellOut.stream;
+      this.#bellPlayer.setSinkId?.(this.chosen.speaker)?.catch(() => {});
+    }
+    this.#bellPlayer.play().catch(() => {});
+    return this.#bellOut;
   }
 
   #forget(name) {

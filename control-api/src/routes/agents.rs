@@ -112,7 +112,10 @@ pub(crate) async fn one(
     let ApiReply::Agents(rows) = reply else { return Err(strange(&reply)) };
     let row = rows.into_iter().find(|row| row.id == agent);
     let row = row.ok_or_else(|| Fault::not_found("agent"))?;
-    Ok(Answer::new(view(row, clock::now()), "the agent"))
+    let directory = api.directory();
+    let known = directory.agent(&scoped.tenant, &agent);
+    let supervises = known.is_some_and(|agent| agent.supervises != Supervises::Nothing);
+    Ok(Answer::new(view(row, clock::now(), supervises), "the agent"))
 }
 
 /// A reply to another question than ours.

@@ -14,6 +14,7 @@ mod certificates;
 mod codecs;
 mod commands;
 mod database_tls;
+mod desk;
 mod dtmf;
 mod floor;
 mod garbage;
