@@ -122,6 +122,7 @@ mod tests {
             connected_at: None,
             duration_ms: 0,
             recording: None,
+            paused_until: None,
             held: false,
             legs: Vec::new(),
         }
