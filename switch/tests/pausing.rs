@@ -122,11 +122,10 @@ fn a_secured_side_stays_secured_when_the_recording_goes_on() {
         rig.request("acme", ApiRequest::Secure { call: id, leg, speech }).unwrap();
     };
     let masked = |rig: &Rig| {
-        let masks = rig.commands.iter().filter_map(|command| match command {
+        rig.commands.iter().rev().find_map(|command| match command {
             Command::Mask { stream, masking } if *stream == caller => Some(*masking),
             _ => None,
-        });
-        masks.last()
+        })
     };
     pause(&mut rig, id, None).unwrap();
     secure(&mut rig, Some(true));
