@@ -1,6 +1,6 @@
-//! The agent's page in Chromium, with a carrier that calls and a colleague's phone: who calls and what
-//! came of it, a recording that is paused (judged by what the decrypted recording holds), asking
-//! first, talking together, and what the page says when something is wrong.
+//! The agent's page in Chromium, with a carrier that calls and a colleague's phone: who calls and
+//! what came of it, a recording that is paused (judged by what the decrypted recording holds),
+//! asking first, talking together, and what the page says when something is wrong.
 
 use std::path::PathBuf;
 
@@ -103,8 +103,9 @@ fn click(page: &Page<'_>, selector: &str) {
 fn says(page: &Page<'_>, selector: &str, words: &str) {
     let deadline = std::time::Instant::now() + LIMIT;
     loop {
-        let text = page.told("evaluate", json!({"script": format!(
-            "[...document.querySelectorAll({selector:?})].map((one) => one.innerText).join('\\n')")}));
+        let found = format!("[...document.querySelectorAll({selector:?})]");
+        let script = format!("{found}.map((one) => one.innerText).join(' / ')");
+        let text = page.told("evaluate", json!({ "script": script }));
         if text.as_str().unwrap_or_default().contains(words) {
             return;
         }
@@ -171,8 +172,8 @@ fn what_is_said_while_the_recording_is_paused_is_nowhere_in_it_and_its_time_goes
     }
 }
 
-/// The server is killed in the middle of a pause: what the next start makes of the recording is silent
-/// from the pause on.
+/// The server is killed in the middle of a pause: what the next start makes of the recording is
+/// silent from the pause on.
 #[test]
 fn after_kill_9_in_a_pause_nothing_of_it_is_in_the_recording() {
     let folder = Folder::new("pause-kill");
@@ -334,8 +335,8 @@ fn takes(bob: &mut Ua) -> Dialog {
     dialog
 }
 
-/// With the keyboard alone: accept, mute, hold, hang up, write down; and the same call after the page
-/// was loaded again.
+/// With the keyboard alone: accept, hold, mute, hang up; and the same call after the page was loaded
+/// again.
 #[test]
 fn a_keyboard_is_enough_and_a_page_that_is_loaded_again_has_its_call() {
     let stage = stage("desk-keyboard");

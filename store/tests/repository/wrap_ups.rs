@@ -17,7 +17,8 @@ on_both! {
         store.append(&[
             said("acme", 7, 1, json!({"agent": "alice", "queue": "sales", "code": "order"})),
             said("acme", 8, 1, json!({"agent": "zoe", "notes": "It's \"urgent\"\n2 lines"})),
-            said("acme", 9, 1, json!({"agent": "alice", "code": "refund", "notes": "n", "by": "ops"})),
+            said("acme", 9, 1, json!({"agent": "alice", "code": "refund", "notes": "n",
+                "by": "ops"})),
             said("acme", 10, 2, json!({"agent": "zoe", "code": "other"})),
             said("acme", 11, 2, json!({"notes": "nobody says so"})),
         ]).await.unwrap();

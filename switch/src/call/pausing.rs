@@ -1,7 +1,7 @@
 //! A conversation of which nothing is recorded for a while, because an agent or the API says so: not
 //! by our recorder, whose recording is silent for exactly that time, nor by a recording server
-//! (SIPREC), which gets no voices. It goes on when it is told to, when it was paused for long enough,
-//! and with the next conversation of the call.
+//! (SIPREC), which gets no voices. It goes on when it is told to, when it was paused for long
+//! enough, and with the next conversation of the call.
 
 use base::{AgentId, Duration, Instant};
 
