@@ -42,6 +42,8 @@ impl ApiRequest {
             | Self::RemoveParticipant { call, .. }
             | Self::ChangeSupervision { call, .. }
             | Self::EndSupervision { call, .. }
+            | Self::PauseRecording { call, .. }
+            | Self::ResumeRecording { call, .. }
             | Self::Capture { call, .. }
             | Self::EndCapture { call, .. } => Some(*call),
             _ => None,
