@@ -263,7 +263,7 @@ impl Call {
         let step = self.listening.as_ref().and_then(|listening| listening.step);
         let Some(step) = step.filter(|_| is_plain) else { return false };
         let trunk = self.leg(leg).and_then(|known| known.role.trunk()).cloned();
-        let Some(talk) = self.part_talk(node, leg) else { return false };
+        let Some(talk) = self.part_talk(node, now, leg) else { return false };
         self.listening = None;
         self.stop_music(node, self.caller.id);
         self.hang_up(node, now, leg, Cause::AnsweringMachine);
