@@ -98,6 +98,12 @@ fn click(page: &Page<'_>, selector: &str) {
     page.told("click", json!({ "selector": selector }));
 }
 
+fn press(page: &Page<'_>, keys: &[&str]) {
+    for key in keys {
+        page.told("press", json!({ "key": key }));
+    }
+}
+
 /// Waits until a part of the page says that.
 #[track_caller]
 fn says(page: &Page<'_>, selector: &str, words: &str) {
@@ -343,22 +349,22 @@ fn a_keyboard_is_enough_and_a_page_that_is_loaded_again_has_its_call() {
     let page = stage.desk();
     let (mut carrier, _dialog) = stage.caller();
     says(&page, ".call", "Accept");
-    page.told("press", json!({"keys": ["Enter"]}));
+    press(&page, &["Enter"]);
     carrier.voice.hears(AGENT_HZ, 0.5);
     page.told("reload", json!({}));
     carrier.voice.hears(AGENT_HZ, 0.5);
     says(&page, ".call", "Hang up");
     let focus = "document.querySelector('.call-talks button').focus(); 0";
     page.told("evaluate", json!({ "script": focus }));
-    page.told("press", json!({"keys": ["Space"]}));
+    press(&page, &["Space"]);
     says(&page, ".call", "Take back");
-    page.told("press", json!({"keys": ["Space"]}));
+    press(&page, &["Space"]);
     carrier.voice.hears(AGENT_HZ, 0.5);
-    page.told("press", json!({"keys": ["Tab", "Space"]}));
+    press(&page, &["Tab", "Space"]);
     says(&page, ".call", "Unmute");
     let muted = carrier.voice.heard_for(1.0);
     assert!(muted.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "she is muted");
-    page.told("press", json!({"keys": ["Tab", "Tab", "Tab", "Tab", "Enter"]}));
+    press(&page, &["Tab", "Tab", "Tab", "Tab", "Enter"]);
     carrier.hears_bye();
     says(&page, ".desk-now", "Wrap-up");
 }
