@@ -31,6 +31,8 @@ pub(crate) struct Baresip {
     output: Arc<Mutex<String>>,
     /// Where it takes commands.
     control: SocketAddr,
+    /// Where it takes calls.
+    pub(crate) sip: SocketAddr,
 }
 
 /// Ten ports for each phone, below those that the system hands out.
@@ -95,7 +97,7 @@ impl Baresip {
                 }
             });
         }
-        Self { child, dir: dir.to_path_buf(), output, control }
+        Self { child, dir: dir.to_path_buf(), output, control, sip }
     }
 
     pub(crate) fn output(&self) -> String {

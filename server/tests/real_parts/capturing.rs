@@ -122,8 +122,6 @@ fn a_call_is_captured_with_each_tone_where_it_belongs_and_no_key_that_is_secured
     let before = packets(&server.get(&path, ACME).body);
 
     post(&server, &format!("/api/v1/calls/{call}/secure"), &json!({"on": true, "leg": "customer"}));
-    // The call's media worker obeys a moment after the answer, a busy machine's a long one.
-    std::thread::sleep(Duration::from_millis(500));
     for key in "4929171".chars() {
         caller.tell("sndcode", &key.to_string());
         std::thread::sleep(Duration::from_millis(300));

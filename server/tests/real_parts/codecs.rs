@@ -4,7 +4,10 @@
 use std::path::Path;
 
 use crate::baresip::{AMPLITUDE, Baresip, Phone, agent_account};
-use crate::parts::{ACME_SALES, AGENTS, LIMIT, many_agents, speaking_carrier};
+use crate::parts::{
+    ACME_SALES, AGENTS, CARRIER_A, LIMIT, TALK, agent, carrier, many_agents, speaking_carrier,
+};
+use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::talking::recorded;
 
@@ -73,4 +76,40 @@ fn a_phone_that_speaks_opus_and_a_carrier_with_g711_hear_each_other() {
 #[test]
 fn a_phone_that_speaks_g722_and_a_carrier_with_g711_hear_each_other() {
     agent_with("g722", ("G722", 16_000, 1), "g722.so");
+}
+
+/// A carrier that likes Opus best and knows PCMU, and an agent's phone that knows PCMU alone: the
+/// carrier is answered with Opus while the caller waits, and offered PCMU when the two talk.
+#[test]
+fn a_carrier_with_opus_is_sent_an_offer_of_the_phones_pcmu_in_the_conversation() {
+    let folder = Folder::new("one-codec");
+    let path = many_agents(folder.path(), 0);
+    let text = std::fs::read_to_string(&path).expect("the provisioning");
+    let id = "id = \"carrier-a\"\n";
+    assert!(text.contains(id));
+    let with_opus = format!("{id}codecs = [\"opus\", \"PCMU\"]\n");
+    std::fs::write(&path, text.replacen(id, &with_opus, 1)).expect("the provisioning");
+    let setup = Setup { provisioning: Some(path), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
+    server.agent_is(ACME, "alice", "available");
+    let steps = [
+        Step::InviteWithOpus,
+        Step::MayCome(100),
+        Step::Expect(200),
+        Step::Ack,
+        Step::TakeOffer,
+        Step::Pause(500),
+        Step::Bye,
+    ];
+    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &steps);
+    caller.succeed(LIMIT);
+    phone.succeed(LIMIT);
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let legs = call["legs"].as_array().expect("its legs");
+    let codecs: Vec<&str> = legs.iter().filter_map(|leg| leg["codec"].as_str()).collect();
+    assert_eq!(codecs, ["PCMU", "PCMU"], "nothing was converted in the end");
+    let id = call["id"].as_str().expect("its id");
+    let ladder = server.data(&format!("/api/v1/calls/{id}/ladder"), ACME).to_string();
+    assert!(ladder.contains("RTP/AVP 96"), "it was answered with Opus at first");
 }

@@ -5,6 +5,7 @@
 
 mod abuse;
 mod announcing;
+mod answering_machine;
 mod audio;
 mod baresip;
 mod browser;
@@ -20,6 +21,7 @@ mod floor;
 mod garbage;
 mod handed_over;
 mod hep;
+mod interfaces;
 mod kamailio;
 mod kept_flows;
 mod lateness;

@@ -9,6 +9,10 @@ pub(crate) enum Step {
     Invite,
     /// The same with more header fields, each with its end.
     InviteWith(&'static str),
+    /// The same with an offer of Opus before PCMU.
+    InviteWithOpus,
+    /// Their offer in the dialog must come; we answer it with PCMU, and its ACK must come.
+    TakeOffer,
     /// This answer must come next.
     Expect(u16),
     /// This answer may come before the next one.
@@ -76,6 +80,16 @@ fn step_xml(step: Step, lost: &str) -> String {
     match step {
         Step::Invite => send(&invite(""), " retrans=\"500\"", lost),
         Step::InviteWith(fields) => send(&invite(fields), " retrans=\"500\"", lost),
+        Step::InviteWithOpus => {
+            let opus = ["RTP/AVP 96 0 101\na=rtpmap:96 opus/48000/2", "RTP/AVP 0 101"];
+            let message = invite("").replace(opus[1], opus[0]);
+            send(&message, " retrans=\"500\"", lost)
+        }
+        Step::TakeOffer => {
+            recv("request=\"INVITE\"", lost)
+                + &send(&answer(200, "[last_To:]", Some(OFFER)), " retrans=\"500\"", "")
+                + &recv("request=\"ACK\"", "")
+        }
         Step::Expect(status) => recv(&format!("response=\"{status}\" rrs=\"true\""), lost),
         Step::MayCome(status) => recv(&format!("response=\"{status}\" optional=\"true\""), lost),
         Step::Ack => send(&in_dialog("ACK", 1, "[next_url]"), "", lost),

@@ -57,6 +57,8 @@ pub(crate) struct Setup {
     pub(crate) provisioning: Option<PathBuf>,
     /// Where SIP and RTP listen.
     pub(crate) listen: Listen,
+    /// The table `rtp`, with what follows, in place of the usual one.
+    pub(crate) rtp: Option<String>,
     /// How long its calls may go on when it is told to stop; 5 s unless said.
     pub(crate) drain_s: Option<u32>,
     /// Whether SIP listens on a TLS port; needs `tls.certificates`.
@@ -136,13 +138,16 @@ impl Strowger {
         let text = format!(
             "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
              tcp = [{tcp}]\ntls = [{tls}]\nkeep_alive_s = {keep_alive}\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
-             sip_origins = {pages:?}\n[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n",
+             sip_origins = {pages:?}\n{rtp}",
             folder.join("data").display(),
             setup.drain_s.unwrap_or(5),
             tls = if setup.tls { "\"127.0.0.1:0\"" } else { "" },
             https = setup.https,
             pages = setup.pages.iter().collect::<Vec<_>>(),
             keep_alive = setup.keep_alive_s.unwrap_or(95),
+            rtp = setup.rtp.clone().unwrap_or_else(|| {
+                format!("[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n")
+            }),
         ) + &setup.config;
         fs::write(&config, text).expect("the configuration");
         let demo = repository().join("fixtures/demo.toml");
