@@ -53,6 +53,7 @@ impl Bench {
         let config = SwitchConfig {
             advertised: Vec::new(),
             web: None,
+            tokens: None,
             media: vec![WorkerPorts {
                 worker: WorkerId(0),
                 ports: 20_000..=59_999,

@@ -80,6 +80,7 @@ impl World {
         let config = SwitchConfig {
             advertised: Vec::new(),
             web: None,
+            tokens: None,
             media: vec![WorkerPorts {
                 worker: WORKER,
                 ports: 20_000..=20_999,

@@ -128,7 +128,9 @@ impl Switch {
         }
         self.node.gate.forget(flow);
         self.forget_watchers(flow.connection);
-        self.node.registrar.flow_closed(flow);
+        for aor in self.node.registrar.flow_closed(flow) {
+            self.review_pages(now, &aor);
+        }
         self.node.on_trunk_flow_closed(now, &flow);
         for leg in self.node.index.connection_closed(&flow) {
             self.signal(now, leg.call, Signal::ConnectionClosed(leg.leg, flow.connection));

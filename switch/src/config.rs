@@ -11,6 +11,7 @@ use media::say::{Language, Voice};
 use media::{Prompt, WorkerId};
 use routing::Network;
 use sip::Advertised;
+use sip::digest::TokenKey;
 
 /// What a switch is told once.
 #[derive(Clone, Debug)]
@@ -22,6 +23,9 @@ pub struct SwitchConfig {
     pub media: Vec<WorkerPorts>,
     /// How browsers reach the media workers; `None`: browsers are not served.
     pub web: Option<Arc<WebConfig>>,
+    /// What agents' tokens are made with; `None`: something drawn, with which they last as long as
+    /// the switch.
+    pub tokens: Option<TokenKey>,
     /// The wall's clock at [`base::Instant::ZERO`].
     pub wall: UnixTime,
     /// Our name in `User-Agent` and `Server`.
@@ -47,26 +51,18 @@ pub struct WorkerPorts {
     pub networks: Vec<Network>,
 }
 
-/// How browsers reach the media workers (WebRTC): all of a worker's legs share one port.
+/// How browsers reach the media workers (WebRTC): all legs share one port.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WebConfig {
-    /// The first worker's port; each next one has the one above.
-    pub first_port: u16,
+    /// The port.
+    pub port: u16,
     /// The addresses that candidates name, the best first; none: our own end of the flow that the
     /// SDP goes out over.
     pub advertised: Vec<IpAddr>,
-    /// Whether the workers take TCP connections at the same ports.
+    /// Whether TCP connections are taken at the same port.
     pub tcp: bool,
     /// Of the certificate that all workers show.
     pub fingerprint: Fingerprint,
-}
-
-impl WebConfig {
-    /// A worker's port.
-    #[must_use]
-    pub fn port(&self, worker: WorkerId) -> u16 {
-        self.first_port.saturating_add(worker.0)
-    }
 }
 
 /// Bounds of one shard, and how long it waits for what may never come.

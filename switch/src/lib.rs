@@ -22,6 +22,7 @@ mod ladder;
 mod mask;
 mod messages;
 mod node;
+mod pages;
 mod paths;
 mod pickup;
 mod port;

@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::index::Index;
 use crate::ladder::Pending;
 use crate::messages::Relays;
+use crate::pages::NewestPages;
 use crate::paths::Paths;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
@@ -84,6 +85,8 @@ pub(crate) struct Node {
     pub(crate) authenticator: Authenticator,
     /// What agents' tokens are made with.
     pub(crate) token_key: TokenKey,
+    /// Which page of each agent's takes the calls.
+    pub(crate) newest_pages: NewestPages,
     pub(crate) router: Router,
     pub(crate) gate: Gate,
     pub(crate) watch: Watch,
@@ -184,12 +187,13 @@ impl Node {
         let endpoint_config = endpoint_config(&config);
         let endpoint = Endpoint::new(endpoint_config, rng.fork());
         let mut secrets = rng.fork();
-        let token_key = TokenKey::new(&mut secrets);
+        let token_key = config.tokens.clone().unwrap_or_else(|| TokenKey::new(&mut secrets));
         Self {
             endpoint,
             registrar: Registrar::new(),
             authenticator: Authenticator::new(secrets),
             token_key,
+            newest_pages: NewestPages::new(),
             router: Router::new(),
             gate: Gate::new(&config.limits),
             watch: Watch::default(),

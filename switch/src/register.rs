@@ -37,12 +37,14 @@ impl Switch {
         if self.is_suspended(&tenant) && !takes_back(request) {
             return self.node.endpoint.respond(now, tx, suspended());
         }
-        let registered = self.node.registrar.register(now, &aor(&tenant, &agent), flow, request);
+        let aor = aor(&tenant, &agent);
+        let registered = self.node.registrar.register(now, &aor, flow, request);
         let response = match registered {
             Ok(registered) => registered.response(),
             Err((status, reason)) => self.not_registered(status, reason),
         };
         self.node.endpoint.respond(now, tx, response);
+        self.review_pages(now, &aor);
         for call in self.node.calling.waiting_for(&tenant, &agent) {
             self.signal(now, call, Signal::AgentBack);
         }

@@ -38,6 +38,7 @@ mod moving;
 mod next_hop;
 mod originate;
 mod outbound;
+mod pages;
 mod passing;
 mod pausing;
 mod pickup;

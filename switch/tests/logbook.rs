@@ -74,6 +74,7 @@ fn a_tenants_numbers_go_on_where_its_log_ended() {
     let config = switch::SwitchConfig {
         advertised: Vec::new(),
         web: None,
+        tokens: None,
         media: vec![switch::WorkerPorts {
             worker: media::WorkerId(0),
             ports: 20_000..=20_099,

@@ -122,6 +122,7 @@ fn before_provisioning_every_call_is_503() {
     let mut rig = Rig::new();
     let config = switch::SwitchConfig {
         web: None,
+        tokens: None,
         advertised: Vec::new(),
         media: Vec::new(),
         wall: base::UnixTime::default(),

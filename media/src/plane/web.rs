@@ -15,7 +15,7 @@ use super::deadlines::Kind;
 use super::stream::Stream;
 use super::{Place, Plane};
 use crate::dtls::{self, Association, DtlsRole, Identity, Progress};
-use crate::ice::{Checked, Credentials, Lite, Request, TransportAddress};
+use crate::ice::{Checked, Credentials, FRAGMENT, Lite, Request, TransportAddress};
 use crate::latch::Verdict;
 use crate::srtp::SrtpKeys;
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     identity: Option<Identity>,
-    fragments: HashMap<[u8; 8], Slot>,
+    fragments: HashMap<[u8; FRAGMENT], Slot>,
     addresses: HashMap<TransportAddress, Slot>,
     /// Room for what DTLS says.
     room: Vec<u8>,
@@ -108,7 +108,9 @@ impl Plane {
     }
 
     /// A datagram, or a packet out of a TCP connection, came in over the shared port. It is
-    /// rewritten in place. `port` is [`Port::Shared`] or [`Port::Stream`].
+    /// rewritten in place. `port` is [`Port::Shared`] or [`Port::Stream`]. Whether it was a check
+    /// whose writer knew the password of one of our legs: it is here, then, that what comes from
+    /// there belongs.
     pub fn handle_shared(
         &mut self,
         now: Instant,
@@ -116,20 +118,17 @@ impl Plane {
         source: SocketAddr,
         packet: &mut [u8],
         out: &mut Batch,
-    ) {
+    ) -> bool {
         let from = TransportAddress { port, address: source };
-        match packet.first() {
-            Some(0..=3) => self.handle_check(now, from, packet, out),
-            Some(20..=63) => {
-                let Some(slot) = self.shared.addresses.get(&from).copied() else { return };
-                self.handle_dtls(now, slot, from, packet, out);
-            }
-            Some(128..=191) => {
-                let Some(slot) = self.shared.addresses.get(&from).copied() else { return };
+        match (packet.first(), self.shared.addresses.get(&from).copied()) {
+            (Some(0..=3), _) => return self.handle_check(now, from, packet, out).is_some(),
+            (Some(20..=63), Some(slot)) => self.handle_dtls(now, slot, from, packet, out),
+            (Some(128..=191), Some(slot)) => {
                 self.handle_packet(now, slot, port, source, packet, out);
             }
             _ => {}
         }
+        false
     }
 
     pub(super) fn open_shared(&mut self, now: Instant, id: StreamId, identity: (u32, Arc<str>)) {
@@ -232,25 +231,26 @@ impl Plane {
         });
     }
 
+    /// Whose check it was, if it was anybody's.
     fn handle_check(
         &mut self,
         now: Instant,
         from: TransportAddress,
         packet: &[u8],
         out: &mut Batch,
-    ) {
-        let Some(request) = Request::read(packet) else { return };
-        let Some(fragment) = request.fragments.0.first_chunk::<8>() else { return };
-        let Some(slot) = self.shared.fragments.get(fragment).copied() else { return };
+    ) -> Option<Slot> {
+        let request = Request::read(packet)?;
+        let fragment = request.fragments.0.first_chunk::<FRAGMENT>()?;
+        let slot = self.shared.fragments.get(fragment).copied()?;
         let Self { streams, shared, .. } = self;
-        let Some(web) = web_of(streams, slot) else { return };
+        let web = web_of(streams, slot)?;
         shared.answer.clear();
         let checked = web.lite.handle_check(now, from, &request, &mut shared.answer);
         if checked == Checked::Ignored {
-            return;
+            return None;
         }
         out.push(slot, from.port, from.address, &shared.answer);
-        let Checked::Known { forgotten } = checked else { return };
+        let Checked::Known { forgotten } = checked else { return None };
         web.destination = web.lite.destination(now);
         if web.failed == Some(WebFailure::ConsentLost) {
             web.failed = None;
@@ -263,6 +263,7 @@ impl Plane {
         shared.addresses.insert(from, slot);
         self.begin_dtls(now, slot, out);
         self.set_web_deadline(now, slot);
+        Some(slot)
     }
 
     /// The handshake is ours to begin, and there is somebody to begin it with.

@@ -23,6 +23,15 @@ pub enum KeyProvider {
 }
 
 impl KeyProvider {
+    /// What agents' tokens are made with ([`Keyring::token_secret`]).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn token_secret(&self) -> Result<[u8; KEY_BYTES], KeyError> {
+        let Self::Local(keyring) = self;
+        keyring.token_secret()
+    }
+
     /// A new data key for a recording, and the same wrapped by the tenant's current wrapping key,
     /// which is made if the tenant has none.
     ///
@@ -66,6 +75,9 @@ pub struct Keyring {
 struct File {
     version: u32,
     keys: Vec<Entry>,
+    /// What agents' tokens are made with: 32 bytes, hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -79,10 +91,14 @@ struct Entry {
 
 impl Entry {
     fn secret(&self) -> Result<[u8; KEY_BYTES], KeyError> {
-        from_hex(&self.key)
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(KeyError::Malformed("a keyring entry is not 64 hexadecimal digits"))
+        secret_of(&self.key)
     }
+}
+
+fn secret_of(hex: &str) -> Result<[u8; KEY_BYTES], KeyError> {
+    from_hex(hex)
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(KeyError::Malformed("a keyring entry is not 64 hexadecimal digits"))
 }
 
 impl Keyring {
@@ -112,7 +128,7 @@ impl Keyring {
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder).map_err(|e| fail(e.to_string()))?;
                 }
-                let keys = File { version: 1, keys: Vec::new() };
+                let keys = File { version: 1, keys: Vec::new(), tokens: None };
                 save(path, &keys)?;
                 keys
             }
@@ -130,6 +146,23 @@ impl Keyring {
         let mut keys = self.lock();
         let entry = self.add(&mut keys, tenant)?;
         Ok(entry.id)
+    }
+
+    /// What agents' tokens are made with: drawn when it is first asked for, the same ever after. It
+    /// opens no recording.
+    ///
+    /// # Errors
+    /// When the file is malformed or cannot be written, or there is no randomness.
+    pub fn token_secret(&self) -> Result<[u8; KEY_BYTES], KeyError> {
+        let mut keys = self.lock();
+        if let Some(kept) = &keys.tokens {
+            return secret_of(kept);
+        }
+        let secret = disk::random::<KEY_BYTES>().map_err(|e| self.fail(&e))?;
+        let grown = File { tokens: Some(to_hex(&secret)), ..keys.clone() };
+        save(&self.path, &grown)?;
+        *keys = grown;
+        Ok(secret)
     }
 
     fn generate(

@@ -51,3 +51,15 @@ fn the_file_is_its_owners_alone_and_one_that_others_may_read_is_refused_with_the
     let refusal = Keyring::open(&path).unwrap_err().to_string();
     assert!(refusal.contains("640") && refusal.contains("chmod 600"), "{refusal}");
 }
+
+#[test]
+fn what_tokens_are_made_with_is_the_same_after_a_restart_and_each_keyrings_own() {
+    let root = folder("keyring-tokens");
+    let open = |name: &str| Keyring::open(&root.join(name)).unwrap();
+    let ring = open("one.json");
+    let secret = ring.token_secret().unwrap();
+    ring.rotate(&tenant("acme")).unwrap();
+    assert_eq!(ring.token_secret().unwrap(), secret);
+    assert_eq!(open("one.json").token_secret().unwrap(), secret);
+    assert_ne!(open("two.json").token_secret().unwrap(), secret);
+}

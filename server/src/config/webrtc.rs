@@ -12,9 +12,8 @@ use super::{Config, ConfigFault, Place};
 pub struct Webrtc {
     /// Whether phones that come over WebSocket are taken for browsers.
     pub enabled: bool,
-    /// The UDP port that all browsers' legs of a media worker share; each further worker has the
-    /// next one. 0 takes free ones. By default the one above `rtp.ports`, or free ones if those
-    /// are.
+    /// The UDP port that all browsers' legs share. 0 takes a free one. By default 8189, or the one
+    /// above `rtp.ports` if they hold that; a free one if those are.
     pub port: Option<u16>,
     /// What browsers are told to send to (NAT), the best first. By default `rtp.advertised`, or
     /// the address of ours that the browser's signalling reached.
@@ -29,39 +28,45 @@ impl Default for Webrtc {
     }
 }
 
-/// Ports tried before it is given up to find free ones.
+/// The port, unless it is said or `rtp.ports` has it.
+const PORT: u16 = 8189;
+/// Ports tried before it is given up to find a free one.
 const TRIES: usize = 50;
 
 impl Config {
-    /// The address that the shared ports bind, with the first of them; none if browsers are not
-    /// served.
+    /// The address and the port that all workers bind; none if browsers are not served.
     ///
     /// # Errors
-    /// When there are not so many free ports side by side.
-    pub(crate) fn webrtc_ports(&self, workers: usize) -> std::io::Result<Option<SocketAddr>> {
+    /// When somebody else has it. The workers would not notice each other's: they share it.
+    pub(crate) fn webrtc_port(&self) -> std::io::Result<Option<SocketAddr>> {
         if !self.webrtc.enabled {
             return Ok(None);
         }
-        let address = self.rtp.address;
-        let above = || self.rtp.range().ok()??.end().checked_add(1);
-        let port = self.webrtc.port.or_else(above).unwrap_or(0);
-        if port != 0 {
-            return Ok(Some(SocketAddr::new(address, port)));
+        let (address, tcp) = (self.rtp.address, self.webrtc.tcp);
+        let at = SocketAddr::new(address, self.webrtc.port.unwrap_or_else(|| self.usual_port()));
+        if at.port() != 0 {
+            let named = |error: std::io::Error| {
+                let text = format!("webrtc.port: {at} cannot be had: {error}");
+                std::io::Error::new(error.kind(), text)
+            };
+            return look_at(at, tcp).map(|()| Some(at)).map_err(named);
         }
         for _ in 0..TRIES {
-            let probe = UdpSocket::bind(SocketAddr::new(address, 0))?;
-            let first = probe.local_addr()?;
-            drop(probe);
-            let is_free = |n: usize| {
-                let port = u16::try_from(n).ok().and_then(|n| first.port().checked_add(n));
-                let at = port.map(|port| SocketAddr::new(address, port));
-                at.is_some_and(|at| UdpSocket::bind(at).is_ok() && TcpListener::bind(at).is_ok())
-            };
-            if (0..workers).all(is_free) {
-                return Ok(Some(first));
+            let free = UdpSocket::bind(at)?.local_addr()?;
+            if look_at(free, tcp).is_ok() {
+                return Ok(Some(free));
             }
         }
-        Err(std::io::Error::other("no free ports for webrtc side by side"))
+        Err(std::io::Error::other("webrtc.port: there is no free port"))
+    }
+
+    /// Where nothing is said; 0, a free one, if those for RTP are free ones.
+    fn usual_port(&self) -> u16 {
+        match self.rtp.range() {
+            Ok(Some(ports)) if ports.contains(&PORT) => ports.end().saturating_add(1),
+            Ok(None) => 0,
+            _ => PORT,
+        }
     }
 
     /// What candidates name; nothing: our own end of the signalling.
@@ -72,6 +77,15 @@ impl Config {
             self.webrtc.advertised.clone()
         }
     }
+}
+
+/// Whether nobody has it.
+fn look_at(at: SocketAddr, tcp: bool) -> std::io::Result<()> {
+    UdpSocket::bind(at)?;
+    if tcp {
+        TcpListener::bind(at)?;
+    }
+    Ok(())
 }
 
 pub(super) fn check(config: &Config, place: &Place<'_>) -> Result<(), ConfigFault> {

@@ -73,6 +73,11 @@ impl Arrivals {
         self.envelopes.len()
     }
 
+    /// How many the last call took.
+    pub(super) fn len(&self) -> usize {
+        self.envelopes.len()
+    }
+
     /// The datagram of that number; none if it was longer than any that is relayed.
     pub(super) fn get(&mut self, number: usize) -> Option<Arrival<'_>> {
         let Envelope { source, to, length } = (*self.envelopes.get(number)?)?;

@@ -8,6 +8,7 @@
 mod arrivals;
 mod family;
 mod files;
+mod neighbours;
 mod pace;
 mod ports;
 mod rest;
@@ -24,11 +25,12 @@ use tokio::sync::mpsc;
 
 use self::arrivals::ARRIVALS;
 pub(crate) use self::files::raise_limit;
+pub(crate) use self::neighbours::Neighbourhood;
 use self::pace::Pace;
 use self::ports::Ports;
 pub(crate) use self::ports::Way;
 pub(crate) use self::shared::Door;
-use self::shared::Shared;
+use self::shared::{Next, Shared};
 use self::sockets::{Places, TOKEN_BELL, Token};
 use self::steered::{Sent, TOKEN_V4, TOKEN_V6};
 use crate::clock::Clock;
@@ -100,12 +102,13 @@ impl Worker {
         Ok(Self { id, bell, commands, queue, idleness: Idleness::default(), longest })
     }
 
-    pub(crate) fn id(&self) -> WorkerId {
-        self.id
-    }
-
     pub(crate) fn queue(&self) -> wake::Sender<media::Command> {
         self.queue.clone()
+    }
+
+    /// What wakes it.
+    pub(crate) fn bell(&self) -> Bell {
+        self.bell.clone()
     }
 
     /// How long it has had nothing to do.
@@ -138,7 +141,7 @@ impl Worker {
                 let ports = way_there.ports(id, &poller, most_resting, || Places::of(&rtp));
                 let ports = ports.map_err(std::io::Error::other)?;
                 let class = Places::of(&rtp).traffic_class();
-                let shared = door.as_ref().map(|door| Shared::open(&poller, door, class));
+                let shared = door.as_ref().map(|door| Shared::open(&poller, id, door, class));
                 Ok((poller, ports, shared.transpose()?))
             });
             // The last one that has it must be a thread that has the process's files.
@@ -238,13 +241,10 @@ impl Drive {
                 served += match token {
                     TOKEN_BELL => {
                         self.bell.answer();
-                        1
+                        1 + self.take_over(now)
                     }
                     TOKEN_V4 | TOKEN_V6 => self.relay_many(token),
-                    token if shared::is_shared(token) => {
-                        self.relay_shared(now, token);
-                        1
-                    }
+                    token if shared::is_shared(token) => self.relay_shared(token),
                     token => {
                         self.relay(now, Token(token), &mut packet);
                         1
@@ -302,19 +302,60 @@ impl Drive {
         self.flush();
     }
 
-    /// What browsers sent: many packets at once.
-    fn relay_shared(&mut self, now: Instant, token: u64) {
-        let Self { shared: Some(shared), poller, plane, batch, meters, ports, .. } = self else {
-            return;
-        };
-        shared.receive(now, poller, token, |shared, port, source, packet| {
-            meters.received.increment(1);
-            plane.handle_shared(now, port, source, packet, batch);
+    /// What browsers sent: how many packets.
+    fn relay_shared(&mut self, token: u64) -> usize {
+        let mut served = 0;
+        for _ in 0..IN_A_ROW {
+            let now = self.clock.now();
+            let Some(shared) = &mut self.shared else { break };
+            let is_more = shared.receive(now, &self.poller, token);
+            self.take_over(now);
+            let Self { shared: Some(shared), plane, batch, meters, ports, .. } = self else {
+                break;
+            };
+            loop {
+                match shared.next(token) {
+                    Next::Nothing => break,
+                    Next::HandedOver => {}
+                    Next::Own(from, packet) => {
+                        if plane.handle_shared(now, from.port, from.address, packet, batch) {
+                            shared.settle(now, from);
+                        }
+                    }
+                }
+                served += 1;
+                meters.received.increment(1);
+                if batch.room() < Batch::MIN_CAPACITY {
+                    send(batch, ports, Some(shared), meters);
+                }
+            }
+            shared.ring();
+            self.flush();
+            if !is_more {
+                break;
+            }
+        }
+        served.max(1)
+    }
+
+    /// What browsers of ours sent that came to other workers: how many packets.
+    fn take_over(&mut self, now: Instant) -> usize {
+        let Self { shared: Some(shared), plane, batch, meters, ports, .. } = self else { return 0 };
+        // What comes meanwhile has its turn later.
+        let waiting = shared.waiting();
+        for _ in 0..waiting {
+            shared.take_over(now, |from, packet| {
+                plane.handle_shared(now, from.port, from.address, packet, batch)
+            });
             if batch.room() < Batch::MIN_CAPACITY {
                 send(batch, ports, Some(shared), meters);
             }
-        });
-        self.flush();
+        }
+        if waiting > 0 {
+            shared.ring();
+            self.flush();
+        }
+        waiting
     }
 
     /// All that waits in the socket of all ports: how many packets.

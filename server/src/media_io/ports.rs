@@ -63,10 +63,14 @@ impl Ports {
     /// Sends a whole batch.
     pub(super) fn send_all(&mut self, mut shared: Option<&mut Shared>, batch: &Batch) -> Sent {
         let mut sent = Sent::default();
-        for datagram in batch.iter() {
-            let is_shared = matches!(datagram.port, Port::Shared | Port::Stream);
+        if let Some(shared) = shared.as_deref_mut() {
+            shared.send_all(batch, &mut sent);
+        }
+        for datagram in batch.iter().filter(|one| one.port != Port::Shared) {
             match self {
-                Self::Steered(steered) if !is_shared => steered.gather(&datagram, &mut sent),
+                Self::Steered(steered) if datagram.port != Port::Stream => {
+                    steered.gather(&datagram, &mut sent);
+                }
                 _ => sent.count(self.send(shared.as_deref_mut(), &datagram)),
             }
         }

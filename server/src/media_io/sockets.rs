@@ -270,6 +270,17 @@ pub(super) fn bind(
     traffic_class: u32,
     buffer: usize,
 ) -> std::io::Result<UdpSocket> {
+    let socket = unbound(address, traffic_class, buffer)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// The same before it is bound.
+pub(super) fn unbound(
+    address: SocketAddr,
+    traffic_class: u32,
+    buffer: usize,
+) -> std::io::Result<Socket> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(buffer)?;
@@ -283,8 +294,7 @@ pub(super) fn bind(
             socket.set_tos_v4(traffic_class)?;
         }
     }
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]

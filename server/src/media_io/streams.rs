@@ -38,7 +38,10 @@ pub(super) struct Streams {
 struct Connection {
     socket: TcpStream,
     peer: SocketAddr,
-    received: Vec<u8>,
+    /// What is read and not yet taken stands between the two.
+    received: Box<[u8; ROOM]>,
+    taken: usize,
+    filled: usize,
     /// What the kernel has not taken yet.
     unsent: Vec<u8>,
     heard: Instant,
@@ -49,9 +52,11 @@ impl Streams {
         poller: &Poller,
         at: SocketAddr,
         traffic_class: u32,
+        is_one_of_many: bool,
     ) -> std::io::Result<Self> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(is_one_of_many)?;
         if at.is_ipv4() {
             socket.set_tos_v4(traffic_class)?;
         } else {
@@ -81,8 +86,15 @@ impl Streams {
                 continue;
             }
             let peer = canonical(peer);
-            let (received, unsent) = (Vec::with_capacity(ROOM), Vec::new());
-            let connection = Connection { socket, peer, received, unsent, heard: now };
+            let connection = Connection {
+                socket,
+                peer,
+                received: Box::new([0; ROOM]),
+                taken: 0,
+                filled: 0,
+                unsent: Vec::new(),
+                heard: now,
+            };
             self.connections.insert(number, connection);
             self.by_address.insert(peer, number);
         }
@@ -91,53 +103,38 @@ impl Streams {
     /// Reads what a connection has; it is closed when it ended or is not what it should be.
     pub(super) fn read(&mut self, now: Instant, number: u64) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
-        let mut part = [0; ROOM];
-        let room = ROOM.saturating_sub(connection.received.len());
-        let Some(part) = part.get_mut(..room) else { return };
-        match connection.socket.read(part) {
-            Ok(length) if length > 0 => {
-                connection.heard = now;
-                let read = part.get(..length).unwrap_or_default();
-                connection.received.extend_from_slice(read);
-                if connection.next_length().is_some_and(|length| length > MAX_DATAGRAM) {
-                    self.close(number);
-                }
-            }
+        match connection.read() {
+            Ok(length) if length > 0 => connection.heard = now,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             _ => self.close(number),
         }
     }
 
-    /// The next whole packet of a connection, and whose it is.
-    pub(super) fn next_packet(
-        &mut self,
-        number: u64,
-        into: &mut [u8; MAX_DATAGRAM],
-    ) -> Option<(SocketAddr, usize)> {
-        let connection = self.connections.get_mut(&number)?;
-        let length = connection.next_length()?;
+    /// The next whole packet of a connection, and whose it is. One whose packets are longer than
+    /// any of ours is closed.
+    pub(super) fn next_packet(&mut self, number: u64) -> Option<(SocketAddr, &mut [u8])> {
+        let length = self.connections.get(&number)?.next_length()?;
         if length > MAX_DATAGRAM {
             self.close(number);
             return None;
         }
-        let packet = connection.received.get(HEAD..HEAD + length)?;
-        into.get_mut(..length)?.copy_from_slice(packet);
-        connection.received.drain(..HEAD + length);
-        Some((connection.peer, length))
+        let connection = self.connections.get_mut(&number)?;
+        let start = connection.taken + HEAD;
+        if start + length > connection.filled {
+            return None;
+        }
+        connection.taken = start + length;
+        Some((connection.peer, connection.received.get_mut(start..start + length)?))
     }
 
-    /// Sends a packet whole, or not at all.
-    pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> bool {
-        let Some(number) = self.by_address.get(&to).copied() else { return false };
-        let Some(connection) = self.connections.get_mut(&number) else { return false };
-        let sent = connection.send(bytes);
-        match sent {
-            Ok(sent) => sent,
-            Err(_) => {
-                self.close(number);
-                false
-            }
+    /// Sends a packet whole, or not at all; `None`: there is no connection to there.
+    pub(super) fn send(&mut self, to: SocketAddr, bytes: &[u8]) -> Option<bool> {
+        let number = self.by_address.get(&to).copied()?;
+        let sent = self.connections.get_mut(&number)?.send(bytes);
+        if sent.is_err() {
+            self.close(number);
         }
+        Some(sent.unwrap_or(false))
     }
 
     fn close(&mut self, number: u64) {
@@ -162,8 +159,18 @@ impl Streams {
 impl Connection {
     /// The length of the packet that comes next, when that is known.
     fn next_length(&self) -> Option<usize> {
-        let head = self.received.first_chunk::<HEAD>()?;
+        let head = self.received.get(self.taken..self.filled)?.first_chunk::<HEAD>()?;
         Some(usize::from(u16::from_be_bytes(*head)))
+    }
+
+    /// Reads behind what is there, which moves to the beginning first: less than a packet.
+    fn read(&mut self) -> std::io::Result<usize> {
+        self.received.copy_within(self.taken..self.filled, 0);
+        (self.taken, self.filled) = (0, self.filled - self.taken);
+        let room = self.received.get_mut(self.filled..).unwrap_or_default();
+        let length = self.socket.read(room)?;
+        self.filled += length;
+        Ok(length)
     }
 
     fn send(&mut self, bytes: &[u8]) -> std::io::Result<bool> {

@@ -11,6 +11,7 @@ use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
 };
 use routing::{Directory, Network, Provisioning};
+use sip::digest::TokenKey;
 use store::{Claim, EventRow, Store};
 use switch::{Advertised, SwitchConfig, WorkerPorts};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -21,7 +22,7 @@ use crate::capturing::{self, Collector};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
-use crate::media_io::{self, Depths, Way, Worker};
+use crate::media_io::{self, Depths, Neighbourhood, Way, Worker};
 use crate::persist::{self, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
@@ -59,7 +60,7 @@ impl Node {
         let (intake, writer) =
             persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
         let (workers, media, media_idleness) = make_workers(&config)?;
-        let entry = Entry::of(&config, clock, workers.len())?;
+        let entry = Entry::of(&config, clock)?;
         raise_limit(&config, &addresses, workers.len());
         let depths = Depths::of(&workers);
         let (commands, recorder_queue) = mpsc::channel(RECORDER);
@@ -67,7 +68,9 @@ impl Node {
         let commands = Commands::new(clock, commands);
         let outlets = Outlets::new((media, media_idleness), commands, &intake, &captures);
         let handle = signalling.handle();
-        let switch = switch_config(&config, clock, &addresses, workers.len(), entry.as_ref());
+        let tokens = TokenKey::of(&keys.token_secret().map_err(system)?);
+        let among = (workers.len(), entry.as_ref());
+        let switch = switch_config(&config, clock, &addresses, among, tokens);
         let signalling_thread =
             signalling.start(clock, switch, rng.fork(), tls.clone(), outlets).map_err(system)?;
 
@@ -302,10 +305,11 @@ fn start_workers(
 ) -> Result<Started, StartFault> {
     let (mut running, mut rings, mut captured) = (Vec::new(), Vec::new(), Vec::new());
     let way = Way::choose(&config.rtp).map_err(StartFault::System)?;
+    let neighbours = Neighbourhood::of(workers.iter().map(Worker::bell).collect());
     for worker in workers {
         let (taps, ring) = media::tap::ring(TAP_RING);
         let events = signalling.media.clone();
-        let door = entry.map(|entry| entry.door(worker.id()));
+        let door = entry.map(|entry| entry.door(neighbours.clone()));
         let how = (&config.rtp, way.clone(), door);
         let (captures, captures_ring) = capturing::ring();
         let copies = (taps, captures);
@@ -337,8 +341,8 @@ fn switch_config(
     config: &Config,
     clock: Clock,
     addresses: &Addresses,
-    workers: usize,
-    entry: Option<&Entry>,
+    (workers, entry): (usize, Option<&Entry>),
+    tokens: TokenKey,
 ) -> SwitchConfig {
     let udp = addresses.sip_udp.iter().map(|local| (sip::Transport::Udp, *local));
     let tcp = addresses.sip_tcp.iter().map(|local| (sip::Transport::Tcp, *local));
@@ -368,6 +372,7 @@ fn switch_config(
         advertised,
         media,
         web: entry.map(|entry| Arc::clone(&entry.web)),
+        tokens: Some(tokens),
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
         limits: config.limits.of_shard(config.sip.calls, crate::memory::allowed()),

@@ -122,6 +122,7 @@ impl Town {
         let config = SwitchConfig {
             advertised: Vec::new(),
             web: None,
+            tokens: None,
             media: (0..WORKERS).map(worker).collect(),
             wall: WALL,
             user_agent: "Strowger".to_owned(),

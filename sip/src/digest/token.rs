@@ -13,7 +13,7 @@ use ring::hmac;
 /// Says what the hash is for: the key makes nothing else.
 const PURPOSE: &[u8] = b"sip token 1";
 
-/// What tokens are made with; as long as it lives, so do they.
+/// What tokens are made with; who has it again, after a restart, takes them again.
 #[derive(Clone)]
 pub struct TokenKey(hmac::Key);
 
@@ -34,7 +34,13 @@ impl TokenKey {
     pub fn new(rng: &mut Rng) -> Self {
         let mut secret = [0; 32];
         rng.fill(&mut secret);
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+        Self::of(&secret)
+    }
+
+    /// Of a secret that is kept.
+    #[must_use]
+    pub fn of(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
     /// Credentials of a realm's user. They are void when the password changes: `kept` is what is
@@ -111,6 +117,15 @@ mod tests {
         ];
         assert!(!others.contains(&token.password));
         assert!(!format!("{token:?}{key:?}").contains(&token.password));
+    }
+
+    #[test]
+    fn a_token_is_good_again_for_whoever_has_the_secret_again() {
+        let [one, again] = [7, 7].map(|byte| TokenKey::of(&[byte; 32]));
+        let token = one.issue("acme.example", "alice", "ha1:x", at(1_763_000_000));
+        let password = |key: &TokenKey| key.password("acme.example", &token.username, "ha1:x");
+        assert_eq!(token.password, password(&again));
+        assert_ne!(token.password, password(&TokenKey::of(&[8; 32])));
     }
 
     #[test]

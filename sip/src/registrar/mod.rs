@@ -194,9 +194,10 @@ impl Registrar {
     }
 
     /// A connection closed: what was bound over it can be reached no more. Datagrams have none.
-    pub fn flow_closed(&mut self, flow: Flow) {
+    /// Whose bindings they were.
+    pub fn flow_closed(&mut self, flow: Flow) -> Vec<Arc<str>> {
         if flow.connection == 0 {
-            return;
+            return Vec::new();
         }
         let first = (flow.connection, Arc::from(""));
         let hit: Vec<Arc<str>> = self
@@ -205,9 +206,10 @@ impl Registrar {
             .take_while(|(connection, _)| *connection == flow.connection)
             .map(|(_, aor)| Arc::clone(aor))
             .collect();
-        for aor in hit {
-            self.retain(&aor, |binding| binding.flow.connection != flow.connection);
+        for aor in &hit {
+            self.retain(aor, |binding| binding.flow.connection != flow.connection);
         }
+        hit
     }
 
     /// Drops every binding of an address of record (its user is gone).

@@ -102,6 +102,7 @@ use self::siprec::Siprec;
 pub(crate) use self::takeover::{Named, Purpose, Target};
 use self::taps::Tapped;
 use self::transfer::Transfer;
+pub(crate) use self::web::is_browser;
 use crate::config::Prompts;
 use crate::event::EventKind;
 use crate::index::LegRef;

@@ -1,7 +1,7 @@
 //! A leg whose phone is a browser: what we say for ICE (RFC 8839) and DTLS (RFC 8842), what of it
 //! stays for the dialog's life, and whom we take for a browser before it says anything.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::Rng;
@@ -9,7 +9,7 @@ use media::dtls::DtlsRole;
 use media::ice::Credentials;
 use media::sdp::{Description, LocalWeb};
 use media::{Command, Peer, StreamId, WebFailure};
-use sip::{Flow, Transport};
+use sip::{Flow, Transport, UriBuf};
 
 use super::leg::{Leg, Signalling};
 use crate::config::WebConfig;
@@ -19,7 +19,7 @@ use crate::ports::Place;
 /// What a leg has for browsers.
 pub(super) struct Web {
     config: Arc<WebConfig>,
-    /// Ours, and whether the plane knows them.
+    /// Ours, at whichever worker the stream is, and whether the plane knows them.
     ice: Credentials,
     is_told: bool,
     pub(super) ssrc: u32,
@@ -30,6 +30,8 @@ pub(super) struct Web {
     role: Option<DtlsRole>,
     /// It has no ports of its own: nobody but a browser can be at its other end.
     pub(super) only: bool,
+    /// Of the phones that are rung those that are browsers.
+    browsers: Vec<Flow>,
     rng: Rng,
 }
 
@@ -47,20 +49,21 @@ impl Web {
             theirs: None,
             role: None,
             only,
+            browsers: Vec::new(),
             rng,
         }))
     }
 
     /// Our end towards whoever is at the other end of a flow.
     fn local(&self, flow: Flow, place: Place) -> LocalWeb {
-        let port = self.config.port(place.worker);
+        let port = self.config.port;
         let mut addresses: Vec<SocketAddr> =
             self.config.advertised.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         if addresses.is_empty() {
             addresses.push(SocketAddr::new(flow.local.ip().to_canonical(), port));
         }
         LocalWeb {
-            ice: self.ice,
+            ice: self.ice.at(place.worker),
             fingerprint: self.config.fingerprint,
             role: self.role,
             addresses: addresses.into(),
@@ -81,15 +84,22 @@ impl Web {
     }
 }
 
-/// Whether whoever is at the other end of a flow is taken for a browser.
-fn is_browser(flow: &Flow) -> bool {
+/// Whether a phone that is reached so is taken for a browser: one that speaks SIP over WebSocket and
+/// does not know its own address. Pages make up a name in place of it (RFC 7118 §5), or have one
+/// that is nobody's (SIP.js, on request); a phone that is no page knows its address and says it.
+pub(crate) fn is_browser(flow: &Flow, contact: &UriBuf) -> bool {
+    let is_anybodys = |ip: IpAddr| !matches!(ip, IpAddr::V4(ip) if ip.is_documentation());
+    is_websocket(flow) && !contact.as_uri().ip().is_some_and(is_anybodys)
+}
+
+fn is_websocket(flow: &Flow) -> bool {
     matches!(flow.transport, Transport::Ws | Transport::Wss)
 }
 
 impl Leg {
     /// The caller's offer says what it is; without one, how it came.
     pub(super) fn meet_caller(&mut self, node: &mut Node, offer: Option<&Description>) {
-        let by_flow = || self.signalling.flow().is_some_and(|flow| is_browser(&flow));
+        let by_flow = || self.signalling.flow().is_some_and(|flow| is_websocket(&flow));
         if offer.map_or_else(by_flow, Description::is_web) {
             self.web = Web::new(node, true);
         }
@@ -98,10 +108,15 @@ impl Leg {
     /// The phones to be rung say what they are by how they are reached.
     pub(super) fn meet_targets(&mut self, node: &mut Node) {
         let Signalling::Preparing { targets } = &self.signalling else { return };
-        let browsers = targets.iter().filter(|target| is_browser(&target.flow)).count();
-        let only = browsers == targets.len();
-        if browsers > 0 {
-            self.web = Web::new(node, only);
+        let browsers = targets.iter().filter(|one| is_browser(&one.flow, &one.contact));
+        let browsers: Vec<Flow> = browsers.map(|one| one.flow).collect();
+        let only = browsers.len() == targets.len();
+        if browsers.is_empty() {
+            return;
+        }
+        self.web = Web::new(node, only);
+        if let Some(web) = &mut self.web {
+            web.browsers = browsers;
         }
     }
 
@@ -109,7 +124,8 @@ impl Leg {
     pub(super) fn local_web(&self, flow: Flow, place: Place) -> Option<LocalWeb> {
         let web = self.web.as_ref()?;
         let is_settled = self.remote.is_some();
-        (web.only || is_settled || is_browser(&flow)).then(|| web.local(flow, place))
+        let is_browsers = web.browsers.contains(&flow);
+        (web.only || is_settled || is_browsers).then(|| web.local(flow, place))
     }
 
     /// Before an offer of the peer's is answered.
@@ -123,7 +139,8 @@ impl Leg {
     pub(super) fn tell_ice(&mut self, node: &mut Node, stream: StreamId, place: Place) {
         let Some(web) = &mut self.web else { return };
         if !std::mem::replace(&mut web.is_told, true) {
-            node.media(place.worker, Command::SetIce { stream, ice: web.ice });
+            let ice = web.ice.at(place.worker);
+            node.media(place.worker, Command::SetIce { stream, ice });
         }
     }
 

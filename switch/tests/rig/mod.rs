@@ -18,7 +18,7 @@ use media::{Codec, Command, Member, PlayId, StreamId, StreamStats, WorkerId};
 use sip::{Flow, Message};
 use switch::{
     AgentSettings, ApiError, ApiReply, ApiRequest, CallRecord, Event, Input, Limits, Output,
-    RecordCommand, RequestId, SecurityEvent, Sizes, Switch, SwitchConfig, WorkerPorts,
+    RecordCommand, RequestId, SecurityEvent, Sizes, Switch, SwitchConfig, WebConfig, WorkerPorts,
 };
 
 pub use agent::{Asked, own_uri};
@@ -110,9 +110,27 @@ impl Rig {
 
     /// The same with several media workers.
     pub fn with_workers(provisioning: &str, limits: Limits, media: Vec<WorkerPorts>) -> Self {
+        Self::start(provisioning, limits, media, None)
+    }
+
+    /// A switch that serves browsers.
+    pub fn with_web() -> Self {
+        let fingerprint = media::dtls::Fingerprint::of(b"ours");
+        let web = WebConfig { port: 8189, advertised: Vec::new(), tcp: true, fingerprint };
+        let media = vec![worker(0, 20_000..=29_999)];
+        Self::start(DEMO, Limits::default(), media, Some(Arc::new(web)))
+    }
+
+    fn start(
+        provisioning: &str,
+        limits: Limits,
+        media: Vec<WorkerPorts>,
+        web: Option<Arc<WebConfig>>,
+    ) -> Self {
         let config = SwitchConfig {
             advertised: Vec::new(),
-            web: None,
+            web,
+            tokens: None,
             media,
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),
@@ -227,7 +245,9 @@ impl Rig {
                 let reason = "address in use".to_owned();
                 self.media(media::Event::OpenFailed { stream, reason });
             }
-            Command::Open { stream, .. } if !self.hold_streams => {
+            Command::Open { stream, .. } | Command::OpenShared { stream, .. }
+                if !self.hold_streams =>
+            {
                 self.media(media::Event::Opened { stream });
             }
             Command::Close { stream } if self.confirm_closed => {

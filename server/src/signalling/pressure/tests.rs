@@ -135,6 +135,7 @@ impl Model {
         let config = SwitchConfig {
             advertised: Vec::new(),
             web: None,
+            tokens: None,
             media: vec![media],
             wall: UnixTime::from_micros(1_795_168_800_000_000),
             user_agent: "Strowger".to_owned(),
