@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a relayed packet costs, and how many calls one core carries, beside rtpengine in user space: one
-# run on one machine with one generator, and one table. About eight minutes when everything is built.
+# run on one machine with one generator, and one table. About ten minutes when everything is built.
 #   benches/media.sh            installs what is missing, builds, measures
 #   benches/media.sh --build    only builds, for a quiet machine later
 # STROWGER=FILE measures that binary; RESULTS=FILE keeps the lines that the table is made of; KINDS
@@ -17,7 +17,7 @@ if [ "${1:-}" = --build ]; then exit; fi
 
 strowger=${STROWGER:-$target/release/strowger}
 results=${RESULTS:-$(mktemp)}
-kinds=${KINDS:-relay srtp opus recorded conference}
+kinds=${KINDS:-relay srtp opus recorded conference webrtc webrtc-opus webrtc-transcode}
 : >"$results"
 ulimit -n "$(ulimit -Hn)"
 
@@ -50,6 +50,17 @@ for kind in $kinds; do
       ;;
     conference)
       load --kind conference --relay strowger --calls 50,100,150 --step 50 --most 500
+      ;;
+    webrtc)
+      load --kind webrtc --relay strowger --calls 500,1000,1400 --step 200 --most 3000
+      # What it costs that a packet comes to one worker and is another's: about half of them.
+      load --kind webrtc --relay strowger --calls 500,1000 --workers 2
+      ;;
+    webrtc-opus)
+      load --kind webrtc-opus --relay strowger --calls 500,1000,1400 --step 200 --most 3000
+      ;;
+    webrtc-transcode)
+      load --kind webrtc-transcode --relay strowger --calls 100,200,250 --step 25 --most 500
       ;;
   esac
 done

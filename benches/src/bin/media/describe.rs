@@ -18,6 +18,12 @@ pub(crate) enum Kind {
     Recorded,
     /// Ten far ends with PCMU who all talk and all hear each other
     Conference,
+    /// The caller is a browser with PCMU, the callee is none
+    Webrtc,
+    /// The same with Opus both ways
+    WebrtcOpus,
+    /// The same with Opus on the browser's side and PCMU on the other
+    WebrtcTranscode,
 }
 
 impl Kind {
@@ -28,12 +34,30 @@ impl Kind {
             Self::Opus => "opus",
             Self::Recorded => "recorded",
             Self::Conference => "conference",
+            Self::Webrtc => "webrtc",
+            Self::WebrtcOpus => "webrtc-opus",
+            Self::WebrtcTranscode => "webrtc-transcode",
+        }
+    }
+
+    /// Whether its callers are browsers.
+    pub(crate) fn is_web(self) -> bool {
+        matches!(self, Self::Webrtc | Self::WebrtcOpus | Self::WebrtcTranscode)
+    }
+
+    /// Whether a side has Opus.
+    pub(crate) fn has_opus(self, side: Side) -> bool {
+        match self {
+            Self::Opus => side == Side::Callee,
+            Self::WebrtcOpus => true,
+            Self::WebrtcTranscode => side == Side::Caller,
+            _ => false,
         }
     }
 
     /// Whether what comes out is what went in, so that it tells when it was sent.
     pub(crate) fn keeps_payload(self) -> bool {
-        !matches!(self, Self::Opus | Self::Conference)
+        !matches!(self, Self::Opus | Self::Conference | Self::WebrtcTranscode)
     }
 
     /// Far ends of a call.
@@ -73,11 +97,10 @@ pub(crate) fn description(kind: Kind, side: Side, at: SocketAddr, opus: u8) -> S
     let profile = if encrypts(kind, side) { "RTP/SAVP" } else { "RTP/AVP" };
     let mut text = format!("v=0\r\no=- 3848 3848 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n");
     // Writing into a String cannot fail.
-    let _ = match (kind, side) {
-        (Kind::Opus, Side::Callee) => {
-            write!(text, "m=audio {port} {profile} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n")
-        }
-        _ => write!(text, "m=audio {port} {profile} 0\r\na=rtpmap:0 PCMU/8000\r\n"),
+    let _ = if kind.has_opus(side) {
+        write!(text, "m=audio {port} {profile} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n")
+    } else {
+        write!(text, "m=audio {port} {profile} 0\r\na=rtpmap:0 PCMU/8000\r\n")
     };
     if encrypts(kind, side) {
         let _ = write!(text, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");

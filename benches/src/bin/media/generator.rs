@@ -4,7 +4,8 @@
 //! A packet carries the time when it was written, and the kernel stamps when it came back: of the
 //! generator's own work no more than the other packets of its system call are in the difference.
 //! What one socket owes is sent at once, and sockets are read in turns: both cost less by the batch,
-//! and it is the generator that must not be what limits.
+//! and it is the generator that must not be what limits. A browser's own socket is read whenever it
+//! has spoken.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -12,7 +13,7 @@ use std::os::fd::AsRawFd as _;
 
 use benches::clock::{self, MILLISECOND, Nanos};
 use media::rtp::Header;
-use media::srtp::Sealer;
+use media::srtp::{Opener, Sealer};
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, setsockopt,
@@ -21,7 +22,8 @@ use nix::sys::time::TimeSpec;
 
 use crate::describe::Side;
 use crate::figures::Figures;
-use crate::speech::Speech;
+use crate::speech::{STAMP, Speech};
+use crate::web::{self, Browser};
 
 /// Sockets a side: far ends that share one are told apart by the relay's own port.
 const SOCKETS: u8 = 4;
@@ -31,33 +33,38 @@ const LARGEST: usize = 512;
 /// Bytes of all that waits while the generator is not scheduled.
 const KERNEL_BUFFER: usize = 16 << 20;
 const PTIME: Nanos = 20 * MILLISECOND;
-/// The time stands in the first bytes of a payload.
-const STAMP: usize = 8;
 /// Packets sent in a row before it is looked for what came: of one socket, if so many are due.
 const BURST: usize = 16;
 
+/// Datagrams of a browser's socket received by one system call.
+const OF_BROWSER: usize = 8;
+
 /// One far end.
 struct Leg {
+    /// Which of the ears it has; a browser has its own.
     socket: usize,
+    browser: Option<(Box<Browser>, Opener)>,
     to: SockaddrIn,
     header: Header,
     sealer: Option<Sealer>,
     frame: usize,
     /// When its last packet came.
     heard: Option<Nanos>,
-    /// Whether what comes to it tells when it was sent.
-    reads_time: bool,
+    /// Where in what comes to it stands when it was sent, if it does.
+    reads_time: Option<usize>,
 }
 
 /// What a new far end is like.
 pub(crate) struct Plug {
     /// The place it was given by [`Generator::place`].
     pub(crate) place: usize,
+    /// A browser, which has a place of its own, and what opens what comes to it.
+    pub(crate) browser: Option<(Box<Browser>, Opener)>,
     /// Where the relay wants its audio.
     pub(crate) to: SocketAddrV4,
     pub(crate) payload_type: u8,
     pub(crate) sealer: Option<Sealer>,
-    pub(crate) reads_time: bool,
+    pub(crate) reads_time: Option<usize>,
 }
 
 /// Packets of one socket that leave together.
@@ -141,13 +148,22 @@ impl Generator {
         (place, self.ears[place].local)
     }
 
+    /// Where in what a side says stands when it was sent, if it does.
+    pub(crate) fn stamp(&self, side: Side) -> Option<usize> {
+        self.speech[usize::from(side == Side::Callee)].stamp()
+    }
+
     /// A far end speaks from now on.
     pub(crate) fn plug(&mut self, plug: Plug) {
         let number = self.legs.len() as u32;
         let payload_type = plug.payload_type;
-        self.by_port[usize::from(plug.to.port())] = number;
+        let is_browser = plug.browser.is_some();
+        if !is_browser {
+            self.by_port[usize::from(plug.to.port())] = number;
+        }
         self.legs.push(Leg {
-            socket: plug.place,
+            socket: if is_browser { self.ears.len() } else { plug.place },
+            browser: plug.browser,
             to: plug.to.into(),
             header: Header {
                 payload_type,
@@ -161,6 +177,14 @@ impl Generator {
             heard: None,
             reads_time: plug.reads_time,
         });
+    }
+
+    /// All browsers say that they are still there, as far as it is time to.
+    pub(crate) fn consent(&mut self) {
+        let now = clock::now();
+        for (browser, _) in self.legs.iter_mut().filter_map(|leg| leg.browser.as_mut()) {
+            browser.consent(now);
+        }
     }
 
     /// Talks and listens for so long.
@@ -193,7 +217,8 @@ impl Generator {
 
     /// Far ends of one socket speak one after the other, then some of the next socket's.
     fn settle_order(&mut self) {
-        let sockets = 0..self.ears.len();
+        // Behind the last socket all browsers.
+        let sockets = 0..=self.ears.len();
         let mut of_sockets: Vec<Vec<u32>> = sockets.map(|_| Vec::new()).collect();
         for (number, leg) in self.legs.iter().enumerate() {
             of_sockets[leg.socket].push(number as u32);
@@ -214,26 +239,18 @@ impl Generator {
             self.outgoing.socket = socket;
         }
         let leg = &mut self.legs[number];
-        let speech = &self.speech[number % 2];
-        let frame = speech.frame(leg.frame);
         let packet = &mut self.outgoing.packets[self.outgoing.count];
-        packet.clear();
-        packet.extend_from_slice(&leg.header.to_bytes());
-        if speech.is_stamped() {
-            packet.extend_from_slice(&clock::now().to_be_bytes());
-            packet.extend_from_slice(&frame[STAMP..]);
-        } else {
-            packet.extend_from_slice(frame);
-        }
-        if let Some(sealer) = &mut leg.sealer {
-            let _ = sealer.seal_rtp(packet, 0);
-        }
-        leg.frame += 1;
-        leg.header.marker = false;
-        leg.header.sequence = leg.header.sequence.wrapping_add(1);
-        leg.header.timestamp = leg.header.timestamp.wrapping_add(speech.ticks());
-        self.outgoing.to[self.outgoing.count] = Some(leg.to);
-        self.outgoing.count += 1;
+        leg.write(&self.speech[number % 2], packet);
+        let Some((browser, _)) = &mut leg.browser else {
+            self.outgoing.to[self.outgoing.count] = Some(leg.to);
+            self.outgoing.count += 1;
+            return;
+        };
+        let sent = browser.socket().send(packet).is_ok();
+        figures.sent += u64::from(sent);
+        figures.unsent += u64::from(!sent);
+        browser.consent(clock::now());
+        self.hear(number, figures);
     }
 
     /// Sends what one socket has to send. What the kernel takes not is lost, and counted.
@@ -258,42 +275,86 @@ impl Generator {
 
     /// One batch of one socket; how many came.
     fn listen(&mut self, ear: usize, figures: &mut Figures) -> usize {
-        let mut chunks = self.buffer.chunks_mut(LARGEST);
-        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
-            std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
         let fd = self.ears[ear].socket.as_raw_fd();
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let came = recvmmsg(fd, &mut self.incoming, slices.iter_mut(), flags, None);
-        let Ok(came) = came else { return 0 };
-        let came: [Option<(u16, Nanos, usize)>; BATCH] = {
-            let mut all = [None; BATCH];
-            for (place, message) in all.iter_mut().zip(came) {
-                let port = message.address.map_or(0, |from| from.port());
-                let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|of| match of {
-                    ControlMessageOwned::ScmTimestampns(at) => Some(clock::of(&at)),
-                    _ => None,
-                });
-                *place = Some((port, stamp.unwrap_or_else(clock::now), message.bytes));
-            }
-            all
-        };
+        let came = self.receive::<BATCH>(fd);
         let mut count = 0;
         for (at, (port, stamp, length)) in came.into_iter().flatten().enumerate() {
             count += 1;
             let bytes = &self.buffer[at * LARGEST..][..length.min(LARGEST)];
             let number = self.by_port[usize::from(port)] as usize;
-            let Some(leg) = self.legs.get_mut(number) else { continue };
-            figures.received += 1;
-            if leg.reads_time
-                && let Some(sent) = bytes.get(12..).and_then(|rest| rest.first_chunk::<STAMP>())
-            {
-                figures.delay(stamp.saturating_sub(Nanos::from_be_bytes(*sent)));
-            }
-            if let Some(before) = leg.heard.replace(stamp) {
-                figures.gap(stamp.saturating_sub(before));
+            if let Some(leg) = self.legs.get_mut(number) {
+                leg.take(figures, stamp, bytes);
             }
         }
         count
+    }
+
+    /// What has come to a browser.
+    fn hear(&mut self, number: usize, figures: &mut Figures) {
+        let Some((browser, _)) = &self.legs[number].browser else { return };
+        let fd = browser.socket().as_raw_fd();
+        let came = self.receive::<OF_BROWSER>(fd);
+        for (at, (_, stamp, length)) in came.into_iter().flatten().enumerate() {
+            let bytes = &mut self.buffer[at * LARGEST..][..length.min(LARGEST)];
+            let leg = &mut self.legs[number];
+            let Some((_, opener)) = &mut leg.browser else { return };
+            if let Some(length) = web::open(opener, bytes) {
+                leg.take(figures, stamp, &bytes[..length]);
+            }
+        }
+    }
+
+    /// Up to so many datagrams of a socket: from which port, when, and how long.
+    fn receive<const MOST: usize>(&mut self, fd: i32) -> [Option<(u16, Nanos, usize)>; MOST] {
+        let mut chunks = self.buffer.chunks_mut(LARGEST);
+        let mut slices: [[IoSliceMut<'_>; 1]; MOST] =
+            std::array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
+        let mut all = [None; MOST];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let came = recvmmsg(fd, &mut self.incoming, slices.iter_mut(), flags, None);
+        let Ok(came) = came else { return all };
+        for (place, message) in all.iter_mut().zip(came) {
+            let port = message.address.map_or(0, |from| from.port());
+            let stamp = message.cmsgs().ok().into_iter().flatten().find_map(|of| match of {
+                ControlMessageOwned::ScmTimestampns(at) => Some(clock::of(&at)),
+                _ => None,
+            });
+            *place = Some((port, stamp.unwrap_or_else(clock::now), message.bytes));
+        }
+        all
+    }
+}
+
+impl Leg {
+    /// Writes its next packet.
+    fn write(&mut self, speech: &Speech, packet: &mut Vec<u8>) {
+        packet.clear();
+        packet.extend_from_slice(&self.header.to_bytes());
+        let start = packet.len();
+        packet.extend_from_slice(speech.frame(self.frame));
+        if let Some(at) = speech.stamp() {
+            packet[start + at..][..STAMP].copy_from_slice(&clock::now().to_be_bytes());
+        }
+        if let Some(sealer) = &mut self.sealer {
+            let _ = sealer.seal_rtp(packet, 0);
+        }
+        self.frame += 1;
+        self.header.marker = false;
+        self.header.sequence = self.header.sequence.wrapping_add(1);
+        self.header.timestamp = self.header.timestamp.wrapping_add(speech.ticks());
+    }
+
+    /// A packet of audio has come.
+    fn take(&mut self, figures: &mut Figures, stamp: Nanos, packet: &[u8]) {
+        figures.received += 1;
+        if let Some(at) = self.reads_time
+            && let Some(sent) = packet.get(12 + at..).and_then(|rest| rest.first_chunk::<STAMP>())
+        {
+            figures.delay(stamp.saturating_sub(Nanos::from_be_bytes(*sent)));
+        }
+        if let Some(before) = self.heard.replace(stamp) {
+            figures.gap(stamp.saturating_sub(before));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
+use std::time::Duration;
 
 use benches::clock::{self, MICROSECOND, SECOND};
 use benches::usage::Usage;
@@ -13,11 +14,14 @@ use crate::figures::Figures;
 use crate::generator::{Generator, Plug};
 use crate::relays::{Name, Relay};
 use crate::speech::Speech;
-use media::srtp::Sealer;
+use crate::web::{Browsers, Handshakes, OPUS};
+use media::srtp::{Opener, Sealer};
 
 /// A window in which more was lost than this, or came later, is more than the relay can carry.
 const LOST: f64 = 0.001;
 const LATE_MS: f64 = 3.0;
+/// What a handshake leaves to be done.
+const AFTER_HANDSHAKE: Duration = Duration::from_millis(2);
 /// Packets of a far end in a second.
 const PACKETS: f64 = 50.0;
 
@@ -47,6 +51,10 @@ pub(crate) struct Args {
     /// Packets leave the generator every so many microseconds, as many as are due; 0: one by one
     #[arg(long, default_value_t = 0)]
     beat_us: u64,
+    /// Threads for audio, all on the one core: with more than one what comes for browsers is handed
+    /// from one to the other
+    #[arg(long, default_value_t = 1)]
+    workers: u16,
     /// The relay's core
     #[arg(long, default_value_t = 0)]
     core: usize,
@@ -66,17 +74,23 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     }
     let most = loads.iter().copied().max().unwrap_or(0);
     let agents = most * (args.kind.far_ends() - 1);
-    let mut relay = Relay::start(args.relay, strowger, args.kind, agents, args.core)?;
+    let mut relay =
+        Relay::start(args.relay, strowger, args.kind, agents, (args.core, args.workers))?;
     let is_stamped = args.kind.keeps_payload();
-    let callee = Speech::of(args.kind, Side::Callee, is_stamped);
-    let mut generator =
-        Generator::new([Speech::pcmu(is_stamped), callee], args.beat_us * MICROSECOND)?;
+    let speech = [Side::Caller, Side::Callee].map(|side| Speech::of(args.kind, side, is_stamped));
+    let mut generator = Generator::new(speech, args.beat_us * MICROSECOND)?;
+    let (mut browsers, mut handshakes) = (Browsers::new()?, Handshakes::default());
     let empty = relay.usage();
     let mut made = 0;
     let mut carried = 0;
     for calls in loads {
         while made < calls {
-            connect(&mut relay, &mut generator, args.kind, made)?;
+            if args.kind.is_web() {
+                let web = (&mut browsers, &mut handshakes);
+                connect_browser(&mut relay, &mut generator, web, args.kind, made)?;
+            } else {
+                connect(&mut relay, &mut generator, args.kind, made)?;
+            }
             made += 1;
         }
         generator.run(clock::seconds(args.settle));
@@ -91,6 +105,8 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
         row["kind"] = json!(args.kind.name());
         row["calls"] = json!(calls);
         row["beat_us"] = json!(args.beat_us);
+        row["workers"] = json!(args.workers);
+        row["handshake"] = json!(handshakes.shown());
         row["core"] = json!(cpu / 1000.0 / took);
         let packets = (calls * args.kind.far_ends()) as f64 * PACKETS * took;
         row["us_a_packet"] = json!(cpu * 1000.0 / packets);
@@ -124,23 +140,64 @@ fn connect(
 ) -> Result<(), String> {
     let ends = [Side::Caller, Side::Callee].map(|side| (side, generator.place(side)));
     let [(_, (_, caller)), (_, (_, callee))] = ends;
-    let targets = relay.call(kind, number, caller, callee)?;
+    let offer = describe::description(kind, Side::Caller, caller, 0);
+    let targets = relay.call(kind, number, &offer, callee)?;
     for (side, (place, _)) in ends {
         let encrypts = describe::encrypts(kind, side);
         generator.plug(Plug {
             place,
+            browser: None,
             to: v4(targets.of(side))?,
-            payload_type: if kind == Kind::Opus && side == Side::Callee { targets.opus } else { 0 },
+            payload_type: if kind.has_opus(side) { targets.opus } else { 0 },
             sealer: describe::callers_key().filter(|_| encrypts).map(|key| Sealer::new(&key)),
             // What comes encrypted is not opened: the other way tells the delay.
-            reads_time: kind.keeps_payload() && !encrypts,
+            reads_time: generator.stamp(side).filter(|_| !encrypts),
         });
     }
     for _ in 2..kind.far_ends() {
         let (place, at) = generator.place(Side::Callee);
         let to = v4(relay.bring(number, at)?)?;
-        generator.plug(Plug { place, to, payload_type: 0, sealer: None, reads_time: false });
+        let (sealer, browser, reads_time) = (None, None, None);
+        generator.plug(Plug { place, browser, to, payload_type: 0, sealer, reads_time });
     }
+    Ok(())
+}
+
+/// The same between a browser and a phone.
+fn connect_browser(
+    relay: &mut Relay,
+    generator: &mut Generator,
+    (browsers, handshakes): (&mut Browsers, &mut Handshakes),
+    kind: Kind,
+    number: usize,
+) -> Result<(), String> {
+    generator.consent();
+    let (browser, offer) = browsers.open(kind)?;
+    let (place, at) = generator.place(Side::Callee);
+    let targets = relay.call(kind, number, &offer, at)?;
+    let before = relay.usage();
+    let connected = browsers.connect(browser, &targets.answer);
+    let connected = connected.map_err(|fault| format!("call {number}: {fault}"))?;
+    // The kernel charges a thread when it rests.
+    std::thread::sleep(AFTER_HANDSHAKE);
+    let cost = relay.usage().by_thread(&before, 1.0);
+    handshakes.add(&connected, cost.get("media").copied().unwrap_or(0.0));
+    generator.plug(Plug {
+        place: 0,
+        browser: Some((connected.browser, Opener::new(&connected.keys.theirs))),
+        to: v4(targets.caller)?,
+        payload_type: if kind.has_opus(Side::Caller) { OPUS } else { 0 },
+        sealer: Some(Sealer::new(&connected.keys.ours)),
+        reads_time: generator.stamp(Side::Callee).filter(|_| kind.keeps_payload()),
+    });
+    generator.plug(Plug {
+        place,
+        browser: None,
+        to: v4(targets.callee)?,
+        payload_type: if kind.has_opus(Side::Callee) { targets.opus } else { 0 },
+        sealer: None,
+        reads_time: generator.stamp(Side::Caller),
+    });
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod load;
 mod relays;
 mod speech;
 mod table;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

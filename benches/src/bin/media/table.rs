@@ -28,6 +28,23 @@ pub(crate) fn print(results: &Path) -> Result<(), String> {
         let [kind, relay] = [&row["kind"], &row["relay"]].map(|text| text.as_str().unwrap_or("-"));
         println!("| {kind} | {} | {relay} | {} |", beat(row), row["calls"]);
     }
+    let of_browsers = |row: &&Value| row["part"] == "load" && row["handshake"].is_object();
+    if rows.iter().any(|row| of_browsers(&row)) {
+        println!(
+            "\n| browsers' calls carry | calls | handshake: CPU ms, took ms | encryption |\n|{}",
+            " --- |".repeat(4)
+        );
+    }
+    for row in rows.iter().filter(of_browsers) {
+        let [kind, profile] =
+            [&row["kind"], &row["handshake"]["profile"]].map(|text| text.as_str().unwrap_or("-"));
+        println!(
+            "| {kind} | {} | {}, {} | {profile} |",
+            row["calls"],
+            shown(number(&row["handshake"]["cpu_ms"]), 2),
+            shown(number(&row["handshake"]["took_ms"]), 1),
+        );
+    }
     Ok(())
 }
 

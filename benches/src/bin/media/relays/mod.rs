@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use benches::usage::Usage;
 
+use self::strowger::Settings;
 use crate::describe::{Kind, Side};
 
 /// Where every relay listens.
@@ -60,6 +61,8 @@ pub(crate) struct Targets {
     pub(crate) callee: SocketAddr,
     /// The number that Opus has on the callee's side.
     pub(crate) opus: u8,
+    /// The whole answer to the caller.
+    pub(crate) answer: String,
 }
 
 impl Targets {
@@ -75,14 +78,15 @@ impl Relay {
         strowger: &Path,
         kind: Kind,
         calls: usize,
-        core: usize,
+        (core, workers): (usize, u16),
     ) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("media-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let started = match name {
             Name::Strowger | Name::StrowgerKernel => {
                 let kernel = if name == Name::Strowger { "off" } else { "require" };
-                strowger::start(&folder, (strowger, kernel), kind, calls, core)
+                let settings = Settings { kernel, workers, core };
+                strowger::start(&folder, strowger, kind, calls, &settings)
                     .map(|(child, phones)| (child, Control::Strowger(phones)))
             }
             Name::Rtpengine => rtpengine::start(&folder, core)
@@ -98,17 +102,17 @@ impl Relay {
         }
     }
 
-    /// Makes a call between two far ends.
+    /// Makes a call between two far ends, the caller as his offer says.
     pub(crate) fn call(
         &mut self,
         kind: Kind,
         number: usize,
-        caller: SocketAddr,
+        offer: &str,
         callee: SocketAddr,
     ) -> Result<Targets, String> {
         let made = match &mut self.control {
-            Control::Strowger(phones) => phones.call(kind, number, caller, callee),
-            Control::Rtpengine(control) => control.call(kind, number, caller, callee),
+            Control::Strowger(phones) => phones.call(kind, number, offer, callee),
+            Control::Rtpengine(control) => control.call(kind, number, offer, callee),
         };
         made.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
     }

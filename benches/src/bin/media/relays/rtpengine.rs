@@ -48,20 +48,23 @@ impl Control {
         &mut self,
         kind: Kind,
         number: usize,
-        caller: SocketAddr,
+        offer: &str,
         callee: SocketAddr,
     ) -> Result<Targets, String> {
+        if kind.is_web() {
+            return Err("its browsers are not measured".to_owned());
+        }
         let id = format!("call-{number}");
-        let common = |command, side, at, opus| {
+        let common = |command, sdp: &str| {
             vec![
                 ("command", Value::from(command)),
                 ("call-id", Value::from(id.as_str())),
                 ("from-tag", Value::from("caller")),
-                ("sdp", Value::from(describe::description(kind, side, at, opus).as_str())),
+                ("sdp", Value::from(sdp)),
                 ("ICE", Value::from("remove")),
             ]
         };
-        let mut offer = common("offer", Side::Caller, caller, 0);
+        let mut offer = common("offer", offer);
         if kind == Kind::Srtp {
             offer.push(("transport-protocol", "RTP/AVP".into()));
         }
@@ -71,14 +74,16 @@ impl Control {
         }
         let offered = self.ask(&Value::dictionary(offer))?;
         let opus = describe::opus_number(offered.text("sdp").unwrap_or_default());
-        let mut answer = common("answer", Side::Callee, callee, opus);
+        let description = describe::description(kind, Side::Callee, callee, opus);
+        let mut answer = common("answer", &description);
         answer.push(("to-tag", "callee".into()));
         let answered = self.ask(&Value::dictionary(answer))?;
         let port = |value: &Value| {
             let target = value.text("sdp").and_then(describe::target);
             target.ok_or_else(|| format!("no description in {value:?}"))
         };
-        Ok(Targets { callee: port(&offered)?, caller: port(&answered)?, opus })
+        let answer = answered.text("sdp").unwrap_or_default().to_owned();
+        Ok(Targets { callee: port(&offered)?, caller: port(&answered)?, opus, answer })
     }
 
     fn ask(&mut self, question: &Value) -> Result<Value, String> {

@@ -34,19 +34,30 @@ pub(super) struct Phones {
     free: BTreeSet<usize>,
 }
 
+/// How it runs.
+pub(super) struct Settings {
+    /// `rtp.kernel`.
+    pub(super) kernel: &'static str,
+    /// `rtp.workers`.
+    pub(super) workers: u16,
+    /// All of it on this one.
+    pub(super) core: usize,
+}
+
 pub(super) fn start(
     folder: &Path,
-    (binary, kernel): (&Path, &str),
+    binary: &Path,
     kind: Kind,
     calls: usize,
-    core: usize,
+    &Settings { kernel, workers, core }: &Settings,
 ) -> Result<(Child, Phones), String> {
     let server = SocketAddr::new(ADDRESS, free_port()?);
     let [first, last] = PORTS;
     let config = format!(
         "drain_deadline_s = 1\n[sip]\nudp = [\"{server}\"]\ntcp = []\n\
          [http]\nlisten = \"127.0.0.1:0\"\n\
-         [rtp]\nports = \"{first}-{last}\"\naddress = \"{ADDRESS}\"\nworkers = 1\n\
+         [rtp]\nports = \"{first}-{last}\"\naddress = \"{ADDRESS}\"\n\
+         workers = {workers}\n\
          kernel = \"{kernel}\"\n\
          [limits]\nsource_requests_per_second = 100000\nsource_burst = 200000\n\
          [log]\nlevel = \"warn\"\n"
@@ -113,12 +124,12 @@ impl Phones {
         &mut self,
         kind: Kind,
         number: usize,
-        caller: SocketAddr,
+        offer: &str,
         callee: SocketAddr,
     ) -> Result<Targets, String> {
-        let offer = describe::description(kind, Side::Caller, caller, 0);
-        send(&self.carrier, &self.invite(number, &offer))?;
+        send(&self.carrier, &self.invite(number, offer))?;
         let (mut to_callee, mut to_caller, mut is_acknowledged) = (None, None, false);
+        let mut answer = String::new();
         let mut opus = 0;
         let until = Instant::now() + PATIENCE;
         let mut buffer = [0; 8192];
@@ -156,6 +167,7 @@ impl Phones {
                         let call = text.value("From").and_then(|from| number_after(from, "+1212"));
                         if call == Some(number) {
                             to_caller = describe::target(body(text));
+                            body(text).clone_into(&mut answer);
                         }
                         send(&self.carrier, &ack(&text))?;
                     }
@@ -167,6 +179,7 @@ impl Phones {
             caller: to_caller.ok_or("no answer for the caller")?,
             callee: to_callee.ok_or("no offer for the callee")?,
             opus,
+            answer,
         })
     }
 
