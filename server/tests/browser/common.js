@@ -1,5 +1,5 @@
 // What both libraries' phones share: what happened, waiting for it, and being loaded again.
-import { forget, sound } from "/ear.js";
+import { arrived, began, forget, sound } from "/ear.js";
 
 export const told = [];
 const waiting = new Set();
@@ -45,24 +45,15 @@ export function offer(phone) {
     },
     until,
     told: () => told,
+    arrived,
+    began,
     forget,
     sound,
   };
   if (kept) phone.register(kept).catch((error) => tell(`error ${error.message}`));
 }
 
-/** Waits until what comes in is no silence. Chromium gives a page's own graph nothing more of a track
- * that was on hold, though it plays it: so this is asked of its figures. */
-export async function sounds(connection, seconds = 30) {
-  const energy = async () => {
-    const stats = [...(await connection.getStats()).values()];
-    const inbound = stats.filter(({ type }) => type === "inbound-rtp");
-    return inbound.reduce((sum, { totalAudioEnergy = 0 }) => sum + totalAudioEnergy, 0);
-  };
-  for (let turn = 0; turn < 4 * seconds; turn += 1) {
-    const before = await energy();
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    if ((await energy()) - before > 0.002) return;
-  }
-  throw new Error("nothing is heard");
+/** The ICE user name fragments of both ends: others after a restart. */
+export function fragments({ localDescription, remoteDescription }) {
+  return [localDescription, remoteDescription].map(({ sdp }) => /a=ice-ufrag:(.*)/.exec(sdp)[1].trim());
 }

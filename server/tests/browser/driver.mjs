@@ -1,4 +1,4 @@
-// Drives agents' pages in Chromium for the tests: one JSON command a line on standard input, one
+// Drives agents' pages in Chromium, or in Firefox, for the tests: one JSON command a line on standard input, one
 // answer a line on standard output. Each page has a browser of its own, whose microphone is a file.
 //   node driver.mjs MODULES    MODULES: the folder that holds node_modules
 import { createRequire } from "node:module";
@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Firefox } from "./firefox.mjs";
 
 const modules = process.argv[2];
 const here = dirname(fileURLToPath(import.meta.url));
@@ -83,8 +84,22 @@ function plainMicrophone() {
     own({ ...rest, audio: audio ? { ...(audio === true ? {} : audio), ...plain } : false });
 }
 
+async function openFirefox(name, library, { hertz }) {
+  const { ws: WebSocket } = need("playwright-core/lib/utilsBundle");
+  const browser = await Firefox.launch(WebSocket, { hertz });
+  const log = [];
+  browser.on("console", (message) => log.push(message.text()));
+  browser.on("pageerror", (error) => log.push(`error: ${error.message}`));
+  pages.set(name, { browser, page: browser, log });
+  await browser.addInitScript(plainMicrophone);
+  await browser.goto(`${origin}/${library}.html`);
+  await browser.waitForFunction("globalThis.phone");
+  return {};
+}
+
 const commands = {
-  async open({ page: name, library, url, wav, show }) {
+  async open({ page: name, library, url, wav, show, secure, firefox }) {
+    if (firefox) return openFirefox(name, library, firefox);
     const browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       headless: true,
@@ -96,6 +111,9 @@ const commands = {
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         ...(wav ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
+        // A certificate of the test's own authority, for a name that is this machine here.
+        ...(secure ? [`--ignore-certificate-errors-spki-list=${secure.key}`,
+          `--host-resolver-rules=MAP ${secure.host} 127.0.0.1`] : []),
       ],
     });
     const context = await browser.newContext(show ?? {});
@@ -188,5 +206,5 @@ lines.on("line", async (line) => {
 });
 lines.on("close", end);
 // Whatever the test that started it forgets.
-setTimeout(end, 10 * 60 * 1000).unref();
+setTimeout(end, Number(process.env.DRIVER_MINUTES ?? 10) * 60 * 1000).unref();
 say({ ready: true, origin });

@@ -1,8 +1,8 @@
 // A phone of JsSIP as it comes: what the test tells it to do.
 import { listen } from "/ear.js";
-import { isReturn, offer, sounds, tell, until } from "/common.js";
+import { fragments, isReturn, offer, tell } from "/common.js";
 
-const media = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [] } };
+const media = { mediaConstraints: { audio: true, video: false }, pcConfig: { iceServers: [], encodedInsertableStreams: true } };
 let ua;
 let account;
 /** The newest last. */
@@ -11,7 +11,7 @@ const current = () => calls.at(-1);
 
 function watch(session) {
   const hear = (connection) =>
-    connection.addEventListener("track", ({ track }) => listen(track));
+    connection.addEventListener("track", ({ track, receiver }) => listen(track, receiver));
   if (session.connection) hear(session.connection);
   session.on("peerconnection", ({ peerconnection }) => hear(peerconnection));
   session.on("progress", () => tell("progress"));
@@ -52,13 +52,15 @@ offer({
   },
   call: (to) => void ua.call(to, media),
   answer: () => void current().answer(media),
+  // The same, and when that was.
+  clicks() {
+    const at = performance.now();
+    current().answer(media);
+    return at;
+  },
   hangup: () => void current().terminate(),
   hold: () => void current().hold(),
-  async resume() {
-    current().unhold();
-    await until("unhold local");
-    await sounds(current().connection);
-  },
+  resume: () => void current().unhold(),
   mute: (muted) => void (muted ? current().mute({ audio: true }) : current().unmute({ audio: true })),
   dtmf: (keys, how) => void current().sendDTMF(keys, { transportType: how }),
   transfer: (to) => void current().refer(to, {
@@ -72,8 +74,13 @@ offer({
       eventHandlers: { accepted: () => tell("joined"), failed: () => tell("not joined") },
     });
   },
-  restart: () => void current().renegotiate({ rtcOfferConstraints: { iceRestart: true } }),
+  restart: () => new Promise((resolve, reject) => {
+    const begun = current().renegotiate({ rtcOfferConstraints: { iceRestart: true } }, resolve);
+    if (!begun) reject(new Error("not now"));
+  }).then(() => null),
+  fragments: () => fragments(current().connection),
   drop: () => void ua.transport.socket._ws.close(),
+  connection: () => current().connection,
   codec: async () => codec(current().connection),
   calls: () => calls.length,
 });

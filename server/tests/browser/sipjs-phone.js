@@ -1,7 +1,7 @@
 // A phone of SIP.js as it comes: what the test tells it to do.
 import { Inviter, Registerer, SessionState, UserAgent } from "/node_modules/sip.js/lib/index.js";
 import { listen } from "/ear.js";
-import { isReturn, offer, sounds, tell, until } from "/common.js";
+import { fragments, isReturn, offer, tell } from "/common.js";
 
 let ua;
 let registerer;
@@ -13,7 +13,7 @@ const described = { constraints: { audio: true, video: false } };
 
 function watch(session) {
   const hear = (handler) => {
-    handler.peerConnectionDelegate = { ontrack: ({ track }) => listen(track) };
+    handler.peerConnectionDelegate = { ontrack: ({ track, receiver }) => listen(track, receiver) };
   };
   session.delegate = { onSessionDescriptionHandler: hear };
   session.stateChange.addListener((state) => {
@@ -58,7 +58,7 @@ offer({
       logLevel: "error",
       sessionDescriptionHandlerFactoryOptions: {
         iceGatheringTimeout: 500,
-        peerConnectionConfiguration: { iceServers: [] },
+        peerConnectionConfiguration: { iceServers: [], encodedInsertableStreams: true },
       },
       delegate: {
         onInvite(session) {
@@ -89,11 +89,16 @@ offer({
   answer: () => void current().accept({ sessionDescriptionHandlerOptions: described }),
   hangup: () => void current().bye(),
   hold: () => holds(true),
-  async resume() {
-    await holds(false);
-    await until("unhold local");
-    await sounds(current().sessionDescriptionHandler.peerConnection);
-  },
+  resume: () => holds(false),
+  restart: () => new Promise((resolve, reject) => {
+    const session = current();
+    session.sessionDescriptionHandlerOptionsReInvite = { offerOptions: { iceRestart: true } };
+    session.invite({ requestDelegate: {
+      onAccept: () => resolve(null),
+      onReject: ({ message }) => reject(new Error(String(message.statusCode))),
+    } });
+  }),
+  fragments: () => fragments(current().sessionDescriptionHandler.peerConnection),
   mute: (muted) => senders().forEach(({ track }) => { if (track) track.enabled = !muted; }),
   dtmf: (keys) => void current().sessionDescriptionHandler.sendDtmf(keys),
   transfer: (to) => current().refer(UserAgent.makeURI(to), {

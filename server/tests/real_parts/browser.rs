@@ -79,6 +79,13 @@ impl Browsers {
         page
     }
 
+    /// The same in Firefox, whose microphone is its own tone of so many hertz.
+    pub(crate) fn in_firefox(&self, library: &str, name: &str, hertz: u32) -> Page<'_> {
+        let page = Page { browsers: self, name: name.to_owned() };
+        page.told("open", json!({ "library": library, "firefox": { "hertz": hertz } }));
+        page
+    }
+
     /// A page of the server's own, whose microphone speaks a tone.
     pub(crate) fn site(&self, folder: &Path, url: &str, name: &str, hertz: f64) -> Page<'_> {
         let wav = folder.join(format!("{name}.wav"));
@@ -141,10 +148,22 @@ impl Page<'_> {
     /// Waits until it has heard that tone for so many seconds, from now on.
     #[track_caller]
     pub(crate) fn hears(&self, hertz: f64, seconds: f64) {
+        self.gets("sound", hertz, seconds);
+    }
+
+    /// The same of what came in for it, as PCMU: a page cannot listen to what it plays once it was
+    /// on hold.
+    #[track_caller]
+    pub(crate) fn receives(&self, hertz: f64, seconds: f64) {
+        self.gets("arrived", hertz, seconds);
+    }
+
+    #[track_caller]
+    fn gets(&self, what: &str, hertz: f64, seconds: f64) {
         self.does("forget", json!([]));
         let deadline = Instant::now() + LIMIT / 4;
         loop {
-            let sound = self.heard();
+            let sound = self.all_of(what);
             let heard = sound.seconds_with_tone(hertz, AMPLITUDE);
             if heard >= seconds {
                 return;
@@ -160,9 +179,8 @@ impl Page<'_> {
         }
     }
 
-    /// What it has heard since it forgot.
-    pub(crate) fn heard(&self) -> Sound {
-        let samples = self.does("sound", json!([]));
+    fn all_of(&self, what: &str) -> Sound {
+        let samples = self.does(what, json!([]));
         let samples = samples.as_array().expect("samples").iter();
         let samples = samples.map(|one| one.as_i64().unwrap_or(0) as i16).collect();
         Sound { samples, rate: 8000.0 }

@@ -7,6 +7,7 @@ mod abuse;
 mod announcing;
 mod answering_machine;
 mod audio;
+mod bad_networks;
 mod baresip;
 mod browser;
 mod canary;
@@ -34,6 +35,7 @@ mod overload;
 mod packet_ways;
 mod pages;
 mod parts;
+mod path;
 mod phones;
 mod postgres;
 #[path = "../../../store/tests/repository/postgres_programs.rs"]

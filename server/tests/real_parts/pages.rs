@@ -1,6 +1,7 @@
 //! Agents' phones in pages: JsSIP and SIP.js as they come, in Chromium, with all that a page says
 //! and hears told by its content.
 
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,26 +10,30 @@ use crate::baresip::AMPLITUDE;
 use crate::browser::{Browsers, Page};
 use crate::net::http;
 use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
 use crate::ua::{Dialog, Ua, body};
 
-const CALLER_HZ: f64 = 440.0;
-const AGENT_HZ: f64 = 1000.0;
+pub(crate) const CALLER_HZ: f64 = 440.0;
+pub(crate) const AGENT_HZ: f64 = 1000.0;
 const BOB_HZ: f64 = 700.0;
 
-/// A page has its call again within this time; more on a machine that does ten things at once.
-const BACK: Duration = Duration::from_secs(10);
+/// A page has its call again within this time.
+pub(crate) const BACK: Duration = Duration::from_secs(5);
 
-struct Stage {
+pub(crate) struct Stage {
     folder: Folder,
-    server: Strowger,
+    pub(crate) server: Strowger,
     browsers: Browsers,
 }
 
 fn stage(name: &str) -> Stage {
+    stage_with(name, Setup::default())
+}
+
+pub(crate) fn stage_with(name: &str, setup: Setup) -> Stage {
     let folder = Folder::new(name);
     let browsers = Browsers::start();
-    let setup = Setup { pages: Some(browsers.origin.clone()), ..Setup::default() };
+    let setup = Setup { pages: Some(browsers.origin.clone()), ..setup };
     let server = Strowger::start_with(folder.path(), &setup);
     Stage { folder, server, browsers }
 }
@@ -55,7 +60,7 @@ impl Stage {
     }
 
     /// A page of alice's that has registered with a token.
-    fn registered(&self, library: &str) -> Page<'_> {
+    pub(crate) fn registered(&self, library: &str) -> Page<'_> {
         let page = self.page(library);
         page.does("register", json!([self.token()]));
         page.tells("registered", 1);
@@ -64,12 +69,12 @@ impl Stage {
     }
 
     /// A carrier that calls the sales queue, and talks.
-    fn caller(&self) -> (Ua, Dialog) {
+    pub(crate) fn caller(&self) -> (Ua, Dialog) {
         let mut carrier = Ua::new(CARRIER_A, self.server.sip, CALLER_HZ);
         let from = format!("sip:+4930123456@{}", carrier.at);
         let to = format!("sip:{ACME_SALES}@{}", self.server.sip);
         let mut dialog = carrier.calls(&from, &to);
-        let sdp = carrier.sdp();
+        let sdp = carrier.sdp_with_keys();
         carrier.ask(&mut dialog, "INVITE", "", &sdp);
         let ok = carrier.expect("SIP/2.0 200");
         carrier.ack(&mut dialog, &ok, "");
@@ -79,12 +84,23 @@ impl Stage {
 
     /// A call from the queue that alice's page has answered, the first that it is rung for; both
     /// have heard the other.
-    fn talking(&self, page: &Page<'_>) -> (Ua, Dialog) {
+    pub(crate) fn talking(&self, page: &Page<'_>) -> (Ua, Dialog) {
         self.talking_again(page, 1)
     }
 
+    /// The newest call's id.
+    pub(crate) fn call(&self) -> String {
+        self.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned()
+    }
+
+    /// Both hear each other from now on, for so many seconds.
+    pub(crate) fn both_hear(&self, (carrier, page): (&Ua, &Page<'_>), seconds: f64) {
+        carrier.voice.hears(AGENT_HZ, seconds);
+        page.hears(CALLER_HZ, seconds);
+    }
+
     /// The same, for the time that is said.
-    fn talking_again(&self, page: &Page<'_>, rung: u32) -> (Ua, Dialog) {
+    pub(crate) fn talking_again(&self, page: &Page<'_>, rung: u32) -> (Ua, Dialog) {
         let (carrier, dialog) = self.caller();
         page.tells("ringing", rung);
         page.does("answer", json!([]));
@@ -139,6 +155,7 @@ fn takes_a_call(library: &str) {
     page.does("resume", json!([]));
     page.tells("unhold local", 1);
     carrier.voice.hears(AGENT_HZ, 1.0);
+    page.receives(CALLER_HZ, 1.0);
 
     page.does("mute", json!([true]));
     let muted = carrier.voice.heard_for(2.0);
@@ -146,15 +163,16 @@ fn takes_a_call(library: &str) {
     page.does("mute", json!([false]));
     carrier.voice.hears(AGENT_HZ, 1.0);
 
-    page.does("dtmf", json!(["5", "RFC2833"]));
-    stage.server.eventually("a key", "/api/v1/calls", ACME, LIMIT, |calls| {
-        let id = calls[0]["id"].as_str()?;
-        let types = stage.server.event_types(ACME, id);
-        types.iter().any(|kind| kind == "call.held").then_some(())
-    });
+    page.does("dtmf", json!(["15*", "RFC2833"]));
+    let deadline = Instant::now() + LIMIT;
+    while carrier.voice.keys() != "15*" {
+        assert!(Instant::now() < deadline, "keys: {}", carrier.voice.keys());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let id = stage.call();
+    assert!(stage.server.event_types(ACME, &id).iter().any(|kind| kind == "call.held"));
     page.does("hangup", json!([]));
     carrier.hears_bye();
-    page.told("log", json!({}));
     assert_eq!(stage.server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "alice");
 }
 
@@ -166,6 +184,45 @@ fn jssip_takes_a_call_holds_resumes_mutes_presses_keys_and_hangs_up() {
 #[test]
 fn sipjs_takes_a_call_holds_resumes_mutes_presses_keys_and_hangs_up() {
     takes_a_call("sipjs");
+}
+
+/// Firefox, where it is installed: registers, takes a call, both hear each other.
+#[test]
+fn firefox_registers_and_takes_a_call_and_both_hear_each_other() {
+    let found = std::process::Command::new("firefox-esr").arg("--version").output();
+    if found.is_err() {
+        return eprintln!("left out: there is no firefox-esr");
+    }
+    let Some(host) = host() else { return eprintln!("left out: no network but loopback") };
+    for library in ["jssip", "sipjs"] {
+        // From a network's address Firefox checks no loopback.
+        let config = format!("[webrtc]\nadvertised = [\"{host}\"]\n");
+        let setup = Setup { listen: Listen::AllIpv4, config, ..Setup::default() };
+        let stage = stage_with(&format!("page-firefox-{library}"), setup);
+        let page = stage.browsers.in_firefox(library, "alice", 1000);
+        page.does("register", json!([stage.token()]));
+        page.tells("registered", 1);
+        stage.server.agent_is(ACME, "alice", "available");
+        let (mut carrier, _dialog) = stage.caller();
+        page.tells("ringing", 1);
+        page.does("answer", json!([]));
+        page.receives(CALLER_HZ, 1.0);
+        // Its tone is a tenth of full scale.
+        let deadline = Instant::now() + LIMIT;
+        while carrier.voice.heard_for(1.0).loudest(AGENT_HZ) < 0.05 {
+            assert!(Instant::now() < deadline, "{:#}", page.told("log", json!({})));
+        }
+        page.does("hangup", json!([]));
+        carrier.hears_bye();
+    }
+}
+
+/// This machine's address in a network other than loopback, if it is in one.
+fn host() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent.
+    socket.connect("203.0.113.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Calls a colleague, sends a caller on to him, and joins a caller with him.
@@ -253,7 +310,7 @@ fn comes_back(library: &str, times: u32) {
     let stage = stage(&format!("page-comes-back-{library}"));
     let page = stage.registered(library);
     let (mut carrier, mut dialog) = stage.talking(&page);
-    let id = stage.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned();
+    let id = stage.call();
     for _ in 0..times {
         let gone = Instant::now();
         page.told("reload", json!({}));
@@ -279,8 +336,8 @@ fn comes_back(library: &str, times: u32) {
 }
 
 #[test]
-fn a_page_of_jssip_that_is_loaded_again_in_mid_call_has_the_same_call_within_5_s() {
-    comes_back("jssip", 5);
+fn a_page_of_jssip_that_is_loaded_again_fifty_times_has_the_same_call_within_5_s_each_time() {
+    comes_back("jssip", 50);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::net::{digest_of, free_port};
 use crate::parts::LIMIT;
 use crate::sip_client::reply;
-use crate::voice::Voice;
+use crate::voice::{EVENTS, Voice};
 
 /// Between two transmissions of a request that nothing answers.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -70,6 +70,12 @@ impl Ua {
     pub(crate) fn sdp(&mut self) -> String {
         let at = self.voice.at;
         self.sdp_at(&at.ip().to_string(), at.port())
+    }
+
+    /// The same, but with keys as events.
+    pub(crate) fn sdp_with_keys(&mut self) -> String {
+        let sdp = self.sdp().replace("RTP/AVP 0\r\n", &format!("RTP/AVP 0 {EVENTS}\r\n"));
+        format!("{sdp}a=rtpmap:{EVENTS} telephone-event/8000\r\na=fmtp:{EVENTS} 0-15\r\n")
     }
 
     /// The same, but naming another address.

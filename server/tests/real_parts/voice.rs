@@ -14,6 +14,8 @@ use crate::parts::LIMIT;
 
 /// Samples in a packet of 20 ms.
 const PACKET: usize = 160;
+/// The number of events, where a description offers them.
+pub(crate) const EVENTS: u8 = 101;
 /// A minute is more than any test listens for.
 const KEPT: usize = 8000 * 60;
 
@@ -26,6 +28,8 @@ pub(crate) struct Voice {
 struct Shared {
     target: Mutex<Option<SocketAddr>>,
     heard: Mutex<Vec<i16>>,
+    /// Keys that came as events (RFC 4733), each with the time it began at.
+    keys: Mutex<Vec<(u32, u8)>>,
     over: AtomicBool,
 }
 
@@ -37,6 +41,7 @@ impl Voice {
         let shared = Arc::new(Shared {
             target: Mutex::new(None),
             heard: Mutex::new(Vec::new()),
+            keys: Mutex::new(Vec::new()),
             over: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
@@ -52,6 +57,12 @@ impl Voice {
     /// What it has heard so far.
     pub(crate) fn heard(&self) -> Sound {
         Sound { samples: self.shared.heard.lock().expect("what it heard").clone(), rate: 8000.0 }
+    }
+
+    /// The keys that have been pressed to it so far.
+    pub(crate) fn keys(&self) -> String {
+        let keys = self.shared.keys.lock().expect("the keys");
+        keys.iter().filter_map(|(_, key)| "0123456789*#ABCD".chars().nth((*key).into())).collect()
     }
 
     /// What it hears in so many seconds from now on.
@@ -103,6 +114,16 @@ impl Shared {
     }
 
     fn hear(&self, packet: &[u8]) {
+        if let [0x80, kind, _, _, t0, t1, t2, t3, _, _, _, _, key, ..] = packet
+            && kind & 0x7f == EVENTS
+        {
+            let began = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
+            let mut keys = self.keys.lock().expect("the keys");
+            if keys.last().is_none_or(|last| last.0 != began) {
+                keys.push((began, *key));
+            }
+            return;
+        }
         // PCMU without extensions or sources: what an engine sends that was offered nothing else.
         let is_voice = packet.len() > 12 && packet[0] == 0x80 && packet[1] & 0x7f == 0;
         if !is_voice {
