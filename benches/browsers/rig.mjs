@@ -45,6 +45,7 @@ export class Path {
   jitter = 0;
   passed = 0;
   lost = 0;
+  movedAt = 0;
   #network = 0;
   #backs = new Map();
 
@@ -59,6 +60,7 @@ export class Path {
 
   /** All browsers are seen at other addresses from now on. */
   moves() {
+    this.movedAt = performance.now();
     this.#network = (this.#network + 1) % NETWORKS.length;
     for (const back of this.#backs.values()) back.close();
     this.#backs.clear();
@@ -212,8 +214,10 @@ export class Page {
     return this.does("until", what, times, seconds);
   }
 
+  /** What it heard since it forgot: what it played, or what came in for it, where that cannot be
+   * listened to any more (a track that was on hold). */
   async heard() {
-    return Int16Array.from(await this.does("sound"));
+    return Int16Array.from(await this.does(this.wasHeld ? "arrived" : "sound"));
   }
 }
 

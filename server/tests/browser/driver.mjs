@@ -1,6 +1,7 @@
 // Drives agents' pages in Chromium, or in Firefox, for the tests: one JSON command a line on standard input, one
 // answer a line on standard output. Each page has a browser of its own, whose microphone is a file.
 //   node driver.mjs MODULES    MODULES: the folder that holds node_modules
+import { X509Certificate, createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
@@ -84,6 +85,13 @@ function plainMicrophone() {
     own({ ...rest, audio: audio ? { ...(audio === true ? {} : audio), ...plain } : false });
 }
 
+/** The hash of a certificate's key, as Chromium names it. */
+function keyOf(certificate) {
+  const { publicKey } = new X509Certificate(readFileSync(certificate));
+  const key = publicKey.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(key).digest("base64");
+}
+
 async function openFirefox(name, library, { hertz }) {
   const { ws: WebSocket } = need("playwright-core/lib/utilsBundle");
   const browser = await Firefox.launch(WebSocket, { hertz });
@@ -111,8 +119,8 @@ const commands = {
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         ...(wav ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
-        // A certificate of the test's own authority, for a name that is this machine here.
-        ...(secure ? [`--ignore-certificate-errors-spki-list=${secure.key}`,
+        // This one certificate is good, and its name is this machine's.
+        ...(secure ? [`--ignore-certificate-errors-spki-list=${keyOf(secure.certificate)}`,
           `--host-resolver-rules=MAP ${secure.host} 127.0.0.1`] : []),
       ],
     });

@@ -85,6 +85,18 @@ function tap(receiver) {
   readable.pipeThrough(keeping).pipeTo(writable);
 }
 
+// With that, Chromium sends nothing either that is not passed on.
+const { addTrack } = RTCPeerConnection.prototype;
+RTCPeerConnection.prototype.addTrack = function add(...given) {
+  const sender = addTrack.apply(this, given);
+  if (sender.createEncodedStreams && !taps.has(sender)) {
+    taps.add(sender);
+    const { readable, writable } = sender.createEncodedStreams();
+    readable.pipeTo(writable);
+  }
+  return sender;
+};
+
 // ITU-T G.711.
 function decode(code) {
   const value = ~code & 0xff;

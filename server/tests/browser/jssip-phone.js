@@ -42,6 +42,9 @@ offer({
     ua.on("registrationFailed", ({ response, cause }) =>
       tell(`refused ${response?.status_code ?? cause}`));
     ua.on("disconnected", () => tell("disconnected"));
+    ua.on("sipEvent", ({ event, request }) => {
+      if (event.event === "strowger-page") tell(`rings ${JSON.parse(request.body).rings}`);
+    });
     ua.on("newRTCSession", ({ session, originator, request }) => {
       watch(session);
       if (originator !== "remote") return;

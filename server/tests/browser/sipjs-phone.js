@@ -69,6 +69,12 @@ offer({
             session.accept({ sessionDescriptionHandlerOptions: described });
           }
         },
+        onNotify(notification) {
+          notification.accept();
+          const { request } = notification;
+          if (request.getHeader("Event") !== "strowger-page") return;
+          tell(`rings ${JSON.parse(request.body).rings}`);
+        },
         onDisconnect: () => tell("disconnected"),
         onConnect: () => register(),
       },

@@ -72,10 +72,21 @@ impl Browsers {
 
     /// A page with that library's phone (`jssip` or `sipjs`) that speaks a tone.
     pub(crate) fn phone(&self, folder: &Path, library: &str, name: &str, hertz: f64) -> Page<'_> {
+        self.trusting_phone(folder, (library, name), hertz, Value::Null)
+    }
+
+    /// The same, which trusts a `certificate` of the `host` that it names.
+    pub(crate) fn trusting_phone(
+        &self,
+        folder: &Path,
+        (library, name): (&str, &str),
+        hertz: f64,
+        secure: Value,
+    ) -> Page<'_> {
         let wav = folder.join(format!("{name}.wav"));
         write_tone_at(&wav, 48_000, hertz, AMPLITUDE, 10);
         let page = Page { browsers: self, name: name.to_owned() };
-        page.told("open", json!({ "library": library, "wav": wav }));
+        page.told("open", json!({ "library": library, "wav": wav, "secure": secure }));
         page
     }
 
