@@ -265,3 +265,179 @@ fn bind(at: SocketAddr, class: u32, is_one_of_many: bool) -> std::io::Result<Udp
     socket.bind(&at.into())?;
     Ok(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use base::{Rng, UnixTime};
+    use media::ice::{Check, Credentials, write_check};
+
+    use super::*;
+    use crate::wake::Bell;
+
+    /// A worker at the port, and what came in for it.
+    struct Worker {
+        poller: Poller,
+        shared: Shared,
+        taken: Vec<(TransportAddress, Vec<u8>)>,
+    }
+
+    /// So many workers at one port.
+    fn workers(count: u16) -> (SocketAddr, Vec<Worker>) {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let bells = (0..count).map(|_| Bell::new().unwrap()).collect();
+        let neighbours = Neighbourhood::of(bells);
+        let identity = Identity::draw(UnixTime::from_micros(0), std::time::Instant::now()).unwrap();
+        let open = |number| {
+            let poller = Poller::new().unwrap();
+            let (identity, neighbours) = (identity.clone(), neighbours.clone());
+            let door = Door { at: free, tcp: true, identity, neighbours };
+            let shared = Shared::open(&poller, WorkerId(number), &door, 0).unwrap();
+            Worker { poller, shared, taken: Vec::new() }
+        };
+        (free, (0..count).map(open).collect())
+    }
+
+    /// All do what there is to do, until nothing comes any more. Checks are good.
+    fn run(workers: &mut [Worker]) {
+        let now = Instant::from_millis(1000);
+        let mut quiet = 0;
+        while quiet < 3 {
+            quiet += 1;
+            for Worker { poller, shared, taken } in &mut *workers {
+                let mut ready = Vec::new();
+                poller.wait(now, Some(now + base::Duration::from_millis(20)), &mut ready).unwrap();
+                let mut take = |from: TransportAddress, bytes: &[u8]| {
+                    taken.push((from, bytes.to_vec()));
+                    bytes.first() == Some(&0)
+                };
+                for token in ready {
+                    shared.receive(now, poller, token);
+                    loop {
+                        match shared.next(token) {
+                            Next::Nothing => break,
+                            Next::HandedOver => quiet = 0,
+                            Next::Own(from, bytes) => {
+                                quiet = 0;
+                                if take(from, bytes) {
+                                    shared.settle(now, from);
+                                }
+                            }
+                        }
+                    }
+                }
+                for _ in 0..shared.waiting() {
+                    quiet = 0;
+                    shared.take_over(now, |from, bytes| take(from, bytes));
+                }
+            }
+        }
+    }
+
+    fn check(worker: u16) -> Vec<u8> {
+        let ice = Credentials::draw(&mut Rng::from_seed(1)).at(WorkerId(worker));
+        let mut bytes = Vec::new();
+        let check = Check {
+            transaction: [1; 12],
+            username: &format!("{}:them", ice.fragment()),
+            password: ice.password(),
+            priority: 1,
+            nominates: true,
+            controls: true,
+        };
+        write_check(&mut bytes, &check);
+        bytes
+    }
+
+    fn framed(packets: &[&[u8]]) -> Vec<u8> {
+        let frame = |packet: &&[u8]| [&(packet.len() as u16).to_be_bytes()[..], packet].concat();
+        packets.iter().flat_map(frame).collect()
+    }
+
+    #[test]
+    fn browsers_come_to_their_worker_by_one_port_whichever_socket_the_kernel_gives_them() {
+        let (at, mut workers) = workers(3);
+        let browsers: Vec<UdpSocket> =
+            (0..24).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        let audio = [128_u8; 172];
+        for packet in 0..2 {
+            for (number, browser) in (0..).zip(&browsers) {
+                let bytes = if packet == 0 { check(number % 3) } else { audio.to_vec() };
+                browser.send_to(&bytes, at).unwrap();
+            }
+            run(&mut workers);
+        }
+        for (worker, number) in workers.iter().zip(0..) {
+            for kind in [0, 128] {
+                let mut from: Vec<SocketAddr> = (worker.taken.iter())
+                    .filter(|(_, bytes)| bytes[0] == kind)
+                    .map(|(from, _)| from.address)
+                    .collect();
+                let own = browsers.iter().skip(number).step_by(3);
+                let mut own: Vec<SocketAddr> = own.map(|one| one.local_addr().unwrap()).collect();
+                from.sort_unstable();
+                own.sort_unstable();
+                assert_eq!(from, own, "{kind} to worker {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn packets_of_a_connection_are_whole_however_they_come_and_answers_find_their_way_back() {
+        for worker in [0, 1] {
+            let (at, mut workers) = workers(2);
+            let mut browser = TcpStream::connect(at).unwrap();
+            browser.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let own =
+                TransportAddress { port: Port::Stream, address: browser.local_addr().unwrap() };
+            let (first, long) = (check(worker), vec![129; media::MAX_DATAGRAM]);
+            browser.write_all(&framed(&[&first])).unwrap();
+            run(&mut workers);
+            let rest = framed(&[&[128; 172], &long, &[22; 100], &[], &[130; 60]]);
+            for part in [&rest[..1], &rest[1..90], &rest[90..400], &rest[400..]] {
+                browser.write_all(part).unwrap();
+                run(&mut workers);
+            }
+            let taken = &workers[usize::from(worker)].taken;
+            assert!(taken.iter().all(|(from, _)| *from == own));
+            let lengths: Vec<usize> = taken.iter().map(|(_, bytes)| bytes.len()).collect();
+            let firsts: Vec<u8> =
+                taken.iter().filter_map(|(_, bytes)| bytes.first().copied()).collect();
+            assert_eq!(firsts, [0, 128, 129, 22, 130], "{lengths:?}");
+            assert!(lengths.contains(&media::MAX_DATAGRAM));
+            let shared = &mut workers[usize::from(worker)].shared;
+            assert!(shared.send(Port::Stream, own.address, b"an answer"));
+            shared.ring();
+            run(&mut workers);
+            let mut answer = [0; 11];
+            browser.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"\0\x09an answer");
+        }
+    }
+
+    #[test]
+    fn a_whole_batch_leaves_by_the_dozen_each_to_its_own() {
+        let (_, mut workers) = workers(1);
+        let browsers: Vec<UdpSocket> =
+            (0..5).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        for count in [1, 5, 64, 65, 130] {
+            let mut batch = Batch::new(256);
+            let slot = media::Slot { index: 0, generation: 0 };
+            for (n, browser) in (0..count).zip(browsers.iter().cycle()) {
+                let to = browser.local_addr().unwrap();
+                assert!(batch.push(slot, Port::Shared, to, &[n; 20]));
+            }
+            let mut sent = Sent::default();
+            workers[0].shared.send_all(&batch, &mut sent);
+            assert_eq!((sent.sent, sent.unsent), (u64::from(count), 0));
+            for (n, browser) in (0..count).zip(browsers.iter().cycle()) {
+                let mut bytes = [0; 30];
+                assert_eq!(browser.recv(&mut bytes).unwrap(), 20);
+                assert_eq!(bytes[..20], [n; 20]);
+            }
+        }
+    }
+}

@@ -190,6 +190,11 @@ impl Page<'_> {
         }
     }
 
+    /// What it has heard since it forgot.
+    pub(crate) fn heard(&self) -> Sound {
+        self.all_of("sound")
+    }
+
     fn all_of(&self, what: &str) -> Sound {
         let samples = self.does(what, json!([]));
         let samples = samples.as_array().expect("samples").iter();
