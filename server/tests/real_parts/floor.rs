@@ -251,6 +251,26 @@ fn callers_who_wait_are_raised_moved_and_ended_with_the_keyboard_alone() {
     press(&sue, &["Escape"]);
     let back = sue.told("evaluate", json!({"script": "document.activeElement.className"}));
     assert_eq!(back, "row-main agent-main", "the focus is where it was");
+    press(&sue, &["Enter"]);
+    shows(&sue, "dialog h2", "Bob");
+    press(&sue, &["ArrowUp", "Tab"]);
+    sue.told("type", json!({"text": "Lunch"}));
+    press(&sue, &["Enter"]);
+    stage.server.agent_is(ACME, "bob", "break");
+
+    // An alarm that was seen is quiet, and there still.
+    sue.told("click", json!({"selector": ".alarm-button"}));
+    shows(&sue, ".alarm-list", "no agent is there");
+    sue.told("click", json!({"selector": ".alarm button"}));
+    shows(&sue, ".alarm-list", "Was seen");
+    press(&sue, &["Escape"]);
+
+    // Another page begins at its heading.
+    sue.told("click", json!({"selector": "nav a[href='#/board']"}));
+    let heading = sue.told("evaluate", json!({"script": "document.activeElement.tagName"}));
+    assert_eq!(heading, "H1");
+    sue.told("click", json!({"selector": "nav a[href='#/floor']"}));
+    shows(&sue, "[data-queue=sales]", "Sales");
 
     for theme in ["light", "dark"] {
         let script = format!("document.documentElement.dataset.theme = '{theme}'");

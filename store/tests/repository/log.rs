@@ -25,6 +25,37 @@ on_both! {
         assert!(store.events_after(&tenant("acme"), 153, 10).await.unwrap().is_empty());
     }
 
+    async fn events_of_some_kinds_are_read_without_the_others(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&ticks("acme", 1, 10)).await.unwrap();
+        for (sequence, kind) in [(11, "call.queued"), (12, "queue.stats"), (13, "call.ended")] {
+            store.append(&[event("acme", sequence, call(1), kind, json!({}))]).await.unwrap();
+        }
+        let kinds = ["call.queued", "call.ended"];
+        let read = async |owner: &str, range, limit| {
+            let rows = store.events_of_kinds(&tenant(owner), range, &kinds, limit).await.unwrap();
+            rows.iter().map(|row| row.sequence).collect::<Vec<_>>()
+        };
+        assert_eq!(read("acme", (0, 13), 10).await, [11, 13]);
+        assert_eq!(read("acme", (0, 13), 1).await, [11]);
+        assert_eq!(read("acme", (0, 12), 10).await, [11]);
+        assert_eq!(read("acme", (11, 13), 10).await, [13]);
+        assert!(read("globex", (0, 13), 10).await.is_empty());
+    }
+
+    async fn the_log_is_entered_at_a_time(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&ticks("acme", 1, 100)).await.unwrap();
+        let first = store.events_after(&tenant("acme"), 0, 100).await.unwrap();
+        for event in [&first[0], &first[1], &first[49], &first[99]] {
+            let before = store.last_sequence_before(&tenant("acme"), event.at).await.unwrap();
+            assert_eq!(before, event.sequence - 1);
+        }
+        let later = base::UnixTime::from_micros(first[99].at.as_micros() + 1);
+        assert_eq!(store.last_sequence_before(&tenant("acme"), later).await.unwrap(), 100);
+        assert_eq!(store.last_sequence_before(&tenant("globex"), later).await.unwrap(), 0);
+    }
+
     async fn a_gap_is_refused_and_nothing_of_its_batch_is_stored(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&ticks("acme", 1, 3)).await.unwrap();
