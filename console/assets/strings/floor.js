@@ -84,6 +84,7 @@ export const floor = {
   "floor.phone.nobody": "No agent may supervise conversations. The provisioning says who may: "
     + "supervises, at an agent.",
   "floor.phone.confirm": "Go on",
+  "floor.phone.other": "this page's phone is another agent's: turn it off first",
   "floor.phone.not_ready": "the phone is not ready yet",
 
   "floor.agent.quiet": "Wants no calls",

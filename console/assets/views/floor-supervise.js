@@ -123,6 +123,8 @@ export class Supervisor {
 
   async #turnOn(agent) {
     const phone = this.#phone();
+    const { agent: whose, state } = phone.line();
+    if (state !== "off" && whose !== agent) throw new Error(t("floor.phone.other"));
     await phone.turnOn(agent);
     const until = performance.now() + READY_MS;
     while (phone.line().state !== "registered") {
