@@ -11,6 +11,8 @@ import { t } from "../strings.js";
 const KEPT = "strowger.wrap-up";
 const LONGEST = 2000;
 const MORE_S = 60;
+/** What was saved a moment ago may not stand in what the server tells yet. */
+const SETTLE_MS = 2500;
 
 /** The panel. `show({id, form, own})` is of that call; `own` is the agent's row. */
 export function wrapUpView({ api, onSaved }) {
@@ -33,6 +35,7 @@ export function wrapUpView({ api, onSaved }) {
   let draft = { code: null, notes: "" };
   let stored = { code: null, notes: "" };
   let shownCodes = "";
+  let savedAt = -SETTLE_MS;
 
   function show(given) {
     own = given.own;
@@ -63,7 +66,7 @@ export function wrapUpView({ api, onSaved }) {
 
   function take({ codes: list, said: all }) {
     const mine = all.find(({ agent }) => agent === own?.id);
-    if (mine !== undefined) {
+    if (mine !== undefined && performance.now() - savedAt >= SETTLE_MS) {
       const before = stored;
       stored = { code: mine.code, notes: mine.notes ?? "" };
       // What another page of the agent's has said, unless something else is being written here.
@@ -112,8 +115,9 @@ export function wrapUpView({ api, onSaved }) {
     try {
       const body = { notes: sent.notes, ...(sent.code === null ? {} : { code: sent.code }) };
       await api.put(`/calls/${segment(of)}/wrap-up`, body);
-      sessionStorage.removeItem(`${KEPT}.${of}`);
-      if (of === id) stored = sent;
+      if (of === id) [stored, savedAt] = [sent, performance.now()];
+      // What was written meanwhile is kept until it is saved itself.
+      if (of !== id || same(draft, sent)) sessionStorage.removeItem(`${KEPT}.${of}`);
       tell();
       onSaved(of);
       return true;
