@@ -125,7 +125,14 @@ impl Bench {
             detail: OFFERED.to_owned(),
         };
         let ladder = (0..13).map(message).collect();
-        FinalRecord { call, ladder, decisions: (0..4).map(decision).collect() }
+        FinalRecord {
+            call,
+            ladder,
+            decisions: (0..4).map(decision).collect(),
+            codecs: "pcma".to_owned(),
+            lowest_mos: Some(441),
+            quality: String::new(),
+        }
     }
 
     fn append(&mut self, batch: &[Append]) -> StdDuration {

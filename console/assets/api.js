@@ -66,6 +66,13 @@ export class Api {
     return this.#json("DELETE", path);
   }
 
+  /** A PUT of a file. */
+  async upload(path, file, type) {
+    const signal = AbortSignal.timeout(4 * TIMEOUT_MS);
+    const headers = { Accept: "application/json", "Content-Type": type };
+    return (await this.#fetch("PUT", path, { headers, body: file, signal })).json();
+  }
+
   /** An answer as it comes, for streams and audio. Throws `ApiError` unless it is a success. */
   async open(path, { headers = {}, signal } = {}) {
     return this.#fetch("GET", path, { headers, signal });
@@ -104,6 +111,18 @@ export class Api {
     if (response.status === 401) this.onRefused();
     throw await refusal(response);
   }
+}
+
+/** The key that the code of a link stands for, once; null if it stands for none any more. */
+export async function redeem(code) {
+  const response = await fetch(`${BASE}/welcome/sign-in`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ code }),
+    cache: "no-store",
+    credentials: "omit",
+  }).catch(() => null);
+  return response?.ok ? (await response.json()).data.key : null;
 }
 
 function unreachable(cause) {

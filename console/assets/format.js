@@ -42,6 +42,20 @@ export function clock(ms) {
   return ms === null ? t("none") : CLOCK.format(ms);
 }
 
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const LONG_DAY = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+});
+
+/** `20 Nov`, with the year when it is another than this. */
+export function day(ms) {
+  if (ms === null) return "";
+  const is_this_year = new Date(ms).getFullYear() === new Date(now()).getFullYear();
+  return (is_this_year ? SHORT_DAY : LONG_DAY).format(ms);
+}
+
 /** `14:03:09.123`, for things that happen close together. */
 export function clockMillis(ms) {
   if (ms === null) return t("none");

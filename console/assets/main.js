@@ -1,21 +1,25 @@
 // Starts the console: signs in, opens what the key's role may see, and follows the address.
 
-import { Api } from "./api.js";
+import { Api, redeem } from "./api.js";
 import { announce } from "./announce.js";
 import { Alarms } from "./floor/alarms.js";
 import { EventStream } from "./stream.js";
 import { Model } from "./model.js";
 import { Router } from "./router.js";
+import { adminView } from "./views/admin.js";
 import { alarmsView } from "./views/alarms.js";
 import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
+import { explorerView } from "./views/explorer.js";
 import { floorView } from "./views/floor.js";
 import { phoneView, wasOn } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
 import { t } from "./strings.js";
+import { welcomeView } from "./views/welcome.js";
 
 const EVERYBODY = ["agent", "supervisor", "admin", "platform"];
+const ADMINS = ["admin", "platform"];
 const SEE_ALL = ["supervisor", "admin", "platform"];
 
 /**
@@ -31,7 +35,11 @@ const ROUTES = [
   { path: "#/floor", roles: SEE_ALL, title: "nav.floor", view: floorView, stays: true },
   { path: "#/board", roles: SEE_ALL, title: "nav.board", view: boardView, stays: true },
   { path: "#/phone", roles: EVERYBODY, title: "nav.phone", view: phoneView, stays: true },
+  { path: "#/calls", roles: EVERYBODY, title: "explorer.nav", view: explorerView, stays: true },
   { path: "#/calls/:id", roles: EVERYBODY, view: callView },
+  { path: "#/admin", roles: ADMINS, title: "admin.nav", view: adminView },
+  { path: "#/admin/:area", roles: ADMINS, view: adminView },
+  { path: "#/welcome", roles: SEE_ALL, view: welcomeView, stays: true },
 ];
 
 /** Where each role begins. */
@@ -42,9 +50,19 @@ const root = document.getElementById("app");
 let close = () => {};
 
 function begin(message = "") {
+  const code = /^#\/welcome\/([0-9a-f]{32})$/.exec(location.hash)?.[1];
+  if (code !== undefined) return welcome(code);
   const access = kept();
   if (access === null) openSignIn(message);
   else openConsole(access);
+}
+
+/** The demo's link: its code opens this tab, once, and goes from the address at once. */
+async function welcome(code) {
+  history.replaceState(null, "", "#/welcome");
+  const key = await redeem(code);
+  if (key !== null) await tryKey(key).catch((error) => openSignIn(error.message));
+  else begin(kept() === null ? t("welcome.used") : "");
 }
 
 /** `{key, tenant, me}` of this tab, or null. */

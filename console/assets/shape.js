@@ -58,6 +58,9 @@ export function callOf(row) {
     cause: causeOf(pick(row, "cause")),
     endedBy: pick(row, "ended_by"),
     recording: named(pick(row, "recording_id", "recording")),
+    recordings: pick(row, "recording_ids") ?? [],
+    direction: pick(row, "direction"),
+    fromName: pick(row, "from_name"),
     legs: pick(row, "legs") ?? [],
     /** Who supervises it and how, as far as events have told: `[{agent, mode}]`. */
     supervisors: [],

@@ -198,7 +198,7 @@ const strings = {
   "ladder.agent": "Agent",
   "ladder.agent_named": "Agent {agent}",
   "ladder.far": "Far end",
-  "ladder.row": "{time}: {from} to {to}: {summary}",
+  "ladder.way": "{from} to {to}",
   "ladder.no_text": "The text of this message is not kept.",
 
   "quality.title": "Quality",

@@ -68,6 +68,12 @@ pub(crate) async fn authenticate(
     }
 }
 
+/// A code of a link that opens nothing; those of one address are counted with its wrong keys.
+pub(crate) fn wrong_code(api: &Shared, extensions: &Extensions) -> Fault {
+    let is_in_bounds = api.attempts.one_more(peer(extensions));
+    if is_in_bounds { Fault::unauthenticated() } else { Fault::too_many_attempts() }
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
@@ -163,6 +169,14 @@ impl Scoped {
     /// Everybody but agents: they see their own alone.
     pub(crate) fn sees_all(&self) -> Result<(), Fault> {
         if self.caller.role == Role::Agent { Err(Fault::forbidden()) } else { Ok(()) }
+    }
+
+    /// Those who change what is provisioned: the tenant's own administrators, and the platform.
+    pub(crate) fn administers(&self) -> Result<(), Fault> {
+        match self.caller.role {
+            Role::Platform | Role::Admin => Ok(()),
+            Role::Supervisor | Role::Agent => Err(Fault::forbidden()),
+        }
     }
 
     /// The agent that the caller is limited to, if it is.

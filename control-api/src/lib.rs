@@ -27,15 +27,18 @@ mod openapi;
 mod own_events;
 mod params;
 mod pcap;
+mod provisioned;
 mod range;
 mod routes;
 mod state;
 mod statistics;
 mod tickets;
 mod watch;
+mod welcome;
 
 pub use captures::{CaptureOver, CapturedDatagram, Captures};
 pub use engine::{Engine, EngineRequest, ProvisionRequest};
 pub use openapi::document;
 pub use routes::router;
 pub use state::ApiState;
+pub use welcome::{Scene, Stage, Welcome};

@@ -17,6 +17,7 @@ use crate::idempotency::Replays;
 use crate::key_table::KeyTable;
 use crate::statistics::Statistics;
 use crate::tickets::Tickets;
+use crate::welcome::Welcome;
 
 /// Streams of events open at once; each costs a task and a buffer.
 const SUBSCRIBERS: usize = 2000;
@@ -40,6 +41,8 @@ pub struct ApiState {
     pub ready: watch::Receiver<bool>,
     /// Whether it is served as HTTPS, and SIP over WebSocket as `wss`.
     pub https: bool,
+    /// What newcomers to a demo find.
+    pub welcome: Welcome,
 }
 
 /// The same, with what the API keeps for itself.
@@ -52,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: watch::Receiver<bool>,
     pub(crate) https: bool,
+    pub(crate) welcome: Welcome,
+    /// Whoever changes the provisioning holds it.
+    pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) tickets: Tickets,
     pub(crate) replays: Replays,
     pub(crate) attempts: Attempts,
@@ -66,7 +72,8 @@ pub(crate) type Api = Arc<Shared>;
 
 impl Shared {
     pub(crate) fn new(state: ApiState) -> Api {
-        let ApiState { store, engine, archive, captures, directory, metrics, ready, https } = state;
+        let ApiState { store, engine, archive, captures, .. } = state;
+        let ApiState { directory, metrics, ready, https, welcome, .. } = state;
         Arc::new(Self {
             store,
             engine,
@@ -76,6 +83,8 @@ impl Shared {
             metrics,
             ready,
             https,
+            welcome,
+            changing: tokio::sync::Mutex::default(),
             tickets: Tickets::default(),
             replays: Replays::default(),
             attempts: Attempts::default(),

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest};
+use control_api::{ApiState, Engine, EngineRequest, ProvisionRequest, Welcome};
 use metrics_exporter_prometheus::PrometheusHandle;
 use recorder::Archive;
 use routing::Directory;
@@ -42,6 +42,7 @@ pub(crate) struct Site {
     pub(crate) directory: watch::Receiver<Arc<Directory>>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) welcome: Welcome,
 }
 
 /// Where requests come in.
@@ -82,6 +83,7 @@ pub(crate) fn serve(
         metrics: Arc::new(move || metrics.render()),
         ready: site.ready,
         https,
+        welcome: site.welcome,
     };
     let router = with_console(control_api::router(state))
         .merge(entrance.websocket)

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use base::Duration;
+use control_api::Welcome;
 use store::{Claim, EventRow, Store};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -70,6 +71,7 @@ pub struct Node {
     tasks: Vec<JoinHandle<()>>,
     /// The data folder's and the database's; free for another server when all else has ended.
     claims: [Claim; 2],
+    welcome: Welcome,
 }
 
 impl Node {
@@ -83,6 +85,12 @@ impl Node {
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Arc<EventRow>> {
         self.committed.subscribe()
+    }
+
+    /// Where whoever runs a demo on it lets newcomers in.
+    #[must_use]
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
     }
 
     /// Calls that are up.

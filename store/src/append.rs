@@ -8,6 +8,7 @@ use crate::bulk::{Bulk, without_repeats};
 use crate::calls::put_records;
 use crate::db::{Scope, Tx, Value, values};
 use crate::projection::{Change, put_changes};
+use crate::quality::put_quality;
 use crate::recordings::put_recordings;
 use crate::rows::{AgentSettingsRow, Append, EventRow, FinalRecord, RecordingRow};
 use crate::settings::put_settings;
@@ -82,6 +83,7 @@ impl TenantPart<'_> {
         for records in without_repeats(&self.records, |record| record.call.id) {
             put_records(tx, records).await?;
             put_ladders(tx, records).await?;
+            put_quality(tx, records).await?;
         }
         for recordings in without_repeats(&self.recordings, |recording| recording.id) {
             put_recordings(tx, recordings).await?;

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use base::{CallId, TenantId};
+use base::{CallId, TenantId, UnixTime};
 
 use crate::bulk::Bulk;
 use crate::db::{Row, Scope, Tx, Value, damaged, values};
 use crate::rows::{
     CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Listed, Page,
 };
+use crate::search::numbers;
 use crate::{Result, Store, ladder};
 
 pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
@@ -29,10 +30,7 @@ impl Store {
     ) -> Result<Listed<CallRow>> {
         let mut wanted = Conditions::new(tenant);
         wanted.equal("state", filter.state.map(CallState::as_str));
-        wanted.equal("queue_id", filter.queue.as_ref().map(|queue| queue.as_str()));
-        wanted.equal("agent_id", filter.agent.as_ref().map(|agent| agent.as_str()));
-        wanted.compare("started_at >=", filter.started_from);
-        wanted.compare("started_at <", filter.started_until);
+        wanted.of_filter(filter);
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
         let total = wanted.count(&mut tx, "calls").await?;
         let order = "started_at DESC, call_id DESC";
@@ -96,6 +94,60 @@ impl<'a> Conditions<'a> {
         }
     }
 
+    /// A condition without a value.
+    pub(crate) fn add(&mut self, condition: &str) {
+        self.text.push_str(" AND ");
+        self.text.push_str(condition);
+    }
+
+    /// What a filter of calls asks for, but for their state.
+    pub(crate) fn of_filter(&mut self, filter: &'a CallFilter) {
+        self.equal("queue_id", filter.queue.as_ref().map(|queue| queue.as_str()));
+        self.equal("agent_id", filter.agent.as_ref().map(|agent| agent.as_str()));
+        self.equal("direction", filter.direction.as_deref());
+        self.equal("cause", filter.cause.as_deref());
+        self.compare("started_at >=", filter.started_from);
+        self.compare("started_at <", filter.started_until);
+        self.compare("duration_ms >=", filter.shortest_ms);
+        self.compare("duration_ms <=", filter.longest_ms);
+        self.compare("lowest_mos <", filter.mos_below.map(u64::from));
+        self.contains("codecs", filter.codec.as_deref());
+        self.contains("numbers", filter.number.as_deref());
+        match filter.is_recorded {
+            Some(true) => self.add("recording_id IS NOT NULL"),
+            Some(false) => self.add("recording_id IS NULL"),
+            None => {}
+        }
+    }
+
+    /// The column, which is in small letters, has that in it.
+    fn contains(&mut self, column: &'static str, part: Option<&str>) {
+        let Some(part) = part else { return };
+        let mut pattern = String::from("%");
+        for letter in part.to_lowercase().chars() {
+            if matches!(letter, '%' | '_' | '!') {
+                pattern.push('!');
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+        self.push(&format!("{column} LIKE"), pattern.into());
+        self.text.push_str(" ESCAPE '!'");
+    }
+
+    /// Before that call, newest first.
+    pub(crate) fn older_than(&mut self, at: UnixTime, call: CallId) {
+        self.values.extend(values![at, call]);
+        let place = self.values.len();
+        let condition = format!("(started_at < ${} OR call_id < ${place})", place - 1);
+        self.add(&condition);
+    }
+
+    /// The text after WHERE and its values.
+    pub(crate) fn into_parts(self) -> (String, Vec<Value<'a>>) {
+        (self.text, self.values)
+    }
+
     pub(crate) fn compare<T: Into<Value<'a>>>(&mut self, left: &'static str, right: Option<T>) {
         if let Some(right) = right {
             self.push(left, right.into());
@@ -133,7 +185,11 @@ impl<'a> Conditions<'a> {
 }
 
 /// Names the recordings of calls that have some.
-async fn recordings_of(tx: &mut Tx, tenant: &TenantId, rows: &mut [CallRow]) -> Result<()> {
+pub(crate) async fn recordings_of(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    rows: &mut [CallRow],
+) -> Result<()> {
     let mut recorded: Vec<&mut CallRow> =
         rows.iter_mut().filter(|row| row.recording.is_some()).collect();
     if recorded.is_empty() {
@@ -191,12 +247,12 @@ pub(crate) fn call_row(row: &Row) -> Result<CallRow> {
     })
 }
 
-const RECORD_COLUMNS: usize = 28;
+const RECORD_COLUMNS: usize = 31;
 static RECORDS: Bulk = Bulk::new(
     "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, dialled, \
      queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, wait_ms, \
      talk_ms, cause, sip_status, q850, ended_by, recording_id, legs, caller_name, verstat, \
-     attestation, diversions, reason, decisions)",
+     attestation, diversions, reason, decisions, numbers, codecs, lowest_mos)",
     RECORD_COLUMNS,
     " ON CONFLICT (tenant_id, call_id) DO UPDATE SET state = excluded.state, \
      direction = excluded.direction, trunk_id = excluded.trunk_id, caller = excluded.caller, \
@@ -209,7 +265,8 @@ static RECORDS: Bulk = Bulk::new(
      recording_id = excluded.recording_id, legs = excluded.legs, \
      caller_name = excluded.caller_name, verstat = excluded.verstat, \
      attestation = excluded.attestation, diversions = excluded.diversions, \
-     reason = excluded.reason, decisions = excluded.decisions",
+     reason = excluded.reason, decisions = excluded.decisions, \
+     numbers = excluded.numbers, codecs = excluded.codecs, lowest_mos = excluded.lowest_mos",
 );
 
 /// The records of calls, each of another: all of a record replaces what the events had projected.
@@ -251,5 +308,8 @@ fn row_of(record: &FinalRecord) -> [Value<'_>; RECORD_COLUMNS] {
         &call.diversions,
         call.reason.as_deref(),
         decisions,
+        numbers(&call.from, &call.to),
+        &record.codecs,
+        record.lowest_mos.map(u64::from),
     ]
 }

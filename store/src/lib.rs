@@ -14,29 +14,33 @@ mod error;
 mod events;
 mod in_place;
 mod ladder;
+mod notes;
 mod open;
 mod projection;
 mod provision;
+mod quality;
 mod recordings;
 mod recover;
 mod retention;
 mod rows;
+mod search;
 mod settings;
 mod wrap_ups;
 
 pub use claim::Claim;
 pub use error::{Result, StoreError};
+pub use notes::MOST_NOTES;
 pub use provision::{key_digest, provisioned_key_digest};
 pub use rows::{
     AgentSettingsRow, Append, CallFilter, CallRow, CallState, DecisionRow, EventRow, FinalRecord,
-    KeyRow, LadderRow, Listed, Page, PromptRow, RecordingFilter, RecordingRow, RecordingState,
-    TenantRow, WrapUpRow,
+    Found, KeyRow, LadderRow, Listed, NoteRow, Page, PromptRow, RecordingFilter, RecordingRow,
+    RecordingState, TenantRow, WrapUpRow,
 };
 
 /// The repository. Cloning it shares the open database.
 ///
 /// Its methods stand in the files of what they are about: `append`, `calls`, `events`,
-/// `recordings`, `provision`, `recover`, `settings`, `wrap_ups`.
+/// `recordings`, `provision`, `recover`, `settings`, `search`, `notes`, `quality`, `wrap_ups`.
 #[derive(Clone)]
 pub struct Store {
     db: db::Db,

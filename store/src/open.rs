@@ -74,6 +74,7 @@ async fn sqlite(path: &str) -> Result<Db> {
         (1, "the first rooms", include_str!("../migrations/sqlite/0001_first.sql")),
         (2, "identity", include_str!("../migrations/sqlite/0002_identity.sql")),
         (3, "decisions with their call", include_str!("../migrations/sqlite/0003_decisions.sql")),
+        (4, "explorer", include_str!("../migrations/sqlite/0004_explorer.sql")),
         (5, "wrap-ups", include_str!("../migrations/sqlite/0005_wrap_ups.sql")),
     ])
     .run(&writer)
@@ -125,6 +126,7 @@ async fn postgres(url: &str) -> Result<Db> {
         (1, "the first rooms", include_str!("../migrations/postgres/0001_first.sql")),
         (2, "identity", include_str!("../migrations/postgres/0002_identity.sql")),
         (3, "decisions with their call", include_str!("../migrations/postgres/0003_decisions.sql")),
+        (4, "explorer", include_str!("../migrations/postgres/0004_explorer.sql")),
         (5, "wrap-ups", include_str!("../migrations/postgres/0005_wrap_ups.sql")),
     ])
     .run(&pool)

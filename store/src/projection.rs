@@ -11,6 +11,7 @@ use crate::Result;
 use crate::bulk::{Bulk, without_repeats};
 use crate::db::{Tx, Value, values};
 use crate::rows::{CallState, EventRow, RecordingState};
+use crate::search::numbers;
 
 /// The fields of event payloads that the rows follow; an event has those that fit it.
 #[derive(Deserialize, Default)]
@@ -206,6 +207,7 @@ impl Change {
             self.verstat.as_deref(),
             self.attestation.as_deref(),
             started.diversions.as_ref().map_or("[]", |all| all.get()),
+            numbers(&started.from, &started.to),
         ])
     }
 
@@ -233,13 +235,13 @@ impl Change {
     }
 }
 
-const STARTED_COLUMNS: usize = 24;
+const STARTED_COLUMNS: usize = 25;
 /// A row that is there already is a record, which knows more.
 static STARTED: Bulk = Bulk::new(
     "INSERT INTO calls (tenant_id, call_id, state, direction, trunk_id, caller, dialled, \
      queue_id, agent_id, started_at, answered_at, connected_at, ended_at, duration_ms, wait_ms, \
      talk_ms, cause, ended_by, recording_id, legs, caller_name, verstat, attestation, \
-     diversions)",
+     diversions, numbers)",
     STARTED_COLUMNS,
     " ON CONFLICT (tenant_id, call_id) DO NOTHING",
 );

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use base::{AgentId, TenantId};
+use base::{AgentId, PromptId, TenantId};
 use routing::{ApiKey, Provisioning, Role, Secret, Tenant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -98,6 +98,17 @@ impl Store {
             })
         };
         tx.rows(sql, &[]).await?.iter().map(prompt).collect()
+    }
+
+    /// The audio of one prompt of the tenant's own, if it was given.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prompt(&self, tenant: &TenantId, prompt: &PromptId) -> Result<Option<Vec<u8>>> {
+        let sql = "SELECT wav FROM prompts WHERE tenant_id = $1 AND prompt_id = $2";
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let row = tx.row(sql, &values![tenant, prompt.as_str()]).await?;
+        Ok(row.map(|row| row.get::<Option<Vec<u8>>>("wav")).transpose()?.flatten())
     }
 
     /// Every tenant that was ever provisioned, by identifier.

@@ -172,6 +172,28 @@ pub struct FinalRecord {
     pub ladder: Vec<LadderRow>,
     /// Every decision about it, in order.
     pub decisions: Vec<DecisionRow>,
+    /// The codecs that its legs spoke, in small letters, with commas between.
+    #[serde(default)]
+    pub codecs: String,
+    /// The lowest estimated quality of a leg, in hundredths; `None` if nothing was measured.
+    #[serde(default)]
+    pub lowest_mos: Option<u16>,
+    /// How each leg fared while it was up: a JSON array as text, empty if nothing was measured.
+    #[serde(default)]
+    pub quality: String,
+}
+
+/// What somebody wrote about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteRow {
+    /// 1, 2, 3, ... of its call.
+    pub position: u64,
+    /// When it was written.
+    pub at: UnixTime,
+    /// Who wrote it.
+    pub author: String,
+    /// What.
+    pub text: String,
 }
 
 /// Where a recording stands.
@@ -300,6 +322,35 @@ pub struct CallFilter {
     pub started_from: Option<UnixTime>,
     /// Only calls that started before this time.
     pub started_until: Option<UnixTime>,
+    /// Only calls with this in the caller's or the dialled number.
+    pub number: Option<String>,
+    /// Only calls that went this way: `inbound`, `outbound` or `internal`.
+    pub direction: Option<String>,
+    /// Only calls that ended with this cause.
+    pub cause: Option<String>,
+    /// Only calls with a recording, or only those without.
+    pub is_recorded: Option<bool>,
+    /// Only calls that are over and took this long or longer.
+    pub shortest_ms: Option<u64>,
+    /// Only calls that are over and took this long or less.
+    pub longest_ms: Option<u64>,
+    /// Only calls that are over and in which a leg spoke this codec.
+    pub codec: Option<String>,
+    /// Only calls in which a leg's estimated quality was below this, in hundredths.
+    pub mos_below: Option<u16>,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The calls, newest first.
+    pub rows: Vec<CallRow>,
+    /// Whether there are older ones that fit.
+    pub has_more: bool,
+    /// How many fit in all; told with the first of them alone.
+    pub total: Option<u64>,
+    /// Whether `total` is all: past 10,000 they are not counted.
+    pub total_is_exact: bool,
 }
 
 /// Which recordings a list wants; `None` is "any".

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::Cause;
 use crate::TrunkView;
 use crate::event::CaptureEnd;
+use crate::history::QualitySample;
 use crate::record::{CallDirection, DecisionEntry, LadderEntry, LegKind};
 use crate::subscriptions::Waiting;
 
@@ -639,4 +640,7 @@ pub struct LiveLeg {
     /// What its stream has seen so far, some seconds old at most.
     #[serde(skip)]
     pub stats: Option<Box<StreamStats>>,
+    /// How it fared so far, in the order of time.
+    #[serde(skip)]
+    pub quality: Vec<QualitySample>,
 }

@@ -15,6 +15,7 @@ mod config;
 mod desk;
 mod event;
 mod gate;
+mod history;
 mod incoming;
 mod index;
 mod joins;
@@ -52,6 +53,7 @@ pub use event::{
     CaptureEnd, DigitsEnd, Event, EventKind, HoldSide, Quality, QueueExit, ResumeWhy,
     SignedDiversion, Who,
 };
+pub use history::QualitySample;
 pub use mask::masked;
 pub use media::progress::AnswerTimes;
 pub use media::{CaptureId, StreamStats};

@@ -12,6 +12,7 @@ use media::{Codec, StreamStats};
 use routing::{AttemptFailure, CancelReason, Decision, Supervision};
 use serde::Serialize;
 
+use crate::history::QualitySample;
 use crate::{Cause, EndedBy};
 
 /// All there is to know about a call that is over.
@@ -112,6 +113,8 @@ pub struct LegRecord {
     pub srtp: Option<Profile>,
     /// What its stream saw; `None` if the media worker did not say so in time.
     pub stats: Option<StreamStats>,
+    /// How it fared, in the order of time; at most 121 samples.
+    pub quality: Vec<QualitySample>,
     /// What of its audio did not come, if that was noticed.
     pub audio: Option<AudioLosses>,
 }

@@ -1,15 +1,18 @@
-// One call on one page: facts, timeline, routing reasons, SIP ladder, quality and recording.
-// While the call lives, its page follows it.
+// One call on one page: facts, recording, quality over time, timeline, routing reasons, SIP
+// ladder and notes. While the call lives, its page follows it.
 
 import { askToEndCall } from "../dialogs.js";
 import { callOf, pick } from "../shape.js";
 import { count, still } from "../ticker.js";
 import { dateAndClock } from "../format.js";
+import { announce } from "../announce.js";
+import { download } from "../download.js";
 import { h, icon, pill } from "../dom.js";
-import { ladderView } from "./ladder.js";
+import { ladderSaves, ladderView } from "./ladder.js";
+import { notesView } from "../explorer/notes.js";
 import { panel } from "./panel.js";
 import { qualityView } from "./quality.js";
-import { recordingView } from "./recording.js";
+import { recordingKey, recordingView } from "./recording.js";
 import { segment } from "../api.js";
 import { t, word } from "../strings.js";
 import { timelineView } from "./timeline.js";
@@ -20,30 +23,35 @@ const SETTLE_MS = 700;
 
 /** The page of the call `id`. */
 export function callView({ api, model, id }) {
+  const path = `/calls/${segment(id)}`;
   const heading = h("h1", { tabindex: "-1", text: t("call.loading") });
   const end = h("button", { class: "danger", hidden: true }, icon("hangup"),
     h("span", { text: t("end.confirm") }));
+  const save = h("button", { on: { click: saveAll } }, icon("save"),
+    h("span", { text: t("call.export") }));
   const state = h("span", { class: "call-state" });
   const facts = h("dl", { class: "facts" });
+  const notes = notesView({ api, path });
   const sections = {
     recording: section("recording"),
     timeline: section("timeline"),
     why: section("why"),
-    ladder: section("ladder"),
+    ladder: section("ladder", h("span", { class: "panel-tools" }, ladderSaves({ api, path, id }))),
     quality: section("quality"),
   };
   const problem = h("div", { class: "problem-block", role: "alert", hidden: true });
   const body = h("div", { class: "call-grid" },
     h("div", { class: "call-side" },
       panel("facts-panel", t("call.facts"), null, facts),
-      sections.recording.panel, sections.timeline.panel),
+      panel("notes", t("notes.title"), null, notes.element),
+      sections.timeline.panel),
     h("div", { class: "call-main" },
-      sections.why.panel, sections.ladder.panel, sections.quality.panel));
+      sections.recording.panel, sections.quality.panel, sections.why.panel,
+      sections.ladder.panel));
   const element = h("div", { class: "call-page" },
-    h("a", { class: "back", href: "#/" }, icon("back"), h("span", { text: t("call.back") })),
-    h("div", { class: "call-head" }, heading, state, h("span", { class: "spacer" }), end),
+    h("a", { class: "back", href: "#/calls" }, icon("back"), h("span", { text: t("call.back") })),
+    h("div", { class: "call-head" }, heading, state, h("span", { class: "spacer" }), save, end),
     problem, body);
-  const path = `/calls/${segment(id)}`;
   let call = null;
   let timer = 0;
   let closed = false;
@@ -59,23 +67,33 @@ export function callView({ api, model, id }) {
       part("timeline", `${path}/events?per_page=1000`, (events) => timelineView(events, model)),
       part("why", `${path}/why`, (why) => whyView(why, model)),
       part("ladder", `${path}/ladder`, (ladder) => ladderView(ladder)),
+      notes.load(),
     ]);
   }
 
   async function loadCall() {
     try {
-      const row = await api.get(path);
+      const [row, histories] = await Promise.all([
+        api.get(path), api.get(`${path}/quality`).catch(() => []),
+      ]);
       if (closed) return;
       call = callOf({ id, ...row });
       problem.hidden = true;
       body.hidden = false;
       showCall();
-      sections.quality.fill(qualityView(pick(row, "legs", "quality") ?? [], call));
+      sections.quality.fill(qualityView(pick(row, "legs", "quality") ?? [], call, histories));
       showRecording();
     } catch (error) {
       if (closed) return;
       fail(error);
     }
+  }
+
+  async function saveAll() {
+    save.disabled = true;
+    await download(api, `${path}/export`, `${id}.json`).catch((error) =>
+      announce(t("error.action", { message: error.message }), "bad"));
+    save.disabled = false;
   }
 
   function fail(error) {
@@ -103,7 +121,7 @@ export function callView({ api, model, id }) {
 
   function showRecording() {
     // A player in use is left alone: a reload must not stop what someone listens to.
-    if (player?.recording === call.recording && player?.state === call.state) return;
+    if (player?.key === recordingKey(call)) return;
     player?.close();
     player = recordingView({ api, call });
     sections.recording.fill(player.element);
@@ -148,11 +166,11 @@ export function callView({ api, model, id }) {
   };
 }
 
-function section(name) {
+function section(name, controls = null) {
   const content = h("div", { class: "section-body" },
     h("p", { class: "empty", text: t("loading") }));
   return {
-    panel: panel(name, t(`${name}.title`), null, content),
+    panel: panel(name, t(`${name}.title`), controls, content),
     fill: (view) => refill(content, view),
   };
 }
@@ -171,6 +189,8 @@ function refill(content, view) {
 
 function factRows(call, ended, model) {
   const rows = [
+    ["name", call.fromName],
+    ["direction", call.direction === null ? null : word("explorer.direction", call.direction)],
     ["started", dateAndClock(call.startedAt)],
     ["duration", counting(ended, call.duration, call.startedAt)],
     ["queue", model.queueName(call.queue)],

@@ -1,12 +1,26 @@
 // The SIP ladder: one lane per party, one arrow per message; each row opens to the message itself.
 // Rows are <details>, so the keyboard and a screen reader get the same as the eye.
 
+import { announce } from "../announce.js";
 import { clockMillis, millis } from "../format.js";
-import { h } from "../dom.js";
+import { download } from "../download.js";
+import { h, icon } from "../dom.js";
 import { pick } from "../shape.js";
 import { t } from "../strings.js";
 
 const ENGINE = "engine";
+
+/** Buttons that save the ladder of the call at `path`, as a capture file and as text. */
+export function ladderSaves({ api, path, id }) {
+  return [["pcap", "pcap"], ["text", "txt"]].map(([format, ending]) => h("button", {
+    class: "quiet", on: { click: async ({ currentTarget }) => {
+      currentTarget.disabled = true;
+      await download(api, `${path}/ladder?format=${format}`, `${id}.${ending}`).catch((error) =>
+        announce(t("error.action", { message: error.message }), "bad"));
+      currentTarget.disabled = false;
+    } },
+  }, icon("save"), h("span", { text: t(`ladder.save_${format}`) })));
+}
 
 /** The ladder of a call. */
 export function ladderView(ladder) {
@@ -94,20 +108,16 @@ function laneName(message, before) {
 function rowView(message, lanes, names) {
   const from = lanes.findIndex((lane) => lane.key === message.from);
   const to = lanes.findIndex((lane) => lane.key === message.to);
-  const label = t("ladder.row", {
-    time: clockMillis(message.at),
-    from: names.get(message.from),
-    to: names.get(message.to),
-    summary: message.summary,
-  });
+  const way = t("ladder.way", { from: names.get(message.from), to: names.get(message.to) });
   const arrow = h("div", {
     class: "arrow",
     data: { way: from < to ? "right" : "left", kind: kindOf(message.summary) },
   }, h("span", { class: "arrow-label", text: message.summary }));
   arrow.style.gridColumn = `${Math.min(from, to) * 2 + 2} / ${Math.max(from, to) * 2 + 2}`;
   const lines = lanes.map((_, at) => column(h("i", { class: "lifeline" }), at));
-  const summary = h("summary", { "aria-label": label },
-    h("span", { class: "ladder-time", text: clockMillis(message.at) }),
+  const summary = h("summary", {},
+    h("span", { class: "ladder-time", text: clockMillis(message.at) },
+      h("span", { class: "unseen", text: ` ${way}: ` })),
     place(h("div", { class: "lanes" }, lines, arrow), lanes));
   const text = message.text === "" ? t("ladder.no_text") : message.text;
   return h("details", {}, summary, h("pre", { tabindex: "0", text }));

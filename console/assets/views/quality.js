@@ -1,17 +1,24 @@
-// How each leg sounded, in figures and one plain word.
+// How each leg sounded: over time as a chart, then in figures and one plain word.
 
+import { chartView } from "../explorer/chart.js";
 import { count } from "../format.js";
 import { h, pill } from "../dom.js";
 import { pick } from "../shape.js";
-import { t } from "../strings.js";
+import { has, t } from "../strings.js";
 
 const COLUMNS = ["leg", "codec", "sent", "received", "lost", "jitter", "mos"];
 /** ITU-T G.107 Annex B: satisfied from 4.03, many users dissatisfied below 3.60. */
 const GOOD = 4.03;
 const FAIR = 3.6;
 
-/** The table of a call's legs. */
-export function qualityView(legs, call) {
+/** The chart of what `/quality` tells, and the table of a call's legs. */
+export function qualityView(legs, call, histories) {
+  const named = histories.map((leg) => ({ ...leg, name: legName(leg, call) }));
+  const chart = chartView(named, call.state === "ended" ? call.duration : null);
+  return h("div", { class: "quality-body" }, chart, tableView(legs, call));
+}
+
+function tableView(legs, call) {
   const measured = legs.map((leg) => ({ leg, stats: pick(leg, "stats", "quality") ?? leg }))
     .filter(({ stats }) => pick(stats, "packets_sent", "packets_received") !== null);
   if (measured.length === 0) return h("p", { class: "empty", text: t("quality.none") });
@@ -35,9 +42,10 @@ function legRow(leg, stats, call) {
 }
 
 function legName(leg, call) {
-  const kind = pick(leg, "kind", "role");
-  if (kind !== "agent") return t("quality.caller");
-  return `${t("quality.agent")} ${pick(leg, "agent") ?? call.agent ?? ""}`.trim();
+  const kind = pick(leg, "kind", "role") ?? "caller";
+  const who = kind === "agent" ? (pick(leg, "agent") ?? call.agent) : pick(leg, "agent");
+  const name = has(`quality.${kind}`) ? t(`quality.${kind}`) : kind;
+  return who === null ? name : `${name} ${who}`;
 }
 
 function jitterOf(stats) {

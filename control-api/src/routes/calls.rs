@@ -1,4 +1,4 @@
-//! `/api/v1/calls`: the list, one call, its events, its ladder, the reasons, and its end.
+//! `/api/v1/calls/{id}`: one call, its events, its ladder, the reasons, and its end.
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
@@ -7,7 +7,7 @@ use base::CallId;
 use routing::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
-use store::{CallFilter, CallRow, CallState, DecisionRow, LadderRow, Listed};
+use store::{CallRow, CallState, DecisionRow, LadderRow};
 use switch::{ApiReply, ApiRequest, LiveCall};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,31 +24,8 @@ use crate::cloud_event::CloudEvent;
 use crate::fault::Fault;
 use crate::ladder_pcap::capture;
 use crate::ladder_text::diagram;
-use crate::params::{Params, filter_id, filter_time, path_id};
+use crate::params::{Params, path_id};
 use crate::state::{Api, Shared};
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct CallsQuery {
-    /// Only calls in this state.
-    state: Option<String>,
-    /// Only calls of this queue.
-    queue: Option<String>,
-    /// Only calls of this agent.
-    agent: Option<String>,
-    /// Only calls that started at this time (RFC 3339) or later.
-    from: Option<String>,
-    /// Only calls that started before this time (RFC 3339).
-    to: Option<String>,
-    /// The page, from 1.
-    page: Option<u32>,
-    /// Rows on a page, 1 to 1000.
-    per_page: Option<u32>,
-    /// Whose, with a platform key.
-    #[serde(rename = "tenant")]
-    _tenant: Option<String>,
-}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -72,48 +49,6 @@ pub(crate) struct LadderQuery {
     /// Whose, with a platform key.
     #[serde(rename = "tenant")]
     _tenant: Option<String>,
-}
-
-/// Lists calls, newest first.
-///
-/// Live calls are among them. A key with the role `agent` sees its own calls.
-#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", params(CallsQuery),
-    responses((status = 200, description = "A page of calls", body = PageOf<CallView>)))]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    scoped: Scoped,
-    Params(query): Params<CallsQuery>,
-    uri: Uri,
-) -> Result<PageOf<CallView>, Fault> {
-    let state = query.state.as_deref().map(|word| {
-        let states = "must be setup, flow, queued, ringing, connected or ended";
-        CallState::parse(word).ok_or_else(|| Fault::invalid("state", states))
-    });
-    let agent = filter_id("agent", query.agent.as_deref())?;
-    if agent.is_some() && !scoped.may_see(agent.as_ref()) {
-        return Err(Fault::forbidden());
-    }
-    let filter = CallFilter {
-        state: state.transpose()?,
-        queue: filter_id("queue", query.queue.as_deref())?,
-        agent: agent.or_else(|| scoped.only_agent().cloned()),
-        started_from: filter_time("from", query.from.as_deref())?,
-        started_until: filter_time("to", query.to.as_deref())?,
-    };
-    let page = page(query.page, query.per_page)?;
-    let Listed { rows, total } = api.store.calls(&scoped.tenant, &filter, page).await?;
-    let discretion = Discretion::of(&api, &scoped);
-    let shown = |row| {
-        let view = CallView::from(row);
-        CallView { legs: discretion.legs(view.legs), ..view }
-    };
-    let ids: Vec<CallId> = rows.iter().map(|row: &CallRow| row.id).collect();
-    let mut said = wrap_ups(&api, &scoped.tenant, &ids).await?;
-    let mut rows: Vec<CallView> = rows.into_iter().map(shown).collect();
-    for (view, id) in rows.iter_mut().zip(ids) {
-        view.wrap_ups = said.remove(&id).unwrap_or_default();
-    }
-    Ok(PageOf::new(Listed { rows, total }, page, &uri))
 }
 
 /// One call of the caller's tenant that the caller may see.
@@ -226,7 +161,11 @@ pub(crate) async fn ladder(
 }
 
 /// From the store when the call is over, from the engine while it is up.
-async fn ladder_of(api: &Shared, scoped: &Scoped, call: &CallRow) -> Result<Vec<LadderRow>, Fault> {
+pub(super) async fn ladder_of(
+    api: &Shared,
+    scoped: &Scoped,
+    call: &CallRow,
+) -> Result<Vec<LadderRow>, Fault> {
     if let Some(ladder) = api.store.ladder(&scoped.tenant, call.id).await? {
         return Ok(ladder);
     }
@@ -261,7 +200,7 @@ pub(crate) async fn why(
     Ok(Answer::new(shown, "the decisions about the call"))
 }
 
-async fn decisions_of(
+pub(super) async fn decisions_of(
     api: &Shared,
     scoped: &Scoped,
     call: &CallRow,

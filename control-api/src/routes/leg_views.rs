@@ -143,6 +143,10 @@ impl Discretion {
         !(self.hides && leg.kind == LegKind::Supervisor)
     }
 
+    pub(crate) fn shows_kind(self, kind: &str) -> bool {
+        !(self.hides && kind == LegKind::Supervisor.as_str())
+    }
+
     /// The legs of a record.
     pub(crate) fn legs(self, legs: Box<RawValue>) -> Box<RawValue> {
         if !self.hides || !legs.get().contains("supervisor") {

@@ -4,6 +4,10 @@ mod agents;
 mod answering_machine;
 mod audio;
 mod call_control;
+mod call_csv;
+mod call_list;
+mod call_notes;
+mod call_quality;
 mod call_views;
 mod calling;
 mod calls;
@@ -11,10 +15,12 @@ mod captures;
 mod desk;
 mod digits;
 mod events;
+mod keys;
 mod leg_views;
 mod own;
 mod pages;
 mod participants;
+mod prompts;
 mod provisioning;
 mod queues;
 mod recording_pause;
@@ -24,7 +30,9 @@ mod sip_token;
 mod statistics;
 mod supervision;
 mod tenants;
+mod things;
 mod trunks;
+mod welcome;
 mod whoami;
 mod wrap_up;
 
@@ -69,16 +77,22 @@ pub(crate) fn documented() -> OpenApi {
 
 fn all() -> OpenApiRouter<Api> {
     let provisioning = OpenApiRouter::new()
-        .routes(routes!(provisioning::apply))
+        .routes(routes!(provisioning::apply, things::read))
+        .routes(routes!(prompts::hear, prompts::replace))
         .layer(DefaultBodyLimit::max(PROVISIONING_BODY));
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(whoami::whoami))
-        .routes(routes!(calls::list))
+        .routes(routes!(call_list::list))
+        .routes(routes!(call_list::search))
+        .routes(routes!(call_list::export))
         .routes(routes!(calls::one, call_control::set_priority))
         .routes(routes!(calls::events))
         .routes(routes!(calls::ladder))
         .routes(routes!(calls::why))
         .routes(routes!(calls::end))
+        .routes(routes!(call_quality::quality))
+        .routes(routes!(call_quality::export))
+        .routes(routes!(call_notes::list, call_notes::add))
         .routes(routes!(call_control::make))
         .routes(routes!(call_control::transfer))
         .routes(routes!(call_control::hold))
@@ -122,6 +136,12 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::suspend))
         .routes(routes!(trunks::list))
         .routes(routes!(refused::list))
+        .routes(routes!(things::put, things::delete))
+        .routes(routes!(keys::list, keys::make))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(welcome::show))
+        .routes(routes!(welcome::sign_in))
+        .routes(routes!(welcome::play))
         .routes(routes!(pages::alive))
         .routes(routes!(pages::ready))
         .routes(routes!(pages::metrics))
@@ -133,7 +153,9 @@ fn all() -> OpenApiRouter<Api> {
 
 /// The most bytes that a body of this path may have.
 pub(crate) fn body_limit(path: &str) -> usize {
-    if path == "/api/v1/provisioning" { PROVISIONING_BODY } else { SMALL_BODY }
+    let is_prompt = path.starts_with("/api/v1/prompts/");
+    let is_large = path == "/api/v1/provisioning" || is_prompt;
+    if is_large { PROVISIONING_BODY } else { SMALL_BODY }
 }
 
 async fn no_such_path() -> Fault {

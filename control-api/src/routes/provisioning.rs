@@ -1,11 +1,10 @@
-//! `/api/v1/provisioning`: takes a whole provisioning live, with the audio of its prompts.
+//! `POST /api/v1/provisioning`: takes a whole provisioning live, with the audio of its prompts.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use base::{PromptId, TenantId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use routing::{Directory, Provisioning};
+use routing::Provisioning;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::PromptRow;
@@ -15,6 +14,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::params::Body;
+use crate::provisioned::problems;
 use crate::state::Api;
 
 /// All that is provisioned from now on.
@@ -72,11 +72,7 @@ pub(crate) async fn apply(
     let prompts = prompts.into_iter().map(PromptParcel::open).collect::<Result<Vec<_>, _>>()?;
     check(&provisioning, &prompts)?;
     let counted = count(&provisioning);
-    let applied = api.engine.provision(provisioning, prompts).await?;
-    applied.map_err(|why| {
-        let problems: Vec<_> = why.lines().map(|line| json!({"problem": line})).collect();
-        invalid(problems)
-    })?;
+    api.replace(provisioning, prompts).await?;
     Ok(Answer::new(counted, "the provisioning is live"))
 }
 
@@ -91,30 +87,19 @@ impl PromptParcel {
 }
 
 fn check(provisioning: &Provisioning, prompts: &[PromptRow]) -> Result<(), Fault> {
-    let directory = Directory::build(provisioning.clone()).map_err(|errors| {
-        let problem = |error: &routing::ProvisioningError| {
-            json!({"path": error.path, "problem": error.problem, "cure": error.cure})
-        };
-        invalid(errors.iter().map(problem).collect())
-    })?;
+    let directory = crate::provisioned::check(provisioning)?;
     let named = |row: &&PromptRow| {
         let tenant = directory.tenant(&row.tenant);
         tenant.is_none_or(|tenant| tenant.prompts.iter().all(|prompt| prompt.id != row.id))
     };
     match prompts.iter().find(named) {
         None => Ok(()),
-        Some(row) => Err(invalid(vec![json!({
+        Some(row) => Err(problems(vec![json!({
             "path": format!("prompts: {}/{}", row.tenant, row.id),
             "problem": "the provisioning names no such prompt",
             "cure": "name it under the tenant's prompts, or leave its audio out",
         })])),
     }
-}
-
-fn invalid(problems: Vec<serde_json::Value>) -> Fault {
-    let error = "the provisioning is wrong; nothing was changed";
-    Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_PROVISIONING", error)
-        .with_details(json!({"problems": problems}))
 }
 
 fn count(provisioning: &Provisioning) -> Provisioned {

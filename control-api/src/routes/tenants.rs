@@ -13,6 +13,7 @@ use crate::answer::{Answer, PageOf, page};
 use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::params::{Body, Params, path_id};
+use crate::provisioned::tenant_of;
 use crate::state::Api;
 
 /// A tenant.
@@ -90,12 +91,10 @@ pub(crate) async fn suspend(
 ) -> Result<Answer<Suspension>, Fault> {
     caller.platform()?;
     let id: TenantId = path_id("tenant", &id)?;
-    let mut provisioning = api.directory().provisioning().clone();
-    let tenant = provisioning.tenants.iter_mut().find(|tenant| tenant.id == id);
-    tenant.ok_or_else(|| Fault::not_found("tenant"))?.suspended = wish.suspended;
-    api.engine.provision(provisioning, Vec::new()).await?.map_err(|why| {
-        // It was right before: the store or the engine has said no.
-        Fault::invalid("suspended", &why)
-    })?;
+    api.change(false, Vec::new(), |provisioning| {
+        tenant_of(provisioning, &id)?.suspended = wish.suspended;
+        Ok(())
+    })
+    .await?;
     Ok(Answer::new(wish, "it is live"))
 }

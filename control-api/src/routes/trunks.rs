@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::Uri;
+use routing::Role;
 use serde::Serialize;
 use switch::{ApiReply, ApiRequest, OwnBindingView, TargetView as Target, TrunkView as Trunk};
 use utoipa::ToSchema;
@@ -24,8 +25,10 @@ pub(crate) struct TrunkView {
     name: String,
     /// Whether calls to it have a chance: `up`, `down`, or `unknown` when nothing has been heard.
     state: String,
-    /// Its calls that are up, both ways.
-    calls: u32,
+    /// Since when; null if it has been so since it was provisioned.
+    since: Option<String>,
+    /// Its calls that are up, both ways; null for a tenant, whose they may not be.
+    calls: Option<u32>,
     /// Where calls to it are sent.
     targets: Vec<TargetView>,
     /// Our registration with it; absent if it wants none.
@@ -76,7 +79,8 @@ impl From<Trunk> for TrunkView {
             id: row.id.to_string(),
             name: row.name,
             state: row.state.as_str().to_owned(),
-            calls: row.calls,
+            since: row.since.map(|at| at.to_string()),
+            calls: Some(row.calls),
             targets: row.targets.into_iter().map(TargetView::from).collect(),
             registration: row.registration.map(RegistrationView::from),
         }
@@ -111,7 +115,10 @@ impl From<OwnBindingView> for RegistrationView {
     }
 }
 
-/// Lists trunks, by id. For platform keys.
+/// Lists trunks, by id.
+///
+/// A platform key sees all of them. A tenant's sees those that serve it, and of each whether it
+/// can be reached: its addresses are the platform's. Not for the role `agent`.
 #[utoipa::path(get, path = "/api/v1/trunks", tag = "platform", params(ListQuery),
     responses((status = 200, description = "A page of trunks", body = PageOf<TrunkView>)))]
 pub(crate) async fn list(
@@ -120,9 +127,35 @@ pub(crate) async fn list(
     Params(query): Params<ListQuery>,
     uri: Uri,
 ) -> Result<PageOf<TrunkView>, Fault> {
-    caller.platform()?;
+    if caller.role == Role::Agent {
+        return Err(Fault::forbidden());
+    }
     let page = page(query.page, query.per_page)?;
     let reply = api.engine.ask_for_platform(ApiRequest::Trunks).await?;
     let ApiReply::Trunks(rows) = reply else { return Err(strange(&reply)) };
-    Ok(PageOf::of(rows.into_iter().map(TrunkView::from).collect(), page, &uri))
+    let directory = api.directory();
+    let shown = |row: Trunk| match &caller.tenant {
+        None => Some(TrunkView::from(row)),
+        Some(tenant) => {
+            let provisioned = directory.trunk(&row.id)?;
+            directory.trunk_serves(provisioned, tenant).then(|| TrunkView::from(row).in_brief())
+        }
+    };
+    Ok(PageOf::of(rows.into_iter().filter_map(shown).collect(), page, &uri))
+}
+
+impl TrunkView {
+    /// Without what is the platform's.
+    fn in_brief(self) -> Self {
+        let registration = self.registration.map(|binding| RegistrationView {
+            state: binding.state,
+            registrar: String::new(),
+            hop: None,
+            contact: None,
+            expires_at: None,
+            next_at: None,
+            failure: None,
+        });
+        Self { calls: None, targets: Vec::new(), registration, ..self }
+    }
 }

@@ -161,6 +161,14 @@ pub(crate) fn ending(owner: &str, sequence: u64, of: CallId) -> Vec<Append> {
                 summary: "alice rings: longest idle".to_owned(),
                 detail: decision.to_string(),
             }],
+            codecs: "pcmu".to_owned(),
+            lowest_mos: Some(440),
+            quality: json!([{"leg": 1, "kind": "caller", "agent": null,
+                "samples": [[5000, 440, 0, 1250, 20_000, null, null],
+                            [10_000, 0, 0, 0, null, null, null]]},
+                {"leg": 3, "kind": "supervisor", "agent": "zoe",
+                "samples": [[5000, 430, 1, 900, null, null, null]]}])
+            .to_string(),
         })),
     ]
 }

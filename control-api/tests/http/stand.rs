@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use base::LegId;
 use bytes::Bytes;
-use control_api::{ApiState, Captures, Engine, EngineRequest, ProvisionRequest, router};
+use control_api::{ApiState, Captures, Engine, EngineRequest, ProvisionRequest, Welcome, router};
 use recorder::{Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig};
 use routing::{AgentSnapshot, AgentState, Directory, QueueSnapshot, WorkId};
 use store::{Append, EventRow, Store};
@@ -34,6 +34,7 @@ pub(crate) struct Stand {
     pub(crate) folder: PathBuf,
     pub(crate) keys: KeyProvider,
     pub(crate) captures: Captures,
+    pub(crate) welcome: Welcome,
     pub(crate) ready: Option<watch::Sender<bool>>,
     /// What the engine was asked, tenant first.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
@@ -78,6 +79,7 @@ impl Stand {
         tokio::spawn(play_switch(queue, Arc::clone(&asked)));
         tokio::spawn(play_provisioner(parcels, Arc::clone(&provisioned)));
         let captures = Captures::new(64 << 20, std::time::Duration::from_secs(600));
+        let welcome = Welcome::default();
         let state = ApiState {
             captures: captures.clone(),
             store: store.clone(),
@@ -87,13 +89,25 @@ impl Stand {
             metrics: Arc::new(|| "strowger_up 1\n".to_owned()),
             ready: is_ready,
             https: false,
+            welcome: welcome.clone(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
         let ready = Some(ready);
-        Self { address, store, folder, keys, captures, ready, asked, provisioned, committed }
+        Self {
+            address,
+            store,
+            folder,
+            keys,
+            captures,
+            welcome,
+            ready,
+            asked,
+            provisioned,
+            committed,
+        }
     }
 
     /// As the writer does it: commits, then tells.
@@ -328,6 +342,7 @@ fn live_call() -> LiveCall {
         codec: Some(media::Codec::Pcmu),
         srtp: None,
         stats: None,
+        quality: vec![switch::QualitySample { at_ms: 5000, mos_centi: 412, ..Default::default() }],
     };
     LiveCall {
         id: call(1),
@@ -358,6 +373,7 @@ fn trunk_row() -> TrunkView {
         id: "carrier-a".parse().unwrap(),
         name: "Carrier A".to_owned(),
         state: TrunkState::Up,
+        since: Some(at(1)),
         calls: 2,
         targets: vec![TargetView {
             uri: "sip:carrier.example".to_owned(),

@@ -2,6 +2,7 @@
 
 mod bank;
 mod check;
+mod company;
 mod embedded;
 pub mod likeness;
 mod scene;
@@ -68,7 +69,12 @@ async fn demo(args: &Demo, folder: &Path) -> ExitCode {
         }
     };
     if args.keep && ok {
-        show.kept(node.addresses());
+        let invited = company::enter(&node).and_then(|()| node.welcome().invite(scene::KEY));
+        let code = match invited {
+            Ok(code) => code,
+            Err(why) => return failed(&why),
+        };
+        show.kept(node.addresses(), &code);
         // Without the signal there is nothing to wait for.
         let _ = tokio::signal::ctrl_c().await;
     }

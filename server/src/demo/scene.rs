@@ -23,9 +23,10 @@ const LIMIT: Duration = Duration::from_secs(40);
 const CALLER: PhoneId = PhoneId(0);
 const ALICE: PhoneId = PhoneId(1);
 /// The trunk's source in the demo's provisioning.
-const CARRIER: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
-const NUMBER: &str = "+15550100";
-const KEY: &str = "demo-acme-admin";
+pub(super) const CARRIER: std::net::IpAddr =
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+pub(super) const NUMBER: &str = "+15550100";
+pub(super) const KEY: &str = "demo-acme-admin";
 /// Between two people's words.
 const BREATH: Duration = Duration::from_millis(250);
 

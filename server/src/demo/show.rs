@@ -78,15 +78,18 @@ impl Show {
         }
     }
 
-    /// What a softphone needs to know.
-    pub(super) fn kept(&self, addresses: &Addresses) {
+    /// The way in for a newcomer, and what a phone of one's own needs to know.
+    pub(super) fn kept(&self, addresses: &Addresses, code: &str) {
         self.heading("Serving until Ctrl-C");
         self.say(&addresses.to_string());
         let sip = addresses.sip_udp.first().map(ToString::to_string).unwrap_or_default();
         self.say(&format!(
-            "register a softphone: user bob, domain acme.example, password bob-secret, proxy \
-             {sip};\nthen call in from the demo's trunk, such as\n  \
-             sipp -sn uac -i 127.0.0.2 -s +15550100 -d 10000 -m 1 {sip}"
+            "\nYour first call, in the browser of this machine (the link signs in once):\n\n  \
+             http://{}/#/welcome/{code}\n\n\
+             Or with a phone of your own: user bob, domain acme.example, password bob-secret,\n\
+             proxy {sip}; then call in from the demo's trunk, such as\n  \
+             sipp -sn uac -i 127.0.0.2 -s +15550100 -d 10000 -m 1 {sip}",
+            addresses.http
         ));
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::{Duration, Rng};
+use control_api::Welcome;
 use media::WorkerId;
 use recorder::{
     Archive, KeyProvider, Keyring, ObjectStore, ObjectStoreConfig, S3Config, Service, ServiceConfig,
@@ -87,6 +88,7 @@ impl Node {
         let reports = tokio::spawn(recording::carry_reports(reports, clock, told));
 
         let (ready, ready_reader) = watch::channel(true);
+        let welcome = Welcome::default();
         let (http_stop, http_stopped) = watch::channel(false);
         let forgetting = Forgetting::new(&store, &archive, &directory, clock, &config).run();
         let site = Site {
@@ -99,6 +101,7 @@ impl Node {
             directory,
             metrics,
             ready: ready_reader,
+            welcome: welcome.clone(),
         };
         let (http, mut tasks) = http::serve(entrance, site, http_stopped).map_err(system)?;
         let watching = meters::watch(handle.clone(), intake.clone(), depths);
@@ -119,6 +122,7 @@ impl Node {
             http_stop,
             tasks,
             claims,
+            welcome,
         })
     }
 }

@@ -9,7 +9,7 @@ use sip::Flow;
 use store::{
     AgentSettingsRow, Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow,
 };
-use switch::{CallRecord, DecisionEntry, LadderEntry, LegRecord};
+use switch::{CallRecord, DecisionEntry, LadderEntry, LegRecord, QualitySample};
 
 use super::Item;
 
@@ -99,6 +99,9 @@ fn final_record(record: CallRecord) -> FinalRecord {
         legs: json_text(&legs),
     };
     FinalRecord {
+        codecs: codecs(&record.legs),
+        lowest_mos: record.legs.iter().filter_map(mos_centi).min(),
+        quality: history(&record.legs),
         call,
         ladder: ladder(record.ladder),
         decisions: record.decisions.into_iter().map(decision_row).collect(),
@@ -172,6 +175,51 @@ fn leg(leg: &LegRecord) -> Leg<'_> {
         }),
         figures,
     }
+}
+
+fn mos_centi(leg: &LegRecord) -> Option<u16> {
+    leg.stats.as_ref().map(|stats| stats.mos_centi).filter(|mos| *mos > 0)
+}
+
+/// The codecs of its legs, each once.
+fn codecs(legs: &[LegRecord]) -> String {
+    let mut named: Vec<String> =
+        legs.iter().filter_map(|leg| leg.codec).map(|codec| codec.name().to_lowercase()).collect();
+    named.sort_unstable();
+    named.dedup();
+    named.join(",")
+}
+
+/// A leg's history as it is kept.
+#[derive(Serialize)]
+struct History<'a> {
+    leg: LegId,
+    kind: &'static str,
+    agent: Option<&'a AgentId>,
+    samples: Vec<Sample>,
+}
+
+/// What the API reads again, in this order: when (ms since the call began), MOS in hundredths,
+/// loss in thousandths, jitter in µs, round trip in µs, and what the far end has: loss and jitter.
+type Sample = (u32, u16, u16, u32, Option<u32>, Option<u16>, Option<u32>);
+
+fn history(legs: &[LegRecord]) -> String {
+    let histories: Vec<History<'_>> = legs
+        .iter()
+        .filter(|leg| !leg.quality.is_empty())
+        .map(|leg| History {
+            leg: leg.leg,
+            kind: leg.kind.as_str(),
+            agent: leg.agent.as_ref(),
+            samples: leg.quality.iter().map(sample).collect(),
+        })
+        .collect();
+    if histories.is_empty() { String::new() } else { json_text(&histories) }
+}
+
+fn sample(of: &QualitySample) -> Sample {
+    let far = (of.far_loss_permille, of.far_jitter_us);
+    (of.at_ms, of.mos_centi, of.loss_permille, of.jitter_us, of.round_trip_us, far.0, far.1)
 }
 
 /// The messages of a call go over a few paths: each is spelled out once.

@@ -18,6 +18,7 @@ mod commands;
 mod database_tls;
 mod desk;
 mod dtmf;
+mod explorer;
 mod floor;
 mod garbage;
 mod handed_over;

@@ -33,6 +33,9 @@ fn record_of(row: CallRow) -> Append {
         call: row,
         ladder: vec![message(1, false, "INVITE"), message(1, true, "SIP/2.0 100 Trying")],
         decisions: vec![decision(1, "the number has the flow main"), decision(4, "alice rings")],
+        codecs: "opus,pcmu".to_owned(),
+        lowest_mos: Some(382),
+        quality: r#"[{"leg":1,"samples":[[5000,382,12,900,null,null,null]]}]"#.to_owned(),
     }))
 }
 

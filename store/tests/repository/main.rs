@@ -4,6 +4,7 @@
 
 mod backend;
 mod calls;
+mod explorer;
 mod isolation;
 mod log;
 mod migrations;

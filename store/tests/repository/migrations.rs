@@ -3,6 +3,8 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
+use store::CallFilter;
+
 use crate::on_both;
 use crate::sample::{at, call, conversation, tenant};
 
@@ -19,6 +21,17 @@ const BEFORE_DECISIONS: &str = "
         detail    TEXT NOT NULL,
         PRIMARY KEY (tenant_id, call_id, position)
     );
+";
+
+/// The fourth step taken back.
+const BEFORE_EXPLORER: &str = "
+    DROP INDEX calls_to_search;
+    ALTER TABLE calls DROP COLUMN numbers;
+    ALTER TABLE calls DROP COLUMN codecs;
+    ALTER TABLE calls DROP COLUMN lowest_mos;
+    DROP TABLE call_quality;
+    DROP TABLE call_notes;
+    DELETE FROM _sqlx_migrations WHERE version = 4;
 ";
 
 async fn run(url: &str, sql: String) {
@@ -61,5 +74,27 @@ on_both! {
         assert_eq!(store.decisions(&tenant("acme"), call(2)).await.unwrap(), []);
         let events = store.call_events(&tenant("acme"), call(2)).await.unwrap();
         assert_eq!(events.len(), 6);
+    }
+
+    async fn calls_of_an_earlier_version_are_found_by_what_their_legs_say(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&conversation("acme", 1, call(1))).await.unwrap();
+        store.close().await;
+        let legs = json!([{"kind": "caller", "codec": "PCMU", "mos": 4.41},
+            {"kind": "agent", "codec": "opus", "mos": 3.2}, {"kind": "trunk", "codec": null}]);
+        let end = format!("UPDATE calls SET state = 'ended', legs = '{legs}';");
+        let scope = "SELECT set_config('strowger.tenant', '*', false);";
+        let scope = if backend.url().starts_with("sqlite:") { "" } else { scope };
+        run(backend.url(), format!("{scope}{end}{BEFORE_EXPLORER}")).await;
+
+        let store = backend.open().await;
+        let found = async |filter: CallFilter| {
+            store.search_calls(&tenant("acme"), &filter, None, 10).await.unwrap().rows.len()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(found(CallFilter { codec: text("opus"), ..CallFilter::default() }).await, 1);
+        assert_eq!(found(CallFilter { number: text("30123"), ..CallFilter::default() }).await, 1);
+        let bad = |mos_below| CallFilter { mos_below: Some(mos_below), ..CallFilter::default() };
+        assert_eq!((found(bad(321)).await, found(bad(320)).await), (1, 0));
     }
 }

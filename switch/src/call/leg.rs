@@ -321,7 +321,8 @@ impl Leg {
         let stats = self.stream.stats();
         let srtp = self.srtp.as_ref().map(|keys| keys.ours.profile());
         let audio = self.watch.losses();
-        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats, audio })
+        let quality = self.live.history.samples();
+        Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats, quality, audio })
     }
 }
 

@@ -6,6 +6,7 @@ use media::StreamStats;
 
 use super::Call;
 use crate::event::{EventKind, Quality};
+use crate::history::{QualityHistory, QualitySample};
 use crate::node::{Alarm, Node};
 
 /// Below this estimated quality (hundredths of MOS) a leg is poor, and from that on good again.
@@ -19,6 +20,8 @@ const TALK_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Live {
     /// The latest figures, every few seconds.
     pub(super) figures: Option<Box<StreamStats>>,
+    /// All of them, as far as there is room.
+    pub(super) history: QualityHistory,
     /// Whether they have been told to be poor.
     is_poor: bool,
     talk: Talk,
@@ -45,7 +48,9 @@ impl Call {
         leg: LegId,
         stats: Box<StreamStats>,
     ) {
+        let since_start = now.since(self.narrative.started);
         let Some(known) = self.leg_mut(leg) else { return };
+        known.live.history.add(QualitySample::new(since_start, &stats));
         let (mos, loss) = (stats.mos_centi, stats.loss_permille);
         // Nothing received says nothing of quality.
         let is_poor = match mos {
@@ -69,6 +74,18 @@ impl Call {
                 round_trip_ms: round_trip_us.map(|us| f64::from(us) / 1000.0),
             };
             self.tell(node, now, told);
+        }
+    }
+
+    /// A leg's stream is over. One too short for any figures has those of all its time.
+    pub(super) fn on_last_figures(&mut self, now: Instant, leg: LegId, stats: &StreamStats) {
+        let since_start = now.since(self.narrative.started);
+        let Some(known) = self.leg_mut(leg) else { return };
+        if known.live.history.is_empty() && stats.packets_received > 0 {
+            let all = (stats.packets_received + stats.packets_lost).max(1);
+            let loss = u16::try_from(stats.packets_lost.saturating_mul(1000) / all).unwrap_or(1000);
+            let whole = StreamStats { loss_permille: loss, ..*stats };
+            known.live.history.add(QualitySample::new(since_start, &whole));
         }
     }
 

@@ -111,6 +111,7 @@ impl Call {
             Event::Talking { talking, .. } => self.on_talking(node, now, leg, talking),
             Event::Closed { stats, .. } => {
                 known.stream = Stream::Closed { stats: Some(stats) };
+                self.on_last_figures(now, leg, &stats);
             }
             Event::SourceRefused { source, .. } => {
                 let tenant = Some(self.tenant.clone());

@@ -76,6 +76,7 @@ impl Call {
             codec: leg.remote.map(|remote| remote.codec),
             srtp: leg.srtp.as_ref().map(|keys| keys.ours.profile()),
             stats: leg.live.figures.clone(),
+            quality: leg.live.history.samples(),
         }
     }
 }

@@ -142,8 +142,12 @@ impl Node {
             (binding.is_registered() || binding.has_failed()).then_some(binding.is_registered())
         };
         let is = (trunk.state(), trunk.binding.as_ref().and_then(settled));
-        if std::mem::replace(&mut trunk.told, is) == is {
+        let was = std::mem::replace(&mut trunk.told, is);
+        if was == is {
             return;
+        }
+        if was.0 != is.0 {
+            trunk.since = Some(now);
         }
         let why = trunk.binding.as_ref().and_then(|binding| binding.machine.failure());
         let changed = EventKind::TrunkStateChanged {

@@ -73,6 +73,8 @@ struct Trunk {
     servers: BTreeSet<IpAddr>,
     /// What was told last.
     told: (TrunkState, Option<bool>),
+    /// When its state became what it is.
+    since: Option<Instant>,
     due: Option<Instant>,
 }
 
@@ -105,6 +107,7 @@ impl Trunks {
                 binding,
                 servers: before.servers,
                 told: before.told,
+                since: before.since,
                 due: before.due,
             };
             self.all.insert(provisioned.id.clone(), trunk);
@@ -280,7 +283,7 @@ impl Trunk {
     fn nothing() -> Self {
         let (targets, told) = (Vec::new(), (TrunkState::Unknown, None));
         let servers = BTreeSet::new();
-        Self { targets, every: None, binding: None, servers, told, due: None }
+        Self { targets, every: None, binding: None, servers, told, since: None, due: None }
     }
 
     /// A carrier that wants us registered takes no calls while we are not.

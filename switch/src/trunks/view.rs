@@ -18,6 +18,8 @@ pub struct TrunkView {
     pub name: String,
     /// Whether calls to it have a chance.
     pub state: TrunkState,
+    /// Since when; `None` if it has been so since it was provisioned.
+    pub since: Option<UnixTime>,
     /// Its calls that are up.
     pub calls: u32,
     /// Where calls to it are sent.
@@ -84,6 +86,7 @@ impl Node {
         TrunkView {
             name: if named { provisioned.name.clone() } else { id.to_string() },
             state: trunk.state(),
+            since: trunk.since.map(|at| self.wall(at)),
             calls: self.trunks.get(&id).map_or(0, crate::tenants::Quota::live),
             targets: trunk.targets.iter().map(|target| self.target_view(target)).collect(),
             registration: trunk.binding.as_ref().map(|binding| self.binding_view(binding)),

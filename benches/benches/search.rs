@@ -1,0 +1,128 @@
+//! How long a search takes among a million finished calls, in SQLite on disk: the newest, the
+//! oldest by keyset, and what is rare or not there, for which all of the index is read.
+//! `STROWGER_CALLS=N` takes another number of calls.
+#![allow(clippy::expect_used, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use base::{CallId, TenantId, UnixTime};
+use routing::{Provisioning, Tenant};
+use store::{Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Store};
+
+const BATCH: u32 = 2000;
+const TIMES: usize = 5;
+const START: i64 = 1_795_168_800_000_000;
+
+fn main() {
+    // `cargo test` builds benches and runs them with this.
+    if std::env::args().any(|arg| arg == "--test") {
+        return;
+    }
+    let calls = std::env::var("STROWGER_CALLS").ok().and_then(|n| n.parse().ok());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let folder = std::env::temp_dir().join(format!("strowger-search-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let url = format!("sqlite:{}", folder.join("search.db").display());
+    runtime.block_on(measure(&url, calls.unwrap_or(1_000_000)));
+    std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+async fn measure(url: &str, calls: u32) {
+    let tenant = TenantId::new("acme").expect("a name");
+    let document = r#"{"id":"acme","domain":"acme.example"}"#;
+    let acme: Tenant = serde_json::from_str(document).expect("a tenant");
+    let provisioning = Provisioning { tenants: vec![acme], ..Provisioning::default() };
+    let store = Store::open(url).await.expect("the store");
+    store.apply(&provisioning, &[]).await.expect("the tenant");
+    for first in (0..calls).step_by(BATCH as usize) {
+        let batch: Vec<Append> =
+            (first..calls.min(first + BATCH)).map(|number| over(&tenant, number)).collect();
+        store.append(&batch).await.expect("to append");
+    }
+    let any = CallFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    let hour = |from: i64| CallFilter {
+        started_from: Some(at(from)),
+        started_until: Some(at(from + 3600)),
+        ..any()
+    };
+    for (what, filter, before) in [
+        ("the newest", any(), None),
+        ("the oldest, by keyset", any(), Some(500)),
+        ("a queue", CallFilter { queue: "sales".parse().ok(), ..any() }, None),
+        ("one number", CallFilter { number: text("0000017"), ..any() }, None),
+        ("a number that is not there", CallFilter { number: text("99999999"), ..any() }, None),
+        ("an agent who is not there", CallFilter { agent: "zoe".parse().ok(), ..any() }, None),
+        ("a cause that never was", CallFilter { cause: text("timeout"), ..any() }, None),
+        ("an old hour", hour(7200), None),
+    ] {
+        let before = before.map(CallId::from_u128);
+        let mut times = Vec::new();
+        let mut rows = 0;
+        for _ in 0..TIMES {
+            let began = Instant::now();
+            let found = store.search_calls(&tenant, &filter, before, 100).await;
+            times.push(began.elapsed());
+            rows = found.expect("to search").rows.len();
+        }
+        times.sort();
+        println!("{what:28} {rows:4} rows {:>9}", shown(times[TIMES / 2]));
+    }
+    store.close().await;
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn at(seconds: i64) -> UnixTime {
+    UnixTime::from_micros(START + seconds * 1_000_000)
+}
+
+fn over(tenant: &TenantId, number: u32) -> Append {
+    let started_at = at(i64::from(number) * 3);
+    let call = CallRow {
+        tenant: tenant.clone(),
+        id: CallId::from_u128(number.into()),
+        state: CallState::Ended,
+        direction: "inbound".into(),
+        trunk: "carrier-a".parse().ok(),
+        from: format!("+4930{number:07}"),
+        from_name: None,
+        to: "+15550100".to_owned(),
+        verstat: None,
+        attestation: None,
+        diversions: "[]".to_owned(),
+        queue: if number.is_multiple_of(2) { "sales" } else { "support" }.parse().ok(),
+        agent: "alice".parse().ok(),
+        started_at,
+        answered_at: Some(started_at),
+        connected_at: Some(started_at),
+        ended_at: Some(started_at),
+        duration_ms: Some(8133),
+        wait_ms: Some(3108),
+        talk_ms: Some(5024),
+        cause: Some("normal".to_owned()),
+        sip_status: None,
+        q850: Some(16),
+        ended_by: Some("caller".to_owned()),
+        reason: None,
+        recording: None,
+        recordings: Vec::new(),
+        legs: r#"[{"leg":1,"kind":"caller","codec":"PCMU","mos":4.41,"packets_sent":402}]"#.into(),
+    };
+    let decision = |_| DecisionRow {
+        at: started_at,
+        summary: "queue sales offers the call to alice: the longest idle of two".to_owned(),
+        detail: r#"{"considered":[{"agent":"alice","verdict":{"verdict":"chosen"}}]}"#.to_owned(),
+    };
+    Append::Call(Box::new(FinalRecord {
+        call,
+        ladder: Vec::new(),
+        decisions: (0..4).map(decision).collect(),
+        codecs: "pcmu".to_owned(),
+        lowest_mos: Some(441),
+        quality: String::new(),
+    }))
+}

@@ -1,0 +1,258 @@
+//! The console in Chromium: a newcomer's first call by the demo's link, the calls that are found
+//! and one call on one page, and what is administered; read by axe-core in light and in dark, and
+//! by keys.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browsers, Page};
+use crate::net::http;
+use crate::parts::LIMIT;
+use crate::strowger::{ACME, Folder};
+
+/// `strowger demo --keep`, as a newcomer starts it.
+struct Demo {
+    child: Child,
+    http: std::net::SocketAddr,
+    /// What it prints for the newcomer.
+    link: String,
+}
+
+impl Demo {
+    fn start(folder: &Folder) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_strowger"))
+            .args(["demo", "--keep", "--data"])
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the strowger binary");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut told = String::new();
+        let link = loop {
+            let mut line = String::new();
+            let length = output.read_line(&mut line).expect("its output");
+            assert!(length > 0, "the demo ended:\n{told}");
+            told.push_str(&line);
+            let line = line.trim();
+            if line.starts_with("http://") && line.contains("/#/welcome/") {
+                break line.to_owned();
+            }
+        };
+        std::thread::spawn(move || for _ in output.lines().map_while(Result::ok) {});
+        let address = link["http://".len()..].split('/').next().expect("its address");
+        let http = address.parse().expect("an address");
+        Self { child, http, link }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let answer = http(self.http, "GET", path, ACME, None);
+        assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        answer.json()
+    }
+
+    /// The call from that number, when it is over and its recording is stored.
+    fn recorded(&self, from: &str) -> Value {
+        let path = format!("/api/v1/calls/search?recorded=true&state=ended&number={from}");
+        let deadline = std::time::Instant::now() + LIMIT;
+        loop {
+            let found = self.get(&path);
+            let id = found["data"][0]["recording_id"].as_str();
+            if let Some(id) = id {
+                let recording = self.get(&format!("/api/v1/recordings/{id}"));
+                if recording["data"]["state"] == "completed" {
+                    return found["data"][0].clone();
+                }
+            }
+            assert!(std::time::Instant::now() < deadline, "{path}: {found}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Page<'_> {
+    fn clicks(&self, selector: &str) {
+        self.told("click", json!({ "selector": selector }));
+    }
+
+    fn fills(&self, selector: &str, text: &str) {
+        self.told("fill", json!({ "selector": selector, "text": text }));
+    }
+
+    fn sees(&self, selector: &str) -> String {
+        let seen = self.told("see", json!({ "selector": selector }));
+        seen.as_str().unwrap_or_default().to_owned()
+    }
+
+    fn says(&self, script: &str) -> Value {
+        self.told("evaluate", json!({ "script": script }))
+    }
+
+    fn presses(&self, key: &str) {
+        self.told("press", json!({ "key": key }));
+    }
+
+    /// Nothing serious is found by axe-core, in light and in dark, and nothing is wider than the
+    /// page; a picture of each, where somebody wants to look at them.
+    #[track_caller]
+    fn can_be_read(&self, name: &str) {
+        for theme in ["light", "dark"] {
+            self.says(&format!("document.documentElement.dataset.theme = '{theme}'"));
+            if let Ok(folder) = std::env::var("STROWGER_PICTURES") {
+                self.told("picture", json!({ "path": format!("{folder}/{name}-{theme}.png") }));
+            }
+            let found = self.told("accessibility", json!({}));
+            assert_eq!(found, json!([]), "{name}, {theme}");
+        }
+        self.says("delete document.documentElement.dataset.theme");
+        let wide = "document.documentElement.scrollWidth - innerWidth";
+        assert!(self.says(wide).as_f64() <= Some(0.0), "{name} is wider than the page");
+    }
+
+    fn goes(&self, hash: &str) {
+        self.says(&format!("void (location.hash = '{hash}')"));
+    }
+}
+
+#[test]
+fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
+    let folder = Folder::new("first-call");
+    let demo = Demo::start(&folder);
+    let browsers = Browsers::start();
+    let page = browsers.site(folder.path(), &demo.link, "newcomer", 1000.0);
+    // No key was typed, and the code is gone from the address.
+    page.clicks("text=Switch on");
+    assert_eq!(page.says("location.hash"), "#/welcome");
+    page.can_be_read("welcome");
+
+    // A customer calls: the page rings, they talk, and the customer says back what was said.
+    page.clicks("text=Call me");
+    page.clicks("text=Answer");
+    page.sees(".welcome-log li[data-kind='call.connected']");
+    page.can_be_read("welcome-call");
+    std::thread::sleep(Duration::from_secs(8));
+    page.clicks("text=Hang up");
+    page.clicks("a.button.primary:has-text('Open the call')");
+    let call = demo.recorded("15551234567");
+    assert_eq!((&call["agent"], &call["cause"]), (&json!("bob"), &json!("normal")));
+    assert_eq!(page.says("location.hash"), format!("#/calls/{}", call["id"].as_str().unwrap()));
+
+    // Its page: reasons, ladder, quality as a chart, and the recording as a wave that keys move in.
+    page.sees(".why-list h3");
+    page.sees(".ladder-list summary");
+    page.sees("svg.chart");
+    page.clicks("text=Load recording");
+    page.sees(".player-time");
+    page.says("document.querySelector('.wave-box').focus()");
+    page.presses("ArrowRight");
+    let place = "document.querySelector('.wave-box').getAttribute('aria-valuenow')";
+    assert_eq!(page.says(place), "5");
+    page.says("document.querySelector('svg.chart').focus()");
+    page.presses("Home");
+    assert!(page.sees(".chart-said").contains("MOS"));
+    page.fills("#note", "the first call");
+    page.clicks("text=Add note");
+    assert_eq!(page.sees(".note-text"), "the first call");
+    page.can_be_read("call");
+
+    // The other way round: the newcomer calls in and hears the greeting, then the colleague.
+    page.goes("#/welcome");
+    page.clicks("text=Call in");
+    page.sees(".welcome-log li[data-kind='call.connected']");
+    page.clicks("text=Hang up");
+    let call = demo.recorded("bob");
+    assert_eq!((&call["agent"], &call["queue"]), (&json!("alice"), &json!("sales")));
+    let again = browsers.site(folder.path(), &demo.link, "again", 1000.0);
+    assert!(again.sees(".problem").contains("used"), "the link opens once");
+}
+
+#[test]
+fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_page() {
+    let folder = Folder::new("explorer");
+    let demo = Demo::start(&folder);
+    let browsers = Browsers::start();
+    let page = browsers.site(folder.path(), &demo.link, "explorer", 1000.0);
+    page.sees("h1");
+
+    // Found by part of a number and by quality; the address says what was asked for.
+    page.goes("#/calls");
+    page.sees(".found tbody tr");
+    page.fills("#find-number", "765-43");
+    let found = || page.says("document.querySelector('.found-total').textContent");
+    let until = |expected: &str| {
+        let deadline = std::time::Instant::now() + LIMIT / 4;
+        while found() != expected {
+            assert!(std::time::Instant::now() < deadline, "{} and not {expected}", found());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until("1 call");
+    assert_eq!(page.says("location.hash"), "#/calls?number=765-43");
+    page.goes("#/calls?number=999&recorded=true");
+    until("0 calls");
+    assert_eq!(page.says("document.querySelector('#find-recorded').value"), "true");
+    page.goes("#/calls?cause=normal&codec=pcma&mos_below=4.0");
+    until("0 calls");
+    page.goes("#/calls?direction=inbound&period=day");
+    until("1 call");
+    page.can_be_read("calls");
+    page.says("document.querySelector('.found td.from a').focus()");
+    page.presses("Enter");
+    page.sees(".ladder-list summary");
+
+    // A number is pointed elsewhere; a mistake stands at its field.
+    page.goes("#/admin");
+    page.sees("text=+15550101");
+    page.can_be_read("admin-numbers");
+    page.goes("#/admin/queues");
+    page.clicks("[aria-label='Edit sales']");
+    page.fills("#form-needs", "cooking");
+    page.clicks("text=Save");
+    assert!(page.sees("#form-needs-fault").contains("cooking"));
+    page.can_be_read("admin-fault");
+    page.fills("#form-needs", "sales");
+    page.fills("#form-wrap_up_s", "9");
+    page.clicks("text=Save");
+    let deadline = std::time::Instant::now() + LIMIT / 4;
+    let wrap_up =
+        || demo.get("/api/v1/provisioning")["data"]["tenant"]["queues"][0]["wrap_up_s"].take();
+    while wrap_up() != 9 {
+        assert!(std::time::Instant::now() < deadline, "the queue was not changed");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for area in ["queues", "flows", "prompts", "agents", "trunks", "keys"] {
+        page.goes(&format!("#/admin/{area}"));
+        page.sees(".things tbody tr");
+        page.can_be_read(&format!("admin-{area}"));
+    }
+
+    // A key is shown once, opens what it says, and is revoked.
+    page.clicks("text=New key");
+    page.fills("#form-name", "the wallboard");
+    page.clicks("dialog >> text=Save");
+    page.sees("#new-key-title");
+    let key = page.says("document.querySelector('#new-key').value");
+    let key = key.as_str().expect("a key").to_owned();
+    assert_eq!(http(demo.http, "GET", "/api/v1/calls", &key, None).status, 200);
+    page.clicks("text=I have it");
+    page.clicks(
+        "[aria-label='Revoke the key for the wallboard?'], [aria-label^='Delete the wallboard']",
+    );
+    page.clicks("dialog >> text=Revoke");
+    let deadline = std::time::Instant::now() + LIMIT / 4;
+    while http(demo.http, "GET", "/api/v1/calls", &key, None).status != 401 {
+        assert!(std::time::Instant::now() < deadline, "the key still opens");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,50 @@
+-- What calls are found by: both numbers in small letters, the codecs that were spoken, and the lowest
+-- estimated quality of a leg in hundredths (null: not measured).
+ALTER TABLE calls ADD COLUMN numbers TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN codecs TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN lowest_mos BIGINT;
+
+SELECT set_config('strowger.tenant', '*', true);
+
+UPDATE calls SET
+    numbers = LOWER(SUBSTR(caller, 1, 64) || ' ' || SUBSTR(dialled, 1, 64)),
+    codecs = COALESCE((SELECT string_agg(DISTINCT LOWER(leg ->> 'codec'), ',')
+        FROM json_array_elements(legs::json) AS leg), ''),
+    lowest_mos = (SELECT CAST(ROUND(MIN((leg ->> 'mos')::numeric) * 100) AS BIGINT)
+        FROM json_array_elements(legs::json) AS leg);
+
+-- All that a search looks at, newest last: it is answered from here, whatever it asks for. Calls that
+-- are up change too often to stand in it, and are few.
+CREATE INDEX calls_to_search ON calls (tenant_id, started_at, call_id)
+    INCLUDE (queue_id, agent_id, direction, cause, duration_ms, recording_id, lowest_mos, codecs,
+        numbers) WHERE state = 'ended';
+
+-- How each leg fared while the call was up: a JSON array.
+CREATE TABLE call_quality (
+    tenant_id TEXT NOT NULL,
+    call_id   TEXT NOT NULL,
+    legs      TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, call_id),
+    FOREIGN KEY (tenant_id, call_id) REFERENCES calls (tenant_id, call_id) ON DELETE CASCADE
+);
+
+-- What people wrote about a call.
+CREATE TABLE call_notes (
+    tenant_id TEXT NOT NULL,
+    call_id   TEXT NOT NULL,
+    position  BIGINT NOT NULL,
+    at        BIGINT NOT NULL,
+    author    TEXT NOT NULL,
+    text      TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, call_id, position),
+    FOREIGN KEY (tenant_id, call_id) REFERENCES calls (tenant_id, call_id) ON DELETE CASCADE
+);
+
+ALTER TABLE call_quality ENABLE ROW LEVEL SECURITY;
+ALTER TABLE call_quality FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON call_quality
+    USING (current_setting('strowger.tenant', true) IN (tenant_id, '*'));
+ALTER TABLE call_notes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE call_notes FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON call_notes
+    USING (current_setting('strowger.tenant', true) IN (tenant_id, '*'));
