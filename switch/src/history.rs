@@ -1,5 +1,5 @@
-//! How a leg fared, from its first figures to its last: bounded, whatever the length of its call. When
-//! there is no room, two neighbours become one, which says what was worse of each.
+//! How a leg fared, from its first figures to its last: bounded, whatever the length of its call.
+//! When there is no room, two neighbours become one, which says what was worse of each.
 
 use base::Duration;
 use media::StreamStats;
