@@ -272,13 +272,16 @@ fn halls(c: &mut Criterion) {
     let mut group = c.benchmark_group("media/calls");
     group.sample_size(20);
     let pair = |a, b, calls: usize| [a, b].into_iter().cycle().take(2 * calls).collect();
-    let cases: [(&str, usize, usize, usize, Vec<Codec>); 7] = [
+    let cases: [(&str, usize, usize, usize, Vec<Codec>); 9] = [
         ("relayed, PCMU", 200, 2, 10, pair(Codec::Pcmu, Codec::Pcmu, 200)),
         ("PCMU and PCMA", 200, 2, 10, pair(Codec::Pcmu, Codec::Pcma, 200)),
         ("PCMU and G.722", 50, 2, 10, pair(Codec::Pcmu, Codec::G722, 50)),
         ("PCMU and Opus", 50, 2, 10, pair(Codec::Pcmu, Codec::Opus, 50)),
         ("ten parties in PCMU, two talk", 20, 10, 2, vec![Codec::Pcmu; 200]),
         ("ten parties in PCMU, all talk", 20, 10, 10, vec![Codec::Pcmu; 200]),
+        // More than the caches hold.
+        ("relayed, PCMU, 1,500 of them", 1500, 2, 10, pair(Codec::Pcmu, Codec::Pcmu, 1500)),
+        ("ten parties in PCMU, all talk, 300 of them", 300, 10, 10, vec![Codec::Pcmu; 3000]),
         ("ten parties in PCMU and PCMA, two talk", 20, 10, 2, pair(Codec::Pcmu, Codec::Pcma, 100)),
     ];
     for (name, calls, size, talkers, codecs) in cases {

@@ -34,6 +34,26 @@ impl G711 {
         }
     }
 
+    /// Codes as linear samples, as many as there are of both.
+    pub fn decode_all(self, codes: &[u8], samples: &mut [i16]) {
+        let table = match self {
+            Self::Pcmu => &ULAW_TO_LINEAR,
+            Self::Pcma => &ALAW_TO_LINEAR,
+        };
+        for (sample, code) in samples.iter_mut().zip(codes) {
+            *sample = table[usize::from(*code)];
+        }
+    }
+
+    /// Appends linear samples as codes.
+    pub fn encode_all(self, samples: &[i16], codes: &mut Vec<u8>) {
+        let index = |sample: &i16| usize::from(sample.cast_unsigned() ^ 0x8000);
+        match self {
+            Self::Pcmu => codes.extend(samples.iter().map(|s| LINEAR_TO_ULAW[index(s) >> 2])),
+            Self::Pcma => codes.extend(samples.iter().map(|s| LINEAR_TO_ALAW[index(s) >> 4])),
+        }
+    }
+
     /// The code of silence.
     #[must_use]
     pub const fn silence(self) -> u8 {

@@ -12,10 +12,15 @@ pub(crate) struct Meter {
     samples: u32,
 }
 
+/// Whether a packet of codes is one of those that are measured.
+pub(crate) const fn measures(sequence: u16) -> bool {
+    sequence.is_multiple_of(4)
+}
+
 impl Meter {
     /// A packet of G.711, if it is one of those that are measured: its mean square then.
     pub(crate) fn note_codes(&mut self, law: G711, sequence: u16, codes: &[u8]) -> Option<f32> {
-        if !sequence.is_multiple_of(4) {
+        if !measures(sequence) {
             return None;
         }
         let square = |code: &u8| {

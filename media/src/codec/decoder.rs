@@ -56,12 +56,15 @@ impl Decoder {
     /// payload cannot be read, or is longer than `out` ([`crate::pcm::MAX_PER_PACKET`] holds all).
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
         match &mut self.kind {
+            Kind::G711(law) if self.resampler.is_none() => {
+                let Some(samples) = out.get_mut(..payload.len()) else { return 0 };
+                law.decode_all(payload, samples);
+                payload.len()
+            }
             Kind::G711(law) => {
                 let law = *law;
                 in_chunks(payload, out, self.resampler.as_mut(), CHUNK, |codes, samples| {
-                    for (sample, code) in samples.iter_mut().zip(codes) {
-                        *sample = law.decode(*code);
-                    }
+                    law.decode_all(codes, samples);
                 })
             }
             Kind::G722(decoder) => {

@@ -12,6 +12,8 @@ const BUCKETS: usize = 128;
 const BUCKET_MS: usize = 4;
 /// What part of the packets shall be there in time.
 const IN_TIME: f32 = 0.985;
+/// What part of them is called fast.
+const FAST: f32 = 0.05;
 /// What is forgotten with each 20 ms of speech.
 const FORGET: f32 = 1.0 / 150.0;
 /// What the first packets are taken to differ by, until enough of them are known.
@@ -36,12 +38,27 @@ pub(super) struct Lateness {
     seen: i64,
     /// Packets in a row that were outside of all buckets.
     outside: u32,
+    /// What is asked at every tick and known since the last packet.
+    target: i64,
+    fastest: i64,
 }
 
 impl Lateness {
     pub(super) fn new(rate: Rate) -> Self {
         let buckets = Box::new([0.0; BUCKETS]);
-        Self { rate, buckets, origin: 0, weight: 1.0, total: 0.0, seen: 0, outside: 0 }
+        let mut lateness = Self {
+            rate,
+            buckets,
+            origin: 0,
+            weight: 1.0,
+            total: 0.0,
+            seen: 0,
+            outside: 0,
+            target: 0,
+            fastest: 0,
+        };
+        lateness.settle();
+        lateness
     }
 
     /// A line begins with a packet of this transit: its clock has nothing to do with the last
@@ -51,6 +68,7 @@ impl Lateness {
         self.origin = transit - middle as i64 * self.bucket();
         // What is known counts, but less than what comes.
         self.seen = self.seen.min(ENOUGH / 2);
+        self.settle();
     }
 
     /// A packet came.
@@ -83,26 +101,51 @@ impl Lateness {
             self.total = self.buckets.iter().sum();
             self.weight = 1.0;
         }
+        self.settle();
     }
 
     /// The transit to wait for.
     pub(super) fn target(&self) -> i64 {
-        let top = self.quantile(IN_TIME).unwrap_or(0);
-        let low = self.quantile(0.05).unwrap_or(0);
-        let top = top.min(low + MAX_SPREAD_MS / BUCKET_MS);
-        let measured = self.origin + (top as i64 + 1) * self.bucket();
-        let guess = FIRST_GUESS_MS * (ENOUGH - self.seen).max(0) / ENOUGH;
-        let guessed = self.fastest() + guess * self.rate.samples(1) as i64;
-        measured.max(guessed)
+        self.target
     }
 
     /// The transit of the fast packets.
     pub(super) fn fastest(&self) -> i64 {
-        self.origin + self.quantile(0.05).unwrap_or(0) as i64 * self.bucket()
+        self.fastest
+    }
+
+    fn settle(&mut self) {
+        let (low, top) = self.spread();
+        let top = top.min(low + MAX_SPREAD_MS / BUCKET_MS);
+        let measured = self.origin + (top as i64 + 1) * self.bucket();
+        let guess = FIRST_GUESS_MS * (ENOUGH - self.seen).max(0) / ENOUGH;
+        self.fastest = self.origin + low as i64 * self.bucket();
+        let guessed = self.fastest + guess * self.rate.samples(1) as i64;
+        self.target = measured.max(guessed);
     }
 
     fn bucket(&self) -> i64 {
         self.rate.samples(BUCKET_MS) as i64
+    }
+
+    /// The buckets of the fast packets, and of the slowest that are waited for.
+    fn spread(&self) -> (usize, usize) {
+        let (fast, slow) = (self.total * FAST, self.total * IN_TIME);
+        let (mut sum, mut low) = (0.0, None);
+        if self.total <= 0.0 {
+            return (0, 0);
+        }
+        for (n, weight) in self.buckets.iter().enumerate() {
+            sum += weight;
+            if sum >= fast {
+                low.get_or_insert(n);
+            }
+            if sum >= slow {
+                return (low.unwrap_or(n), n);
+            }
+        }
+        // Sums of floating point may stay a little under their total.
+        (low.unwrap_or(0), 0)
     }
 
     /// The bucket in which a part of all packets is reached.

@@ -27,7 +27,6 @@ impl Ear {
     /// Hears 20 ms: fills `out`, which is [`crate::pcm::Rate::per_tick`] long.
     pub fn hear(&mut self, now: Instant, out: &mut [i16]) -> Heard {
         let t = samples(self.rate, now);
-        out.fill(0);
         self.regulate(t);
         let mut made: Option<Heard> = None;
         for _ in 0..MAX_STEPS {
@@ -41,7 +40,8 @@ impl Ear {
             let front = self.next - self.sound.ahead() as i64;
             self.counts.note_delay(t - front - self.lateness.fastest());
         }
-        self.sound.hear(out);
+        let heard = self.sound.hear(out);
+        out.get_mut(heard..).unwrap_or_default().fill(0);
         // What was decoded before is heard without a step.
         made.unwrap_or(Heard::Speech)
     }
@@ -168,7 +168,9 @@ impl Ear {
         }
         // What stands for its beginning was heard already.
         let stood = usize::try_from(self.next - first.position).unwrap_or(0).min(made);
-        room.copy_within(stood..made, 0);
+        if stood > 0 {
+            room.copy_within(stood..made, 0);
+        }
         let fresh = made - stood;
         let said = room.get(..fresh).unwrap_or_default();
         let power = self.meter.note_samples(said);

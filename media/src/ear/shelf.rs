@@ -3,6 +3,7 @@
 //! Both the ring and the list are made once. Who sends more than they hold loses the oldest.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::Codec;
 
@@ -29,14 +30,19 @@ pub(super) struct Waiting {
     pub(super) length: usize,
     /// Its number, without wraps.
     pub(super) sequence: i64,
-    start: usize,
-    bytes: usize,
+    start: u16,
+    bytes: u16,
 }
 
 impl Waiting {
     /// The sample after its last.
     pub(super) fn end(&self) -> i64 {
         self.position + self.length as i64
+    }
+
+    /// Where its payload lies.
+    fn range(&self) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.start) + usize::from(self.bytes)
     }
 }
 
@@ -91,7 +97,8 @@ impl Shelf {
         }
         // What gave way may have stood before: look again.
         let place = self.waiting.iter().rposition(|other| other.position < position);
-        let bytes = payload.len();
+        // Both are within BYTES.
+        let (start, bytes) = (start as u16, payload.len() as u16);
         let packet = Waiting { content, position, length, sequence, start, bytes };
         self.waiting.insert(place.map_or(0, |before| before + 1), packet);
         Put::Taken
@@ -99,11 +106,19 @@ impl Shelf {
 
     /// Frees a stretch of the ring, and a place of the list.
     fn make_room(&mut self, bytes: usize) -> usize {
+        if self.waiting.is_empty() {
+            // What was written last is still near, in the caches.
+            self.clear();
+        }
         let start = if self.write + bytes > BYTES { 0 } else { self.write };
         self.write = start + bytes;
         let before = self.waiting.len();
         let end = self.write;
-        self.waiting.retain(|packet| packet.start >= end || packet.start + packet.bytes <= start);
+        let is_in_the_way =
+            |packet: &Waiting| packet.range().start < end && packet.range().end > start;
+        if self.waiting.iter().any(is_in_the_way) {
+            self.waiting.retain(|packet| !is_in_the_way(packet));
+        }
         if self.waiting.len() >= PACKETS {
             self.waiting.pop_front();
         }
@@ -129,7 +144,7 @@ impl Shelf {
 
     /// A waiting packet's payload.
     pub(super) fn payload(&self, packet: &Waiting) -> &[u8] {
-        self.bytes.get(packet.start..packet.start + packet.bytes).unwrap_or_default()
+        self.bytes.get(packet.range()).unwrap_or_default()
     }
 
     /// Takes the next packet away.

@@ -80,12 +80,13 @@ impl Sound {
         true
     }
 
-    /// Hears what comes next; what is not there is left as it was.
-    pub(super) fn hear(&mut self, out: &mut [i16]) {
+    /// Hears what comes next: how much. What is not there is left as it was.
+    pub(super) fn hear(&mut self, out: &mut [i16]) -> usize {
         let count = out.len().min(self.ahead());
         let heard = self.samples.get(self.next..self.next + count).unwrap_or_default();
         out.iter_mut().zip(heard).for_each(|(to, from)| *to = *from);
         self.next += count;
+        count
     }
 }
 

@@ -200,7 +200,8 @@ impl Pieces<'_> {
         let shortest = rate.hz() as usize * SHORTEST_US / 1_000_000;
         let step = rate.samples(1) / 4;
         let power = |piece: &[i16]| {
-            piece.iter().map(|s| f32::from(*s).powi(2)).sum::<f32>() / piece.len().max(1) as f32
+            let square = |sample: &i16| u64::from(i32::from(*sample).pow(2).unsigned_abs());
+            piece.iter().map(square).sum::<u64>() as f32 / piece.len().max(1) as f32
         };
         let soft = power(self.here) < (self.level * SOFT).max(STILL);
         if !soft && self.alike >= ONLY_IN_PAUSES {

@@ -14,9 +14,9 @@ pub(super) struct Desk {
     /// What each seat says, at each of the rates.
     said: Vec<[[i16; MAX_PER_TICK]; 3]>,
     sums: [[i32; MAX_PER_TICK]; 3],
-    /// The sums in 16 bits, and in codes, once somebody has asked for them.
-    whole: [Option<[i16; MAX_PER_TICK]>; 3],
-    codes: [Option<[u8; CODES_PER_TICK]>; 2],
+    /// The sums in 16 bits, and in codes; whether they are, as somebody has asked for them.
+    whole: [(bool, [i16; MAX_PER_TICK]); 3],
+    codes: [(bool, [u8; CODES_PER_TICK]); 2],
     own: [i32; MAX_PER_TICK],
     mixed: [i16; MAX_PER_TICK],
 }
@@ -26,8 +26,8 @@ impl Default for Desk {
         Self {
             said: Vec::new(),
             sums: [[0; MAX_PER_TICK]; 3],
-            whole: [None; 3],
-            codes: [None; 2],
+            whole: [(false, [0; MAX_PER_TICK]); 3],
+            codes: [(false, [0; CODES_PER_TICK]); 2],
             own: [0; MAX_PER_TICK],
             mixed: [0; MAX_PER_TICK],
         }
@@ -54,7 +54,8 @@ impl Desk {
                 sum.iter_mut().take(seat.rate.per_tick()).for_each(|sum| *sum = 0);
             }
         }
-        (self.whole, self.codes) = ([None; 3], [None; 2]);
+        self.whole.iter_mut().for_each(|(is_known, _)| *is_known = false);
+        self.codes.iter_mut().for_each(|(is_known, _)| *is_known = false);
     }
 
     /// Where a seat's tick goes before it is added.
@@ -92,30 +93,27 @@ impl Desk {
     /// What everybody hears who adds nothing to it and has no coach.
     pub(super) fn whole(&mut self, rate: Rate) -> &[i16] {
         let n = layer(rate);
-        let (Some(whole), Some(sum)) = (self.whole.get_mut(n), self.sums.get(n)) else {
+        let (Some((is_known, whole)), Some(sum)) = (self.whole.get_mut(n), self.sums.get(n)) else {
             return &[];
         };
-        let whole = whole.get_or_insert_with(|| {
-            let mut whole = [0; MAX_PER_TICK];
-            let sum = sum.get(..rate.per_tick()).unwrap_or_default();
-            limit_all(sum, &mut whole);
-            whole
-        });
+        if !std::mem::replace(is_known, true) {
+            limit_all(sum.get(..rate.per_tick()).unwrap_or_default(), whole);
+        }
         whole.get(..rate.per_tick()).unwrap_or_default()
     }
 
     /// The same in codes.
     pub(super) fn whole_in_codes(&mut self, law: G711) -> &[u8] {
         let n = usize::from(law == G711::Pcma);
-        if self.codes.get(n).is_some_and(Option::is_none) {
+        if self.codes.get(n).is_some_and(|(is_known, _)| !is_known) {
             let mut codes = [law.silence(); CODES_PER_TICK];
             let whole = self.whole(Rate::Narrow);
             codes.iter_mut().zip(whole).for_each(|(code, sample)| *code = law.encode(*sample));
             if let Some(place) = self.codes.get_mut(n) {
-                *place = Some(codes);
+                *place = (true, codes);
             }
         }
-        self.codes.get(n).and_then(Option::as_ref).map_or(&[], |codes| codes.as_slice())
+        self.codes.get(n).map_or(&[], |(_, codes)| codes.as_slice())
     }
 
     /// What one seat hears that adds to the sum itself, or that others say something to alone:

@@ -96,11 +96,12 @@ impl Stream {
             (Feed::Relay(from), Feed::Mix) if still_heard => {
                 self.egress.reroute(now);
                 self.rare.awaits = Some((from, now + PATIENCE));
+                self.is_awaiting = true;
             }
             (Feed::Convert { .. } | Feed::Mix, Feed::Convert { .. } | Feed::Mix) => {}
             _ => {
                 self.egress.change_feed();
-                self.rare.awaits = None;
+                self.is_awaiting = false;
             }
         }
         if !matches!(next, Feed::Convert { .. } | Feed::Mix)

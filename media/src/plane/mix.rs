@@ -30,7 +30,7 @@ pub(super) struct Seat {
     pub(super) rate: Rate,
     pub(super) talker: Talker,
     /// To the other rates that somebody hears, in the order of [`RATES`].
-    pub(super) lifts: [Option<Resampler>; 3],
+    pub(super) lifts: [Option<Box<Resampler>>; 3],
     /// Whom it coaches, by the seat.
     pub(super) coaches: Option<usize>,
     /// Its speech of this tick is in the sum, or is what a coach says to one.
@@ -106,7 +106,7 @@ impl Mix {
                 if other == *rate || !rates.contains(&other) {
                     *lift = None;
                 } else if lift.is_none() {
-                    *lift = Some(Resampler::new(*rate, other));
+                    *lift = Some(Box::new(Resampler::new(*rate, other)));
                 }
             }
         }

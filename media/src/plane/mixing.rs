@@ -57,7 +57,9 @@ impl Plane {
         }
         for n in 0..mix.seats.len() {
             let Some(slot) = mix.seats.get(n).map(|seat| seat.slot) else { continue };
-            let awaited = stream_at(streams, slot).and_then(|stream| stream.rare.awaits);
+            let awaited = stream_at(streams, slot)
+                .filter(|stream| stream.is_awaiting)
+                .and_then(|stream| stream.rare.awaits);
             let begun = awaited.is_none_or(|(from, until)| {
                 let voice = stream_at(streams, from).and_then(|from| from.voice.as_ref());
                 due >= until || voice.is_some_and(|voice| voice.begun)
@@ -68,7 +70,7 @@ impl Plane {
                     self.finished.push((slot, play));
                 }
             } else if begun {
-                stream.rare.awaits = None;
+                stream.is_awaiting = false;
                 speak_to(desk, mix, n, stream, due);
             }
         }

@@ -117,7 +117,7 @@ impl Mouth {
         self.begin(at);
         match &mut self.voice {
             Voice::Codes { law, waiting } => {
-                waiting.extend(samples.iter().map(|sample| law.encode(*sample)));
+                law.encode_all(samples, waiting);
             }
             Voice::Samples { waiting, .. } => {
                 self.meter.note_samples(samples);
@@ -166,7 +166,8 @@ impl Mouth {
         self.since += Duration::from_nanos((samples * 1_000_000_000 / hz) as u64);
         let bytes = match &mut self.voice {
             Voice::Codes { waiting, .. } => {
-                into.extend(waiting.drain(..samples));
+                into.extend_from_slice(waiting.get(..samples).unwrap_or_default());
+                waiting.drain(..samples);
                 samples
             }
             Voice::Samples { encoder, waiting } => {

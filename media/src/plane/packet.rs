@@ -8,6 +8,7 @@ use super::stillness::Sound;
 use super::stream::{Payload, Stream};
 use super::{MAX_WAITING, Plane};
 use crate::latch::{Proof, Verdict};
+use crate::meter::measures;
 use crate::reception::Arrival;
 use crate::rtp::{self, Header, Parsed};
 use crate::tap::{Frame, FrameKind};
@@ -94,13 +95,18 @@ impl Plane {
         let mut sound = None;
         if let Some(law) = kind.law() {
             let number = parsed.header.sequence;
-            let power = stream.rare.live.heard.note_codes(law, number, payload);
+            let measured = measures(number);
+            let power =
+                measured.then(|| stream.rare.live.heard.note_codes(law, number, payload)).flatten();
             sound = Some(Sound::of_codes(payload, power));
         }
         if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
-        if let Some(sound) = sound.filter(|sound| stream.rare.stillness.cares_for(*sound)) {
+        let is_news = |sound: &Sound| {
+            (!stream.is_lively || sound.is_news()) && stream.rare.stillness.cares_for(*sound)
+        };
+        if let Some(sound) = sound.filter(is_news) {
             self.note_sound(now, slot, sound);
         }
         if arrival == Arrival::Begins || !passes {

@@ -8,6 +8,7 @@ use super::feed::{Feed, Joint};
 use super::mixing::stream_at;
 use super::stream::Payload;
 use crate::egress::Incoming;
+use crate::meter::measures;
 use crate::rtp::Header;
 use crate::{Batch, CLOCK_RATE, Role, Slot};
 
@@ -152,7 +153,7 @@ impl Plane {
         let packet = (&header, &*payload);
         if peer.send_rtp(now, target, packet, Origin::Others, captures, out) {
             peer.egress.count(payload.len());
-            if let Some(law) = form.kind.law() {
+            if let Some(law) = form.kind.law().filter(|_| measures(header.sequence)) {
                 peer.rare.live.said.note_codes(law, header.sequence, payload);
             }
         }

@@ -70,6 +70,7 @@ impl Plane {
     pub(super) fn listen(&mut self, now: Instant, id: StreamId, listening: Option<&Listening>) {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.rare.watched = listening.map(Watched::new);
+        stream.is_watched = stream.rare.watched.is_some();
         let slot = stream.slot;
         let company = self.company(slot);
         self.arrange(now, &company);
@@ -79,7 +80,7 @@ impl Plane {
 impl Stream {
     /// Whether its ear is to hear though nobody may be joined with it.
     pub(super) fn is_watched(&self) -> bool {
-        self.rare.watched.is_some()
+        self.is_watched
     }
 
     /// Whether somebody hears its ear outside of a mix.
@@ -90,6 +91,9 @@ impl Stream {
 
     /// What its ear has heard, to who listens.
     pub(super) fn watch(&mut self, heard: &[i16], events: &mut std::collections::VecDeque<Event>) {
+        if !self.is_watched {
+            return;
+        }
         let stream = self.id;
         let Some(watched) = &mut self.rare.watched else { return };
         watched.hear(heard, &mut |verdict, after| {

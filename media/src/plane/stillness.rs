@@ -36,6 +36,13 @@ pub(super) struct Stillness {
     is_told: bool,
 }
 
+impl Sound {
+    /// Whether it is more than one of many where it was lively before.
+    pub(super) fn is_news(self) -> bool {
+        self.is_still || self.spoken_ms > 0
+    }
+}
+
 impl Stillness {
     /// Whether a sound is more than one of many.
     pub(super) fn cares_for(&self, sound: Sound) -> bool {
@@ -90,6 +97,7 @@ impl Plane {
         let was_still = std::mem::replace(&mut known.is_still, sound.is_still);
         known.spoken_ms = known.spoken_ms.wrapping_add(sound.spoken_ms);
         let spoken_ms = known.spoken_ms;
+        stream.is_lively = !sound.is_still;
         if !sound.is_still {
             known.has_sounded = true;
             known.since = None;

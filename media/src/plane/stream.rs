@@ -31,6 +31,12 @@ pub(super) struct Stream {
     pub(super) open: bool,
     /// What comes and goes is captured.
     pub(super) is_captured: bool,
+    /// Somebody listens to how the call comes along (`rare.watched`).
+    pub(super) is_watched: bool,
+    /// In a mix somebody's speech is to go on first (`rare.awaits`).
+    pub(super) is_awaiting: bool,
+    /// It has sounded and sounds still (`rare.stillness`).
+    pub(super) is_lively: bool,
     pub(super) remote: Option<RemoteMedia>,
     /// The keys; without, all is in the clear.
     pub(super) secure: Option<Box<Secure>>,
@@ -146,6 +152,9 @@ impl Stream {
             slot,
             open: false,
             is_captured: false,
+            is_watched: false,
+            is_awaiting: false,
+            is_lively: false,
             remote: None,
             secure: None,
             web: None,

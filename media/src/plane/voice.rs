@@ -9,6 +9,7 @@ use super::mouth::Mouth;
 use super::recent::Recent;
 use super::stream::Stream;
 use crate::ear::{Ear, Heard};
+use crate::meter::measures;
 use crate::pcm::Rate;
 use crate::rtcp::ReportBlock;
 use crate::{Batch, Codec, RemoteMedia, Slot};
@@ -129,7 +130,7 @@ impl Stream {
             }
             if sent {
                 self.egress.count(payload.len());
-                if let Some(law) = remote.codec.law() {
+                if let Some(law) = remote.codec.law().filter(|_| measures(header.sequence)) {
                     self.rare.live.said.note_codes(law, header.sequence, payload);
                 }
             }
