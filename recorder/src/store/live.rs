@@ -58,8 +58,6 @@ pub(crate) struct Live {
     plain_bytes: u64,
     broken: Option<String>,
     dirty: bool,
-    /// When to move it on again.
-    pub(crate) turn: Instant,
     /// When to end it, once it was ordered to.
     pub(crate) end: Option<Instant>,
 }
@@ -93,7 +91,6 @@ impl Live {
             plain_bytes: 0,
             broken: None,
             dirty: false,
-            turn: start,
             end: None,
         };
         scratch.plain.extend_from_slice(&wav::header(None));

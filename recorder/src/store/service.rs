@@ -1,10 +1,11 @@
 //! The recorder at work: a thread that reads the tap rings, and uploads on tokio.
 //!
-//! The thread wakes every 10 ms, takes commands, empties the rings, and moves on the timelines whose
-//! turn it is: each every 60 ms. It never waits for the network, and for the disk only as long as
-//! the kernel's page cache does, and once in a tenant's life for its wrapping key to be on disk.
+//! The thread wakes every 10 ms, or more often when there is much to do, takes commands, empties
+//! the rings, and moves on the timelines whose turn it is: each every 60 ms. It never waits for the
+//! network, and for the disk only as long as the kernel's page cache does, and once in a tenant's
+//! life for its wrapping key to be on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -28,7 +29,12 @@ use super::{priority, recover};
 use crate::aead::SEGMENT_BYTES;
 use crate::{Command, DataKey, KeyProvider, Report};
 
+/// The longest rest between two wakings.
 const TICK: Duration = Duration::from_millis(10);
+/// The shortest, and how long a waking should keep at it: what relays audio on the same core waits
+/// for so long.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+const AT_IT: Duration = Duration::from_micros(250);
 /// How often a recording is moved on: it costs the same for 10 ms and for 60.
 const TURN: Duration = Duration::from_millis(60);
 /// After its end, how long a recording still takes frames that arrived before it.
@@ -158,6 +164,7 @@ impl Service {
             to_sync: Vec::new(),
             synced_at: Instant::ZERO,
             live: BTreeMap::new(),
+            turns: BTreeSet::new(),
             early: Vec::new(),
             scratch: Scratch::default(),
             runtime: Handle::current(),
@@ -209,6 +216,8 @@ struct Recorder {
     to_sync: Vec<Arc<File>>,
     synced_at: Instant,
     live: BTreeMap<TapId, (RecordingId, Live)>,
+    /// When to move on which of them next.
+    turns: BTreeSet<(Instant, TapId)>,
     early: Vec<Frame>,
     scratch: Scratch,
     runtime: Handle,
@@ -218,9 +227,12 @@ struct Recorder {
 impl Recorder {
     fn run(mut self, stop: &AtomicBool) {
         priority::give_way();
+        let mut rest = TICK;
         while !stop.load(Ordering::Acquire) {
+            let began = (self.clock)();
             self.turn();
-            thread::sleep(TICK);
+            rest = rest_after(rest, (self.clock)().since(began));
+            thread::sleep(rest);
         }
         self.turn();
         let now = (self.clock)();
@@ -331,6 +343,7 @@ impl Recorder {
         });
         let progress = live.watch();
         self.live.insert(tap, (manifest.recording, live));
+        self.turns.insert(((self.clock)() + TURN, tap));
         self.spawn(upload::follow(Arc::clone(&self.shared), manifest, progress));
         Ok(())
     }
@@ -349,34 +362,61 @@ impl Recorder {
         self.early.retain(|frame| now.since(frame.at) < EARLY_FOR);
     }
 
-    /// Moves on the recordings whose turn it is.
+    /// Moves on the recordings whose turn it is; all of them when the spool is full.
     fn advance(&mut self, now: Instant) {
         let full = self.shared.spool.room() == Room::None;
-        let mut ended = Vec::new();
-        for (tap, (_, live)) in &mut self.live {
-            if now < live.turn && !full {
-                continue;
+        for _ in 0..self.turns.len() {
+            let is_due = |(due, _): &(Instant, TapId)| *due <= now || full;
+            if !self.turns.first().is_some_and(is_due) {
+                break;
             }
-            live.turn = now + TURN;
+            let Some((due, tap)) = self.turns.pop_first() else { break };
+            let Some((_, live)) = self.live.get_mut(&tap) else { continue };
             let whole = live.advance(now, &mut self.scratch);
             let over = live.end.is_some_and(|end| now >= end + LINGER);
             if over || full || !whole {
-                ended.push(*tap);
+                self.end(tap, now);
+            } else {
+                // In step with its own turns: those that were late together part again.
+                self.turns.insert(((due + TURN).max(now), tap));
             }
         }
-        for tap in ended {
-            if let Some((_, live)) = self.live.remove(&tap) {
-                let end = live.end.unwrap_or(now);
-                let cut_short =
-                    live.end.is_none().then(|| "the recording spool is full".to_owned());
-                live.finish(end, cut_short, &mut self.scratch);
-            }
-        }
+    }
+
+    fn end(&mut self, tap: TapId, now: Instant) {
+        let Some((_, live)) = self.live.remove(&tap) else { return };
+        let end = live.end.unwrap_or(now);
+        let cut_short = live.end.is_none().then(|| "the recording spool is full".to_owned());
+        live.finish(end, cut_short, &mut self.scratch);
     }
 
     fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn_on(task, &self.runtime);
+    }
+}
+
+/// How long to rest after a waking that kept at it for so long after such a rest: what gathers in a
+/// shorter rest takes less.
+fn rest_after(rest: Duration, took: Duration) -> Duration {
+    let part = AT_IT.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    rest.mul_f64(part.min(10.0)).clamp(SHORTEST_TICK, TICK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_much_to_do_does_it_in_small_pieces_and_who_has_little_rests() {
+        let settled = |per_second: Duration| {
+            (0..50).fold(TICK, |rest, _| rest_after(rest, per_second.mul_f64(rest.as_secs_f64())))
+        };
+        assert_eq!(settled(Duration::from_millis(5)), TICK);
+        // A fifth of a core: a quarter of a millisecond at a time.
+        let rest = settled(Duration::from_millis(200));
+        assert!(rest.abs_diff(Duration::from_micros(1250)) < Duration::from_micros(50), "{rest:?}");
+        assert_eq!(settled(Duration::from_millis(900)), SHORTEST_TICK);
     }
 }
