@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{self, Entrance, Site};
 use crate::media_io::{self, Depths, Neighbourhood, Way, Worker};
-use crate::persist::{self, Journal};
+use crate::persist::{self, Intake, Journal};
 use crate::provision::{Bundle, Checked, Provisioner};
 use crate::recording::{self, Commands};
 use crate::retention::Forgetting;
@@ -40,6 +40,8 @@ const TAP_RING: usize = 16_384;
 /// What peers see as our name.
 const USER_AGENT: &str = concat!("Strowger/", env!("CARGO_PKG_VERSION"));
 
+type Writing = (Intake, std::thread::JoinHandle<()>, broadcast::Sender<Arc<EventRow>>);
+
 impl Node {
     /// Starts a node. `bundle` is applied before the first call.
     ///
@@ -54,12 +56,9 @@ impl Node {
         let claims = claim(&config).await?;
         let Bound { signalling, entrance, addresses, tls } = Bound::of(&config, &mut rng).await?;
         let (store, journal, checked) = prepare(&config, bundle, clock).await?;
-        let (keys, objects) = open_recordings(&config).await?;
+        let (keys, objects, archive) = open_recordings(&config).await?;
         let lost = unfinished::find(&store, &config.data_dir.join("spool")).await?;
-        let (committed, _) = broadcast::channel(COMMITTED);
-        let capacity = config.limits.store_queue;
-        let (intake, writer) =
-            persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
+        let (intake, writer, committed) = start_writer(&config, &store, journal)?;
         let (workers, media, media_idleness) = make_workers(&config)?;
         let entry = Entry::of(&config, clock)?;
         raise_limit(&config, &addresses, workers.len());
@@ -69,9 +68,8 @@ impl Node {
         let commands = Commands::new(clock, commands);
         let outlets = Outlets::new((media, media_idleness), commands, &intake, &captures);
         let handle = signalling.handle();
-        let tokens = TokenKey::of(&keys.token_secret().map_err(system)?);
         let among = (workers.len(), entry.as_ref());
-        let switch = switch_config(&config, clock, &addresses, among, tokens);
+        let switch = switch_config(&config, clock, &addresses, among, &keys)?;
         let signalling_thread =
             signalling.start(clock, switch, rng.fork(), tls.clone(), outlets).map_err(system)?;
 
@@ -80,7 +78,6 @@ impl Node {
         let (running, rings, captured) =
             start_workers(workers, &config, clock, &mut rng, (&handle, entry.as_ref()))?;
         let (reports_sender, reports) = mpsc::channel(RECORDER);
-        let archive = Archive::new(objects.clone(), keys.clone());
         let found = unfinished::report(lost, archive.clone(), reports_sender.clone());
         let recorder =
             start_recorder(&config, clock, &keys, &objects, rings, recorder_queue, reports_sender)?;
@@ -242,7 +239,18 @@ async fn provision(
     Ok((provisioner, reader))
 }
 
-async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), StartFault> {
+/// The thread that writes the log, the way to it, and what it tells of when it is committed.
+fn start_writer(config: &Config, store: &Store, journal: Journal) -> Result<Writing, StartFault> {
+    let (committed, _) = broadcast::channel(COMMITTED);
+    let capacity = config.limits.store_queue;
+    let (intake, writer) =
+        persist::start(store.clone(), journal, committed.clone(), capacity).map_err(system)?;
+    Ok((intake, writer, committed))
+}
+
+async fn open_recordings(
+    config: &Config,
+) -> Result<(KeyProvider, ObjectStore, Archive), StartFault> {
     let fault = |error: &dyn std::fmt::Display| StartFault::Recorder(error.to_string());
     let keys = Keyring::open(&config.keyring()).map_err(|error| fault(&error))?;
     let place = match &config.recordings.s3 {
@@ -262,7 +270,9 @@ async fn open_recordings(config: &Config) -> Result<(KeyProvider, ObjectStore), 
     };
     let objects = ObjectStore::open(&place).map_err(|error| fault(&error))?;
     tokio::spawn(look_at_bucket(config.clone(), objects.clone()));
-    Ok((KeyProvider::Local(keys), objects))
+    let keys = KeyProvider::Local(keys);
+    let archive = Archive::new(objects.clone(), keys.clone());
+    Ok((keys, objects, archive))
 }
 
 /// A wrong key or name is better told now than with the first recording.
@@ -346,8 +356,9 @@ fn switch_config(
     clock: Clock,
     addresses: &Addresses,
     (workers, entry): (usize, Option<&Entry>),
-    tokens: TokenKey,
-) -> SwitchConfig {
+    keys: &KeyProvider,
+) -> Result<SwitchConfig, StartFault> {
+    let tokens = TokenKey::of(&keys.token_secret().map_err(system)?);
     let udp = addresses.sip_udp.iter().map(|local| (sip::Transport::Udp, *local));
     let tcp = addresses.sip_tcp.iter().map(|local| (sip::Transport::Tcp, *local));
     let tls = addresses.sip_tls.iter().map(|local| (sip::Transport::Tls, *local));
@@ -372,7 +383,7 @@ fn switch_config(
         let places = (Some(shown), interface.address);
         media.extend(ports_of(&range, workers, places, &interface.blocks()));
     }
-    SwitchConfig {
+    Ok(SwitchConfig {
         advertised,
         media,
         web: entry.map(|entry| Arc::clone(&entry.web)),
@@ -380,7 +391,7 @@ fn switch_config(
         wall: clock.wall_at_zero(),
         user_agent: USER_AGENT.to_owned(),
         limits: config.limits.of_shard(config.sip.calls, crate::memory::allowed()),
-    }
+    })
 }
 
 /// A range of ports, shared among the workers: what SDP says of it, where it is bound, for whom.
