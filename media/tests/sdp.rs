@@ -265,7 +265,8 @@ fn of_several_keys_the_first_we_know_is_taken_by_its_number() {
     let long = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==";
     let media = format!(
         "{SAVP}a=crypto:1 NULL_HMAC_SHA1_80 inline:{KEY}\r\na=crypto:2 AES_CM_128_HMAC_SHA1_80 \
-         inline:{KEY}|2^20|1:4\r\na=crypto:9 AEAD_AES_128_GCM inline:{long}|2^31\r\n\
+         inline:{KEY}|2^20|1:4;inline:{KEY}|2^20|2:4\r\n\
+         a=crypto:9 AEAD_AES_128_GCM inline:{long}|2^31\r\n\
          a=crypto:10 AES_CM_128_HMAC_SHA1_32 inline:{KEY}\r\n"
     );
     let answer = answered(&media, Encryption::Preferred).unwrap();
