@@ -170,7 +170,10 @@ const commands = {
     return {};
   },
   async see({ page, selector }) {
-    return pages.get(page).page.locator(selector).first().innerText({ timeout: 20000 });
+    const found = pages.get(page).page.locator(selector).first();
+    await found.waitFor({ timeout: 20000 });
+    // A drawing has no inner text.
+    return found.evaluate((element) => element.innerText ?? element.textContent);
   },
   async picture({ page, path }) {
     await pages.get(page).page.screenshot({ path, fullPage: true });
@@ -182,6 +185,9 @@ const commands = {
     const axe = readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
     const found = await of.evaluate(async (axe) => {
       (0, eval)(axe);
+      // Colours on their way to another theme are neither's.
+      const changes = document.getAnimations().filter((one) => one instanceof CSSTransition);
+      await Promise.allSettled(changes.map((change) => change.finished));
       const { violations } = await globalThis.axe.run();
       return violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0].html }));
     }, axe);

@@ -189,16 +189,16 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.goes("#/calls");
     page.sees(".found tbody tr");
     page.fills("#find-number", "765-43");
-    let found = || page.says("document.querySelector('.found-total').textContent");
-    let until = |expected: &str| {
+    let told = |what: &str, expected: &str| {
         let deadline = std::time::Instant::now() + LIMIT / 4;
-        while found() != expected {
-            assert!(std::time::Instant::now() < deadline, "{} and not {expected}", found());
+        while page.says(what) != expected {
+            assert!(std::time::Instant::now() < deadline, "{} and not {expected}", page.says(what));
             std::thread::sleep(Duration::from_millis(50));
         }
     };
+    let until = |expected| told("document.querySelector('.found-total').textContent", expected);
+    told("location.hash", "#/calls?number=765-43");
     until("1 call");
-    assert_eq!(page.says("location.hash"), "#/calls?number=765-43");
     page.goes("#/calls?number=999&recorded=true");
     until("0 calls");
     assert_eq!(page.says("document.querySelector('#find-recorded').value"), "true");

@@ -62,6 +62,8 @@ fn server(folder: &Folder, listen: Listen, rtp: &str) -> Strowger {
         provisioning: Some(provisioning),
         listen,
         rtp: Some(rtp.to_owned()),
+        // The usual one may be another test's.
+        config: "[webrtc]\nport = 0\n".to_owned(),
         ..Setup::default()
     };
     Strowger::start_with(folder.path(), &setup)

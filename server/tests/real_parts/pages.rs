@@ -412,7 +412,7 @@ fn the_consoles_phone_takes_a_call_and_keeps_it_when_it_is_loaded_again() {
     let (mut carrier, _dialog) = stage.caller();
     page.told("click", json!({"selector": "text=Accept"}));
     carrier.voice.hears(AGENT_HZ, 1.0);
-    page.told("click", json!({"selector": "text=Hold"}));
+    page.told("click", json!({"selector": "text=\"Hold\""}));
     assert_eq!(page.told("see", json!({"selector": "text=Take back"})), "Take back");
     let held = carrier.voice.heard_for(1.5);
     assert!(held.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3 && held.rms() > 0.01);
