@@ -249,7 +249,7 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.clicks(
         "[aria-label='Revoke the key for the wallboard?'], [aria-label^='Delete the wallboard']",
     );
-    page.clicks("dialog >> text=Revoke");
+    page.clicks("dialog >> button.danger");
     let deadline = std::time::Instant::now() + LIMIT / 4;
     while http(demo.http, "GET", "/api/v1/calls", &key, None).status != 401 {
         assert!(std::time::Instant::now() < deadline, "the key still opens");

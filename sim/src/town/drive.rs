@@ -171,7 +171,9 @@ impl Town {
             }
             Output::CallEnded(record) => self.records.push(*record),
             Output::Reply { id, reply } => {
-                self.replies.insert(id, reply);
+                if !self.unanswered.remove(&id) {
+                    self.replies.insert(id, reply);
+                }
             }
             Output::Security(event) => self.security.push(event),
             // Nothing in this town has a name.

@@ -81,6 +81,11 @@ impl Course {
                 self.held.clear();
                 None
             }
+            // Moved on while an agent rang, who rings no more.
+            EventKind::LeftQueue { .. } => {
+                self.offered = None;
+                None
+            }
             EventKind::AttemptFailed { agent, .. } => {
                 let other = self.offered.take().is_none_or(|one| one != agent.as_str());
                 wrong_if(other, "of an agent who was not rung")

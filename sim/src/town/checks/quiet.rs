@@ -52,6 +52,10 @@ impl Town {
         if self.studio.len() > 0 {
             wrong.push(Complaint(format!("{} media streams left over", self.studio.len())));
         }
+        if !self.unanswered.is_empty() {
+            let number = self.unanswered.len();
+            wrong.push(Complaint(format!("{number} requests of the API were not answered")));
+        }
         if !self.recordings.is_empty() {
             wrong.push(Complaint(format!("{} recordings go on", self.recordings.len())));
         }
