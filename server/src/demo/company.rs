@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control_api::{Scene, Stage};
-use phone::{Manner, PhoneConfig, PhoneEvent};
+use phone::PhoneEvent;
 use store::EventRow;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::bank::{Bank, Order, PhoneId, Sockets};
-use super::embedded;
-use super::scene::{CARRIER, NUMBER};
+use super::bank::{Bank, Order, PhoneId};
+use super::scene::NUMBER;
+use super::{embedded, scene};
 use crate::node::Node;
-use crate::random;
 
 const CUSTOMER: PhoneId = PhoneId(0);
 const COLLEAGUE: PhoneId = PhoneId(1);
 /// Who the newcomer is, and who the colleague.
 const NEWCOMER: &str = "bob";
-const COLLEAGUE_ID: &str = "alice";
+const COLLEAGUE_ID: &str = scene::ALICE_ID;
+const CUSTOMERS_NUMBER: &str = "+15551234567";
 /// The colleague lets the newcomer hear some of the hold music.
 const PICKS_UP_AFTER: Duration = Duration::from_secs(5);
 /// A scene that nobody ends is over after this.
@@ -39,7 +39,8 @@ type Log = broadcast::Receiver<Arc<EventRow>>;
 /// # Errors
 /// When the system gives no sockets or thread.
 pub(super) fn enter(node: &Node) -> Result<(), String> {
-    let bank = phones(node).map_err(|error| error.to_string())?;
+    let bank =
+        scene::phones(node, CUSTOMERS_NUMBER, PICKS_UP_AFTER).map_err(|error| error.to_string())?;
     let (scenes, wanted) = mpsc::channel(1);
     let id = |name: &str| name.parse().map_err(|_| format!("{name} is no agent"));
     node.welcome().open(Stage {
@@ -51,30 +52,6 @@ pub(super) fn enter(node: &Node) -> Result<(), String> {
     });
     tokio::spawn(play(bank, wanted, node.events()));
     Ok(())
-}
-
-fn phones(node: &Node) -> std::io::Result<Bank> {
-    let server = node.addresses().sip_udp.first().copied();
-    let server = server.ok_or_else(|| std::io::Error::other("no SIP over UDP"))?;
-    let phone = |address, user: &str, password: Option<&str>| {
-        let sockets = Sockets::bind(address)?;
-        let config = PhoneConfig {
-            sip: sockets.sip()?,
-            rtp: sockets.rtp()?,
-            server,
-            user: user.to_owned(),
-            domain: "acme.example".to_owned(),
-            password: password.map(str::to_owned),
-            speech: Arc::default(),
-            manner: Manner::Answer(PICKS_UP_AFTER),
-            listens: true,
-            encryption: media::sdp::Encryption::Off,
-        };
-        std::io::Result::Ok((config, sockets))
-    };
-    let customer = phone(CARRIER, "+15551234567", None)?;
-    let colleague = phone(super::LOOPBACK, COLLEAGUE_ID, Some("alice-secret"))?;
-    Bank::start(vec![customer, colleague], random::seeded())
 }
 
 async fn play(mut bank: Bank, mut wanted: mpsc::Receiver<Scene>, log: Log) {

@@ -22,6 +22,7 @@ use crate::web_client::{Answer, WebClient};
 const LIMIT: Duration = Duration::from_secs(40);
 const CALLER: PhoneId = PhoneId(0);
 const ALICE: PhoneId = PhoneId(1);
+pub(super) const ALICE_ID: &str = "alice";
 /// The trunk's source in the demo's provisioning.
 pub(super) const CARRIER: std::net::IpAddr =
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
@@ -72,7 +73,8 @@ pub(super) async fn play(node: &Node, folder: &Path, show: &Show) -> Result<Outc
     let late = |what: &str| format!("{what} did not happen within {} s", LIMIT.as_secs());
     let (caller_says, agent_says) = (embedded::caller_speech()?, embedded::agent_speech()?);
     let mut log = Log { receiver: node.events(), rows: Vec::new(), show };
-    let mut bank = phones(node).map_err(|error| error.to_string())?;
+    let mut bank =
+        phones(node, "+15557654321", Duration::from_secs(1)).map_err(|error| error.to_string())?;
 
     show.heading("Live");
     tell(&bank, ALICE, Order::Register).await?;
@@ -124,8 +126,9 @@ pub(super) async fn play(node: &Node, folder: &Path, show: &Show) -> Result<Outc
     })
 }
 
-/// The caller behind the carrier's trunk, and alice's phone.
-fn phones(node: &Node) -> std::io::Result<Bank> {
+/// The caller behind the carrier's trunk, with this number, and alice's phone. Who is called picks
+/// up after that long.
+pub(super) fn phones(node: &Node, number: &str, picks_up: Duration) -> std::io::Result<Bank> {
     let server = node.addresses().sip_udp.first().copied();
     let server = server.ok_or_else(|| std::io::Error::other("no SIP over UDP"))?;
     let phone = |address, user: &str, password: Option<&str>| {
@@ -138,14 +141,14 @@ fn phones(node: &Node) -> std::io::Result<Bank> {
             domain: "acme.example".to_owned(),
             password: password.map(str::to_owned),
             speech: Arc::default(),
-            manner: Manner::Answer(Duration::from_millis(1000)),
+            manner: Manner::Answer(picks_up),
             listens: true,
             encryption: media::sdp::Encryption::Off,
         };
         std::io::Result::Ok((config, sockets))
     };
-    let caller = phone(CARRIER, "+15557654321", None)?;
-    let alice = phone(super::LOOPBACK, "alice", Some("alice-secret"))?;
+    let caller = phone(CARRIER, number, None)?;
+    let alice = phone(super::LOOPBACK, ALICE_ID, Some("alice-secret"))?;
     Bank::start(vec![caller, alice], random::seeded())
 }
 

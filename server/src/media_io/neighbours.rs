@@ -235,7 +235,7 @@ fn note<K: std::hash::Hash + Eq>(
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
+pub(super) mod tests {
     use base::Rng;
     use media::ice::{Check, Credentials, write_check};
 
@@ -253,7 +253,7 @@ mod tests {
     }
 
     /// A check for a leg at that worker.
-    fn check(worker: u16) -> Vec<u8> {
+    pub(in crate::media_io) fn check(worker: u16) -> Vec<u8> {
         let ice = Credentials::draw(&mut Rng::from_seed(1)).at(WorkerId(worker));
         let mut bytes = Vec::new();
         let check = Check {

@@ -272,11 +272,10 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    use base::{Rng, UnixTime};
-    use media::ice::{Check, Credentials, write_check};
-
     use super::*;
+    use crate::media_io::neighbours::tests::check;
     use crate::wake::Bell;
+    use base::UnixTime;
 
     /// A worker at the port, and what came in for it.
     struct Worker {
@@ -335,21 +334,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn check(worker: u16) -> Vec<u8> {
-        let ice = Credentials::draw(&mut Rng::from_seed(1)).at(WorkerId(worker));
-        let mut bytes = Vec::new();
-        let check = Check {
-            transaction: [1; 12],
-            username: &format!("{}:them", ice.fragment()),
-            password: ice.password(),
-            priority: 1,
-            nominates: true,
-            controls: true,
-        };
-        write_check(&mut bytes, &check);
-        bytes
     }
 
     fn framed(packets: &[&[u8]]) -> Vec<u8> {

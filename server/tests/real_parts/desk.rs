@@ -282,7 +282,7 @@ fn a_colleague_is_asked_first_then_all_three_talk_and_then_she_goes_back_to_the_
     let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
     bob.registers("bob");
     ask_bob(&page);
-    takes(&mut bob);
+    bob.takes();
     bob.voice.hears(AGENT_HZ, 1.0);
     let alone = carrier.voice.heard_for(1.0);
     assert!(alone.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "the caller waits");
@@ -292,7 +292,7 @@ fn a_colleague_is_asked_first_then_all_three_talk_and_then_she_goes_back_to_the_
     carrier.voice.hears(AGENT_HZ, 1.0);
 
     ask_bob(&page);
-    takes(&mut bob);
+    bob.takes();
     bob.voice.hears(AGENT_HZ, 1.0);
     click(&page, ".call-consulting:not([hidden]) button:nth-child(2)");
     bob.voice.hears(CALLER_HZ, 1.0);
@@ -317,7 +317,7 @@ fn whoever_was_asked_first_gets_the_caller_and_a_lost_server_is_told_plainly() {
     let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
     bob.registers("bob");
     ask_bob(&page);
-    takes(&mut bob);
+    bob.takes();
     bob.voice.hears(AGENT_HZ, 1.0);
     click(&page, ".call-consulting:not([hidden]) .accept");
     carrier.voice.hears(BOB_HZ, 1.0);
@@ -334,17 +334,6 @@ fn ask_bob(page: &Page<'_>) {
     click(page, ".call-talks button:nth-child(4)");
     page.told("fill", json!({"selector": ".call-sending:not([hidden]) input", "text": "bob"}));
     click(page, ".call-sending:not([hidden]) button[type=button]");
-}
-
-/// Bob takes what rings.
-fn takes(bob: &mut Ua) -> Dialog {
-    let invite = bob.expect("INVITE ");
-    let dialog = bob.dialog_of(&invite);
-    let sdp = bob.sdp();
-    bob.respond(&invite, "200 OK", "", &sdp);
-    bob.expect("ACK ");
-    bob.voice.talks_to(body(&invite));
-    dialog
 }
 
 /// With the keyboard alone: accept, hold, mute, hang up; and the same call after the page was loaded

@@ -280,7 +280,7 @@ fn transfers(library: &str) {
     // Out, to a colleague, who hangs up.
     bob.registers("bob");
     page.does("call", json!(["sip:bob@acme.example"]));
-    let mut with_bob = takes(&mut bob);
+    let mut with_bob = bob.takes();
     page.tells("confirmed", 1);
     bob.voice.hears(AGENT_HZ, 1.0);
     page.hears(BOB_HZ, 1.0);
@@ -293,7 +293,7 @@ fn transfers(library: &str) {
     let (mut carrier, mut dialog) = stage.talking(&page);
     bob_does_not_disturb(&stage, false);
     page.does("transfer", json!(["sip:bob@acme.example"]));
-    takes(&mut bob);
+    bob.takes();
     carrier.voice.hears(BOB_HZ, 1.0);
     bob.voice.hears(CALLER_HZ, 1.0);
     page.tells("transferred", 1);
@@ -309,7 +309,7 @@ fn transfers(library: &str) {
     page.does("hold", json!([]));
     page.tells("hold local", 1);
     page.does("call", json!(["sip:bob@acme.example"]));
-    takes(&mut bob);
+    bob.takes();
     page.tells("confirmed", 4);
     bob.voice.hears(AGENT_HZ, 1.0);
     page.does("join", json!([]));
@@ -327,17 +327,6 @@ fn bob_does_not_disturb(stage: &Stage, on: bool) {
     let path = "/api/v1/agents/bob/do-not-disturb";
     let answer = http(stage.server.http, "PUT", path, ACME, Some(&json!({"on": on})));
     assert_eq!(answer.status, 200);
-}
-
-/// Bob takes what rings.
-fn takes(bob: &mut Ua) -> Dialog {
-    let invite = bob.expect("INVITE ");
-    let dialog = bob.dialog_of(&invite);
-    let sdp = bob.sdp();
-    bob.respond(&invite, "200 OK", "", &sdp);
-    bob.expect("ACK ");
-    bob.voice.talks_to(body(&invite));
-    dialog
 }
 
 #[test]

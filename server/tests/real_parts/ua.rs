@@ -66,6 +66,17 @@ impl Ua {
         }
     }
 
+    /// Takes what rings.
+    pub(crate) fn takes(&mut self) -> Dialog {
+        let invite = self.expect("INVITE ");
+        let dialog = self.dialog_of(&invite);
+        let sdp = self.sdp();
+        self.respond(&invite, "200 OK", "", &sdp);
+        self.expect("ACK ");
+        self.voice.talks_to(body(&invite));
+        dialog
+    }
+
     /// Its description, the next version of it, as the voice is reached.
     pub(crate) fn sdp(&mut self) -> String {
         let at = self.voice.at;
