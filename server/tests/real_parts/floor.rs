@@ -152,7 +152,10 @@ fn focus_is(page: &Page<'_>, property: &str, wanted: &str) {
         if is == wanted {
             return;
         }
-        assert!(Instant::now() < deadline, "the {property} of what has the focus: {is}, not {wanted}");
+        assert!(
+            Instant::now() < deadline,
+            "the {property} of what has the focus: {is}, not {wanted}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
