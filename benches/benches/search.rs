@@ -1,6 +1,8 @@
 //! How long a search takes among a million finished calls, in SQLite on disk: the newest, the
-//! oldest by keyset, and what is rare or not there, for which all of the index is read.
-//! `STROWGER_CALLS=N` takes another number of calls.
+//! oldest by keyset, by a part of a number that is rare, common or not there, and what else is not
+//! there, for which all of the index is read; and what a call costs when it is written.
+//! `STROWGER_CALLS=N` takes another number of calls, `STROWGER_URL=postgres://...` an empty
+//! PostgreSQL in place of SQLite.
 #![allow(clippy::expect_used, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use base::{CallId, TenantId, UnixTime};
 use routing::{Provisioning, Tenant};
 use store::{Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Store};
 
-const BATCH: u32 = 2000;
+const BATCH: u32 = 600;
 const TIMES: usize = 5;
 const START: i64 = 1_795_168_800_000_000;
 
@@ -23,7 +25,8 @@ fn main() {
     let runtime = runtime.expect("a runtime");
     let folder = std::env::temp_dir().join(format!("strowger-search-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let url = format!("sqlite:{}", folder.join("search.db").display());
+    let file = format!("sqlite:{}", folder.join("search.db").display());
+    let url = std::env::var("STROWGER_URL").unwrap_or(file);
     runtime.block_on(measure(&url, calls.unwrap_or(1_000_000)));
     std::fs::remove_dir_all(&folder).expect("the folder");
 }
@@ -35,12 +38,21 @@ async fn measure(url: &str, calls: u32) {
     let provisioning = Provisioning { tenants: vec![acme], ..Provisioning::default() };
     let store = Store::open(url).await.expect("the store");
     store.apply(&provisioning, &[]).await.expect("the tenant");
+    let mut writing = Duration::ZERO;
     for first in (0..calls).step_by(BATCH as usize) {
         let batch: Vec<Append> =
             (first..calls.min(first + BATCH)).map(|number| over(&tenant, number)).collect();
+        let began = Instant::now();
         store.append(&batch).await.expect("to append");
+        writing += began.elapsed();
     }
+    println!(
+        "{:28} {:>19.1} us",
+        "a call, written",
+        writing.as_secs_f64() * 1e6 / f64::from(calls)
+    );
     let any = CallFilter::default;
+    let queue = "sales".parse().ok();
     let text = |text: &str| Some(text.to_owned());
     let hour = |from: i64| CallFilter {
         started_from: Some(at(from)),
@@ -52,6 +64,10 @@ async fn measure(url: &str, calls: u32) {
         ("the oldest, by keyset", any(), Some(500)),
         ("a queue", CallFilter { queue: "sales".parse().ok(), ..any() }, None),
         ("one number", CallFilter { number: text("0000017"), ..any() }, None),
+        ("four digits", CallFilter { number: text("7654"), ..any() }, None),
+        ("four digits, the oldest", CallFilter { number: text("7654"), ..any() }, Some(20_000)),
+        ("four digits and a queue", CallFilter { queue, number: text("7654"), ..any() }, None),
+        ("everybody's number", CallFilter { number: text("5550100"), ..any() }, None),
         ("a number that is not there", CallFilter { number: text("99999999"), ..any() }, None),
         ("an agent who is not there", CallFilter { agent: "zoe".parse().ok(), ..any() }, None),
         ("a cause that never was", CallFilter { cause: text("timeout"), ..any() }, None),

@@ -11,9 +11,10 @@ use crate::projection::{Change, put_changes};
 use crate::quality::put_quality;
 use crate::recordings::put_recordings;
 use crate::rows::{AgentSettingsRow, Append, EventRow, FinalRecord, RecordingRow};
+use crate::search::numbers;
 use crate::settings::put_settings;
 use crate::wrap_ups::put_wrap_ups;
-use crate::{Result, Store, StoreError, ladder};
+use crate::{Result, Store, StoreError, ladder, number_pages};
 
 const EVENT_COLUMNS: usize = 6;
 static EVENTS: Bulk = Bulk::new(
@@ -82,6 +83,7 @@ impl TenantPart<'_> {
         put_changes(tx, tenant, &Change::fold(&self.events, &finished)).await?;
         for records in without_repeats(&self.records, |record| record.call.id) {
             put_records(tx, records).await?;
+            number_pages::put(tx, tenant, &records.iter().map(entry).collect::<Vec<_>>()).await?;
             put_ladders(tx, records).await?;
             put_quality(tx, records).await?;
         }
@@ -145,6 +147,12 @@ async fn misplaced(tx: &mut Tx, tenant: &TenantId, first: u64) -> Result<StoreEr
             found: first,
         },
     })
+}
+
+/// What a search for numbers finds of a record.
+fn entry(record: &&FinalRecord) -> number_pages::Entry {
+    let call = &record.call;
+    ((call.started_at, call.id), numbers(&call.from, &call.to))
 }
 
 async fn put_ladders(tx: &mut Tx, records: &[&FinalRecord]) -> Result<()> {

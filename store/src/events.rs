@@ -58,6 +58,20 @@ impl Store {
         rows.iter().map(event_row).collect()
     }
 
+    /// The last events about trunks that the tenant uses, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_trunk_events(&self, tenant: &TenantId, limit: u32) -> Result<Vec<EventRow>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE tenant_id = $1 AND kind = 'trunk.state_changed' \
+             ORDER BY sequence DESC LIMIT $2"
+        );
+        let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
+        let rows = tx.rows(sql, &values![tenant, u64::from(limit)]).await?;
+        rows.iter().map(event_row).collect()
+    }
+
     /// The sequence of the tenant's last event before `at`; 0 if there is none. Events are in the
     /// order of time, so a few looks at the log are enough.
     ///

@@ -15,6 +15,7 @@ mod events;
 mod in_place;
 mod ladder;
 mod notes;
+mod number_pages;
 mod open;
 mod projection;
 mod provision;

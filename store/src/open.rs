@@ -76,6 +76,7 @@ async fn sqlite(path: &str) -> Result<Db> {
         (3, "decisions with their call", include_str!("../migrations/sqlite/0003_decisions.sql")),
         (4, "explorer", include_str!("../migrations/sqlite/0004_explorer.sql")),
         (5, "wrap-ups", include_str!("../migrations/sqlite/0005_wrap_ups.sql")),
+        (6, "number pages", include_str!("../migrations/sqlite/0006_number_pages.sql")),
     ])
     .run(&writer)
     .await?;
@@ -128,6 +129,7 @@ async fn postgres(url: &str) -> Result<Db> {
         (3, "decisions with their call", include_str!("../migrations/postgres/0003_decisions.sql")),
         (4, "explorer", include_str!("../migrations/postgres/0004_explorer.sql")),
         (5, "wrap-ups", include_str!("../migrations/postgres/0005_wrap_ups.sql")),
+        (6, "number pages", include_str!("../migrations/postgres/0006_number_pages.sql")),
     ])
     .run(&pool)
     .await?;

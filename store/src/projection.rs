@@ -7,11 +7,11 @@ use base::{CallId, TenantId, UnixTime};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::Result;
 use crate::bulk::{Bulk, without_repeats};
 use crate::db::{Tx, Value, values};
 use crate::rows::{CallState, EventRow, RecordingState};
 use crate::search::numbers;
+use crate::{Result, number_pages};
 
 /// The fields of event payloads that the rows follow; an event has those that fit it.
 #[derive(Deserialize, Default)]
@@ -308,6 +308,10 @@ pub(crate) async fn put_changes(
     }
     STARTED.run(tx, &started).await?;
     CHANGES.run(tx, &moved).await?;
+    let over = |change: &Change| !change.is_finished && change.ended_at.is_some();
+    for (call, _) in changes.iter().filter(|(_, change)| over(change)) {
+        number_pages::put_stored(tx, tenant, *call).await?;
+    }
     let recordings: Vec<(CallId, &RecordingChange)> = changes
         .iter()
         .flat_map(|(call, change)| change.recordings.iter().map(|recording| (*call, recording)))

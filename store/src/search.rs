@@ -1,15 +1,21 @@
 //! Finding calls among millions: newest first, from one place on (a keyset, not a page number),
-//! out of one index that holds all that a search may ask for.
+//! out of one index that holds all that a search may ask for, or, by a part of a number, out of the
+//! pages of numbers.
 
-use base::{CallId, TenantId, UnixTime};
+use std::collections::BTreeSet;
+
+use base::{CallId, TenantId};
 
 use crate::calls::{COLUMNS, Conditions, call_row, recordings_of};
 use crate::db::{Places, Scope, Tx, Value, values};
+use crate::number_pages::{Key, matching};
 use crate::rows::{CallFilter, CallRow, CallState, Found};
 use crate::{Result, Store};
 
 /// Calls are counted up to here: nobody reads on, and counting a million takes time.
 const COUNTED: u64 = 10_000;
+/// Calls that are looked up at once.
+const LOOKED_UP: usize = 400;
 /// Of a number, as far as a search looks.
 const LOOKED_AT: usize = 64;
 
@@ -37,13 +43,14 @@ impl Store {
         let search = Search { tenant, filter, edge };
         let limit = u64::from(limit);
         // One more tells whether there are more.
-        let mut keys = search.keys(&mut tx, limit + 1).await?;
+        let over = search.over(&mut tx).await?;
+        let mut keys = search.keys(&mut tx, &over, limit + 1).await?;
         let has_more = keys.len() as u64 > limit;
         keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let total = match (edge, has_more) {
             (Some(_), _) => None,
             (None, false) => Some(keys.len() as u64),
-            (None, true) => Some(search.count(&mut tx).await?),
+            (None, true) => Some(search.count(&mut tx, &over).await?),
         };
         let mut rows = rows_of(&mut tx, tenant, &keys).await?;
         recordings_of(&mut tx, tenant, &mut rows).await?;
@@ -61,7 +68,15 @@ pub(crate) fn numbers(caller: &str, dialled: &str) -> String {
 const ENDED: &str = "state = 'ended'";
 const UP: &str = "state <> 'ended'";
 
-type Key = (UnixTime, CallId);
+/// What is known of the calls that are over, before the table is asked.
+enum Over {
+    /// These are all that fit, newest first.
+    Known(Vec<Key>),
+    /// More have the number than are counted; `is_all` that is asked for.
+    Common { is_all: bool },
+    /// Nothing.
+    Unknown,
+}
 
 async fn edge_of(tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<Option<Key>> {
     let sql = "SELECT started_at FROM calls WHERE tenant_id = $1 AND call_id = $2";
@@ -107,9 +122,58 @@ impl<'a> Search<'a> {
         wanted
     }
 
-    async fn keys(&self, tx: &mut Tx, limit: u64) -> Result<Vec<Key>> {
+    /// Those that are over, if a number says which they are: the pages of numbers tell it faster
+    /// than the table.
+    async fn over(&self, tx: &mut Tx) -> Result<Over> {
+        let part = self.filter.number.as_deref().filter(|part| !part.is_empty());
+        let Some(part) = part.filter(|_| self.halves().contains(&ENDED)) else {
+            return Ok(Over::Unknown);
+        };
+        let wanted = CallFilter { number: None, ..self.filter.clone() };
+        let times = (wanted.started_from, wanted.started_until);
+        let rest = CallFilter { started_from: None, started_until: None, state: None, ..wanted };
+        let most = usize::try_from(COUNTED).unwrap_or(usize::MAX);
+        let is_all = rest == CallFilter::default();
+        let Some(mut found) = matching(tx, self.tenant, part, most).await? else {
+            return Ok(Over::Common { is_all: is_all && times == (None, None) });
+        };
+        found.retain(|key| {
+            times.0.is_none_or(|from| key.0 >= from)
+                && times.1.is_none_or(|until| key.0 < until)
+                && self.edge.is_none_or(|edge| *key < edge)
+        });
+        Ok(Over::Known(if is_all { found } else { self.fitting(tx, &rest, &found).await? }))
+    }
+
+    /// Those of the calls that fit.
+    async fn fitting(&self, tx: &mut Tx, filter: &CallFilter, calls: &[Key]) -> Result<Vec<Key>> {
+        let mut fitting = BTreeSet::new();
+        for part in calls.chunks(LOOKED_UP) {
+            let mut wanted = Conditions::new(self.tenant);
+            wanted.of_filter(filter);
+            let (text, mut of) = wanted.into_parts();
+            let first = of.len() + 1;
+            of.extend(part.iter().map(|(_, call)| Value::from(*call)));
+            let places: Vec<String> = (first..=of.len()).map(|at| format!("${at}")).collect();
+            let sql = format!(
+                "SELECT call_id FROM calls WHERE {text} AND call_id IN ({})",
+                places.join(", ")
+            );
+            for row in tx.rows(sql, &of).await? {
+                fitting.insert(row.id::<CallId>("call_id")?);
+            }
+        }
+        Ok(calls.iter().filter(|(_, call)| fitting.contains(call)).copied().collect())
+    }
+
+    async fn keys(&self, tx: &mut Tx, over: &Over, limit: u64) -> Result<Vec<Key>> {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut keys: Vec<Key> = Vec::new();
         for half in self.halves() {
+            if let (Over::Known(found), true) = (over, *half == ENDED) {
+                keys.extend(found.iter().take(most));
+                continue;
+            }
             let (text, mut of) = self.conditions(half).into_parts();
             of.push(limit.into());
             let sql = format!(
@@ -123,14 +187,22 @@ impl<'a> Search<'a> {
             }
         }
         keys.sort_unstable_by(|a, b| b.cmp(a));
-        keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        keys.truncate(most);
         Ok(keys)
     }
 
     /// How many fit, or more than [`COUNTED`].
-    async fn count(&self, tx: &mut Tx) -> Result<u64> {
+    async fn count(&self, tx: &mut Tx, over: &Over) -> Result<u64> {
         let mut total = 0;
         for half in self.halves() {
+            match over {
+                Over::Known(found) if *half == ENDED => {
+                    total += found.len() as u64;
+                    continue;
+                }
+                Over::Common { is_all: true } if *half == ENDED => return Ok(COUNTED + 1),
+                _ => {}
+            }
             let (text, mut of) = self.conditions(half).into_parts();
             of.push((COUNTED + 1).into());
             let sql = format!(

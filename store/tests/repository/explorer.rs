@@ -125,6 +125,55 @@ on_both! {
         assert_eq!(none.rows, []);
     }
 
+    async fn a_part_of_a_number_is_found_on_every_page_of_numbers_and_with_everything_else(
+        backend: &Backend
+    ) {
+        let store = backend.provisioned().await;
+        let calls: Vec<Append> = (1..=400).map(over).collect();
+        // Pages of every fullness: single calls, and more than two pages at once.
+        for batch in calls[..60].chunks(7).chain(calls[60..].chunks(85)) {
+            store.append(batch).await.unwrap();
+        }
+        store.append(&calls[100..110]).await.unwrap();
+        let by = |part: &str| CallFilter { number: Some(part.to_owned()), ..CallFilter::default() };
+        let fits = |part: &'static str| {
+            let has = move |number: &u32| format!("+4930{number:07}").contains(part);
+            (1..=400_u32).rev().filter(has).map(u128::from).collect::<Vec<_>>()
+        };
+        for part in ["00017", "30000", "37", "0399", "+49300000400", "99", "1234567"] {
+            let found = search(&store, by(part), None, 500).await;
+            assert_eq!(numbers(&found), fits(part), "{part}");
+            assert_eq!(found.total, Some(fits(part).len() as u64), "{part}");
+        }
+        // Page by page, of a queue, and between two times.
+        let first = search(&store, by("37"), None, 5).await;
+        assert!(first.has_more && first.total == Some(fits("37").len() as u64));
+        let rest = search(&store, by("37"), first.rows.last().map(|row| row.id), 500).await;
+        assert_eq!([numbers(&first), numbers(&rest)].concat(), fits("37"));
+        let sales = CallFilter { queue: Some("sales".parse().unwrap()), ..by("37") };
+        let even = fits("37").into_iter().filter(|number| number % 2 == 0).collect::<Vec<_>>();
+        assert_eq!(numbers(&search(&store, sales, None, 500).await), even);
+        let span =
+            CallFilter { started_from: Some(at(137)), started_until: Some(at(337)), ..by("37") };
+        let within = fits("37").into_iter().filter(|number| (137..337).contains(number));
+        assert_eq!(numbers(&search(&store, span, None, 500).await), within.collect::<Vec<_>>());
+    }
+
+    async fn what_most_calls_have_in_their_number_is_found_and_not_counted(backend: &Backend) {
+        let store = backend.provisioned().await;
+        for batch in (1..=10_100).map(over).collect::<Vec<_>>().chunks(1000) {
+            store.append(batch).await.unwrap();
+        }
+        let by = |part: &str| CallFilter { number: Some(part.to_owned()), ..CallFilter::default() };
+        let found = search(&store, by("5550100"), None, 3).await;
+        assert_eq!(numbers(&found), [10_100, 10_099, 10_098]);
+        assert!(found.has_more && !found.total_is_exact);
+        let one = search(&store, by("+49300000042"), None, 3).await;
+        assert_eq!((numbers(&one), one.total), (vec![42], Some(1)));
+        let sales = CallFilter { queue: Some("sales".parse().unwrap()), ..by("5550100") };
+        assert_eq!(search(&store, sales, None, 3).await.total, Some(5050));
+    }
+
     async fn live_calls_stand_among_those_that_are_over(backend: &Backend) {
         let store = backend.provisioned().await;
         full(&store).await;

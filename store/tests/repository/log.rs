@@ -25,6 +25,23 @@ on_both! {
         assert!(store.events_after(&tenant("acme"), 153, 10).await.unwrap().is_empty());
     }
 
+    async fn what_became_of_trunks_is_read_newest_first(backend: &Backend) {
+        let store = backend.provisioned().await;
+        store.append(&ticks("acme", 1, 10)).await.unwrap();
+        for (sequence, state) in [(11, "down"), (12, "up"), (13, "down")] {
+            let told = json!({"trunk": "carrier-a", "state": state});
+            let change = event("acme", sequence, call(1), "trunk.state_changed", told);
+            store.append(&[change]).await.unwrap();
+        }
+        let read = async |owner: &str, limit| {
+            let rows = store.last_trunk_events(&tenant(owner), limit).await.unwrap();
+            rows.iter().map(|row| row.sequence).collect::<Vec<_>>()
+        };
+        assert_eq!(read("acme", 2).await, [13, 12]);
+        assert_eq!(read("acme", 9).await, [13, 12, 11]);
+        assert_eq!(read("globex", 9).await, [0_u64; 0]);
+    }
+
     async fn events_of_some_kinds_are_read_without_the_others(backend: &Backend) {
         let store = backend.provisioned().await;
         store.append(&ticks("acme", 1, 10)).await.unwrap();

@@ -1,7 +1,7 @@
 //! After `kill -9`: every call that was up gets its end, once.
 
 use serde_json::{Value, json};
-use store::CallState;
+use store::{CallFilter, CallState};
 
 use crate::on_both;
 use crate::sample::{at, call, conversation, event, tenant};
@@ -35,6 +35,15 @@ on_both! {
         assert_eq!(row.agent.unwrap().as_str(), "alice");
         let row = store.call(&tenant("globex"), call(3)).await.unwrap().unwrap();
         assert_eq!(row.cause.as_deref(), Some("normal"));
+
+        // They are found by their numbers like any other call that is over.
+        for (of, calls) in [("acme", vec![call(2), call(1)]), ("globex", vec![call(3)])] {
+            let filter = CallFilter { number: Some("+1".to_owned()), ..CallFilter::default() };
+            let found = store.search_calls(&tenant(of), &filter, None, 9).await.unwrap();
+            let mut ids: Vec<_> = found.rows.iter().map(|row| row.id).collect();
+            ids.sort_unstable_by(|a, b| b.cmp(a));
+            assert_eq!(ids, calls);
+        }
 
         assert!(store.recover_open_calls(at(200)).await.unwrap().is_empty());
         assert_eq!(store.last_sequence(&tenant("acme")).await.unwrap(), 9);
