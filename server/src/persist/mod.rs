@@ -1,8 +1,9 @@
-//! Events, call records and recordings on their way into the store: batches of at most 60 ms in
-//! one transaction each, told to subscribers only when committed, journalled while the store is
-//! down, set aside when it refuses them for good.
+//! Events, call records and recordings on their way into the store: at once after a quiet time, else
+//! in batches of 60 ms, one transaction each; told to subscribers only when committed, journalled
+//! while the store is down, set aside when it refuses them for good.
 
 mod commit;
+mod gathering;
 mod journal;
 mod rejected;
 mod rows;

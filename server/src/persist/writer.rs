@@ -9,11 +9,9 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 
 use super::commit::{BATCH, Committer};
+use super::gathering::Gathering;
 use super::{Item, Journal, rows};
 
-/// The first item of a batch waits at most this long for company: a commit costs as much as several
-/// calls do, and subscribers are promised an event within 100 ms.
-const GATHER: Duration = Duration::from_millis(60);
 /// Between two attempts to drain the journal.
 const RETRY: Duration = Duration::from_secs(1);
 /// Batches that are tried when the process ends; the next start drains what is left.
@@ -30,6 +28,7 @@ struct Meters {
 /// The writer's state.
 pub(crate) struct Writer {
     committer: Committer,
+    gathering: Gathering,
     journal: Journal,
     committed: broadcast::Sender<Arc<EventRow>>,
     items: mpsc::Receiver<Item>,
@@ -51,7 +50,8 @@ impl Writer {
             backlog: metrics::gauge!("strowger_store_journal_bytes"),
         };
         let committer = Committer::new(store, journal.rejected().clone());
-        Self { committer, journal, committed, items, retry_at: Instant::now(), meters }
+        let gathering = Gathering::default();
+        Self { committer, gathering, journal, committed, items, retry_at: Instant::now(), meters }
     }
 
     /// Runs until all senders are gone and what they sent is kept.
@@ -107,7 +107,7 @@ impl Writer {
         }
         if self.items.len() < BATCH {
             // Not by tokio's timer: this thread is our own, and it is not to wake for every item.
-            std::thread::sleep(GATHER);
+            std::thread::sleep(self.gathering.patience(Instant::now()));
         }
         while batch.len() < BATCH {
             match self.items.try_recv() {
@@ -121,6 +121,7 @@ impl Writer {
 
     async fn commit(&mut self, batch: &mut Vec<Append>) {
         let mut committed = self.committer.commit(std::mem::take(batch)).await;
+        self.gathering.committed(Instant::now());
         self.publish(committed.done.drain(..));
         match committed.outage {
             // Its room is used again.
