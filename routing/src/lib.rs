@@ -38,13 +38,13 @@ pub use provisioning::{
     Agent, ApiKey, Choice, Collect, Credentials, DialPolicy, Digest, Direction, DiversionHeader,
     Dtmf, Encryption, Flow, Forward, HangupCause, HeaderAction, HeaderRule, Limits, Menu, Number,
     NumberFormat, NumberPlace, NumberRule, OnMachine, OutboundRoute, Patience, PromptFile,
-    Provisioning, Queue, Role, Saying, Signature, Skill, Step, StirKey, Supervises, Tenant, Trunk,
-    TrunkRegistration, TrunkStir, TrunkTarget, WrapUpCode,
+    Provisioning, Queue, QueueAlarms, Role, Saying, Signature, Skill, Step, StirKey, Supervises,
+    Tenant, Trunk, TrunkRegistration, TrunkStir, TrunkTarget, WrapUpCode,
 };
 pub use route::{Route, RouteRefusal, route, route_among};
 pub use router::{
-    AgentSnapshot, AgentState, AttemptFailure, CancelReason, Input, Output, QueueSnapshot, Refusal,
-    Router, Timer, WaitingSnapshot, WorkId, WrapUpSnapshot,
+    AgentSnapshot, AgentState, AlarmSnapshot, AttemptFailure, CancelReason, Input, Output,
+    QueueAlarm, QueueSnapshot, Refusal, Router, Timer, WaitingSnapshot, WorkId, WrapUpSnapshot,
 };
 pub use secret::Secret;
 pub use supervision::{Supervision, SupervisionCode, may_supervise, supervision_code};

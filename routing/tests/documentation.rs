@@ -18,7 +18,7 @@ fn every_example_in_the_manual_is_right() {
     let manual = manual();
     let examples: Vec<&str> =
         manual.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 11);
+    assert_eq!(examples.len(), 12);
     for example in examples {
         directory(example);
         // The store keeps it as JSON, the API takes it as JSON: nothing is lost on the way.

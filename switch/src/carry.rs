@@ -36,6 +36,13 @@ impl Switch {
                 let changed = EventKind::AgentStateChanged { agent, state, reason };
                 self.node.emit(now, &tenant, None, changed);
             }
+            RouterOutput::QueueAlarm { tenant, queue, alarm, is_raised: true, limit } => {
+                let kind = EventKind::AlarmRaised { queue, alarm, limit };
+                self.node.emit(now, &tenant, None, kind);
+            }
+            RouterOutput::QueueAlarm { tenant, queue, alarm, .. } => {
+                self.node.emit(now, &tenant, None, EventKind::AlarmCleared { queue, alarm });
+            }
             RouterOutput::QueueStats { tenant, queue, stats } => {
                 self.node.emit(now, &tenant, None, EventKind::QueueStats { queue, stats });
             }

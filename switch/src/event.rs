@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base::{AgentId, CallId, FlowId, PromptId, QueueId, RecordingId, TenantId, TrunkId, UnixTime};
-use routing::{AgentState, Decision, QueueSnapshot, Supervision};
+use routing::{AgentState, Decision, QueueAlarm, QueueSnapshot, Supervision};
 use serde::Serialize;
 
 use crate::api::WrapUp;
@@ -596,6 +596,22 @@ pub enum EventKind {
         /// Why the last registration failed, if it did.
         why: Option<String>,
     },
+    /// A figure of a queue is over its threshold.
+    AlarmRaised {
+        /// The queue.
+        queue: QueueId,
+        /// What is wrong.
+        alarm: QueueAlarm,
+        /// The threshold, if it is a number.
+        limit: Option<u32>,
+    },
+    /// The figure has been in order again for a while.
+    AlarmCleared {
+        /// The queue.
+        queue: QueueId,
+        /// What was wrong.
+        alarm: QueueAlarm,
+    },
     /// A queue's numbers changed.
     QueueStats {
         /// The queue.
@@ -671,6 +687,8 @@ impl EventKind {
             Self::AgentRegistered { .. } => "agent.registered",
             Self::AgentUnregistered { .. } => "agent.unregistered",
             Self::TrunkStateChanged { .. } => "trunk.state_changed",
+            Self::AlarmRaised { .. } => "alarm.raised",
+            Self::AlarmCleared { .. } => "alarm.cleared",
             Self::QueueStats { .. } => "queue.stats",
         }
     }

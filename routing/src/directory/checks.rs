@@ -161,6 +161,11 @@ impl Names<'_> {
         within(&format!("{path}.retry_pause_s"), queue.retry_pause_s, 1..=3600, found);
         within(&format!("{path}.max_waiting"), queue.max_waiting, 0..=100_000, found);
         within(&format!("{path}.service_level_s"), queue.service_level_s, 1..=86_400, found);
+        let (alarms, path_of) = (&queue.alarms, |key| format!("{path}.alarms.{key}"));
+        within(&path_of("longest_wait_s"), alarms.longest_wait_s, 0..=86_400, found);
+        within(&path_of("waiting"), alarms.waiting, 0..=100_000, found);
+        let level = u32::from(alarms.service_level_percent);
+        within(&path_of("service_level_percent"), level, 0..=100, found);
         if let Some(seconds) = queue.max_wait_s {
             within(&format!("{path}.max_wait_s"), seconds, 1..=86_400, found);
         }

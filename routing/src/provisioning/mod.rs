@@ -2,6 +2,7 @@
 //! (numbers, networks) stay texts here, so that `Directory::build` can report them all at once.
 
 mod agent;
+mod alarms;
 mod digits;
 mod limits;
 mod queue;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Secret;
 
 pub use agent::{Agent, DialPolicy, Forward};
+pub use alarms::QueueAlarms;
 pub use digits::{Choice, Collect, Dtmf, Menu, Patience};
 pub use limits::Limits;
 pub use queue::{Flow, HangupCause, OnMachine, Queue, Saying, Signature, Step, WrapUpCode};

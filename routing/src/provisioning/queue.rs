@@ -3,7 +3,7 @@
 use base::{AgentId, FlowId, PromptId, QueueId, SkillId, TrunkId};
 use serde::{Deserialize, Serialize};
 
-use super::{Collect, Menu};
+use super::{Collect, Menu, QueueAlarms, is_default};
 
 /// Where callers wait for an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct Queue {
     /// other; none if empty. As the trunk or the tenant says if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub siprec: Option<Vec<TrunkId>>,
+    /// From which figures on an alarm is raised.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub alarms: QueueAlarms,
 }
 
 impl Queue {
@@ -79,6 +82,7 @@ impl Queue {
             service_level_s: default_service_level_s(),
             record: default_record(),
             siprec: None,
+            alarms: QueueAlarms::default(),
         }
     }
 }

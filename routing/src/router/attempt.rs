@@ -66,7 +66,7 @@ impl Floor {
                 let (mut wrap_up, mut extend) = (Duration::ZERO, Duration::ZERO);
                 if let Some(line) = self.lines.get_mut(&queue) {
                     line.ringing = line.ringing.saturating_sub(1);
-                    line.count_answered(wait);
+                    line.count_answered(turn.now, wait);
                     line.figures_changed(turn);
                     wrap_up = seconds(line.queue.wrap_up_s);
                     extend = seconds(line.queue.wrap_up_extend_s);

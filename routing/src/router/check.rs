@@ -33,7 +33,8 @@ impl Router {
         | Timer::RetryPause(tenant, _)
         | Timer::WrapUp(tenant, _)
         | Timer::Rest(tenant, _)
-        | Timer::QueueStats(tenant, _)) = timer;
+        | Timer::QueueStats(tenant, _)
+        | Timer::QueueAlarms(tenant, _)) = timer;
         let owned = self.floors.get(tenant).is_some_and(|floor| match timer {
             Timer::RingTimeout(_, id) => {
                 floor.work.get(id).is_some_and(|w| matches!(w.stage, Stage::Ringing(_)))
@@ -47,9 +48,9 @@ impl Router {
             Timer::WrapUp(_, agent) => floor.seats.get(agent).is_some_and(|s| s.doing.is_wrap_up()),
             Timer::Rest(_, agent) => floor.seats.get(agent).is_some_and(|s| s.resting),
             // The figures of a queue that is gone are simply not told.
-            Timer::QueueStats(..) => true,
+            Timer::QueueStats(..) | Timer::QueueAlarms(..) => true,
         });
-        let figures = matches!(timer, Timer::QueueStats(..));
+        let figures = matches!(timer, Timer::QueueStats(..) | Timer::QueueAlarms(..));
         demand(owned || figures, || format!("{timer:?} has no owner"))
     }
 }

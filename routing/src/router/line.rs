@@ -7,6 +7,7 @@ use base::{AgentId, Duration, Instant, QueueId};
 
 use super::floor::{Floor, Turn, seconds};
 use super::timers::Timer;
+use super::watch::Watch;
 use super::work::Work;
 use super::{Output, WorkId};
 use crate::{Candidate, Queue};
@@ -29,6 +30,7 @@ pub(super) struct Line {
     waiting_count: usize,
     pub(super) ringing: u32,
     pub(super) tally: Tally,
+    pub(super) watch: Watch,
     told: Option<Instant>,
 }
 
@@ -54,6 +56,7 @@ impl Line {
             waiting_count: 0,
             ringing: 0,
             tally: Tally::default(),
+            watch: Watch::default(),
             told: None,
         }
     }
@@ -110,10 +113,17 @@ impl Line {
         heads.min().map(|(_, id)| *id)
     }
 
-    pub(super) fn count_answered(&mut self, wait: Duration) {
+    pub(super) fn count_answered(&mut self, now: Instant, wait: Duration) {
+        let is_in_time = wait <= seconds(self.queue.service_level_s);
+        self.watch.count(now, is_in_time);
         self.tally.answered += 1;
-        self.tally.answered_in_time += u64::from(wait <= seconds(self.queue.service_level_s));
+        self.tally.answered_in_time += u64::from(is_in_time);
         self.tally.wait_of_answered += wait;
+    }
+
+    /// Who left without an agent.
+    pub(super) fn count_missed(&mut self, now: Instant) {
+        self.watch.count(now, false);
     }
 
     /// Sees to it that the figures are told: at once, or a second after the last telling.
@@ -128,6 +138,7 @@ impl Line {
 
 impl Floor {
     pub(super) fn tell_stats(&mut self, turn: &mut Turn, queue: &QueueId) {
+        self.watch(turn, queue);
         let Some(stats) = self.lines.get(queue).map(|line| self.queue_snapshot(turn.now, line))
         else {
             return;

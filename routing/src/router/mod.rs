@@ -13,6 +13,7 @@ mod provision;
 mod seat;
 mod snapshot;
 mod timers;
+mod watch;
 mod words;
 mod work;
 
@@ -24,6 +25,7 @@ use crate::Presence;
 
 pub use snapshot::{AgentSnapshot, QueueSnapshot, WaitingSnapshot, WrapUpSnapshot};
 pub use timers::Timer;
+pub use watch::{AlarmSnapshot, QueueAlarm};
 pub use words::{AgentState, AttemptFailure, CancelReason, Input, Output, Refusal, WorkId};
 
 use floor::{Floor, Turn};
@@ -125,6 +127,9 @@ impl Router {
                 }
                 Timer::QueueStats(tenant, queue) => {
                     self.on(now, &tenant, |floor, turn| floor.tell_stats(turn, &queue));
+                }
+                Timer::QueueAlarms(tenant, queue) => {
+                    self.on(now, &tenant, |floor, turn| floor.look_for_alarms(turn, &queue));
                 }
             }
         }

@@ -50,6 +50,10 @@ impl Floor {
         self.vacate_removed_seats(turn);
         self.settle_all(turn);
         self.offer_all(turn);
+        // Other thresholds, or other agents.
+        for line in self.lines.values() {
+            line.agents_changed(turn);
+        }
     }
 
     fn provision_seats(&mut self, turn: &Turn, agents: &[crate::Agent]) {

@@ -393,6 +393,9 @@ impl Floor {
             seat.shown = state;
             seat.shown_reason.clone_from(&reason);
             seat.shown_since = turn.now;
+            for line in seat.lines.iter().filter_map(|queue| self.lines.get(queue)) {
+                line.agents_changed(turn);
+            }
             turn.say(Output::AgentChanged {
                 tenant: turn.tenant(),
                 agent: agent.clone(),

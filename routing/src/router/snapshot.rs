@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::floor::Floor;
 use super::line::Line;
-use crate::{AgentState, WorkId};
+use crate::{AgentState, AlarmSnapshot, WorkId};
 
 /// An agent at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,6 +81,8 @@ pub struct QueueSnapshot {
     /// Of all work that left the queue, how much was answered within `service_level_s`, in
     /// percent; none left yet, no figure.
     pub service_level_percent: Option<u8>,
+    /// The alarms that are raised.
+    pub alarms: Vec<AlarmSnapshot>,
 }
 
 /// Work that waits, at one moment.
@@ -145,6 +147,7 @@ impl Floor {
             service_level_percent: (tally.answered_in_time * 100)
                 .checked_div(left)
                 .and_then(|percent| u8::try_from(percent).ok()),
+            alarms: line.watch.raised(now, &line.queue.alarms),
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Timer {
     Rest(TenantId, AgentId),
     /// ... tell the queue's figures.
     QueueStats(TenantId, QueueId),
+    /// ... look at the queue's figures for alarms.
+    QueueAlarms(TenantId, QueueId),
 }
 
 /// All deadlines, by time and by owner. Deadlines of the same moment come in the order of `Timer`.
@@ -61,6 +63,11 @@ impl Timers {
 
     pub(super) fn is_set(&self, timer: &Timer) -> bool {
         self.by_owner.contains_key(timer)
+    }
+
+    /// When it is due, if it is set.
+    pub(super) fn at(&self, timer: &Timer) -> Option<Instant> {
+        self.by_owner.get(timer).copied()
     }
 
     /// Every deadline's owner.

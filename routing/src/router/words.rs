@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::{AgentId, Duration, Instant, QueueId, TenantId};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Decision, Directory, QueueSnapshot};
+use crate::{Decision, Directory, QueueAlarm, QueueSnapshot};
 
 /// A work item: the switch gives a call's number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -392,5 +392,18 @@ pub enum Output {
         queue: QueueId,
         /// Its figures now.
         stats: QueueSnapshot,
+    },
+    /// A figure of a queue is over its threshold, or has been in order again for a while.
+    QueueAlarm {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        queue: QueueId,
+        /// What is wrong.
+        alarm: QueueAlarm,
+        /// Whether it is now; else it is in order again.
+        is_raised: bool,
+        /// The threshold, if it is a number.
+        limit: Option<u32>,
     },
 }

@@ -170,6 +170,7 @@ impl Floor {
         let Some(work) = self.forget(turn, id) else { return };
         if let Some(line) = self.lines.get_mut(&work.queue) {
             line.tally.expired += 1;
+            line.count_missed(turn.now);
         }
         turn.say(Output::Expired { tenant: turn.tenant(), work: id, queue: work.queue });
     }
@@ -191,9 +192,9 @@ impl Floor {
     pub(super) fn leave(&mut self, turn: &mut Turn, id: WorkId) {
         let Some(work) = self.forget(turn, id) else { return };
         match work.stage {
-            Stage::Waiting => self.count_abandoned(&work.queue),
+            Stage::Waiting => self.count_abandoned(turn.now, &work.queue),
             Stage::Ringing(agent) => {
-                self.count_abandoned(&work.queue);
+                self.count_abandoned(turn.now, &work.queue);
                 self.let_go(turn, id, &agent);
             }
             Stage::Talking(agent) => self.call_over(turn, &agent),
@@ -207,7 +208,7 @@ impl Floor {
         }
         let Some(work) = self.forget(turn, id) else { return };
         if let Some(line) = self.lines.get_mut(&work.queue) {
-            line.count_answered(turn.now.since(work.enqueued_at));
+            line.count_answered(turn.now, turn.now.since(work.enqueued_at));
         }
         if let Stage::Ringing(agent) = work.stage {
             self.let_go(turn, id, &agent);
@@ -271,9 +272,10 @@ impl Floor {
         Some(self.lines.get(&work.queue)?.position(id, work))
     }
 
-    fn count_abandoned(&mut self, queue: &QueueId) {
+    fn count_abandoned(&mut self, now: Instant, queue: &QueueId) {
         if let Some(line) = self.lines.get_mut(queue) {
             line.tally.abandoned += 1;
+            line.count_missed(now);
         }
     }
 

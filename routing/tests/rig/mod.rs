@@ -72,7 +72,9 @@ pub fn told(output: &Output) -> Option<String> {
             };
             format!("{} refused: {why}", work.0)
         }
-        Output::AgentChanged { .. } | Output::QueueStats { .. } => return None,
+        Output::AgentChanged { .. } | Output::QueueStats { .. } | Output::QueueAlarm { .. } => {
+            return None;
+        }
     })
 }
 
