@@ -19,6 +19,7 @@ mod docs_page;
 mod engine;
 mod fault;
 mod feed;
+mod flow_faults;
 mod idempotency;
 mod key_table;
 mod ladder_pcap;

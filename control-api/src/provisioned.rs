@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use store::PromptRow;
 
 use crate::fault::Fault;
+use crate::flow_faults;
 use crate::state::Shared;
 
 /// What is never shown, wherever it stands.
@@ -64,8 +65,8 @@ impl<T: Serialize + DeserializeOwned> Shelf<'_, T> {
         {
             keep_secrets(&mut wish, &before);
         }
-        let thing: T = serde_json::from_value(Value::Object(wish))
-            .map_err(|error| unreadable(self.kind, name, &error.to_string()))?;
+        let thing: T = T::deserialize(&Value::Object(wish.clone()))
+            .map_err(|error| unreadable(self.kind, name, &wish, &error.to_string()))?;
         let own = (self.name)(&thing);
         if own != name {
             let problem = format!("it is called {own:?} in the body");
@@ -90,12 +91,21 @@ impl<T: Serialize + DeserializeOwned> Shelf<'_, T> {
     }
 }
 
-/// What serde says, with the key that it names as the place.
-fn unreadable(kind: &str, name: &str, why: &str) -> Fault {
-    let field = why.split('`').nth(1).map(|field| format!(".{field}")).unwrap_or_default();
-    let path = format!("{kind}.{name}{field}");
-    problems(vec![problem_at(&path, why, "docs/provisioning.md has the keys and their values")])
+/// What serde says, with the key that it names as the place; of a flow with the step.
+fn unreadable(kind: &str, name: &str, wish: &Map<String, Value>, why: &str) -> Fault {
+    if kind == "flows" {
+        let found = flow_faults::of(wish);
+        if !found.is_empty() {
+            let path = |place: &str| format!("{kind}.{name}{place}");
+            let each = |(place, why): &(String, String)| problem_at(&path(place), why, CURE);
+            return problems(found.iter().map(each).collect());
+        }
+    }
+    let path = format!("{kind}.{name}{}", flow_faults::named(why));
+    problems(vec![problem_at(&path, why, CURE)])
 }
+
+const CURE: &str = "docs/provisioning.md has the keys and their values";
 
 fn problem_at(path: &str, problem: &str, cure: &str) -> Value {
     json!({"path": path, "problem": problem, "cure": cure})

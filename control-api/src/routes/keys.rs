@@ -2,7 +2,7 @@
 //! and shown, is its name, its role, and the beginning of its hash.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use base::AgentId;
 use routing::{ApiKey, Role, Secret};
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ pub(crate) async fn make(
     State(api): State<Api>,
     scoped: Scoped,
     Body(wish): Body<KeyWish>,
-) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1], Answer<MadeKey>), Fault> {
+) -> Result<(StatusCode, Answer<MadeKey>), Fault> {
     scoped.administers()?;
     let name = wish.name.trim().to_owned();
     if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
@@ -131,8 +131,7 @@ pub(crate) async fn make(
     })
     .await?;
     let made = MadeKey { id: name_of(&digest), key };
-    let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok((StatusCode::CREATED, [fresh], Answer::new(made, "keep it: it is not told again")))
+    Ok((StatusCode::CREATED, Answer::new(made, "keep it: it is not told again")))
 }
 
 /// Revokes a key, at once. For the roles `admin` and `platform`; not the one that asks.

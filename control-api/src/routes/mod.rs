@@ -15,6 +15,7 @@ mod captures;
 mod desk;
 mod digits;
 mod events;
+mod explain;
 mod keys;
 mod leg_views;
 mod own;
@@ -22,6 +23,7 @@ mod pages;
 mod participants;
 mod prompts;
 mod provisioning;
+mod queue_alarms;
 mod queues;
 mod recording_pause;
 mod recordings;
@@ -90,6 +92,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(calling::set_messages_waiting))
         .routes(routes!(sip_token::issue))
         .routes(routes!(queues::list))
+        .routes(routes!(queue_alarms::set))
         .routes(routes!(statistics::queues))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::one))
@@ -100,8 +103,10 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::suspend))
         .routes(routes!(trunks::list))
+        .routes(routes!(trunks::history))
         .routes(routes!(refused::list))
         .routes(routes!(things::put, things::delete))
+        .routes(routes!(explain::explain))
         .routes(routes!(keys::list, keys::make))
         .routes(routes!(keys::revoke))
         .routes(routes!(welcome::show))

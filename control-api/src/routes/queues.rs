@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::Uri;
-use routing::QueueSnapshot;
+use routing::{AlarmSnapshot, QueueAlarm, QueueAlarms, QueueSnapshot};
 use serde::Serialize;
 use switch::{ApiReply, ApiRequest};
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::agents::strange;
 use super::call_views::seconds;
 use super::calls::ListQuery;
+use super::queue_alarms::AlarmLimits;
 use crate::answer::{PageOf, page};
 use crate::auth::Scoped;
 use crate::fault::Fault;
@@ -48,10 +49,33 @@ pub(crate) struct QueueView {
     service_level_s: u32,
     /// How much of what left the queue was answered within that, in percent.
     service_level_percent: Option<u8>,
+    /// The alarms that are raised.
+    alarms: Vec<AlarmView>,
+    /// From which figures on they are; 0 is not watched.
+    alarm_limits: AlarmLimits,
 }
 
-impl From<QueueSnapshot> for QueueView {
-    fn from(row: QueueSnapshot) -> Self {
+/// An alarm that is raised.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlarmView {
+    /// What is wrong: `longest_wait`, `waiting`, `service_level` or `no_agent`.
+    #[schema(value_type = String, example = "longest_wait")]
+    alarm: QueueAlarm,
+    /// The threshold, if it is a number.
+    limit: Option<u32>,
+    /// For how many milliseconds it has been raised.
+    raised_ms: u64,
+}
+
+impl From<AlarmSnapshot> for AlarmView {
+    fn from(of: AlarmSnapshot) -> Self {
+        let AlarmSnapshot { alarm, limit, raised_ms } = of;
+        Self { alarm, limit, raised_ms }
+    }
+}
+
+impl QueueView {
+    fn of(limits: QueueAlarms, row: QueueSnapshot) -> Self {
         Self {
             name: if row.name.is_empty() { row.id.to_string() } else { row.name },
             id: row.id.to_string(),
@@ -67,6 +91,8 @@ impl From<QueueSnapshot> for QueueView {
             average_wait_s: seconds(row.average_wait_ms),
             service_level_s: row.service_level_s,
             service_level_percent: row.service_level_percent,
+            alarms: row.alarms.into_iter().map(AlarmView::from).collect(),
+            alarm_limits: limits.into(),
         }
     }
 }
@@ -84,5 +110,10 @@ pub(crate) async fn list(
     let page = page(query.page, query.per_page)?;
     let reply = api.engine.ask(&scoped.tenant, "tenant", ApiRequest::Queues).await?;
     let ApiReply::Queues(rows) = reply else { return Err(strange(&reply)) };
-    Ok(PageOf::of(rows.into_iter().map(QueueView::from).collect(), page, &uri))
+    let directory = api.directory();
+    let limits = |row: &QueueSnapshot| {
+        directory.queue(&scoped.tenant, &row.id).map(|queue| queue.alarms).unwrap_or_default()
+    };
+    let view = |row: QueueSnapshot| QueueView::of(limits(&row), row);
+    Ok(PageOf::of(rows.into_iter().map(view).collect(), page, &uri))
 }

@@ -2,7 +2,7 @@
 //! page ever holds a password.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::HeaderMap;
 use base::Duration;
 use serde::{Deserialize, Serialize};
 use switch::{ApiReply, ApiRequest};
@@ -71,7 +71,7 @@ pub(crate) async fn issue(
     Path(name): Path<String>,
     headers: HeaderMap,
     Body(wish): Body<Lifetime>,
-) -> Result<([(HeaderName, HeaderValue); 1], Answer<Token>), Fault> {
+) -> Result<Answer<Token>, Fault> {
     let agent = own(&api, &scoped, &name)?;
     if !(SHORTEST_S..=LONGEST_S).contains(&wish.lifetime_s) {
         let problem = format!("must be {SHORTEST_S} to {LONGEST_S}");
@@ -91,8 +91,7 @@ pub(crate) async fn issue(
         expires_at: made.token.expires.to_string(),
         expires_in_s: wish.lifetime_s,
     };
-    let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(([fresh], Answer::new(token, "register with it within its time")))
+    Ok(Answer::new(token, "register with it within its time"))
 }
 
 /// Where whoever asks has reached us, for SIP. It is told to nobody else, so it may be believed.

@@ -1,10 +1,12 @@
 //! `/api/v1/provisioning`, one thing at a time: numbers, queues, agents, flows, skills and
 //! prompts of a tenant, and the platform's trunks.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use base::TenantId;
-use routing::{Provisioning, Role};
+use routing::{Directory, Provisioning, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -37,8 +39,30 @@ pub(crate) struct ProvisionedView {
     /// The platform's trunks, with a platform key: without passwords and private keys.
     #[schema(value_type = Option<Vec<Object>>)]
     trunks: Option<Value>,
+    /// What it may name of the tenants above it.
+    inherited: InheritedView,
     /// Whether the key may make and delete numbers and change trunks: a platform key may.
     whole: bool,
+}
+
+/// What a tenant may name without having it itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct InheritedView {
+    /// Prompts, by name.
+    prompts: BTreeSet<String>,
+    /// Skills, by name.
+    skills: BTreeSet<String>,
+}
+
+impl InheritedView {
+    fn of(directory: &Directory, tenant: &TenantId) -> Self {
+        let above: Vec<_> = directory.line(tenant).skip(1).collect();
+        let above = || above.iter().filter_map(|(id, _)| directory.tenant(id));
+        Self {
+            prompts: above().flat_map(|of| &of.prompts).map(|one| one.id.to_string()).collect(),
+            skills: above().flat_map(|of| &of.skills).map(|one| one.id.to_string()).collect(),
+        }
+    }
 }
 
 /// What is provisioned for a tenant. Secrets are left out. For the roles `admin` and `platform`.
@@ -53,7 +77,8 @@ pub(crate) async fn read(
     let tenant = directory.tenant(&scoped.tenant).ok_or_else(|| Fault::not_found("tenant"))?;
     let whole = scoped.caller.role == Role::Platform;
     let trunks = whole.then(|| shown(&directory.provisioning().trunks));
-    let view = ProvisionedView { tenant: shown(tenant), trunks, whole };
+    let inherited = InheritedView::of(&directory, &scoped.tenant);
+    let view = ProvisionedView { tenant: shown(tenant), trunks, inherited, whole };
     Ok(Answer::new(view, "what is provisioned"))
 }
 

@@ -3,17 +3,21 @@
 use axum::extract::State;
 use axum::http::Uri;
 use routing::Role;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use store::EventRow;
 use switch::{ApiReply, ApiRequest, OwnBindingView, TargetView as Target, TrunkView as Trunk};
 use utoipa::ToSchema;
 
 use super::agents::strange;
 use super::calls::ListQuery;
-use crate::answer::{PageOf, page};
-use crate::auth::Caller;
+use crate::answer::{Answer, PageOf, page};
+use crate::auth::{Caller, Scoped};
 use crate::fault::Fault;
 use crate::params::Params;
 use crate::state::Api;
+
+/// Changes that are told.
+const MOST_CHANGES: u32 = 200;
 
 /// A trunk.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,6 +146,48 @@ pub(crate) async fn list(
         }
     };
     Ok(PageOf::of(rows.into_iter().filter_map(shown).collect(), page, &uri))
+}
+
+/// A trunk went down, came up again, or registered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrunkChangeView {
+    /// When.
+    at: String,
+    /// The trunk.
+    #[schema(example = "carrier-a")]
+    trunk: String,
+    /// `up`, `down` or `unknown` since then.
+    state: String,
+    /// Whether we are registered with it, if it wants that.
+    registered: Option<bool>,
+    /// Why the last registration failed, if it did.
+    why: Option<String>,
+}
+
+/// What an event of a trunk says.
+#[derive(Deserialize)]
+struct Told {
+    trunk: String,
+    state: String,
+    registered: Option<bool>,
+    why: Option<String>,
+}
+
+/// How the trunks that serve a tenant have fared: their last 200 changes, newest first. Not for
+/// the role `agent`.
+#[utoipa::path(get, path = "/api/v1/trunks/history", tag = "platform",
+    responses((status = 200, description = "The changes", body = Answer<Vec<TrunkChangeView>>)))]
+pub(crate) async fn history(
+    State(api): State<Api>,
+    scoped: Scoped,
+) -> Result<Answer<Vec<TrunkChangeView>>, Fault> {
+    scoped.sees_all()?;
+    let events = api.store.last_trunk_events(&scoped.tenant, MOST_CHANGES).await?;
+    let view = |event: &EventRow| {
+        let Told { trunk, state, registered, why } = serde_json::from_str(&event.data).ok()?;
+        Some(TrunkChangeView { at: event.at.to_string(), trunk, state, registered, why })
+    };
+    Ok(Answer::new(events.iter().filter_map(view).collect(), "the trunks' last changes"))
 }
 
 impl TrunkView {

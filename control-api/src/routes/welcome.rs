@@ -1,7 +1,7 @@
 //! `/api/v1/welcome`: how a newcomer to the demo signs in by a link, and has somebody to call with.
 
 use axum::extract::State;
-use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,12 +35,11 @@ pub(crate) async fn sign_in(
     headers: HeaderMap,
     extensions: Extensions,
     Body(invitation): Body<Invitation>,
-) -> Result<([(HeaderName, HeaderValue); 1], Answer<Opened>), Fault> {
+) -> Result<Answer<Opened>, Fault> {
     let is_near = is_loopback(&headers, &extensions);
     let key = if is_near { api.welcome.redeem(&invitation.code) } else { None };
     let key = key.ok_or_else(|| wrong_code(&api, &extensions))?;
-    let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(([fresh], Answer::new(Opened { key }, "welcome")))
+    Ok(Answer::new(Opened { key }, "welcome"))
 }
 
 /// Who is there to have a call with.

@@ -412,6 +412,7 @@ fn queue_row() -> QueueSnapshot {
         average_wait_ms: 4000,
         service_level_s: 20,
         service_level_percent: Some(80),
+        alarms: Vec::new(),
     }
 }
 

@@ -92,6 +92,62 @@ async fn a_mistake_names_its_field_and_a_cure_and_a_check_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_of_a_flow_is_told_with_its_step() {
+    let stand = Stand::new().await;
+    let flow = json!({"id": "new", "steps": [{"do": "queue", "queue": "sales"},
+        {"do": "menu", "choices": [{"digits": "1", "queue": ""}]}, {"do": "play"}]});
+    let wrong = put(&stand, ACME, "flows/new", flow).await;
+    assert_eq!(wrong.status, 422);
+    let problems = wrong.json()["details"]["problems"].take();
+    let paths = [&problems[0]["path"], &problems[1]["path"]];
+    assert_eq!(paths, ["flows.new.steps[1].choices[0].queue", "flows.new.steps[2].prompt"]);
+}
+
+#[tokio::test]
+async fn thresholds_of_alarms_are_set_by_supervisors_and_provisioned() {
+    let stand = Stand::new().await;
+    let limits = json!({"longest_wait_s": 90, "waiting": 5, "service_level_percent": 80,
+        "no_agent": false});
+    let set = async |key: &str, queue: &str, limits: &Value| {
+        let path = format!("/api/v1/queues/{queue}/alarms");
+        stand.ask("PUT", &path).key(key).json(limits).answer().await
+    };
+    let answer = set(SUPERVISOR, "sales", &limits).await;
+    assert_eq!((answer.status, answer.data()), (200, limits.clone()));
+    assert_eq!(acme(&stand)["queues"][0]["alarms"], limits);
+    let mut wrong = limits.clone();
+    wrong["service_level_percent"] = json!(120);
+    let refused = set(ACME, "sales", &wrong).await;
+    assert_eq!(refused.status, 422);
+    let path = refused.json()["details"]["problems"][0]["path"].take();
+    assert_eq!(path, "tenants.acme.queues.sales.alarms.service_level_percent");
+    assert_eq!(set(ALICE, "sales", &limits).await.status, 403);
+    assert_eq!(set(GLOBEX, "nowhere", &limits).await.status, 404);
+    let rows = stand.get("/api/v1/queues", SUPERVISOR).await.data();
+    assert_eq!(rows[0]["alarms"], json!([]));
+    assert!(rows[0]["alarm_limits"]["longest_wait_s"].is_u64());
+}
+
+#[tokio::test]
+async fn what_would_happen_to_a_call_is_told_without_one() {
+    let stand = Stand::new().await;
+    let ask = async |key: &str, query: &str| {
+        stand.get(&format!("/api/v1/provisioning/explain?{query}"), key).await
+    };
+    let found = ask(ACME, "number=15550100").await.data();
+    assert_eq!((&found["number"], &found["flow"]), (&json!("+15550100"), &json!("main")));
+    assert!(found["steps"][0]["do"].is_string() && found["refusal"].is_null(), "{found}");
+    assert!(found["reasons"].as_array().unwrap().len() >= 2);
+    let nobody = ask(ACME, "number=%2B4930123456").await.data();
+    assert!(nobody["refusal"].as_str().unwrap().contains("+4930123456"), "{nobody}");
+    let foreign = ask(GLOBEX, "number=%2B15550100").await.data();
+    assert!(foreign["flow"].is_null() && foreign["refusal"].is_string(), "{foreign}");
+    assert_eq!(ask(SUPERVISOR, "number=15550100").await.status, 403);
+    let history = stand.get("/api/v1/trunks/history", SUPERVISOR).await;
+    assert_eq!((history.status, history.data()), (200, json!([])));
+}
+
+#[tokio::test]
 async fn a_tenant_points_its_numbers_elsewhere_but_gives_itself_none() {
     let stand = Stand::new().await;
     let number = |number: &str| json!({"number": number, "flow": "main"});
