@@ -71,6 +71,9 @@ const ICONS = {
   pause: "M7 5v10M13 5v10",
   play: "M7 4.500l8 5.500-8 5.500z",
   save: "M10 3v9M6 9l4 4 4-4M4 16h12",
+  up: "M10 16V5M5 9.500l5-5 5 5",
+  down: "M10 4v11M5 10.500l5 5 5-5",
+  remove: "M5 5l10 10M15 5L5 15",
   mark: "M3 4h4.500l5 6H17M3 10h4.500M3 16h4.500l5-6",
 };
 

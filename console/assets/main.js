@@ -39,6 +39,7 @@ const ROUTES = [
   { path: "#/calls/:id", roles: EVERYBODY, view: callView },
   { path: "#/admin", roles: ADMINS, title: "admin.nav", view: adminView },
   { path: "#/admin/:area", roles: ADMINS, view: adminView },
+  { path: "#/admin/:area/:thing", roles: ADMINS, view: adminView },
   { path: "#/welcome", roles: SEE_ALL, view: welcomeView, stays: true },
 ];
 
@@ -123,8 +124,8 @@ function openConsole(access) {
     },
   });
   model.onLoad = (error) => shell.showLoad(error);
-  const alarms = me.role === "agent" ? null : new Alarms(model, `${tenant} ${me.name}`);
-  const bell = alarms === null ? null : alarmsView({ alarms, model });
+  const alarms = me.role === "agent" ? null : new Alarms(model);
+  const bell = alarms === null ? null : alarmsView({ api, alarms, model });
   if (bell !== null) shell.addTool(bell.element);
   const given = { api, model, me, alarms };
   const router = new Router({ routes, home: HOME[me.role], shell, given });

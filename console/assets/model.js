@@ -225,6 +225,7 @@ export class Model {
     if (event.at !== null && event.at < this.#loadedAt - 5000) return;
     if (event.type.startsWith("agent.")) this.#applyAgent(event);
     else if (event.type === "queue.stats") this.#applyQueue(event);
+    else if (event.type.startsWith("alarm.")) this.#applyAlarm(event);
     else if (event.call !== null) this.#applyCall(event);
   }
 
@@ -243,6 +244,15 @@ export class Model {
   #applyQueue({ body }) {
     const queue = this.#queue(body);
     this.queues.set(queue.id, queue);
+    this.#mark("queues", queue.id);
+  }
+
+  #applyAlarm({ type, at, body }) {
+    const queue = this.queues.get(String(body.queue));
+    if (queue === undefined) return;
+    const others = (queue.alarms ?? []).filter(({ alarm }) => alarm !== body.alarm);
+    const raised = { alarm: body.alarm, limit: body.limit ?? null, since: at };
+    queue.alarms = type === "alarm.raised" ? [...others, raised] : others;
     this.#mark("queues", queue.id);
   }
 

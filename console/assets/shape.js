@@ -139,7 +139,14 @@ export function queueOf(row) {
     abandoned: pick(row, "abandoned"),
     serviceLevel: pick(row, "service_level_percent", "service_level"),
     serviceLevelS: pick(row, "service_level_s"),
+    alarms: pick(row, "alarms")?.map(alarmOf) ?? null,
+    limits: pick(row, "alarm_limits"),
   };
+}
+
+/** An alarm of a queue that is raised. */
+function alarmOf({ alarm, limit, raised_ms: raised }) {
+  return { alarm, limit: limit ?? null, since: now() - raised };
 }
 
 /** A CloudEvent. `subject` is the call, where there is one. */

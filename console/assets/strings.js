@@ -5,12 +5,14 @@ import { admin } from "./strings/admin.js";
 import { desk } from "./strings/desk.js";
 import { explorer } from "./strings/explorer.js";
 import { floor } from "./strings/floor.js";
+import { flows } from "./strings/flows.js";
 
 const strings = {
   ...admin,
   ...desk,
   ...explorer,
   ...floor,
+  ...flows,
 
   "app.name": "Strowger",
   "app.skip": "Skip to content",

@@ -2,15 +2,24 @@
 // stays as it is when it is changed here.
 
 import { h, pill } from "../dom.js";
+import { inWords, knownOf, titleOf } from "./flow-kinds.js";
 import { t } from "../strings.js";
 
 const names = (things) => (things ?? []).map(({ id, name }) => ({ id, name: name || id }));
 const field = (name, type, more = {}) => ({ name, type, label: t(`admin.field.${name}`), ...more });
 const nameField = (is_new) =>
   field("id", "text", { fixed: !is_new, hint: is_new ? t("admin.hint.id") : undefined });
+const namesWith = (things, list, id) => (things ?? [])
+  .filter((thing) => thing[list]?.includes(id)).map((thing) => thing.name || thing.id);
+const dialled = (tenant) => [...names(tenant.agents), ...names(tenant.queues)];
+const promptsOf = (tenant, inherited) =>
+  names([...(tenant.prompts ?? []), ...(inherited?.prompts ?? []).map((id) => ({ id }))]);
 const listed = (values) => (values ?? []).join(", ") || t("none");
 
-/** By kind: `columns` of the table, `fields(tenant, thing)` of the form, `key` of a thing. */
+/**
+ * By kind: `columns` of the table, `fields(tenant, is_new, inherited)` of the form, `key` of a
+ * thing; what `has_page` is changed on a page of its own.
+ */
 export const AREAS = {
   numbers: {
     key: "number",
@@ -29,13 +38,16 @@ export const AREAS = {
       ["music", ({ music }) => music ?? t("none")],
       ["service_level_s", ({ service_level_s: s }) => seconds(s)],
       ["record", ({ record }) => yesNo(record ?? true)]],
-    fields: (tenant, is_new) => [
+    fields: (tenant, is_new, inherited) => [
       nameField(is_new),
       field("name", "text"),
-      field("needs", "list", { hint: t("admin.hint.skills") }),
-      field("agents", "list", { hint: t("admin.hint.agents") }),
-      field("music", "choice", { options: names(tenant.prompts) }),
-      field("ring_timeout_s", "number"), field("wrap_up_s", "number"),
+      field("extension", "text", { optional: true }),
+      skillsField("needs", tenant, inherited),
+      field("agents", "several", { options: names(tenant.agents), hint: t("admin.hint.agents") }),
+      field("music", "choice", { options: promptsOf(tenant, inherited) }),
+      field("ring_timeout_s", "number"), field("retry_pause_s", "number"),
+      field("wrap_up_s", "number"), field("wrap_up_extend_s", "number"),
+      field("wrap_up_codes", "pairs", { hint: t("admin.hint.codes") }),
       field("max_wait_s", "number"), field("max_waiting", "number"),
       field("service_level_s", "number"), field("record", "check"),
     ],
@@ -47,29 +59,46 @@ export const AREAS = {
       ["extension", ({ extension }) => extension ?? t("none")],
       ["skills", ({ skills }) => listed(skills)],
       ["available_on_register", ({ available_on_register: yes }) => yesNo(yes)]],
-    fields: (_, is_new) => [
+    fields: (tenant, is_new, inherited) => [
       nameField(is_new),
       field("name", "text"),
       field("extension", "text", { optional: true }),
-      field("skills", "list", { hint: t("admin.hint.skills") }),
-      field("wrap_up_s", "number"),
+      field("caller_id", "text", { optional: true, hint: t("admin.hint.caller_id") }),
+      skillsField("skills", tenant, inherited),
+      field("wrap_up_s", "number", { hint: t("admin.hint.own_wrap_up") }),
+      field("pickup_groups", "list", { hint: t("admin.hint.pickup_groups") }),
+      ...["always", "busy", "no_answer"].map((when) => field(`forward.${when}`, "suggested",
+        { options: dialled(tenant), optional: true })),
+      field("forward.no_answer_s", "number", { hint: t("admin.hint.no_answer_s") }),
       field("password", "text", { secret: true,
         hint: t(is_new ? "admin.hint.new_password" : "admin.hint.password") }),
       field("available_on_register", "check"),
+      field("call_waiting", "check"),
     ],
     fresh: { available_on_register: true },
+  },
+  skills: {
+    key: "id",
+    columns: [["id", ({ id, name }) => named(name, id)],
+      ["has", ({ id }, { tenant }) => listed(namesWith(tenant.agents, "skills", id))],
+      ["needed", ({ id }, { tenant }) => listed(namesWith(tenant.queues, "needs", id))]],
+    fields: (_, is_new) => [nameField(is_new), field("name", "text")],
   },
   flows: {
     key: "id",
     columns: [["id", ({ id }) => h("strong", { text: id })],
-      ["steps", ({ steps }) => stepsOf(steps)]],
-    fields: (_, is_new) => [
-      nameField(is_new),
-      field("steps", "json", { hint: t("admin.hint.steps") }),
-    ],
-    fresh: { steps: [{ do: "hangup", cause: "busy" }] },
+      ["steps", ({ steps }, provisioned) => stepsOf(steps, provisioned)]],
+    has_page: true,
   },
 };
+
+/** Skills to tick, where some are listed; else any names. */
+function skillsField(name, tenant, inherited) {
+  const above = (inherited?.skills ?? []).map((id) => ({ id, name: id }));
+  const options = [...names(tenant.skills), ...above];
+  return options.length === 0 ? field(name, "list", { hint: t("admin.hint.skills") })
+    : field(name, "several", { options });
+}
 
 /** The form of a trunk is what the provisioning file says of it. */
 export const TRUNK_FIELDS = (is_new) => [
@@ -98,15 +127,9 @@ export function yesNo(value) {
 }
 
 /** The steps of a flow, a line each: what is done, and with what. */
-function stepsOf(steps) {
-  return h("ol", { class: "steps" }, (steps ?? []).map(({ do: what, ...rest }) =>
-    h("li", {}, h("span", { class: "step-do", text: what }),
-      h("span", { class: "step-with", text: wordsOf(rest) }))));
-}
-
-function wordsOf(rest) {
-  return Object.entries(rest).map(([name, value]) => {
-    const said = typeof value === "object" ? JSON.stringify(value) : String(value);
-    return `${name.replaceAll("_", " ")} ${said}`;
-  }).join(", ");
+function stepsOf(steps, provisioned) {
+  const known = knownOf(provisioned);
+  return h("ol", { class: "steps" }, (steps ?? []).map((step) =>
+    h("li", {}, h("span", { class: "step-do", text: titleOf(step) }),
+      h("span", { class: "step-with", text: inWords(step, known) }))));
 }

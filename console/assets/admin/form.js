@@ -2,16 +2,18 @@
 // fault stands at its field, with its cure; what has no field stands above.
 
 import { announce } from "../announce.js";
+import { controlOf } from "./controls.js";
 import { h } from "../dom.js";
+import { put, valueAt } from "./paths.js";
 import { t } from "../strings.js";
 
 /**
- * Opens the dialog. `fields` are `{name, label, type, options, hint, fixed, optional}`; `value` is
- * the thing as it is; `send(thing, is_trial)` sends it; `done()` is called when it is live.
+ * Opens the dialog. `fields` are those of `controls.js`; `value` is the thing as it is;
+ * `send(thing, is_trial)` sends it; `done()` is called when it is live.
  */
 export function openForm({ title, fields, value, send, done }) {
   const controls = new Map(fields.map((field) =>
-    [field.name, controlOf(field, value[field.name])]));
+    [field.name, controlOf(field, valueAt(value, field.name))]));
   const summary = h("ul", { class: "faults", role: "alert" });
   const right = h("p", { class: "form-right", role: "status" });
   const check = h("button", { type: "button", class: "quiet", text: t("admin.check"),
@@ -55,36 +57,30 @@ export function openForm({ title, fields, value, send, done }) {
   /** The thing as it was, with what the fields say; an empty field that may be is left out. */
   function read() {
     const thing = { ...value };
-    for (const { name, read: get } of controls.values()) {
-      const said = get();
-      if (said === undefined) delete thing[name];
-      else thing[name] = said;
-    }
+    for (const { name, read: get } of controls.values()) put(thing, name, get());
     return thing;
   }
 
   function clear() {
     summary.replaceChildren();
     right.textContent = "";
-    for (const { fault, control } of controls.values()) {
-      fault.textContent = "";
-      control.removeAttribute("aria-invalid");
-    }
+    for (const place of controls.values()) place.clear();
   }
 
   function tell(problems) {
     let first = null;
     for (const { path, problem, cure } of problems) {
-      const field = String(path ?? "").split(".").at(-1).replace(/\[\d+\]$/, "");
       const sentence = [problem, cure].filter((part) => part).join(" – ");
-      const place = controls.get(field);
+      // The nearest field that the path goes through: `queues.sales.wrap_up_codes[0].code`.
+      const names = String(path ?? "").split(".").map((name) => name.replace(/\[\d+\]$/, ""));
+      const paths = [...names.map((_, at) => names.slice(at).join(".")), ...names.toReversed()];
+      const place = controls.get(paths.find((name) => controls.has(name)));
       if (place === undefined) {
         const where = path ? `${path}: ` : "";
         summary.append(h("li", { text: `${where}${sentence}` }));
         continue;
       }
-      place.fault.textContent = sentence;
-      place.control.setAttribute("aria-invalid", "true");
+      place.tell(sentence);
       first ??= place.control;
     }
     (first ?? save).focus();
@@ -97,76 +93,6 @@ export function openForm({ title, fields, value, send, done }) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-}
-
-/** One field: `{name, element, control, fault, read}`. */
-function controlOf(field, value) {
-  const id = `form-${field.name}`;
-  const fault = h("p", { class: "field-fault", id: `${id}-fault` });
-  const described = { id, "aria-describedby": `${id}-fault` };
-  const make = { choice, list, check, number, json }[field.type] ?? text;
-  const { control, read } = make(field, value, described);
-  const label = h("label", { for: id, text: field.label });
-  const hint = field.hint === undefined ? null : h("p", { class: "hint", text: field.hint });
-  const element = field.type === "check"
-    ? h("div", { class: "form-check" }, control, label, hint, fault)
-    : h("div", { class: "form-field" }, label, control, hint, fault);
-  return { name: field.name, element, control, fault, read };
-}
-
-function text({ fixed, secret, optional }, value, props) {
-  const control = h("input", { ...props, type: secret ? "password" : "text", readonly: fixed,
-    autocomplete: secret ? "new-password" : "off", spellcheck: "false" });
-  control.value = value ?? "";
-  const said = () => (control.value === "" && (secret || optional) ? undefined : control.value);
-  return { control, read: said };
-}
-
-function number(_, value, props) {
-  const control = h("input", { ...props, type: "number", min: "0", step: "1" });
-  control.value = value ?? "";
-  return { control, read: () => (control.value === "" ? undefined : Number(control.value)) };
-}
-
-function check(_, value, props) {
-  const control = h("input", { ...props, type: "checkbox", checked: value === true });
-  return { control, read: () => control.checked };
-}
-
-function choice({ options, optional }, value, props) {
-  const is_known = options.some(({ id }) => id === value) || (value ?? "") === "";
-  const known = is_known ? [] : [{ id: value }];
-  const control = h("select", { ...props, class: "select" },
-    optional ? h("option", { value: "", text: t("none") }) : null,
-    [...options, ...known].map(({ id, name }) =>
-      h("option", { value: id, text: name || id, selected: id === value })));
-  return { control, read: () => (control.value === "" ? undefined : control.value) };
-}
-
-/** Several names, with commas between. */
-function list(_, value, props) {
-  const control = h("input", { ...props, type: "text", autocomplete: "off", spellcheck: "false" });
-  control.value = (value ?? []).join(", ");
-  const read = () => {
-    const names = control.value.split(",").map((name) => name.trim()).filter((name) => name !== "");
-    return names.length === 0 ? undefined : names;
-  };
-  return { control, read };
-}
-
-function json({ name, label }, value, props) {
-  const control = h("textarea", { ...props, class: "mono", rows: "14", spellcheck: "false" });
-  control.value = JSON.stringify(value ?? null, null, 2);
-  const read = () => {
-    try {
-      return JSON.parse(control.value);
-    } catch (cause) {
-      const error = new Error(t("admin.no_json", { label, message: cause.message }));
-      error.field = name;
-      throw error;
-    }
-  };
-  return { control, read };
 }
 
 /** Asks before something is deleted or revoked; `act()` does it. */

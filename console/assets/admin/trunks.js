@@ -23,15 +23,17 @@ export async function trunksArea({ api, provisioned, load, tools }) {
     text: t("admin.new.trunks"), on: { click: () => form({ targets: [] }, true) } })]));
 
   async function show() {
-    const trunks = await api.get("/trunks");
+    const [trunks, changes] = await Promise.all([api.get("/trunks"), api.get("/trunks/history")]);
     const rows = trunks.map((trunk) => row(trunk, all?.find(({ id }) => id === trunk.id)));
     const heads = ["id", "state", "since", "calls", "targets", "registration"]
       .map((name) => t(`admin.column.${name}`));
     // What somebody is about to press stays where it is.
     if (box.contains(document.activeElement)) return;
+    const is_open = box.querySelector(".trunk-history")?.open === true;
     box.replaceChildren(rows.length === 0
       ? h("p", { class: "empty", text: t("admin.none") })
-      : tableOf(heads, rows));
+      : tableOf(heads, rows), history(changes));
+    box.querySelector(".trunk-history").open = is_open;
   }
 
   function row(trunk, provisioned_as) {
@@ -54,6 +56,21 @@ export async function trunksArea({ api, provisioned, load, tools }) {
   await show();
   const timer = setInterval(() => show().catch(() => {}), REFRESH_MS);
   return { element: box, close: () => clearInterval(timer) };
+}
+
+/** When which trunk went down and came up again. */
+function history(changes) {
+  const rows = changes.map(({ at, trunk, state, why }) => h("tr", {},
+    h("td", { text: `${day(millis(at))}, ${clock(millis(at))}` }), h("td", { text: trunk }),
+    h("td", {}, pill(TONES[state] ?? "offline", word("trunk", state))),
+    h("td", { text: why ?? "" })));
+  const heads = ["since", "id", "state", "why"].map((name) =>
+    h("th", { scope: "col", text: t(`admin.column.${name}`) }));
+  return h("details", { class: "trunk-history" },
+    h("summary", { text: t("trunk.history", { count: rows.length }) }),
+    rows.length === 0 ? h("p", { class: "empty", text: t("trunk.no_history") })
+      : h("div", { class: "scroll-x" }, h("table", { class: "things" },
+        h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows))));
 }
 
 function target({ uri, state, misses, answered_at: answered }) {

@@ -5,6 +5,7 @@ import { ask } from "../dialogs.js";
 import { count as since } from "../ticker.js";
 import { duration, percent } from "../format.js";
 import { h, icon, KeyedRows, setAttr, setText } from "../dom.js";
+import { segment } from "../api.js";
 import { t } from "../strings.js";
 
 /** What an alarm says, in a sentence; not of which queue where that is to be seen. */
@@ -17,7 +18,7 @@ export function sentence(alarm, model, isNamed = true) {
 }
 
 /** The button of the header with its list. */
-export function alarmsView({ alarms, model }) {
+export function alarmsView({ api, alarms, model }) {
   const number = h("span", { class: "alarm-number" });
   const button = h("button", {
     class: "quiet alarm-button",
@@ -27,7 +28,7 @@ export function alarmsView({ alarms, model }) {
   const list = h("ul", { class: "alarm-list" });
   const none = h("p", { class: "empty", text: t("floor.alarms.none") });
   const change = h("button", { class: "quiet", text: t("floor.alarms.change"),
-    on: { click: () => askForThresholds(alarms, model) } });
+    on: { click: () => askForThresholds(api, model) } });
   const panel = h("section", { class: "alarm-panel", id: "alarms", popover: "auto",
     "aria-labelledby": "alarms-title" },
     h("div", { class: "panel-head" }, h("h2", { id: "alarms-title", text: t("floor.alarms") }),
@@ -87,26 +88,39 @@ function fill(element, alarm, model) {
   setAttr(seen, "aria-label", t("floor.alarms.seen_label", { alarm: words }));
 }
 
-/** Asks what is to be watched of each queue. */
-export function askForThresholds(alarms, model) {
-  const queues = [...model.figures.queues.values()].sort((a, b) => a.name.localeCompare(b.name));
-  const names = ["wait", "waiting", "level", "nobody"];
+/** The thresholds, as the API calls them. */
+const LIMITS = {
+  wait: "longest_wait_s",
+  waiting: "waiting",
+  level: "service_level_percent",
+  nobody: "no_agent",
+};
+const NAMES = Object.keys(LIMITS);
+
+/** Asks what is to be watched of each queue, for everybody. */
+export function askForThresholds(api, model) {
+  const queues = [...model.queues.values()].filter(({ limits }) => limits !== null)
+    .sort((a, b) => a.name.localeCompare(b.name));
   const fields = new Map();
   const cell = (queue, name) => {
-    const limits = alarms.thresholds(queue.id);
+    const limit = queue.limits[LIMITS[name]];
     const label = t("floor.limit.label", { what: t(`floor.limit.${name}`), queue: queue.name });
     const field = name === "nobody"
-      ? h("input", { type: "checkbox", "aria-label": label, checked: limits.nobody })
+      ? h("input", { type: "checkbox", "aria-label": label, checked: limit })
       : h("input", { type: "number", min: "0", max: name === "level" ? "100" : "99999",
-        inputmode: "numeric", "aria-label": label, value: limits[name] ?? "" });
+        inputmode: "numeric", "aria-label": label, value: limit || "" });
     fields.set(`${queue.id} ${name}`, field);
     return h("td", {}, field);
   };
   const table = h("table", { class: "limits" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col", text: t("queues.name") }),
-      names.map((name) => h("th", { scope: "col", text: t(`floor.limit.${name}`) })))),
+      NAMES.map((name) => h("th", { scope: "col", text: t(`floor.limit.${name}`) })))),
     h("tbody", {}, queues.map((queue) => h("tr", {},
-      h("th", { scope: "row", text: queue.name }), names.map((name) => cell(queue, name))))));
+      h("th", { scope: "row", text: queue.name }), NAMES.map((name) => cell(queue, name))))));
+  const said = (queue, name) => {
+    const field = fields.get(`${queue.id} ${name}`);
+    return name === "nobody" ? field.checked : Number(field.value);
+  };
   ask({
     title: t("floor.limit.title"),
     body: [h("p", { class: "lead", text: t("floor.limit.lead") }),
@@ -116,18 +130,21 @@ export function askForThresholds(alarms, model) {
     wide: true,
     act: async () => {
       for (const queue of queues) {
-        const value = (name) => {
-          const { value } = fields.get(`${queue.id} ${name}`);
-          return value === "" ? null : Number(value);
-        };
-        alarms.watch(queue.id, {
-          wait: value("wait"),
-          waiting: value("waiting"),
-          level: value("level"),
-          nobody: fields.get(`${queue.id} nobody`).checked,
-        });
+        const wish = Object.fromEntries(NAMES.map((name) => [LIMITS[name], said(queue, name)]));
+        if (NAMES.every((name) => wish[LIMITS[name]] === queue.limits[LIMITS[name]])) continue;
+        queue.limits = await setLimits(api, queue, wish);
       }
       announce(t("floor.limit.done"));
     },
   });
+}
+
+async function setLimits(api, queue, wish) {
+  try {
+    return (await api.put(`/queues/${segment(queue.id)}/alarms`, wish)).data;
+  } catch (error) {
+    const [first] = error.details?.problems ?? [];
+    if (first !== undefined) error.message = `${queue.name}: ${first.problem} – ${first.cure}`;
+    throw error;
+  }
 }

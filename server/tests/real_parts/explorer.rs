@@ -82,31 +82,31 @@ impl Drop for Demo {
 }
 
 impl Page<'_> {
-    fn clicks(&self, selector: &str) {
+    pub(crate) fn clicks(&self, selector: &str) {
         self.told("click", json!({ "selector": selector }));
     }
 
-    fn fills(&self, selector: &str, text: &str) {
+    pub(crate) fn fills(&self, selector: &str, text: &str) {
         self.told("fill", json!({ "selector": selector, "text": text }));
     }
 
-    fn sees(&self, selector: &str) -> String {
+    pub(crate) fn sees(&self, selector: &str) -> String {
         let seen = self.told("see", json!({ "selector": selector }));
         seen.as_str().unwrap_or_default().to_owned()
     }
 
-    fn says(&self, script: &str) -> Value {
+    pub(crate) fn says(&self, script: &str) -> Value {
         self.told("evaluate", json!({ "script": script }))
     }
 
-    fn presses(&self, key: &str) {
+    pub(crate) fn presses(&self, key: &str) {
         self.told("press", json!({ "key": key }));
     }
 
     /// Nothing serious is found by axe-core, in light and in dark, and nothing is wider than the
     /// page; a picture of each, where somebody wants to look at them.
     #[track_caller]
-    fn can_be_read(&self, name: &str) {
+    pub(crate) fn can_be_read(&self, name: &str) {
         for theme in ["light", "dark"] {
             self.says(&format!("document.documentElement.dataset.theme = '{theme}'"));
             if let Ok(folder) = std::env::var("STROWGER_PICTURES") {
@@ -120,7 +120,7 @@ impl Page<'_> {
         assert!(self.says(wide).as_f64() <= Some(0.0), "{name} is wider than the page");
     }
 
-    fn goes(&self, hash: &str) {
+    pub(crate) fn goes(&self, hash: &str) {
         self.says(&format!("void (location.hash = '{hash}')"));
     }
 }
@@ -217,11 +217,12 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.can_be_read("admin-numbers");
     page.goes("#/admin/queues");
     page.clicks("[aria-label='Edit sales']");
-    page.fills("#form-needs", "cooking");
+    page.fills("#form-ring_timeout_s", "999");
     page.clicks("text=Save");
-    assert!(page.sees("#form-needs-fault").contains("cooking"));
+    assert!(page.sees("#form-ring_timeout_s-fault:not(:empty)").contains("out of range"));
     page.can_be_read("admin-fault");
-    page.fills("#form-needs", "sales");
+    page.fills("#form-ring_timeout_s", "15");
+    page.fills("#form-wrap_up_codes", "order = Order taken\nlater");
     page.fills("#form-wrap_up_s", "9");
     page.clicks("text=Save");
     let deadline = std::time::Instant::now() + LIMIT / 4;
@@ -231,7 +232,36 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
         assert!(std::time::Instant::now() < deadline, "the queue was not changed");
         std::thread::sleep(Duration::from_millis(100));
     }
-    for area in ["queues", "flows", "prompts", "agents", "trunks", "keys"] {
+    let queue = demo.get("/api/v1/provisioning")["data"]["tenant"]["queues"][0].take();
+    let codes = json!([{"code": "order", "name": "Order taken"}, {"code": "later", "name": ""}]);
+    assert_eq!((&queue["wrap_up_codes"], &queue["needs"]), (&codes, &json!(["sales"])));
+
+    // A skill is made, an agent gets it, and it is told what would happen to a call.
+    page.goes("#/admin/skills");
+    page.clicks("text=New skill");
+    page.fills("#form-id", "spanish");
+    page.clicks("dialog >> text=Save");
+    page.sees(".things tr:has-text('spanish')");
+    page.goes("#/admin/agents");
+    page.clicks("[aria-label='Edit alice']");
+    page.clicks("label:has-text('spanish')");
+    page.fills("[id='form-forward.no_answer']", "bob");
+    page.can_be_read("admin-agent");
+    page.clicks("dialog >> text=Save");
+    page.sees(".things tr:has-text('Alice'):has-text('spanish')");
+    let agents = demo.get("/api/v1/provisioning")["data"]["tenant"]["agents"].take();
+    let alice = agents.as_array().expect("agents").iter().find(|one| one["id"] == "alice");
+    assert_eq!(alice.expect("alice")["forward"]["no_answer"], "bob");
+    page.goes("#/admin/numbers");
+    page.fills("#explain-number", "0015550100");
+    page.clicks("text=Ask");
+    assert!(page.sees(".explain-reasons").contains("which is +15550100"));
+    assert!(page.sees(".explained .flow-other").contains("Queue"));
+    page.can_be_read("admin-explain");
+    page.fills("#explain-number", "+4930");
+    page.clicks("text=Ask");
+    page.sees(".explained .field-fault");
+    for area in ["queues", "flows", "prompts", "agents", "skills", "trunks", "keys"] {
         page.goes(&format!("#/admin/{area}"));
         page.sees(".things tbody tr");
         page.can_be_read(&format!("admin-{area}"));

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod abuse;
+mod alarms;
 mod announcing;
 mod answering_machine;
 mod audio;
@@ -20,6 +21,7 @@ mod desk;
 mod dtmf;
 mod explorer;
 mod floor;
+mod flows;
 mod garbage;
 mod handed_over;
 mod hep;

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Pause(u32),
     /// The test says when to go on: `Sipp::hang_up`.
     Told,
+    /// A key is pressed, told by INFO, and its 200.
+    Press(char),
     /// Our BYE, and its 200.
     Bye,
     /// Their BYE must come; we answer 200.
@@ -96,8 +98,11 @@ fn step_xml(step: Step, lost: &str) -> String {
         Step::AckRefusal => send(&refusal_ack(), "", lost),
         Step::Pause(ms) => format!("<pause milliseconds=\"{ms}\"/>\n"),
         Step::Told => recv("request=\"INFO\"", ""),
+        Step::Press(key) => {
+            send(&press(key), " retrans=\"500\"", lost) + &recv("response=\"200\"", "")
+        }
         Step::Bye => {
-            send(&in_dialog("BYE", 2, "[next_url]"), " retrans=\"500\"", lost)
+            send(&in_dialog("BYE", 9, "[next_url]"), " retrans=\"500\"", lost)
                 + &recv("response=\"200\"", "")
         }
         Step::ExpectBye => {
@@ -175,6 +180,12 @@ Content-Length: 0
 
 "
     )
+}
+
+fn press(key: char) -> String {
+    let kind = "Content-Type: application/dtmf-relay\nContent-Length: [len]\n";
+    let message = in_dialog("INFO", 2, "[next_url]");
+    message.replace("Content-Length: 0\n", kind) + &format!("Signal={key}\nDuration=160\n")
 }
 
 fn refusal_ack() -> String {
