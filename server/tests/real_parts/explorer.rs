@@ -236,7 +236,17 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     let codes = json!([{"code": "order", "name": "Order taken"}, {"code": "later", "name": ""}]);
     assert_eq!((&queue["wrap_up_codes"], &queue["needs"]), (&codes, &json!(["sales"])));
 
-    // A skill is made, an agent gets it, and it is told what would happen to a call.
+    a_skill_is_made_and_given(&page, &demo);
+    what_would_happen_is_told(&page);
+    for area in ["queues", "flows", "prompts", "agents", "skills", "trunks", "keys"] {
+        page.goes(&format!("#/admin/{area}"));
+        page.sees(".things tbody tr");
+        page.can_be_read(&format!("admin-{area}"));
+    }
+    a_key_is_shown_once(&page, &demo);
+}
+
+fn a_skill_is_made_and_given(page: &Page<'_>, demo: &Demo) {
     page.goes("#/admin/skills");
     page.clicks("text=New skill");
     page.fills("#form-id", "spanish");
@@ -252,6 +262,9 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     let agents = demo.get("/api/v1/provisioning")["data"]["tenant"]["agents"].take();
     let alice = agents.as_array().expect("agents").iter().find(|one| one["id"] == "alice");
     assert_eq!(alice.expect("alice")["forward"]["no_answer"], "bob");
+}
+
+fn what_would_happen_is_told(page: &Page<'_>) {
     page.goes("#/admin/numbers");
     page.fills("#explain-number", "0015550100");
     page.clicks("text=Ask");
@@ -261,13 +274,10 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.fills("#explain-number", "+4930");
     page.clicks("text=Ask");
     page.sees(".explained .field-fault");
-    for area in ["queues", "flows", "prompts", "agents", "skills", "trunks", "keys"] {
-        page.goes(&format!("#/admin/{area}"));
-        page.sees(".things tbody tr");
-        page.can_be_read(&format!("admin-{area}"));
-    }
+}
 
-    // A key is shown once, opens what it says, and is revoked.
+/// A key is shown once, opens what it says, and is revoked.
+fn a_key_is_shown_once(page: &Page<'_>, demo: &Demo) {
     page.clicks("text=New key");
     page.fills("#form-name", "the wallboard");
     page.clicks("dialog >> text=Save");
