@@ -36,6 +36,7 @@ const ROUTES: [&str; 81] = [
     "get /api/v1/keys",
     "get /api/v1/prompts/{id}/audio",
     "get /api/v1/provisioning",
+    "get /api/v1/provisioning/explain",
     "get /api/v1/queues",
     "get /api/v1/queues/statistics",
     "get /api/v1/recordings",
@@ -44,6 +45,7 @@ const ROUTES: [&str; 81] = [
     "get /api/v1/refused-calls",
     "get /api/v1/tenants",
     "get /api/v1/trunks",
+    "get /api/v1/trunks/history",
     "get /api/v1/welcome",
     "get /api/v1/whoami",
     "get /docs",
@@ -88,6 +90,7 @@ const ROUTES: [&str; 81] = [
     "put /api/v1/calls/{id}/wrap-up",
     "put /api/v1/prompts/{id}/audio",
     "put /api/v1/provisioning/{kind}/{id}",
+    "put /api/v1/queues/{queue}/alarms",
     "put /api/v1/tenants/{id}/suspension",
 ];
 
