@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 81] = [
+const ROUTES: [&str; 84] = [
     "delete /api/v1/calls/{id}/capture",
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",

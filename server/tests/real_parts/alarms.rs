@@ -63,11 +63,11 @@ fn thresholds_set_in_one_browser_hold_in_another_and_their_alarms_are_events() {
     // What cannot be is told in the dialog; what can holds for everybody.
     one.clicks(".alarm-button");
     one.clicks("text=Thresholds");
-    one.fills("[aria-label='Level below (%) of Sales']", "200");
+    one.fills("[aria-label='Longest wait (s) of Sales']", "90000");
     one.clicks("dialog >> text=Save");
     assert!(one.sees("dialog .problem:not(:empty)").contains("out of range"));
     one.can_be_read("alarm-limits");
-    one.fills("[aria-label='Level below (%) of Sales']", "");
+    one.fills("[aria-label='Longest wait (s) of Sales']", "120");
     one.fills("[aria-label='Waiting of Sales']", "2");
     one.clicks("[aria-label='No agent of Sales']");
     one.clicks("dialog >> text=Save");
