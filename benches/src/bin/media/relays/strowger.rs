@@ -98,7 +98,8 @@ pub(super) fn start(
 
 fn document(kind: Kind, calls: usize) -> String {
     let mut text = format!(
-        "[[trunks]]\nid = \"load\"\nsources = [\"127.0.0.2\"]\nprobe_s = 0\n\n[[tenants]]\n\
+        "[[trunks]]\nid = \"load\"\nsources = [\"127.0.0.2\"]\nprobe_s = 0\n\
+         codecs = [\"PCMU\", \"PCMA\", \"opus\"]\n\n[[tenants]]\n\
          id = \"load\"\ndomain = \"load.example\"\n\
          prompts = [{{ id = \"music\", file = \"music.wav\" }}]\n\
          api_keys = [{{ key = \"load\", loopback_only = true }}]\n\
