@@ -160,7 +160,7 @@ impl Service {
             clock: config.clock,
             window: config.reorder_window,
             sync_every: config.sync_every,
-            syncer: Syncer::start().map_err(fail)?,
+            syncer: Syncer::start(&spool).map_err(fail)?,
             to_sync: Vec::new(),
             synced_at: Instant::ZERO,
             live: BTreeMap::new(),

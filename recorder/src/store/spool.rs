@@ -2,7 +2,8 @@
 //!
 //! Writes reach the kernel as segments fill, so a killed process loses only what had not filled
 //! one; [`Syncer`] carries them to the disk every `sync_every`, against a power cut, on a thread of
-//! its own so that a slow disk does not stop the reading of the rings.
+//! its own so that a slow disk does not stop the reading of the rings. Many files go there by one
+//! commit of the file system: by one each, a thousand recordings would take seconds.
 //!
 //! The folder is bounded. From nine tenths of the limit on no new recording begins; at the limit
 //! the running ones are ended where they are, sealed and uploaded. Both are reported.
@@ -155,18 +156,24 @@ impl Growing {
     }
 }
 
+/// Files that are synced each by itself; more go together, with all else that waits to be written
+/// to their file system.
+const FEW: usize = 8;
+
 /// A thread that syncs files; while it is busy with a batch, the next one waits with its owner.
 pub(crate) struct Syncer {
     batches: mpsc::SyncSender<Vec<Arc<File>>>,
 }
 
 impl Syncer {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// For files of that spool.
+    pub(crate) fn start(spool: &Spool) -> io::Result<Self> {
         let (batches, work) = mpsc::sync_channel::<Vec<Arc<File>>>(1);
+        let folder = Arc::clone(&spool.handle);
         thread::Builder::new().name("recorder-sync".to_owned()).spawn(move || {
             priority::give_way();
-            for file in work.iter().flatten() {
-                if let Err(error) = file.sync_data() {
+            for files in work {
+                if let Err(error) = sync_all(&folder, &files) {
                     tracing::error!(%error, "the recording spool cannot be synced");
                 }
             }
@@ -180,5 +187,44 @@ impl Syncer {
             Ok(()) => Vec::new(),
             Err(mpsc::TrySendError::Full(files) | mpsc::TrySendError::Disconnected(files)) => files,
         }
+    }
+}
+
+/// Brings files of a folder to the disk. All are tried; the first fault is told.
+fn sync_all(folder: &File, files: &[Arc<File>]) -> io::Result<()> {
+    if files.len() > FEW {
+        return rustix::fs::syncfs(folder).map_err(io::Error::from);
+    }
+    let mut told = Ok(());
+    for file in files {
+        told = told.and(file.sync_data());
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_and_many_reach_the_disk_and_a_fault_of_one_is_told() {
+        let folder = std::env::temp_dir().join(format!("spool-sync-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let spool = Spool::open(&folder, 1 << 20).unwrap();
+        for count in [1, FEW, FEW + 1, 100] {
+            let grow = |n| {
+                let mut growing = spool.grow(&format!("{count}-{n}.tink")).unwrap();
+                growing.append(&[7; 5000]).unwrap();
+                growing.file
+            };
+            let files: Vec<Arc<File>> = (0..count).map(grow).collect();
+            sync_all(&spool.handle, &files).unwrap();
+        }
+        // A pipe cannot be synced; what comes after it is, all the same.
+        let (pipe, _other) = std::io::pipe().unwrap();
+        let pipe = Arc::new(File::from(std::os::fd::OwnedFd::from(pipe)));
+        let sound = spool.grow("sound.tink").unwrap().file;
+        assert!(sync_all(&spool.handle, &[pipe, sound]).is_err());
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
