@@ -44,6 +44,7 @@ impl Switch {
                 self.node.emit(now, &tenant, None, EventKind::AlarmCleared { queue, alarm });
             }
             RouterOutput::QueueStats { tenant, queue, stats } => {
+                let stats = Box::new(stats);
                 self.node.emit(now, &tenant, None, EventKind::QueueStats { queue, stats });
             }
         }

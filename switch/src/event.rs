@@ -618,7 +618,7 @@ pub enum EventKind {
         queue: QueueId,
         /// Its figures now.
         #[serde(flatten)]
-        stats: QueueSnapshot,
+        stats: Box<QueueSnapshot>,
     },
 }
 
