@@ -3,6 +3,7 @@
 //! Codes of G.711 are measured as they are, by table; every fourth packet is enough.
 
 use crate::G711;
+use crate::pcm::energy;
 
 /// Power over a stretch of time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,11 +36,10 @@ impl Meter {
 
     /// Decoded speech. Gives its mean square.
     pub(crate) fn note_samples(&mut self, pcm: &[i16]) -> f32 {
-        let square = |sample: &i16| u64::from(sample.unsigned_abs()).pow(2);
-        let sum = pcm.iter().map(square).sum::<u64>();
-        self.sum += sum as f32;
+        let sum = energy(pcm);
+        self.sum += sum;
         self.samples = self.samples.saturating_add(pcm.len() as u32);
-        sum as f32 / pcm.len().max(1) as f32
+        sum / pcm.len().max(1) as f32
     }
 
     /// The level since it was last taken, -127 to 0 dBov; `None` if nothing was measured.

@@ -7,6 +7,7 @@
 use super::shelf::Content;
 use super::{Ear, Heard};
 use crate::conceal::{self, Pitch};
+use crate::pcm::energy;
 
 /// Shortest and longest piece that is put in or left out.
 const SHORTEST_US: usize = 2500;
@@ -199,11 +200,8 @@ impl Pieces<'_> {
     ) -> Option<usize> {
         let shortest = rate.hz() as usize * SHORTEST_US / 1_000_000;
         let step = rate.samples(1) / 4;
-        let power = |piece: &[i16]| {
-            let square = |sample: &i16| u64::from(i32::from(*sample).pow(2).unsigned_abs());
-            piece.iter().map(square).sum::<u64>() as f32 / piece.len().max(1) as f32
-        };
-        let soft = power(self.here) < (self.level * SOFT).max(STILL);
+        let power = energy(self.here) / self.here.len().max(1) as f32;
+        let soft = power < (self.level * SOFT).max(STILL);
         if !soft && self.alike >= ONLY_IN_PAUSES {
             // Nothing is: what follows is dear, and this is asked at every tick.
             return None;
