@@ -191,21 +191,43 @@ fn watching(bell: &Bell) -> std::io::Result<Poller> {
     Ok(poller)
 }
 
-/// Registered once; an increment is one atomic addition.
+/// What a worker's packets come to, told once an awakening: atomic additions are dear.
 struct Meters {
-    received: Counter,
-    sent: Counter,
-    unsent: Counter,
+    received: Meter,
+    sent: Meter,
+    unsent: Meter,
+}
+
+struct Meter {
+    counter: Counter,
+    untold: u64,
+}
+
+impl Meter {
+    fn tell(&mut self) {
+        if self.untold > 0 {
+            self.counter.increment(std::mem::take(&mut self.untold));
+        }
+    }
 }
 
 impl Meters {
     fn new(id: WorkerId) -> Self {
-        let counter = |name: &'static str| metrics::counter!(name, "worker" => id.0.to_string());
+        let counter = |name: &'static str| {
+            let counter = metrics::counter!(name, "worker" => id.0.to_string());
+            Meter { counter, untold: 0 }
+        };
         Self {
             received: counter("strowger_rtp_packets_received_total"),
             sent: counter("strowger_rtp_packets_sent_total"),
             unsent: counter("strowger_rtp_packets_unsent_total"),
         }
+    }
+
+    fn tell(&mut self) {
+        self.received.tell();
+        self.sent.tell();
+        self.unsent.tell();
     }
 }
 
@@ -261,6 +283,7 @@ impl Drive {
             }
             self.carry_out(now);
             self.ports.close_rested(now);
+            self.meters.tell();
             self.tell();
         }
     }
@@ -295,7 +318,7 @@ impl Drive {
     fn relay(&mut self, now: Instant, token: Token, packet: &mut [u8]) {
         let Ports::Own(sockets) = &mut self.ports else { return };
         let Some(received) = sockets.receive(now, token, packet) else { return };
-        self.meters.received.increment(1);
+        self.meters.received.untold += 1;
         let Some(bytes) = packet.get_mut(..received.length) else { return };
         let (slot, port, source) = (received.slot, received.port, received.source);
         self.plane.handle_packet(now, slot, port, source, bytes, &mut self.batch);
@@ -324,7 +347,7 @@ impl Drive {
                     }
                 }
                 served += 1;
-                meters.received.increment(1);
+                meters.received.untold += 1;
                 if batch.room() < Batch::MIN_CAPACITY {
                     send(batch, ports, Some(shared), meters);
                 }
@@ -375,7 +398,7 @@ impl Drive {
                 }
             }
             self.flush();
-            self.meters.received.increment(received as u64);
+            self.meters.received.untold += received as u64;
             served += received;
             if received < ARRIVALS {
                 break;
@@ -385,7 +408,7 @@ impl Drive {
     }
 
     fn flush(&mut self) {
-        send(&mut self.batch, &mut self.ports, self.shared.as_mut(), &self.meters);
+        send(&mut self.batch, &mut self.ports, self.shared.as_mut(), &mut self.meters);
     }
 
     /// False when nobody can send commands any more.
@@ -435,10 +458,10 @@ impl Drive {
 }
 
 /// Sends what the batch holds.
-fn send(batch: &mut Batch, ports: &mut Ports, shared: Option<&mut Shared>, meters: &Meters) {
+fn send(batch: &mut Batch, ports: &mut Ports, shared: Option<&mut Shared>, meters: &mut Meters) {
     let Sent { sent, unsent } = ports.send_all(shared, batch);
-    meters.sent.increment(sent);
-    meters.unsent.increment(unsent);
+    meters.sent.untold += sent;
+    meters.unsent.untold += unsent;
     batch.clear();
 }
 
