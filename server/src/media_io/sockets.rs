@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use base::Instant;
 use media::{Port, Slot};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use rustix::net::{RecvFlags, SendFlags, recvfrom, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -163,6 +164,11 @@ impl Sockets {
             rtp: bind(SocketAddr::new(address, port), class, KERNEL_BUFFER)?,
             rtcp: bind(SocketAddr::new(address, port.saturating_add(1)), class, KERNEL_BUFFER)?,
         };
+        if !pair.is_v6 {
+            // What is never cut up needs no number that is like no other's: the kernel saves
+            // itself to find one for each packet. Without it all goes as well.
+            let _ = set_ip_mtu_discover(&pair.rtp, Ipv4PathMtuDiscovery::DO);
+        }
         let place = self.free.last().copied().unwrap_or(self.pairs.len() as u32);
         poller.add(&pair.rtp, Token::new(place, Port::Rtp).0)?;
         poller.add(&pair.rtcp, Token::new(place, Port::Rtcp).0)?;
@@ -249,7 +255,15 @@ impl Sockets {
     pub(super) fn send(&self, slot: Slot, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
         let pair = self.place_of(slot).and_then(|place| self.pairs.get(place as usize));
         let Some(Some(pair)) = pair else { return false };
-        sendto(pair.of(port), bytes, SendFlags::empty(), &mapped(to, pair.is_v6)).is_ok()
+        let socket = pair.of(port);
+        let send = || sendto(socket, bytes, SendFlags::empty(), &mapped(to, pair.is_v6));
+        match send() {
+            // Longer than the way's packets may be: this one's are cut up from now on.
+            Err(Errno::MSGSIZE) => {
+                set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT).is_ok() && send().is_ok()
+            }
+            sent => sent.is_ok(),
+        }
     }
 }
 
