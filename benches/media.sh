@@ -49,7 +49,9 @@ for kind in $kinds; do
       load --kind recorded --relay strowger --calls 500,800,1000 --step 100 --most 2000
       ;;
     conference)
-      load --kind conference --relay strowger --calls 50,100,150 --step 50 --most 500
+      for relay in strowger strowger-kernel; do
+        load --kind conference --relay $relay --calls 50,100,150 --step 50 --most 500
+      done
       ;;
     webrtc)
       load --kind webrtc --relay strowger --calls 500,1000,1400 --step 200 --most 3000
