@@ -44,7 +44,7 @@ mod web;
 
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
 pub use capture::{CaptureId, CaptureOrder, CaptureReceiver, CaptureSender, Captured};
-pub use codec::{Codec, Decoder, Encoder, OpusSettings};
+pub use codec::{Codec, Decoder, Effort, Encoder, OpusSettings};
 pub use command::{Command, Event, PlaneOutput};
 pub use dtmf::{Digit, DigitOut, DigitSource, DigitWays, Masking};
 pub use g711::G711;

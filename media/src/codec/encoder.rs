@@ -7,20 +7,31 @@ use crate::resample::Resampler;
 
 /// Samples at our rate that are brought to the codec's at a time: 10 ms at 48 kHz.
 const CHUNK: usize = 480;
+/// How hard an encoder tries, where trying costs: with Opus. The one costs up to four times the CPU
+/// of the other, and sounds little better, as the other has more bits where these make up for it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Effort {
+    /// As hard as can be heard.
+    #[default]
+    Full,
+    /// As little as is good enough: there is too much else to encode.
+    Least,
+}
+
 /// How Opus encodes speech, by the rate of what is encoded. A far end may want fewer bits, and never
-/// gets more. Of 8 kHz, harder trying is worth less than bits (`benches/quality.sh`).
-const USUAL: [Usual; 3] = [
-    Usual { rate: Rate::Narrow, bitrate: 20_000, complexity: 1 },
-    Usual { rate: Rate::Wide, bitrate: 24_000, complexity: 5 },
-    Usual { rate: Rate::Full, bitrate: 32_000, complexity: 5 },
+/// gets more. What each costs and how it sounds is in `benches/README.md`.
+const MANNERS: [Manner; 3] = [
+    Manner { rate: Rate::Narrow, full: (24_000, 9), least: (24_000, 0) },
+    Manner { rate: Rate::Wide, full: (24_000, 9), least: (48_000, 0) },
+    Manner { rate: Rate::Full, full: (32_000, 9), least: (64_000, 0) },
 ];
 
-struct Usual {
+struct Manner {
     rate: Rate,
-    /// Bits a second.
-    bitrate: i32,
-    /// How hard it tries, 0 to 10.
-    complexity: i32,
+    /// With full effort: bits a second, and the complexity, 0 to 10.
+    full: (i32, i32),
+    /// With the least.
+    least: (i32, i32),
 }
 
 /// Encodes for one far end. It has a memory of what went before (but for G.711). All it needs is
@@ -41,12 +52,14 @@ enum Kind {
 struct OpusEncoder {
     encoder: ::opus::Encoder,
     settings: OpusSettings,
+    manner: &'static Manner,
+    effort: Effort,
     loss: u8,
 }
 
 impl Encoder {
     /// An encoder of samples at `rate`. Choose the lowest rate that carries what is to be heard:
-    /// Opus of 8 kHz costs a third of Opus of 48 kHz. The settings are those of the far end.
+    /// Opus of 8 kHz costs less than half of Opus of 48 kHz. The settings are those of the far end.
     #[must_use]
     pub fn new(codec: Codec, rate: Rate, settings: OpusSettings) -> Self {
         let kind = match codec {
@@ -101,6 +114,14 @@ impl Encoder {
             encoder.set_loss(percent.min(100));
         }
     }
+
+    /// How hard it tries from now on; at first with full effort. What is heard goes on without a
+    /// seam.
+    pub fn set_effort(&mut self, effort: Effort) {
+        if let Kind::Opus(Some(encoder)) = &mut self.kind {
+            encoder.set_effort(effort);
+        }
+    }
 }
 
 impl OpusEncoder {
@@ -108,17 +129,34 @@ impl OpusEncoder {
         let channels = ::opus::Channels::Mono;
         let mut encoder =
             ::opus::Encoder::new(rate.hz(), channels, ::opus::Application::Voip).ok()?;
-        let usual = USUAL.iter().find(|usual| usual.rate == rate)?;
-        let most = settings.max_bitrate.and_then(|most| i32::try_from(most).ok());
-        let bitrate = most.map_or(usual.bitrate, |most| usual.bitrate.min(most));
+        let manner = MANNERS.iter().find(|manner| manner.rate == rate)?;
         // A setting that libopus refuses is left as it was.
-        let _ = encoder.set_bitrate(::opus::Bitrate::Bits(bitrate));
-        let _ = encoder.set_complexity(usual.complexity);
         let _ = encoder.set_signal(::opus::Signal::Voice);
         let _ = encoder.set_vbr(!settings.cbr);
         let _ = encoder.set_dtx(settings.dtx);
         let _ = encoder.set_max_bandwidth(bandwidth(settings.max_playback_rate));
-        Some(Self { encoder, settings, loss: 0 })
+        let effort = Effort::Full;
+        let mut encoder = Self { encoder, settings, manner, effort, loss: 0 };
+        encoder.exert(effort);
+        Some(encoder)
+    }
+
+    fn set_effort(&mut self, effort: Effort) {
+        if effort != self.effort {
+            self.exert(effort);
+        }
+    }
+
+    fn exert(&mut self, effort: Effort) {
+        self.effort = effort;
+        let (bitrate, complexity) = match effort {
+            Effort::Full => self.manner.full,
+            Effort::Least => self.manner.least,
+        };
+        let most = self.settings.max_bitrate.and_then(|most| i32::try_from(most).ok());
+        let bitrate = most.map_or(bitrate, |most| bitrate.min(most));
+        let _ = self.encoder.set_bitrate(::opus::Bitrate::Bits(bitrate));
+        let _ = self.encoder.set_complexity(complexity);
     }
 
     fn set_loss(&mut self, percent: u8) {

@@ -7,7 +7,7 @@ mod g722;
 pub mod opus;
 
 pub use decoder::Decoder;
-pub use encoder::Encoder;
+pub use encoder::{Effort, Encoder};
 pub use opus::OpusSettings;
 
 use crate::G711;

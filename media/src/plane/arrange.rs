@@ -168,6 +168,7 @@ impl Plane {
                 .and_then(|mix| self.mixes.get(mix)?.seat(slot).map(|seat| seat.rate)),
             Feed::Nothing | Feed::Relay(_) => None,
         };
+        let effort = self.exertion.effort();
         let Some(stream) = self.stream_mut(slot) else { return };
         let playing = stream.plays_on().map(|playing| playing.rate());
         if playing.is_none() && stream.is_played_to() {
@@ -179,6 +180,9 @@ impl Plane {
             let wanted = stream.remote.as_ref().zip(rate);
             let voice = stream.voice.get_or_insert_default();
             voice.set_mouth(wanted, stream.recent.as_deref());
+            if let Some(mouth) = &mut voice.mouth {
+                mouth.set_effort(effort);
+            }
             if voice.is_idle() {
                 stream.voice = None;
             }

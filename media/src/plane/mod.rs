@@ -9,6 +9,7 @@ mod capturing;
 mod chime;
 mod deadlines;
 mod desk;
+mod exertion;
 mod extended;
 mod feed;
 mod figures;
@@ -50,6 +51,7 @@ use crate::{
 use capturing::Captures;
 use deadlines::Deadlines;
 use desk::Desk;
+use exertion::Exertion;
 use joining::Mixes;
 use reel::Reel;
 pub use shortcut::Shortcut;
@@ -89,6 +91,7 @@ pub struct Plane {
     mixes: Mixes,
     desk: Box<Desk>,
     shared: Box<web::Shared>,
+    exertion: Exertion,
     /// What played its last sample in the ticker at work.
     finished: Vec<(Slot, PlayId)>,
     /// Room for a tick of samples, and for a payload.
@@ -123,6 +126,7 @@ impl Plane {
             mixes: Mixes::default(),
             desk: Box::default(),
             shared: Box::default(),
+            exertion: Exertion::default(),
             finished: Vec::with_capacity(MAX_MEMBERS),
             scratch: vec![0; MAX_PER_TICK].into_boxed_slice(),
             payload: Vec::with_capacity(MAX_PAYLOAD),

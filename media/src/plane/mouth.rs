@@ -4,7 +4,7 @@
 use base::{Duration, Instant};
 
 use super::recent::Recent;
-use crate::codec::{Encoder, OpusSettings};
+use crate::codec::{Effort, Encoder, OpusSettings};
 use crate::meter::Meter;
 use crate::pcm::Rate;
 use crate::{CLOCK_RATE, Codec, G711, RemoteMedia};
@@ -185,6 +185,13 @@ impl Mouth {
     pub(super) fn set_loss(&mut self, percent: u8) {
         if let Voice::Samples { encoder, .. } = &mut self.voice {
             encoder.set_loss(percent);
+        }
+    }
+
+    /// How hard its codec tries from now on.
+    pub(super) fn set_effort(&mut self, effort: Effort) {
+        if let Voice::Samples { encoder, .. } = &mut self.voice {
+            encoder.set_effort(effort);
         }
     }
 

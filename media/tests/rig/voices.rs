@@ -15,6 +15,8 @@ pub struct Packet {
     pub at: Instant,
     pub header: Header,
     pub samples: Vec<i16>,
+    /// Of its payload.
+    pub bytes: usize,
 }
 
 pub struct Voice {
@@ -89,7 +91,8 @@ impl Voice {
         let mut samples = vec![0; MAX_PER_PACKET];
         let made = self.decoder.decode(sent.payload(), &mut samples);
         samples.truncate(made);
-        self.packets.push(Packet { at: sent.at, header: parsed.header, samples });
+        let bytes = sent.payload().len();
+        self.packets.push(Packet { at: sent.at, header: parsed.header, samples, bytes });
     }
 
     /// All that was heard, put together by the timestamps; it panics if anything overlaps, if a

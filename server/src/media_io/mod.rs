@@ -8,6 +8,7 @@
 mod arrivals;
 mod family;
 mod files;
+mod load;
 mod neighbours;
 mod pace;
 mod ports;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 
 use self::arrivals::ARRIVALS;
 pub(crate) use self::files::raise_limit;
+use self::load::Load;
 pub(crate) use self::neighbours::Neighbourhood;
 use self::pace::Pace;
 use self::ports::Ports;
@@ -160,6 +162,7 @@ impl Worker {
                 plane.set_identity(door.identity);
             }
             let meters = Meters::new(id);
+            let load = Load::new(clock.now(), id);
             let batch = Batch::new(READY);
             let held = None;
             let drive = Drive {
@@ -176,6 +179,7 @@ impl Worker {
                 held,
                 meters,
                 idleness,
+                load,
             };
             drive.run(longest);
         })?;
@@ -248,6 +252,7 @@ struct Drive {
     held: Option<(WorkerId, media::Event)>,
     meters: Meters,
     idleness: Idleness,
+    load: Load,
 }
 
 impl Drive {
@@ -304,6 +309,10 @@ impl Drive {
         }
         let now = self.clock.now();
         self.idleness.end(now);
+        if let Some(busy) = self.load.rested(began, now) {
+            self.plane.handle_load(now, busy);
+            self.load.tell(self.plane.effort());
+        }
         now
     }
 
