@@ -3,7 +3,8 @@
 
 mod rig;
 
-use media::{Codec, Command, Direction, Event, PlayId, RemoteMedia, Timer};
+use base::Duration;
+use media::{Batch, Codec, Command, Direction, Event, PlayId, RemoteMedia, Timer};
 use rig::{A, B, Rig, audio, far, ramp, remote};
 
 #[test]
@@ -203,4 +204,23 @@ fn five_hundred_streams_play_evenly_through_a_batch_of_sixteen() {
         last = packet.at;
         assert!(at_once <= 25, "25 streams tick in each millisecond");
     }
+}
+
+#[test]
+fn after_a_delay_what_is_due_first_leaves_before_the_rest_is_said() {
+    let mut rig = Rig::pair(Codec::Pcmu);
+    rig.play(A, 1, &ramp(8000), true);
+    rig.play(B, 2, &ramp(8000), true);
+    rig.millis(100);
+    let late = rig.now + Duration::from_millis(20);
+    let mut out = Batch::new(64);
+    let mut said = Vec::new();
+    while rig.plane.poll_timeout().is_some_and(|(at, _)| at <= late) {
+        rig.plane.handle_timeout(late, &mut out);
+        said.push(out.iter().map(|datagram| datagram.to).collect::<Vec<_>>());
+        out.clear();
+    }
+    said.retain(|to| !to.is_empty());
+    assert_eq!(said.len(), 2, "each of them by itself: {said:?}");
+    assert!(said.contains(&vec![far(A)]) && said.contains(&vec![far(B)]));
 }

@@ -239,14 +239,16 @@ impl Plane {
         }
     }
 
-    /// Time passed. Stops when `out` is full: send it, clear it, and call again while
-    /// [`Plane::poll_timeout`] is not after `now`.
+    /// Time passed. Stops when `out` is full, and after all that speak in one millisecond, so that
+    /// after a delay what is said first does not wait for the rest: send it, clear it, and call
+    /// again while [`Plane::poll_timeout`] is not after `now`.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Batch) {
         if self.tap_retry.is_some_and(|at| at <= now) {
             self.flush_taps(now);
         }
-        while out.room() >= ROOM {
-            let Some(phase) = self.ticks.due_phase(now) else { break };
+        if out.room() >= ROOM
+            && let Some(phase) = self.ticks.due_phase(now)
+        {
             self.tick(now, phase, out);
         }
         while out.room() >= ROOM {
