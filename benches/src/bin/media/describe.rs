@@ -98,10 +98,13 @@ pub(crate) fn description(kind: Kind, side: Side, at: SocketAddr, opus: u8) -> S
     let mut text = format!("v=0\r\no=- 3848 3848 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n");
     // Writing into a String cannot fail.
     let _ = if kind.has_opus(side) {
-        write!(text, "m=audio {port} {profile} {opus}\r\na=rtpmap:{opus} opus/48000/2\r\n")
+        write!(text, "m=audio {port} {profile} {opus} 101\r\na=rtpmap:{opus} opus/48000/2\r\n")
     } else {
-        write!(text, "m=audio {port} {profile} 0\r\na=rtpmap:0 PCMU/8000\r\n")
+        write!(text, "m=audio {port} {profile} 0 101\r\na=rtpmap:0 PCMU/8000\r\n")
     };
+    // Keys as events, of whatever clock: nobody presses any.
+    let clock = if kind.has_opus(side) { 48_000 } else { 8000 };
+    let _ = write!(text, "a=rtpmap:101 telephone-event/{clock}\r\n");
     if encrypts(kind, side) {
         let _ = write!(text, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n");
     }

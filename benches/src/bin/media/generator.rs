@@ -102,6 +102,8 @@ pub(crate) struct Generator {
     outgoing: Outgoing,
     /// The socket that is read next.
     heard: usize,
+    /// When all fell silent.
+    silent: Option<Nanos>,
 }
 
 impl Generator {
@@ -134,6 +136,7 @@ impl Generator {
                 headers: MultiHeaders::preallocate(BURST, None),
             },
             heard: 0,
+            silent: None,
         })
     }
 
@@ -193,11 +196,15 @@ impl Generator {
         let until = clock::now() + time;
         let now = clock::now();
         self.due = now - now % self.beat;
+        if let Some(silent) = self.silent {
+            self.pass(now.saturating_sub(silent));
+        }
         self.settle_order();
         let spacing = PTIME as f64 / self.legs.len().max(1) as f64;
         loop {
             let now = clock::now();
             if now >= until {
+                self.silent = Some(now);
                 return figures;
             }
             let beat = now - now % self.beat;
@@ -212,6 +219,15 @@ impl Generator {
             self.send(&mut figures);
             self.heard = (self.heard + 1) % self.ears.len();
             while self.listen(self.heard, &mut figures) == BATCH {}
+        }
+    }
+
+    /// Time passes for all far ends, though they say nothing: what they say next is no later than it
+    /// was before.
+    fn pass(&mut self, time: Nanos) {
+        for (number, leg) in self.legs.iter_mut().enumerate() {
+            let ticks = time * Nanos::from(self.speech[number % 2].ticks()) / PTIME;
+            leg.header.timestamp = leg.header.timestamp.wrapping_add(ticks as u32);
         }
     }
 

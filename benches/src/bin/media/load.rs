@@ -5,7 +5,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::Duration;
 
-use benches::clock::{self, MICROSECOND, SECOND};
+use benches::clock::{self, MICROSECOND, MILLISECOND, Nanos, SECOND};
 use benches::usage::Usage;
 use serde_json::{Value, json};
 
@@ -20,6 +20,10 @@ use media::srtp::{Opener, Sealer};
 /// A window in which more was lost than this, or came later, is more than the relay can carry.
 const LOST: f64 = 0.001;
 const LATE_MS: f64 = 3.0;
+/// After so many calls of browsers, which take their time to make, all that are up talk for so long:
+/// whoever was silent for long would be looked after.
+const BROWSERS_A_BREATH: usize = 8;
+const BREATH: Nanos = 20 * MILLISECOND;
 /// What a handshake leaves to be done.
 const AFTER_HANDSHAKE: Duration = Duration::from_millis(2);
 /// Packets of a far end in a second.
@@ -88,6 +92,9 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
             if args.kind.is_web() {
                 let web = (&mut browsers, &mut handshakes);
                 connect_browser(&mut relay, &mut generator, web, args.kind, made)?;
+                if made % BROWSERS_A_BREATH == 0 {
+                    generator.run(BREATH);
+                }
             } else {
                 connect(&mut relay, &mut generator, args.kind, made)?;
             }

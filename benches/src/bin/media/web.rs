@@ -68,9 +68,15 @@ impl Browsers {
         let _ = setsockopt(&socket, RcvBuf, &KERNEL_BUFFER);
         setsockopt(&socket, ReceiveTimestampns, &true).map_err(|error| error.to_string())?;
         let ours = Credentials::draw(&mut self.rng);
+        // Every browser offers keys as events, of its codec's clock.
         let codec = match kind {
-            Kind::Webrtc => "0\r\na=rtpmap:0 PCMU/8000".to_owned(),
-            _ => format!("{OPUS}\r\na=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} useinbandfec=1"),
+            Kind::Webrtc => {
+                "0 126\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:126 telephone-event/8000".to_owned()
+            }
+            _ => format!(
+                "{OPUS} 110\r\na=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} useinbandfec=1\r\n\
+                 a=rtpmap:110 telephone-event/48000"
+            ),
         };
         let offer = format!(
             "v=0\r\no=- 3848 3848 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
