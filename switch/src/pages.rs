@@ -3,7 +3,7 @@
 //! which libraries for pages hand to the page. One that does not understand it says so, and that is
 //! all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::Instant;
 use sip::{Flow, Method, Name, Request, UriBuf};
@@ -15,8 +15,8 @@ use crate::switch::Switch;
 /// What a NOTIFY about it is of.
 const EVENT: &str = "strowger-page";
 
-/// The connection of each agent's newest page, by its address of record.
-pub(crate) type NewestPages = BTreeMap<String, u64>;
+/// The connections of each agent's pages, by its address of record: the last is the newest's.
+pub(crate) type NewestPages = BTreeMap<String, BTreeSet<u64>>;
 
 impl Switch {
     /// An agent's phones have changed: whose pages take the calls now is told, if it is others.
@@ -26,17 +26,22 @@ impl Switch {
             .filter(|one| is_browser(&one.flow, &one.contact))
             .map(|one| (one.contact.clone(), one.flow))
             .collect();
-        let newest = pages.iter().map(|(_, flow)| flow.connection).max();
-        let before = match newest {
-            Some(newest) => self.node.newest_pages.insert(aor.to_owned(), newest),
-            None => self.node.newest_pages.remove(aor),
+        let now_there: BTreeSet<u64> = pages.iter().map(|(_, flow)| flow.connection).collect();
+        let Some(newest) = now_there.last().copied() else {
+            self.node.newest_pages.remove(aor);
+            return;
         };
-        let (Some(newest), Some(before)) = (newest, before) else { return };
+        let before = self.node.newest_pages.insert(aor.to_owned(), now_there).unwrap_or_default();
+        let took_calls = before.last().copied();
         for (contact, flow) in pages {
-            // Whoever is new knows that it takes the calls.
-            let is_told = flow.connection == newest && newest < before;
-            if is_told || (flow.connection == before && before < newest) {
-                self.tell_page(now, aor, (contact, flow), is_told);
+            let own = flow.connection;
+            if own == newest {
+                // Whoever is new knows that it takes the calls.
+                if took_calls.is_some_and(|before| newest < before) {
+                    self.tell_page(now, aor, (contact, flow), true);
+                }
+            } else if took_calls == Some(own) || !before.contains(&own) {
+                self.tell_page(now, aor, (contact, flow), false);
             }
         }
     }

@@ -96,6 +96,20 @@ fn a_tab_is_told_that_a_newer_one_takes_the_calls_and_when_that_is_gone() {
     assert_eq!(phone.at, ALICE);
 }
 
+/// Two tabs connect at once, and the one whose connection is older registers last.
+#[test]
+fn a_tab_that_registers_after_a_newer_one_is_told_that_the_newer_one_takes_the_calls() {
+    let mut rig = Rig::with_web();
+    registers(&mut rig, TABS[0], 8, "two@bbb.invalid");
+    registers(&mut rig, ALICE, 7, "one@aaa.invalid");
+    told(&mut rig, ALICE, "{\"rings\":false}");
+    registers(&mut rig, ALICE, 7, "one@aaa.invalid");
+    rig.expect_silence(ALICE);
+    rig.expect_silence(TABS[0]);
+    close(&mut rig, TABS[0]);
+    told(&mut rig, ALICE, "{\"rings\":true}");
+}
+
 #[test]
 fn a_desk_phone_beside_a_page_is_told_nothing_and_tells_it_nothing() {
     let mut rig = Rig::with_web();
