@@ -6,6 +6,7 @@ use base::{AgentId, CallId, Duration, Instant, TenantId};
 use routing::{Agent, Directory, Forward, Input as RouterInput};
 
 use crate::api::{ApiError, ApiReply, ApiRequest, SipToken};
+use crate::event::EventKind;
 use crate::node::Node;
 use crate::switch::Switch;
 
@@ -125,10 +126,7 @@ impl Switch {
         match request {
             ApiRequest::SetDoNotDisturb { agent, on } => {
                 self.known_agent(tenant, &agent)?;
-                let (whose, of) = (tenant.clone(), agent.clone());
-                let input = RouterInput::SetDoNotDisturb { tenant: whose, agent: of, on };
-                self.node.router.handle_input(now, input);
-                self.keep_settings(tenant, &agent);
+                self.set_do_not_disturb(now, tenant, &agent, on);
                 Ok(ApiReply::Accepted)
             }
             ApiRequest::Forward { agent } => {
@@ -156,6 +154,20 @@ impl Switch {
             }
             _ => Err(ApiError::NotFound),
         }
+    }
+
+    /// Set again as it is, it is no news.
+    fn set_do_not_disturb(&mut self, now: Instant, tenant: &TenantId, agent: &AgentId, on: bool) {
+        let presence = self.node.router.presence(tenant, agent);
+        let is_news = presence.is_some_and(|before| before.do_not_disturb != on);
+        if is_news {
+            let changed = EventKind::DoNotDisturbChanged { agent: agent.clone(), on };
+            self.node.emit(now, tenant, None, changed);
+        }
+        let (whose, of) = (tenant.clone(), agent.clone());
+        let input = RouterInput::SetDoNotDisturb { tenant: whose, agent: of, on };
+        self.node.router.handle_input(now, input);
+        self.keep_settings(tenant, agent);
     }
 
     /// Credentials for an agent's page. Nothing of them is kept: the gate makes them again.

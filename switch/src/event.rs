@@ -575,6 +575,13 @@ pub enum EventKind {
         /// Why, when somebody said so.
         reason: Option<String>,
     },
+    /// An agent wants no calls from now on, or wants them again.
+    DoNotDisturbChanged {
+        /// The agent.
+        agent: AgentId,
+        /// Whether calls are not wanted.
+        on: bool,
+    },
     /// An agent has a phone that can be called.
     AgentRegistered {
         /// The agent.
@@ -684,6 +691,7 @@ impl EventKind {
             Self::SiprecFailed { .. } => "siprec.failed",
             Self::SiprecEnded { .. } => "siprec.ended",
             Self::AgentStateChanged { .. } => "agent.state_changed",
+            Self::DoNotDisturbChanged { .. } => "agent.do_not_disturb_changed",
             Self::AgentRegistered { .. } => "agent.registered",
             Self::AgentUnregistered { .. } => "agent.unregistered",
             Self::TrunkStateChanged { .. } => "trunk.state_changed",

@@ -73,6 +73,16 @@ fn all_that_a_phone_was_set_to_is_there_after_a_restart() {
 }
 
 #[test]
+fn do_not_disturb_is_told_when_it_changes_and_not_when_it_is_set_again_as_it_is() {
+    let mut rig = Rig::new();
+    for on in [false, true, true, false] {
+        ask(&mut rig, ApiRequest::SetDoNotDisturb { agent: alice(), on });
+    }
+    let told = |on: bool| serde_json::json!({"agent": "alice", "on": on});
+    assert_eq!(rig.events_of("agent.do_not_disturb_changed"), [told(true), told(false)]);
+}
+
+#[test]
 fn a_forward_goes_when_the_provisioning_says_something_new() {
     let mut before = Rig::new();
     set_all(&mut before);
