@@ -63,14 +63,15 @@ impl Side {
         for (out, sum) in out.iter_mut().zip(sums) {
             *out = sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
-        if let (Some(out), Some(heard)) =
-            (out.get_mut(silent.clone()), heard.get_mut(silent.clone()))
-        {
-            out.fill(0);
-            // It is no gap.
-            heard.fill(true);
-        }
-        self.count(&heard[..length.min(BLOCK)]);
+        let heard = &heard[..length.min(BLOCK)];
+        let (Some(unsaid), false) = (out.get_mut(silent.clone()), silent.is_empty()) else {
+            return self.count(heard);
+        };
+        unsaid.fill(0);
+        self.count(heard.get(..silent.start).unwrap_or_default());
+        // It is no gap, nor is what lies between it and the packets on both sides of it.
+        (self.begun, self.unheard) = (false, 0);
+        self.count(heard.get(silent.end..).unwrap_or_default());
     }
 
     /// Forgets the first samples: the base moves on by so many.
@@ -92,7 +93,8 @@ impl Side {
         }
     }
 
-    /// Samples between the first and the latest heard that nothing covered.
+    /// Samples between the first and the latest heard, of each stretch without a silence that was
+    /// to be, that nothing covered.
     pub(crate) fn gap_samples(&self) -> u64 {
         self.gaps
     }

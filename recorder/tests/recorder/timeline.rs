@@ -296,6 +296,28 @@ fn what_is_said_in_a_pause_is_silence_of_its_exact_length_and_no_gap() {
     assert_eq!((pause.from_ms, pause.lasts_ms), (1007, 1006));
 }
 
+/// Voices are tapped no more a little before the pause, and again a little after it.
+#[test]
+fn what_is_not_tapped_at_both_ends_of_a_pause_is_no_gap_and_what_is_lost_beyond_is_one() {
+    let mut timeline = Timeline::new(ms(0), WINDOW);
+    let voice = Voice::new(Channel::Right, CALLER);
+    let mut out = Vec::new();
+    for n in 0..150 {
+        match n {
+            50 => timeline.pause(ms(1009)),
+            100 => timeline.resume(ms(2003)),
+            _ => {}
+        }
+        let is_tapped = !(48..103).contains(&n) && n != 120;
+        if is_tapped {
+            voice.packet(&mut timeline, n, ms(20 * n));
+        }
+        timeline.poll(ms(20 * n), &mut out);
+    }
+    timeline.finish(ms(3000), &mut out);
+    assert_eq!(timeline.gaps_ms(), [0, 20]);
+}
+
 #[test]
 fn pauses_without_end_and_too_many_of_them_are_silent_to_the_last_sample() {
     let mut timeline = Timeline::new(ms(0), WINDOW);
