@@ -5,7 +5,7 @@ use base::{AgentId, CallId, Duration};
 use media::{Command, StreamId};
 use switch::{ApiError, ApiReply, ApiRequest, RecordCommand, Side};
 
-use crate::rig::{ALICE, BOB, Rig};
+use crate::rig::{ALICE, BOB, Phone, Rig, SDP_PCMU, answer};
 
 fn pause(rig: &mut Rig, call: CallId, agent: Option<&str>) -> Result<ApiReply, ApiError> {
     let agent = agent.map(|name| AgentId::new(name).unwrap());
@@ -106,6 +106,73 @@ fn the_end_of_the_call_ends_the_pause_and_is_told() {
     assert_eq!(orders(&rig), ["start", "pause", "stop"]);
     let resumed = rig.events_of("recording.resumed");
     assert_eq!((&resumed[0]["why"], &resumed[0]["paused_ms"]), (&"ended".into(), &5000.into()));
+    rig.confirm_bye(ALICE);
+    rig.finish();
+}
+
+/// Alice sends her caller on to Bob, whose phone is given back as it rings.
+fn sends_on_to_bob(rig: &mut Rig, alice: &mut Phone) -> Phone {
+    let to = "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0";
+    let refer = alice.next("REFER", None).replace("Content-Length: 0", to);
+    rig.send(ALICE, &refer);
+    rig.expect(ALICE, "SIP/2.0 202");
+    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
+    hears_how_it_goes(rig);
+    bob
+}
+
+fn hears_how_it_goes(rig: &mut Rig) {
+    let notify = rig.expect(ALICE, "NOTIFY");
+    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+}
+
+/// Whoever pauses answers for their own conversation alone: another agent's is recorded, as
+/// everybody there is told.
+#[test]
+fn a_pause_ends_with_the_conversation_and_what_a_transfer_begins_is_recorded() {
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (mut call, mut alice) = rig.connect_alice();
+    let id = rig.last_call();
+    pause(&mut rig, id, Some("alice")).unwrap();
+    let bob = sends_on_to_bob(&mut rig, &mut alice);
+    assert_eq!(tapped(&rig), [], "while Bob's phone rings it is paused still");
+    rig.advance(Duration::from_secs(3));
+    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    assert_eq!(tapped(&rig).len(), 2, "the caller and Bob");
+    let resumed = rig.events_of("recording.resumed");
+    assert_eq!((resumed.len(), &resumed[0]["why"]), (1, &"ended".into()));
+    assert_eq!(orders(&rig), ["start", "pause", "stop", "start"]);
+    let Ok(ApiReply::Call(live)) = rig.request("acme", ApiRequest::Call { call: id }) else {
+        panic!()
+    };
+    assert!(live.paused_until.is_none());
+    hears_how_it_goes(&mut rig);
+    rig.confirm_bye(ALICE);
+    // Bob may pause his own.
+    pause(&mut rig, id, Some("bob")).unwrap();
+    assert_eq!(tapped(&rig), []);
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(BOB);
+    rig.finish();
+}
+
+#[test]
+fn a_pause_holds_when_whom_the_caller_was_sent_to_does_not_take_the_call() {
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (mut call, mut alice) = rig.connect_alice();
+    let id = rig.last_call();
+    pause(&mut rig, id, Some("alice")).unwrap();
+    let bob = sends_on_to_bob(&mut rig, &mut alice);
+    rig.send(BOB, &bob.respond("486 Busy Here", None));
+    rig.expect(BOB, "ACK");
+    hears_how_it_goes(&mut rig);
+    assert_eq!((tapped(&rig).len(), rig.events_of("recording.resumed").len()), (0, 0));
+    resume(&mut rig, id).unwrap();
+    assert_eq!((tapped(&rig).len(), orders(&rig)), (2, vec!["start", "pause", "resume"]));
+    rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();
 }

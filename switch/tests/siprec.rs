@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use base::Duration;
 use media::{Command, StreamId};
 use sip::{Body, Message};
 use switch::{ApiRequest, Cause};
@@ -183,6 +184,29 @@ fn hold_silences_the_copies_and_resume_brings_them_back() {
     rig.expect_silence(SRS);
     accept(&mut rig, SRS, &change, &takes([7000, 7002], "inactive"));
     assert!(copies(&rig).is_empty(), "the server wants nothing yet");
+    let change = rig.expect(SRS, "INVITE");
+    assert_eq!(part(&change, "application/sdp").matches("a=sendonly").count(), 2);
+    accept(&mut rig, SRS, &change, &takes([7000, 7002], "recvonly"));
+    assert_eq!(copies(&rig).len(), 2);
+    end(rig, call, ALICE, SRS).finish();
+}
+
+/// Whoever pauses the recording need not know who else has a copy.
+#[test]
+fn a_pause_silences_the_copies_at_once_and_they_come_back_when_it_is_over() {
+    let (mut rig, call, _, _) = copied();
+    let id = rig.last_call();
+    let (by, lasts) = ("alice-key".to_owned(), Duration::from_secs(20));
+    rig.request("acme", ApiRequest::PauseRecording { call: id, agent: None, by, lasts }).unwrap();
+    assert!(copies(&rig).is_empty(), "at once");
+    let change = rig.expect(SRS, "INVITE");
+    assert_eq!(part(&change, "application/sdp").matches("a=inactive").count(), 2);
+    let xml = metadata(&change);
+    assert!(!xml.contains("<send>") && xml.contains("alice"), "{xml}");
+    accept(&mut rig, SRS, &change, &takes([7000, 7002], "inactive"));
+    rig.advance(Duration::from_secs(19));
+    assert!(copies(&rig).is_empty());
+    rig.advance(Duration::from_secs(1));
     let change = rig.expect(SRS, "INVITE");
     assert_eq!(part(&change, "application/sdp").matches("a=sendonly").count(), 2);
     accept(&mut rig, SRS, &change, &takes([7000, 7002], "recvonly"));

@@ -150,8 +150,9 @@ fn post(server: &Strowger, path: &str) {
     assert_eq!(http(server.http, "POST", path, ACME, None).status, 202, "{path}");
 }
 
+/// A conversation is held, and its recording paused: the recording server gets nothing meanwhile.
 #[test]
-fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held() {
+fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held_or_paused() {
     let folder = Folder::new("siprec");
     let at = SocketAddr::new(SRS, free_port(SRS));
     let ears = [Ear::open(), Ear::open()];
@@ -159,6 +160,10 @@ fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held()
     let again = "<recv request=\"INVITE\"></recv>".to_owned();
     let steps = [
         Step::Raw(ASKED),
+        raw(takes(ports, "recvonly")),
+        raw(again.clone()),
+        raw(takes(ports, "inactive")),
+        raw(again.clone()),
         raw(takes(ports, "recvonly")),
         raw(again.clone()),
         raw(takes(ports, "inactive")),
@@ -178,15 +183,19 @@ fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held()
 
     let live = server.data("/api/v1/calls?state=connected", ACME);
     let id = live[0]["id"].as_str().expect("the call").to_owned();
-    post(&server, &format!("/api/v1/calls/{id}/hold"));
-    std::thread::sleep(Duration::from_millis(500)); // what was on its way
-    let before = [0, 1].map(|side: usize| ears[side].sound().samples.len());
-    std::thread::sleep(Duration::from_secs(2));
-    let after = [0, 1].map(|side: usize| ears[side].sound().samples.len());
-    assert_eq!(before, after, "nothing is copied while the caller is held");
-    post(&server, &format!("/api/v1/calls/{id}/resume"));
-    ears[0].hears(CALLER_HZ, 5.0);
-    ears[1].hears(AGENT_HZ, 5.0);
+    for (nothing, again, seconds) in
+        [("hold", "resume", 5.0), ("recording/pause", "recording/resume", 7.0)]
+    {
+        post(&server, &format!("/api/v1/calls/{id}/{nothing}"));
+        std::thread::sleep(Duration::from_millis(500)); // what was on its way
+        let before = [0, 1].map(|side: usize| ears[side].sound().samples.len());
+        std::thread::sleep(Duration::from_secs(2));
+        let after = [0, 1].map(|side: usize| ears[side].sound().samples.len());
+        assert_eq!(before, after, "nothing is copied after {nothing}");
+        post(&server, &format!("/api/v1/calls/{id}/{again}"));
+        ears[0].hears(CALLER_HZ, seconds);
+        ears[1].hears(AGENT_HZ, seconds);
+    }
 
     let at_caller = caller.hang_up_and_listen();
     srs.succeed(LIMIT);
