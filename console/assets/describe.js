@@ -8,7 +8,8 @@ import { has, t, word } from "./strings.js";
  * we have no words for it.
  */
 export function describe({ type, body }, model) {
-  const key = `event.${type}`;
+  const turned = typeof body.on === "boolean" ? `.${body.on ? "on" : "off"}` : "";
+  const key = `event.${type}${turned}`;
   if (!has(key)) return type;
   const agent = model.agentName(pick(body, "agent", "agent_id"));
   const { state, reason } = agentState(pick(body, "state", "to"), pick(body, "reason"));

@@ -12,6 +12,7 @@ import { boardView } from "./views/board.js";
 import { callView } from "./views/call.js";
 import { explorerView } from "./views/explorer.js";
 import { floorView } from "./views/floor.js";
+import { wasSupervising } from "./views/floor-supervise.js";
 import { phoneView, wasOn } from "./views/phone.js";
 import { shellView } from "./views/shell.js";
 import { signInView } from "./views/signin.js";
@@ -151,6 +152,7 @@ function openConsole(access) {
   root.replaceChildren(shell.element);
   // One that was on keeps its call, whichever page is shown.
   if (wasOn()) router.page("#/phone");
+  if (wasSupervising()) router.page("#/floor");
   router.follow();
   stream.start();
   announce("");

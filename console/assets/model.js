@@ -199,14 +199,6 @@ export class Model {
     return id === null ? null : (this.queues.get(String(id))?.name ?? String(id));
   }
 
-  /** What no event tells of an agent, by whoever has just changed it. */
-  changeAgent(id, what) {
-    const agent = this.agents.get(id);
-    if (agent === undefined) return;
-    Object.assign(agent, what);
-    this.#mark("agents", id);
-  }
-
   /** Takes one CloudEvent of the stream. */
   take(cloudEvent) {
     const event = eventOf(cloudEvent);
@@ -234,6 +226,7 @@ export class Model {
     if (agent === undefined) return;
     if (type === "agent.registered") agent.reachable = true;
     if (type === "agent.unregistered") agent.reachable = false;
+    if (type === "agent.do_not_disturb_changed") agent.quiet = body.on === true;
     if (type === "agent.state_changed") {
       Object.assign(agent, agentState(pick(body, "state", "to"), pick(body, "reason")));
       agent.since = millis(pick(body, "since")) ?? at;

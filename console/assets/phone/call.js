@@ -18,6 +18,10 @@ export class PhoneCall {
   number = "";
   /** The call for which this one asks somebody first. */
   consults = null;
+  /** Whom the far end is being sent on to; empty when it is not. */
+  sentTo = "";
+  /** Why it came to nothing: the status that it was refused with, or `none`; empty otherwise. */
+  why = "";
   name = "";
   isIncoming = false;
   /** The far end's audio, as a stream that an element plays. */
@@ -25,6 +29,8 @@ export class PhoneCall {
 
   #line;
   #peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  /** What is said, for this call alone. */
+  #voice = null;
   #invite = null;
   #sent = null;
   #local = { tag: random(10), uri: "" };
@@ -104,7 +110,13 @@ export class PhoneCall {
     if (this.state !== "ringing" || !this.isIncoming) return;
     this.#become("answering");
     this.#speak(microphone);
-    await this.#answer(this.#invite);
+    try {
+      await this.#answer(this.#invite);
+    } catch (error) {
+      this.#line.respond(this.#invite, 488, "Not Acceptable Here", this.#ours());
+      this.#end("488");
+      throw error;
+    }
     this.#talk();
   }
 
@@ -139,7 +151,7 @@ export class PhoneCall {
   /** Says nothing, or speaks again. */
   mute(on) {
     this.muted = on;
-    for (const { track } of this.#peer.getSenders()) if (track !== null) track.enabled = !on;
+    if (this.#voice !== null) this.#voice.enabled = !on;
     this.#line.changed();
   }
 
@@ -150,14 +162,16 @@ export class PhoneCall {
   }
 
   /** Speaks with another microphone. */
-  async speakWith(track) {
-    track.enabled = !this.muted;
-    await this.#peer.getSenders()[0]?.replaceTrack(track);
+  async speakWith(microphone) {
+    const before = this.#voice;
+    this.#own(microphone);
+    await this.#peer.getSenders()[0]?.replaceTrack(this.#voice);
+    before?.stop();
   }
 
   /** Sends the far end on; true when that is being done. */
   async transfer(uri) {
-    return this.#refer(`<${uri}>`);
+    return this.#refer(`<${uri}>`, address(`<${uri}>`).user);
   }
 
   /** Joins the far end with that of another call of ours. */
@@ -165,7 +179,8 @@ export class PhoneCall {
     const { value, target } = other.#far;
     const tags = `to-tag=${parameter(value, "tag")};from-tag=${other.#local.tag}`;
     const replaces = encodeURIComponent(`${other.id};${tags}`);
-    return this.#refer(`<${address(value).uri || target}?Replaces=${replaces}>`);
+    const { uri, user } = address(value);
+    return this.#refer(`<${uri || target}?Replaces=${replaces}>`, user || other.who);
   }
 
   /** The line is registered again: its audio is looked for anew. */
@@ -200,6 +215,9 @@ export class PhoneCall {
         if (asked.body === "" && asked.method === "UPDATE") return reply(200, "OK");
         return this.#inTurn(() => this.#answer(asked))
           .catch(() => reply(488, "Not Acceptable Here"));
+      case "NOTIFY":
+        reply(200, "OK");
+        return asked.header("event") === "refer" ? this.#progress(asked) : undefined;
       default: return reply(200, "OK");
     }
   }
@@ -277,11 +295,29 @@ export class PhoneCall {
     return next;
   }
 
-  async #refer(to) {
+  async #refer(to, who) {
     const refer = this.#request("REFER");
     refer.headers.push(["Refer-To", to], ["Contact", this.#line.contact]);
-    const answer = await this.#line.ask(refer);
-    return answer.status === 202 || answer.status === 200;
+    this.sentTo = who;
+    this.#line.changed();
+    const answer = await this.#line.ask(refer).catch(() => null);
+    const isTaken = answer?.status === 202 || answer?.status === 200;
+    if (!isTaken) this.#isSentTo("");
+    return isTaken;
+  }
+
+  /** How it goes with whom the far end is sent to (RFC 3515 §2.4.4). */
+  #progress({ body }) {
+    const status = Number(/^SIP\/2\.0 (\d{3})/.exec(body)?.[1] ?? 0);
+    if (status < 300 || this.sentTo === "") return;
+    const to = this.sentTo;
+    this.#isSentTo("");
+    this.#line.failed(this, { to, status });
+  }
+
+  #isSentTo(to) {
+    this.sentTo = to;
+    this.#line.changed();
   }
 
   #bye() {
@@ -289,7 +325,14 @@ export class PhoneCall {
   }
 
   #speak(microphone) {
-    for (const track of microphone.getAudioTracks()) this.#peer.addTrack(track, microphone);
+    this.#own(microphone);
+    this.#peer.addTrack(this.#voice, microphone);
+  }
+
+  /** A call is muted by itself: its track is its own. */
+  #own(microphone) {
+    this.#voice = microphone.getAudioTracks()[0].clone();
+    this.#voice.enabled = !this.muted;
   }
 
   #talk() {
@@ -300,6 +343,7 @@ export class PhoneCall {
   #watch() {
     const state = this.#peer.iceConnectionState;
     this.trouble = state === "disconnected" || state === "failed" ? "audio" : "";
+    if (state === "disconnected") this.#line.prove();
     if (state === "failed") this.back();
     this.#line.changed();
   }
@@ -314,6 +358,7 @@ export class PhoneCall {
     if (this.state === "over") return;
     this.state = "over";
     this.why = why;
+    this.#voice?.stop();
     this.#peer.close();
     this.#line.over(this);
   }

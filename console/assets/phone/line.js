@@ -8,15 +8,25 @@ import { parameter, parse, random, request, response } from "./message.js";
 const EXPIRES_S = 600;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
+/** While there are calls the server waits ten seconds for the page. */
+const LONGEST_RETRY_IN_CALL_MS = 1500;
 const ANSWER_MS = 32_000;
+/** A connection over which nothing comes for so long, though something was asked, is none. */
+const PROOF_MS = 3000;
 const ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, INFO";
 
-/** The line. `token()` asks the API; `on` hears `state(kind)`, `call(call)` and `change()`. */
+/**
+ * The line. `token()` asks the API; `on` hears `state(kind)`, `call(call)`, `over(call)`,
+ * `change()`, `rings(here)` when calls begin or cease to ring in this page, and
+ * `notTaken(call, {to, status})` when whom a call was sent on to does not take it.
+ */
 export class Line {
   /** Calls that ring, talk or wait, the newest last. */
   calls = [];
   /** `connecting`, `registered`, `waiting` or `off`. */
   state = "off";
+  /** Whether calls ring here, and not in a newer page of the agent's (another tab, another device). */
+  rings = true;
 
   #token;
   #on;
@@ -27,11 +37,13 @@ export class Line {
   #refresh = 0;
   #sequence = 0;
   #waiting = new Map();
+  #proving = null;
   #name = { user: random(8), host: `${random(12)}.invalid`, call: random(20), tag: random(10) };
 
   constructor({ token, on }) {
     this.#token = token;
-    this.#on = on;
+    const nobody = () => {};
+    this.#on = { over: nobody, rings: nobody, notTaken: nobody, ...on };
   }
 
   /** Who may be called: `sip:USER@DOMAIN` of a number, a name or an address. */
@@ -67,6 +79,17 @@ export class Line {
     this.#socket?.close();
   }
 
+  /** Has calls ring here: the page whose connection is the newest takes them. */
+  async takeOver() {
+    if (this.state !== "registered") return;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#failWaiting();
+    clearTimeout(this.#refresh);
+    await this.#connect();
+  }
+
   /** Calls somebody; `consults` is the call that waits meanwhile, if it is about one. */
   async dial(to, microphone, consults = null) {
     const call = PhoneCall.outgoing(this, this.uriOf(to));
@@ -80,8 +103,14 @@ export class Line {
     this.#on.change();
   }
 
+  /** Whom a call was sent on to has not taken it. */
+  failed(call, { to, status }) {
+    this.#on.notTaken(call, { to, status });
+  }
+
   over(call) {
     this.calls = this.calls.filter((one) => one !== call);
+    this.#on.over(call);
     this.changed();
   }
 
@@ -123,6 +152,7 @@ export class Line {
       this.#account = await this.#token();
       const socket = new WebSocket(this.#account.ws_url, "sip");
       this.#socket = socket;
+      this.#ring(true);
       socket.onmessage = ({ data }) => this.#take(String(data));
       socket.onclose = () => this.#lost(socket);
       await new Promise((resolve) => (socket.onopen = resolve));
@@ -133,14 +163,36 @@ export class Line {
     }
   }
 
+  /** The network is there again, or another one: a connection of the old one may be dead. */
   #again = () => {
     if (this.state === "waiting") this.#connect();
+    else this.prove();
   };
+
+  /** Asks whether the connection is still one: in a network that is gone nobody says so. */
+  async prove() {
+    const socket = this.#socket;
+    if (this.state !== "registered" || this.#proving === socket) return;
+    this.#proving = socket;
+    const late = new Promise((resolve) => setTimeout(resolve, PROOF_MS, null));
+    const { uri, realm } = this.#account;
+    const cseq = ++this.#sequence;
+    const headers = [["From", `<${uri}>;tag=${this.#name.tag}`], ["To", `<sip:${realm}>`],
+      ["Call-ID", random(20)]];
+    const asked = this.#exchange({ method: "OPTIONS", uri: `sip:${realm}`, cseq, headers });
+    const answered = await Promise.race([asked.catch(() => null), late]);
+    this.#proving = null;
+    if (answered === null && this.#socket === socket) this.#lost(socket);
+  }
 
   #lost(socket) {
     if (this.#socket !== socket || this.state === "off") return;
-    for (const { fail } of this.#waiting.values()) fail(new Error("connection lost"));
+    this.#failWaiting();
     this.#later();
+  }
+
+  #failWaiting() {
+    for (const { fail } of this.#waiting.values()) fail(new Error("connection lost"));
   }
 
   #later() {
@@ -151,7 +203,8 @@ export class Line {
     this.#socket = null;
     socket?.close();
     this.#become("waiting");
-    const most = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 6));
+    const longest = this.calls.length > 0 ? LONGEST_RETRY_IN_CALL_MS : LONGEST_RETRY_MS;
+    const most = Math.min(longest, FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 6));
     this.#timer = setTimeout(() => this.#connect(), most * (0.7 + 0.3 * Math.random()));
   }
 
@@ -185,7 +238,7 @@ export class Line {
     }
   }
 
-  #exchange(message, onProvisional) {
+  #exchange(message, onProvisional = () => {}) {
     const branch = random(16);
     return new Promise((resolve, reject) => {
       const long = message.method === "INVITE" ? 6 * ANSWER_MS : ANSWER_MS;
@@ -243,6 +296,12 @@ export class Line {
     }
   }
 
+  #ring(here) {
+    if (this.rings === here) return;
+    this.rings = here;
+    this.#on.rings(here);
+  }
+
   #asked(message) {
     const call = this.calls.find((one) => one.id === message.header("call-id"));
     if (call !== undefined) return call.take(message);
@@ -252,8 +311,19 @@ export class Line {
       this.#on.call(incoming);
     } else if (message.method === "OPTIONS") {
       this.respond(message, 200, "OK");
+    } else if (message.method === "NOTIFY" && message.header("event") === "strowger-page") {
+      this.respond(message, 200, "OK");
+      this.#ring(readJson(message.body)?.rings !== false);
     } else if (message.method !== "ACK") {
       this.respond(message, 481, "Call/Transaction Does Not Exist");
     }
+  }
+}
+
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }

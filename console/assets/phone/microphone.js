@@ -5,7 +5,7 @@ const SILENT = 0.02;
 /** So long without one is worth a word. */
 const PATIENCE_MS = 6000;
 
-/** Watches; `take` gives `ok`, `silent` or `gone`. */
+/** Watches; `take` gives `ok`, `silent`, or why there is none (`lost` of `Sound`). */
 export class MicrophoneWatch {
   #heardAt = 0;
 
@@ -14,8 +14,8 @@ export class MicrophoneWatch {
     this.#heardAt = now;
   }
 
-  take(now, { level, ended }) {
-    if (ended) return "gone";
+  take(now, { level, lost }) {
+    if (lost !== "") return lost;
     if (this.#heardAt === 0 || level > SILENT) this.#heardAt = now;
     return now - this.#heardAt > PATIENCE_MS ? "silent" : "ok";
   }

@@ -1,56 +1,93 @@
-// Microphone and loudspeaker: which of them, how loud it is, and the bell.
+// Microphone and loudspeakers: which of them, how loud they are, the bell, and what becomes of one
+// that is unplugged, or of sound that the browser holds back.
+
+import { Chimes } from "./chimes.js";
 
 const KEPT = "strowger.devices";
-const RING_HZ = [425, 480];
-const RING_S = 0.35;
-const EVERY_MS = 2500;
-const TEST_HZ = 440;
+/** What a browser may take to begin with sound once it was asked to. */
+const PATIENCE_MS = 1000;
+/** Browsers hold sound back until whoever looks at the page has touched it. */
+const TOUCHES = ["pointerdown", "keydown"];
 
 /** The devices of a page, and what is heard of them. */
 export class Sound {
-  /** `{microphone, speaker}`: the chosen devices' names; empty is the system's. */
-  chosen = { microphone: "", speaker: "" };
+  /**
+   * `{microphone, speaker, ringer}`: the chosen devices' names; empty is the system's, and of the
+   * ringer: the loudspeaker that one talks with.
+   */
+  chosen = { microphone: "", speaker: "", ringer: "" };
+  /** Why there is no microphone though one is wanted: `gone` or `refused`; empty if there is. */
+  lost = "";
 
   #stream = null;
+  #asked = null;
+  #permission = null;
   #context = null;
   #meters = new Map();
-  #bell = 0;
   #player = new Audio();
-  /** Bell and test tone, on the chosen loudspeaker. */
-  #bellPlayer = new Audio();
-  #bellOut = null;
-  #onLost;
+  #chimes;
+  #isRefused = false;
+  #openedAt = 0;
+  #on;
 
-  /** `onLost` hears that the microphone was unplugged. */
-  constructor({ onLost = () => {} } = {}) {
-    this.#onLost = onLost;
+  /**
+   * `on` hears `microphone({stream, kind, name})`, whose `kind` is `other` (the one that was used
+   * is unplugged), `back` (the chosen one is there again), or, without a stream, `gone` (there is none)
+   * or `refused` (the browser gives it no more);
+   * `speaker()` when the system's is used in place of a chosen one; `change()` when devices came or
+   * went.
+   */
+  constructor(on = {}) {
+    const nobody = () => {};
+    this.#on = { microphone: nobody, speaker: nobody, change: nobody, ...on };
+    this.#chimes = new Chimes(() => this.#open());
     try {
       this.chosen = { ...this.chosen, ...JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") };
     } catch {
       // The system's devices then.
     }
+    this.#chimes.use(this.chosen);
+    navigator.mediaDevices?.addEventListener("devicechange", this.#review);
+    for (const touch of TOUCHES) document.addEventListener(touch, this.allow, { capture: true });
   }
 
-  /** Whether the microphone that was used is gone. */
-  get ended() {
-    return this.#stream !== null && !this.#stream.active;
+  /** Whether the browser holds sound back until the page is touched. */
+  get held() {
+    const waits = this.#context?.state === "suspended"
+      && performance.now() - this.#openedAt > PATIENCE_MS;
+    return this.#isRefused || waits;
   }
 
   /** The microphone's stream; asks for leave the first time. */
   async microphone() {
     if (this.#stream?.active) return this.#stream;
+    this.#asked ??= this.#ask().finally(() => (this.#asked = null));
+    return this.#asked;
+  }
+
+  /** Looks for a microphone once more; true if there is one. */
+  async again() {
+    await this.#replace("back");
+    return this.lost === "";
+  }
+
+  async #ask() {
     const { microphone } = this.chosen;
     const audio = microphone === "" ? true : { deviceId: { exact: microphone } };
-    this.#stream = await navigator.mediaDevices.getUserMedia({ audio }).catch((error) => {
-      // One that was chosen and is no longer there.
+    const stream = await navigator.mediaDevices.getUserMedia({ audio }).catch((error) => {
+      // One that was chosen and is not there now.
       if (microphone === "" || error.name !== "OverconstrainedError") throw error;
       return navigator.mediaDevices.getUserMedia({ audio: true });
     });
-    const [track] = this.#stream.getAudioTracks();
+    this.#stream = stream;
+    this.lost = "";
+    this.#followPermission();
     // Not told when we stop it ourselves.
-    track.addEventListener("ended", () => this.#onLost(), { once: true });
-    this.meter("own", this.#stream);
-    return this.#stream;
+    stream.getAudioTracks()[0].addEventListener("ended", () => {
+      if (this.#stream === stream) this.#replace("other");
+    }, { once: true });
+    this.meter("own", stream);
+    return stream;
   }
 
   /** `{microphones, speakers}`, each `[{id, name}]`. */
@@ -61,16 +98,20 @@ export class Sound {
     return { microphones: of("audioinput"), speakers: of("audiooutput") };
   }
 
-  /** Takes another microphone or loudspeaker; gives the new stream if it was the microphone. */
+  /** Takes another device, `which` being as in `chosen`; gives the new stream of a microphone. */
   async choose(which, id) {
-    this.chosen = { ...this.chosen, [which]: id };
-    sessionStorage.setItem(KEPT, JSON.stringify(this.chosen));
-    if (which === "speaker") {
-      await Promise.all([this.#player.setSinkId?.(id), this.#bellPlayer.setSinkId?.(id)]);
-      return null;
+    const before = this.chosen;
+    this.chosen = { ...before, [which]: id };
+    try {
+      if (which !== "microphone") await this.#useSpeakers();
+    } catch (error) {
+      this.chosen = before;
+      await this.#useSpeakers().catch(() => {});
+      throw error;
     }
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
+    sessionStorage.setItem(KEPT, JSON.stringify(this.chosen));
+    if (which !== "microphone") return null;
+    this.#drop();
     return this.microphone();
   }
 
@@ -78,11 +119,20 @@ export class Sound {
   async play(stream) {
     if (this.#player.srcObject === stream) return;
     this.#player.srcObject = stream;
-    if (stream === null) return this.#forget("far");
+    if (stream === null) {
+      this.#isRefused = false;
+      return this.#forget("far");
+    }
     this.meter("far", stream);
     await this.#player.setSinkId?.(this.chosen.speaker)?.catch(() => {});
-    await this.#player.play().catch(() => {});
+    return this.#start();
   }
+
+  /** Lets sound begin that the browser held back: the page was touched. */
+  allow = () => {
+    if (this.#context?.state === "suspended") this.#context.resume().catch(() => {});
+    if (this.#isRefused) this.#start();
+  };
 
   /** How loud one is, 0 to 1. */
   level(name) {
@@ -108,61 +158,87 @@ export class Sound {
     this.#meters.set(name, { source, analyser, samples: new Float32Array(1024) });
   }
 
-  /** Rings until it is told not to. */
-  ring(on) {
-    if (on === (this.#bell !== 0)) return;
-    clearInterval(this.#bell);
-    this.#bell = 0;
-    if (!on) return;
-    this.#strike();
-    this.#bell = setInterval(() => this.#strike(), EVERY_MS);
+  /** `rings`, `waits` (softly, in the ear of who talks), or nothing (""). */
+  ring(how) {
+    this.#chimes.ring(how);
   }
 
-  /** A tone for so long, to try the loudspeaker with. */
-  test(lasts) {
-    const context = this.#open();
-    const tone = new OscillatorNode(context, { frequency: TEST_HZ });
-    const volume = new GainNode(context, { gain: 0 });
-    const [from, until] = [context.currentTime, context.currentTime + lasts / 1000];
-    volume.gain.setTargetAtTime(0.15, from, 0.03);
-    volume.gain.setTargetAtTime(0, until - 0.15, 0.04);
-    tone.connect(volume).connect(this.#bells());
-    tone.start(from);
-    tone.stop(until);
+  /** Tries one of the loudspeakers: `speaker` or `ringer`. */
+  test(which) {
+    this.#chimes.test(which);
   }
 
   close() {
-    this.ring(false);
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    navigator.mediaDevices?.removeEventListener("devicechange", this.#review);
+    for (const touch of TOUCHES) document.removeEventListener(touch, this.allow, { capture: true });
+    this.#drop();
+    this.#chimes.close();
     this.#player.srcObject = null;
-    this.#bellPlayer.srcObject = null;
     this.#context?.close();
   }
 
-  #strike() {
-    const context = this.#open();
-    for (const [turn, frequency] of RING_HZ.entries()) {
-      const at = context.currentTime + turn * RING_S;
-      const tone = new OscillatorNode(context, { frequency });
-      const volume = new GainNode(context, { gain: 0 });
-      volume.gain.setTargetAtTime(0.12, at, 0.02);
-      volume.gain.setTargetAtTime(0, at + RING_S - 0.08, 0.03);
-      tone.connect(volume).connect(this.#bells());
-      tone.start(at);
-      tone.stop(at + RING_S + 0.2);
+  async #start() {
+    try {
+      await this.#player.play();
+      this.#isRefused = false;
+    } catch (error) {
+      // Others come of a stream that was taken away meanwhile.
+      this.#isRefused = error.name === "NotAllowedError";
     }
   }
 
-  /** Where bells go: to an element, whose loudspeaker can be chosen in every browser. */
-  #bells() {
-    if (this.#bellOut === null) {
-      this.#bellOut = new MediaStreamAudioDestinationNode(this.#open());
-      this.#bellPlayer.srcObject = this.#bellOut.stream;
-      this.#bellPlayer.setSinkId?.(this.chosen.speaker)?.catch(() => {});
-    }
-    this.#bellPlayer.play().catch(() => {});
-    return this.#bellOut;
+  async #useSpeakers() {
+    await this.#player.setSinkId?.(this.chosen.speaker);
+    await this.#chimes.use(this.chosen);
   }
+
+  #drop() {
+    const stream = this.#stream;
+    this.#stream = null;
+    for (const track of stream?.getTracks() ?? []) track.stop();
+  }
+
+  /** Another microphone in the place of the one that was used. */
+  async #replace(kind) {
+    this.#drop();
+    try {
+      const stream = await this.microphone();
+      this.#on.microphone({ stream, kind, name: stream.getAudioTracks()[0].label });
+    } catch (error) {
+      const isNews = this.lost === "";
+      this.lost = error.name === "NotAllowedError" ? "refused" : "gone";
+      if (isNews) this.#on.microphone({ stream: null, kind: this.lost, name: "" });
+    }
+  }
+
+  /** A browser that gives the microphone again is asked at once. */
+  async #followPermission() {
+    if (this.#permission !== null) return;
+    this.#permission = {};
+    const asked = navigator.permissions?.query({ name: "microphone" });
+    this.#permission = (await asked?.catch(() => null)) ?? {};
+    this.#permission.onchange = () => {
+      if (this.lost !== "" && this.#permission.state === "granted") this.#replace("back");
+    };
+  }
+
+  /** Devices came or went. */
+  #review = async () => {
+    const { microphones, speakers } = await this.devices();
+    const { microphone, speaker, ringer } = this.chosen;
+    const isThere = (list, id) => id === "" || list.some((one) => one.id === id);
+    const used = this.#stream?.getAudioTracks()[0]?.getSettings().deviceId ?? "";
+    const isBack = microphone !== "" && used !== "" && used !== microphone
+      && isThere(microphones, microphone);
+    if (this.lost !== "" || isBack) await this.#replace("back");
+    if (!isThere(speakers, speaker) || !isThere(speakers, ringer)) {
+      this.chosen = { ...this.chosen, speaker: isThere(speakers, speaker) ? speaker : "",
+        ringer: isThere(speakers, ringer) ? ringer : "" };
+      await this.#useSpeakers().catch(() => {});
+      this.#on.speaker();
+    }
+    this.#on.change();
+  };
 
   #forget(name) {
     this.#meters.get(name)?.source.disconnect();
@@ -170,7 +246,10 @@ export class Sound {
   }
 
   #open() {
-    this.#context ??= new AudioContext();
+    if (this.#context === null) {
+      this.#context = new AudioContext();
+      this.#openedAt = performance.now();
+    }
     this.#context.resume().catch(() => {});
     return this.#context;
   }

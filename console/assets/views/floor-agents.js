@@ -177,7 +177,6 @@ function askAboutAgent({ api, model, supervisor, agent }) {
     const path = `/agents/${segment(agent.id)}`;
     if (quiet.checked !== agent.quiet) {
       await api.put(`${path}/do-not-disturb`, { on: quiet.checked });
-      model.changeAgent(agent.id, { quiet: quiet.checked });
       announce(t(quiet.checked ? "floor.agent.is_quiet" : "floor.agent.not_quiet",
         { agent: agent.name }));
     }

@@ -12,6 +12,17 @@ const KEPT = "strowger.supervisor";
 /** How long the call that was asked for may take to ring here. */
 const RINGS_MS = 20_000;
 const READY_MS = 10_000;
+/** What was heard before the page was loaded again is taken back within this time, or is over. */
+const BACK_MS = 12_000;
+const AGAIN_MS = 300;
+const HEARD = "strowger.supervises";
+
+/** Whether something was heard in this tab before the page was loaded again. */
+export function wasSupervising() {
+  return sessionStorage.getItem(HEARD) !== null;
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A supervisor: an agent, who has a phone in this page or on the desk. */
 export class Supervisor {
@@ -23,6 +34,7 @@ export class Supervisor {
   #me;
   #phone;
   #listeners = new Set();
+  #closed = false;
 
   constructor({ api, model, me, phone }) {
     this.#api = api;
@@ -31,9 +43,11 @@ export class Supervisor {
     this.#phone = phone;
     this.unfollow = model.follow((event) => this.#hear(event));
     this.unsubscribe = model.subscribe((changed) => changed.has("agents") && this.#recall());
+    this.#goOn();
   }
 
   close() {
+    this.#closed = true;
     this.unfollow();
     this.unsubscribe();
     this.#listeners.clear();
@@ -71,15 +85,18 @@ export class Supervisor {
   }
 
   #isReady(agent) {
+    return this.#ringsHere(agent) || this.#model.agents.get(agent)?.reachable === true;
+  }
+
+  /** Whether the phone is this page's. */
+  #ringsHere(agent) {
     const line = this.#phone().line();
-    if (line.agent === agent && line.state === "registered") return true;
-    return this.#model.agents.get(agent)?.reachable === true;
+    return line.agent === agent && line.state === "registered";
   }
 
   async #ring(call, mode, agent) {
-    const line = this.#phone().line();
     const of = call.agent;
-    if (line.agent === agent && line.state === "registered") this.#phone().answerNext(RINGS_MS);
+    if (this.#ringsHere(agent)) this.#phone().answerNext(call.id, RINGS_MS);
     this.#become({ call: call.id, agent, of, mode, state: "rings", since: Date.now() });
     const done = await this.#try(() => this.#api.post(path(call.id), { agent, mode }));
     if (!done) this.#become(null);
@@ -129,7 +146,7 @@ export class Supervisor {
     const until = performance.now() + READY_MS;
     while (phone.line().state !== "registered") {
       if (performance.now() > until) throw new Error(t("floor.phone.not_ready"));
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
 
@@ -141,7 +158,8 @@ export class Supervisor {
     }
     if (current === null || call !== current.call || body.agent !== current.agent) return;
     if (type === "call.supervision_changed") this.#become({ ...current, mode: body.mode });
-    if (type === "call.supervision_ended") this.#become(null);
+    // While the phone rings it is what was heard before the page was loaded again.
+    if (type === "call.supervision_ended" && current.state === "hears") this.#become(null);
     if (type === "call.supervision_failed") {
       this.#become(null);
       announce(t("floor.supervise.failed"), "bad");
@@ -154,17 +172,69 @@ export class Supervisor {
     const [call] = this.#model.agents.get(agent)?.calls ?? [];
     if (this.current !== null || call === undefined || this.recalled === call) return;
     this.recalled = call;
-    const found = await this.#api.get(`/calls/${segment(call)}`).catch(() => null);
-    const leg = (found?.legs ?? []).find((one) =>
-      one.kind === "supervisor" && one.agent === agent && one.state === "talking");
+    const { found, leg } = await this.#legIn(call, agent);
     if (leg === undefined || this.current !== null) return;
     const { mode } = leg;
     this.#become({ call, agent, of: found.agent, mode, state: "hears", since: Date.now() });
   }
 
+  async #legIn(call, agent) {
+    const found = await this.#api.get(`/calls/${segment(call)}`).catch(() => null);
+    const leg = (found?.legs ?? []).find((one) =>
+      one.kind === "supervisor" && one.agent === agent && one.state === "talking");
+    return { found, leg };
+  }
+
+  /** What this page's phone heard before the page was loaded again: it asks for it anew. */
+  async #goOn() {
+    const heard = readJson(sessionStorage.getItem(HEARD));
+    const { agent } = this;
+    if (heard === null || agent === null) return;
+    const { call, of, mode } = heard;
+    this.#become({ call, agent, of, mode, state: "rings", since: Date.now() });
+    const until = performance.now() + BACK_MS;
+    let came = "waits";
+    while (performance.now() < until && !this.#closed && this.current?.state === "rings") {
+      if (this.#ringsHere(agent)) came = await this.#askAgain(call, { agent, mode, of });
+      if (came === "rings") return;
+      if (came === "over") break;
+      await sleep(AGAIN_MS);
+    }
+    if (this.#closed || this.current?.state !== "rings") return;
+    this.#become(null);
+    announce(t("floor.supervise.lost"), "bad");
+  }
+
+  /**
+   * `rings` when the phone rings for it, `over` when there is nothing to hear any more, `waits` else:
+   * the page that is gone may still be in it for a moment.
+   */
+  async #askAgain(call, wish) {
+    this.#phone().answerNext(call, RINGS_MS);
+    try {
+      await this.#api.post(path(call), wish);
+      return "rings";
+    } catch (error) {
+      return ["CALL_ENDED", "CALL_NOT_FOUND"].includes(error.code) ? "over" : "waits";
+    }
+  }
+
   #become(current) {
     this.current = current;
+    if (current === null) sessionStorage.removeItem(HEARD);
+    else if (current.state === "hears" && this.#ringsHere(current.agent)) {
+      const { call, of, mode } = current;
+      sessionStorage.setItem(HEARD, JSON.stringify({ call, of, mode }));
+    }
     for (const listener of this.#listeners) listener(current);
+  }
+}
+
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

@@ -20,9 +20,11 @@ export function floorView({ api, model, me, phone, alarms }) {
   };
   const unlisten = alarms.listen(() => wall.render(new Map([["figures", new Set()]])));
   let unsubscribe = () => {};
+  // Whichever page is shown: who speaks should know it.
+  document.body.append(bar.element);
   return {
     element: h("div", { class: "floor" }, heading, wall.element,
-      h("div", { class: "floor-lists" }, calls.element, agents.element), bar.element),
+      h("div", { class: "floor-lists" }, calls.element, agents.element)),
     title: t("floor.title"),
     heading,
     shown() {
@@ -33,6 +35,7 @@ export function floorView({ api, model, me, phone, alarms }) {
     close() {
       unsubscribe();
       unlisten();
+      bar.element.remove();
       for (const view of [wall, calls, agents, bar, supervisor]) view.close();
     },
   };

@@ -12,7 +12,7 @@ import { t } from "../strings.js";
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 /**
- * The card of a call. `desk` has `{api, sound, rest(call), others(call), of(call), nameOf(call),
+ * The card of a call. `desk` has `{api, microphone(), heard(), rest(call), others(call), of(call), nameOf(call),
  * send, consult, complete, add, merge, back, remove}`.
  */
 export function callCard({ call, desk }) {
@@ -58,8 +58,11 @@ export function callCard({ call, desk }) {
     people, rings, consulting, talks, keypad, sending.element);
 
   async function take() {
-    for (const other of desk.others(call)) await desk.rest(other);
-    await call.accept(await desk.sound.microphone());
+    const talked = desk.others(call).filter(({ held }) => !held);
+    for (const other of talked) await desk.rest(other);
+    await call.accept(await desk.microphone());
+    // Whoever rang gave up meanwhile.
+    if (call.state === "over") for (const other of talked) await other.hold(false);
   }
 
   async function attempt(act) {
@@ -100,8 +103,12 @@ export function callCard({ call, desk }) {
     showState(isTalking);
     setAttr(element, "data-state", isTalking ? (call.held ? "held" : "talking") : call.state);
     rings.hidden = !isRinging;
+    const waits = desk.others(call).some(({ held }) => !held);
+    setText(accept.lastChild, t(waits ? "desk.hold_and_accept" : "phone.accept"));
     talks.hidden = isRinging || call.state === "over";
-    for (const one of [hold, mute, keys, transfer, add]) one.disabled = !isTalking;
+    const isSent = call.sentTo !== "";
+    for (const one of [mute, keys]) one.disabled = !isTalking;
+    for (const one of [hold, transfer, add]) one.disabled = !isTalking || isSent;
     showToggles();
     showConsulting(isTalking);
     if (!isTalking) for (const part of [keypad, sending.element]) part.hidden = true;
@@ -112,9 +119,12 @@ export function callCard({ call, desk }) {
   }
 
   function showState(isTalking) {
+    if (isTalking && call.sentTo !== "") {
+      return setPill(state, "queued", t("desk.sending", { to: call.sentTo }));
+    }
     const kind = isTalking ? (call.held ? "held" : "connected") : "offered";
     const words = isTalking ? (call.held ? "held" : "talking") : call.state;
-    setPill(state, kind, t(`phone.is_${words}`));
+    return setPill(state, kind, t(`phone.is_${words}`));
   }
 
   function showToggles() {
@@ -179,7 +189,7 @@ export function callCard({ call, desk }) {
     const own = legs.find(({ agent, kind }) => kind === "agent" && agent === desk.agent());
     const { kind, word } = meter.take(stats, call.held ? null : own ?? null, call.trouble !== "");
     setSign(quality, kind, t(`desk.quality_${word}`));
-    const heard = call.muted || call.held ? "ok" : desk.microphone();
+    const heard = call.muted || call.held ? "ok" : desk.heard();
     setSign(microphone, heard === "ok" ? null : "poor", t(`desk.microphone_${heard}`));
     return undefined;
   }

@@ -15,6 +15,8 @@ export function stateView({ api, own, line, onSignOut }) {
   const reason = h("span", { class: "desk-reason" });
   const time = h("span", { class: "number desk-time" });
   const next = h("span", { class: "desk-next" });
+  const quietSign = pill("break", t("desk.quiet"));
+  quietSign.hidden = true;
   const name = h("span", { class: "desk-name" });
   const linePill = pill("offline", t("line.off"));
   const available = h("button", { class: "desk-choice", data: { kind: "available" },
@@ -22,6 +24,8 @@ export function stateView({ api, own, line, onSignOut }) {
   const pause = h("button", { class: "desk-choice", data: { kind: "break" },
     "aria-expanded": "false", "aria-haspopup": "true", text: t("desk.break"),
     on: { click: () => open(menu.hidden) } });
+  const quiet = h("button", { class: "desk-choice", data: { kind: "quiet" }, "aria-pressed": "false",
+    title: t("desk.quiet_hint"), text: t("desk.quiet"), on: { click: turnQuiet } });
   const leave = h("button", { class: "desk-choice", text: t("desk.sign_out"),
     on: { click: onSignOut } });
   const other = h("input", { type: "text", maxlength: String(LONGEST_REASON), autocomplete: "off",
@@ -34,9 +38,10 @@ export function stateView({ api, own, line, onSignOut }) {
     h("button", { type: "submit", text: t("desk.break_begin") })));
   const choices = h("div", { class: "desk-choices", role: "group",
     "aria-label": t("desk.own_state") }, available,
-  h("div", { class: "desk-menu-box" }, pause, menu), leave);
+  h("div", { class: "desk-menu-box" }, pause, menu), quiet, leave);
   const element = h("section", { class: "desk-bar", "aria-label": t("desk.own_state") },
-    h("div", { class: "desk-now" }, name, state, reason, time, next),
+    h("div", { class: "desk-now" }, name, state, reason, time, next,
+      quietSign),
     h("span", { class: "spacer" }), linePill, choices);
 
   function open(shown) {
@@ -79,6 +84,18 @@ export function stateView({ api, own, line, onSignOut }) {
     }
   }
 
+  async function turnQuiet() {
+    const row = own();
+    if (row === null) return;
+    const on = !row.do_not_disturb;
+    try {
+      await api.put(`/agents/${segment(row.id)}/do-not-disturb`, { on });
+      announce(t(on ? "desk.is_quiet" : "desk.not_quiet"));
+    } catch (error) {
+      announce(t("error.action", { message: error.message }), "bad");
+    }
+  }
+
   function show() {
     const row = own();
     const kind = row?.state ?? "offline";
@@ -91,6 +108,9 @@ export function stateView({ api, own, line, onSignOut }) {
     setAttr(available, "aria-pressed", String(row !== null && chosen === "available"
       && kind !== "offline"));
     setAttr(pause, "aria-pressed", String(chosen === "break"));
+    const isQuiet = row?.do_not_disturb === true;
+    setAttr(quiet, "aria-pressed", String(isQuiet));
+    quietSign.hidden = !isQuiet;
     const { kind: lineKind, text } = line();
     setPill(linePill, lineKind, text);
     tick();

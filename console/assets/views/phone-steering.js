@@ -5,7 +5,7 @@ import { segment } from "../api.js";
 import { t } from "../strings.js";
 
 /** What a card's buttons do; each throws what the server says. */
-export function steering({ api, known, sound, line, rest, others }) {
+export function steering({ api, known, microphone, line, rest, others }) {
   async function told(asked) {
     announce(t((await asked) ? "phone.sent" : "phone.not_sent"), (await asked) ? "ok" : "bad");
   }
@@ -23,8 +23,8 @@ export function steering({ api, known, sound, line, rest, others }) {
     /** Somebody is asked first: the caller waits. */
     async consult(call, to) {
       for (const other of others(null)) await rest(other);
-      const microphone = await sound.microphone();
-      line().dial(to, microphone, call).catch(() => {});
+      const own = await microphone();
+      line().dial(to, own, call).catch(() => {});
     },
 
     /** Whoever was asked gets the caller. */

@@ -36,6 +36,8 @@ export function wrapUpView({ api, onSaved }) {
   let stored = { code: null, notes: "" };
   let shownCodes = "";
   let savedAt = -SETTLE_MS;
+  /** One after the other: what is written last is said last. */
+  let saving = Promise.resolve(true);
 
   function show(given) {
     own = given.own;
@@ -53,7 +55,7 @@ export function wrapUpView({ api, onSaved }) {
 
   /** Another call: what was written of the one before is saved. */
   function begin(next) {
-    if (id !== "") save();
+    if (id !== "" && !same(draft, stored)) save();
     id = next;
     stored = { code: null, notes: "" };
     draft = kept(id) ?? { ...stored };
@@ -109,9 +111,14 @@ export function wrapUpView({ api, onSaved }) {
   }
 
   /** Says it to the server, if it is not said yet. True when it stands there. */
-  async function save() {
+  function save() {
     const [of, sent] = [id, { code: draft.code, notes: draft.notes.trim() }];
-    if (of === "" || same(sent, stored)) return true;
+    saving = saving.then(() => put(of, sent));
+    return saving;
+  }
+
+  async function put(of, sent) {
+    if (of === "" || (of === id && same(sent, stored))) return true;
     try {
       const body = { notes: sent.notes, ...(sent.code === null ? {} : { code: sent.code }) };
       await api.put(`/calls/${segment(of)}/wrap-up`, body);

@@ -2,7 +2,8 @@
 
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
-import { h, setText } from "../dom.js";
+import { h } from "../dom.js";
+import { keepCalls, keptCalls } from "../phone/kept.js";
 import { Known } from "../phone/known.js";
 import { Line } from "../phone/line.js";
 import { MicrophoneWatch } from "../phone/microphone.js";
@@ -11,8 +12,10 @@ import { t } from "../strings.js";
 import { callCard } from "./phone-call.js";
 import { callerView } from "./phone-caller.js";
 import { devicesView } from "./phone-devices.js";
-import { picture } from "./phone-icons.js";
+import { noticesView } from "./phone-notices.js";
 import { panel } from "./panel.js";
+import { picture } from "./phone-icons.js";
+import { dialForm, startPanel } from "./phone-start.js";
 import { stateView } from "./phone-state.js";
 import { steering } from "./phone-steering.js";
 import { wrapUpView } from "./phone-wrap-up.js";
@@ -24,6 +27,17 @@ const LINE_KINDS = {
 const LEVEL_MS = 100;
 /** The server's figures of a call that talks, in seconds. */
 const FIGURES_EVERY = 5;
+/** So long after the page was loaded its calls may come back. */
+const RETURNS_MS = 15_000;
+/** Why a call came to nothing, by its status. */
+const REFUSALS = {
+  403: "forbidden", 404: "unknown", 408: "away", 480: "away", 484: "unknown", 486: "busy",
+  600: "busy", 603: "declined", 604: "unknown",
+};
+/** Why a browser gives no microphone, by the name of its error. */
+const NO_MICROPHONE = {
+  NotAllowedError: "refused", NotFoundError: "none", NotReadableError: "taken",
+};
 
 /** Whether the phone was on before the page was loaded again. */
 export function wasOn() {
@@ -32,14 +46,19 @@ export function wasOn() {
 
 /** The page; its line stays while other pages are shown, until `close`. */
 export function phoneView({ api, model, me, badge }) {
-  const sound = new Sound({ onLost: microphoneLost });
+  const sound = new Sound({
+    microphone: otherMicrophone,
+    speaker: () => announce(t("desk.other_speaker"), "bad"),
+    change: () => devices.load().catch(() => {}),
+  });
+  const before = keptCalls();
   const known = new Known(api, () => show());
   const hearing = new MicrophoneWatch();
   const cards = new Map();
   let agent = sessionStorage.getItem(KEPT) ?? me.agent?.id ?? "";
   let line = null;
-  /** Until when the next call that comes is one that was asked for: it is taken at once. */
-  let expects = 0;
+  /** The call that was asked for: it is taken at once, if it comes in time. */
+  let expected = { number: "", until: 0 };
   let heard = "ok";
   let seconds = 0;
   /** The call that was last talked in: its wrap-up stays open until the next one. */
@@ -48,7 +67,13 @@ export function phoneView({ api, model, me, badge }) {
   const heading = h("h1", { class: "unseen", tabindex: "-1", text: t("phone.title") });
   const start = startPanel({ me, agent, onStart: (chosen) => turnOn(chosen) });
   const state = stateView({ api, own: () => known.own, line: lineNow, onSignOut: signOff });
-  const lost = h("div", { class: "desk-lost", role: "alert", hidden: true });
+  const notices = noticesView({
+    useHere: () => line?.takeOver(),
+    letSound: () => sound.allow(),
+    async findMicrophone() {
+      if (!(await sound.again())) devices.focus();
+    },
+  });
   const dialling = dialForm(dial);
   const calls = h("div", { class: "desk-calls" });
   const idle = h("div", { class: "desk-idle" }, picture("phone"),
@@ -61,21 +86,21 @@ export function phoneView({ api, model, me, badge }) {
   } });
   const devices = devicesView({ sound, onMicrophone: speakWith });
   const desk = h("div", { class: "desk-grid" },
-    h("div", { class: "desk-main" }, lost,
+    h("div", { class: "desk-main" }, notices.element,
       panel("softphone", t("phone.title"), dialling.element, calls, idle), wrapUp.element),
     h("div", { class: "desk-side" }, caller.caller, caller.history, devices.element));
   const page = h("div", { class: "desk-on", hidden: true }, state.element, desk);
   const element = h("div", { class: "desk" }, heading, start.element, page);
 
-  const steer = steering({ api, known, sound, line: () => line, rest, others: othersOf });
+  const steer = steering({ api, known, microphone, line: () => line, rest, others: othersOf });
   const given = {
-    ...steer, api, sound, rest, others: othersOf,
+    ...steer, api, microphone, rest, others: othersOf,
     of: (call) => known.of(call.number),
     nameOf,
     agent: () => agent,
     agentName: (id) => (id === null ? null : model.agentName(id)),
     queueName: (id) => (id === null ? "" : model.queueName(id)),
-    microphone: () => heard,
+    heard: () => heard,
   };
   const levels = setInterval(() => devices.show(), LEVEL_MS);
   const ticks = setInterval(tick, 1000);
@@ -91,15 +116,18 @@ export function phoneView({ api, model, me, badge }) {
     agent = chosen;
     start.busy(true);
     try {
-      await sound.microphone();
+      await microphone();
       devices.load();
     } catch (error) {
       start.busy(false);
-      return start.problem(t("phone.no_microphone", { message: error.message }));
+      return start.problem(error.message);
     }
     sessionStorage.setItem(KEPT, agent);
     known.watch(agent);
-    line = new Line({ token, on: { state: showLine, call: ringing, change: show } });
+    line = new Line({ token, on: {
+      state: showLine, call: ringing, over, change: show, rings: showRings,
+      notTaken: (call, { to }) => announce(t("desk.not_taken", { who: nameOf(call), to }), "bad"),
+    } });
     line.start();
     start.element.hidden = true;
     page.hidden = false;
@@ -134,39 +162,76 @@ export function phoneView({ api, model, me, badge }) {
     return answer.data;
   }
 
+  /** The microphone, or in plain words why there is none. */
+  async function microphone() {
+    return sound.microphone().catch((error) => {
+      const why = NO_MICROPHONE[error.name];
+      const words = why === undefined ? t("phone.no_microphone", { message: error.message })
+        : t(`desk.microphone_${why}`);
+      throw new Error(words);
+    });
+  }
+
   function lineNow() {
     const now = line?.state ?? "off";
+    if (now === "registered" && !line.rings) return { kind: "break", text: t("line.elsewhere") };
     return { kind: LINE_KINDS[now], text: t(`line.${now}`) };
   }
 
   function showLine(now) {
-    lost.hidden = now !== "waiting";
-    setText(lost, now === "waiting" ? t("desk.lost") : "");
     if (now === "registered") known.take({ type: "", call: null, body: { agent } });
+    showNotices();
     state.show();
   }
 
+  function showRings(here) {
+    showLine(line?.state);
+    if (here) announce(t("desk.rings_here"));
+  }
+
+  function showNotices() {
+    const { state: now = "off", rings = true, calls: present = [] } = line ?? {};
+    notices.show({ state: now, rings, hasCalls: present.length > 0, held: sound.held,
+      lost: sound.lost });
+  }
+
   async function ringing(call) {
-    if (call.returns) {
-      await call.accept(await sound.microphone());
-      return announce(t("phone.returned", { who: call.who }));
-    }
-    if (performance.now() < expects) {
-      expects = 0;
+    if (call.returns) return takeBack(call);
+    if (call.number === expected.number && performance.now() < expected.until) {
+      expected = { number: "", until: 0 };
       for (const other of othersOf(call)) await rest(other);
-      return call.accept(await sound.microphone());
+      return call.accept(await microphone());
     }
     announce(t("phone.rings", { who: call.who }));
-    // Whoever writes notes goes on writing.
+    // Whoever writes notes, or talks, goes on with that: a key that is pressed now is for it.
     const writes = ["INPUT", "TEXTAREA"].includes(document.activeElement?.tagName);
-    if (!writes) cards.get(call)?.focus();
+    if (!writes && othersOf(call).length === 0) cards.get(call)?.focus();
     return undefined;
+  }
+
+  /** The page was loaded again: the call is as it was. */
+  async function takeBack(call) {
+    const { held = false, muted = false } = before[call.number] ?? {};
+    call.mute(muted);
+    await call.accept(await microphone());
+    for (const one of line.calls) {
+      const about = before[one.number]?.consults ?? "";
+      if (about !== "") one.consults = line.calls.find(({ number }) => number === about) ?? null;
+    }
+    if (held) await call.hold(true);
+    announce(t("phone.returned", { who: call.who }));
+    show();
+  }
+
+  function over({ who, why }) {
+    if (why === "") return announce(t("phone.over", { who }));
+    return announce(t(`desk.refused_${REFUSALS[why] ?? "failed"}`, { who }), "bad");
   }
 
   async function dial(to) {
     if (line?.state !== "registered") return;
     for (const call of line.calls) await rest(call);
-    await line.dial(to, await sound.microphone());
+    await line.dial(to, await microphone());
   }
 
   /** Only one call talks at a time. */
@@ -175,19 +240,17 @@ export function phoneView({ api, model, me, badge }) {
   }
 
   function speakWith(stream) {
-    const [track] = stream.getAudioTracks();
-    for (const call of line?.calls ?? []) call.speakWith(track).catch(() => {});
+    for (const call of line?.calls ?? []) call.speakWith(stream).catch(() => {});
   }
 
-  /** The microphone was unplugged: another one is taken, if there is one. */
-  async function microphoneLost() {
-    try {
-      speakWith(await sound.choose("microphone", ""));
-      announce(t("desk.other_microphone"), "bad");
-    } catch {
-      announce(t("desk.microphone_gone"), "bad");
+  /** The microphone was unplugged, or is there again. */
+  function otherMicrophone({ stream, kind, name }) {
+    if (stream !== null) {
+      speakWith(stream);
+      announce(t(`desk.microphone_${kind}`, { name }), kind === "back" ? "ok" : "bad");
     }
     devices.load().catch(() => {});
+    show();
   }
 
   function othersOf(call) {
@@ -215,7 +278,6 @@ export function phoneView({ api, model, me, badge }) {
       if (present.includes(call)) continue;
       cards.delete(call);
       card.element.remove();
-      announce(t("phone.over", { who: call.who }));
     }
     for (const call of present) {
       if (!cards.has(call)) {
@@ -228,7 +290,10 @@ export function phoneView({ api, model, me, badge }) {
     idle.hidden = present.length > 0;
     showSide(inView(present), present);
     showSound(present);
+    showNotices();
     state.show();
+    // Those of before may be on their way.
+    if (present.length > 0 || performance.now() > RETURNS_MS) keepCalls(present);
     badge(present.length);
   }
 
@@ -245,8 +310,10 @@ export function phoneView({ api, model, me, badge }) {
   }
 
   function showSound(present) {
-    sound.ring(present.some(({ state: is, isIncoming, returns }) =>
-      is === "ringing" && isIncoming && !returns));
+    const rings = present.some(({ state: is, isIncoming, returns }) =>
+      is === "ringing" && isIncoming && !returns);
+    const isBusy = present.some(({ state: is, held }) => is === "talking" && !held);
+    sound.ring(rings ? (isBusy ? "waits" : "rings") : "");
     const talking = present.find(({ state: is, held }) => is === "talking" && !held)
       ?? present.find(({ state: is }) => is === "ringing" || is === "calling");
     sound.play(talking?.remote ?? null);
@@ -257,7 +324,8 @@ export function phoneView({ api, model, me, badge }) {
     const talking = line.calls.find(({ state: is, held }) => is === "talking" && !held);
     const now = performance.now();
     if (talking === undefined || talking.muted) hearing.rest(now);
-    heard = hearing.take(now, { level: sound.level("own"), ended: sound.ended });
+    heard = hearing.take(now, { level: sound.level("own"), lost: sound.lost });
+    showNotices();
     seconds += 1;
     if (talking !== undefined && seconds % FIGURES_EVERY === 0) known.refresh(talking.number);
     state.tick();
@@ -273,9 +341,9 @@ export function phoneView({ api, model, me, badge }) {
     line: () => ({ agent, state: line?.state ?? "off" }),
     /** Turns the phone of `wanted` on, if it is off. */
     turnOn,
-    /** Takes the next call that comes within `ms` at once: the page itself has asked for it. */
-    answerNext(ms) {
-      expects = performance.now() + ms;
+    /** Takes that call at once, if it comes within `ms`: the page itself has asked for it. */
+    answerNext(number, ms) {
+      expected = { number, until: performance.now() + ms };
     },
     close() {
       clearInterval(levels);
@@ -287,56 +355,4 @@ export function phoneView({ api, model, me, badge }) {
       sound.close();
     },
   };
-}
-
-/** What is shown while the phone is off: whose it is, and the button that turns it on. */
-function startPanel({ me, agent, onStart }) {
-  const choice = h("select", { id: "phone-agent", class: "select" });
-  const label = h("label", { for: "phone-agent", text: t("phone.agent") });
-  const problem = h("p", { class: "problem", role: "alert" });
-  const on = h("button", { type: "submit", class: "primary desk-turn-on" }, picture("phone"),
-    h("span", { text: t("phone.on") }));
-  const is_own = me.agent !== null && me.role === "agent";
-  label.hidden = is_own;
-  choice.hidden = is_own;
-  const element = h("form", { class: "desk-start panel", on: { submit: (event) => {
-    event.preventDefault();
-    problem.textContent = "";
-    onStart(is_own ? agent : choice.value);
-  } } },
-  h("h2", { text: is_own ? t("desk.hello", { name: me.agent.name }) : t("phone.title") }),
-  h("p", { class: "lead", text: t("desk.start") }), label, choice, on,
-  h("p", { class: "hint", text: t("phone.hint") }), problem);
-
-  function fill(agents) {
-    const all = [...agents.values()].sort((a, b) => a.name.localeCompare(b.name));
-    if (choice.options.length === all.length) return;
-    choice.replaceChildren(...all.map(({ id, name }) =>
-      h("option", { value: id, selected: id === agent }, name)));
-  }
-
-  return {
-    element,
-    fill,
-    busy: (is) => (on.disabled = is),
-    problem: (text) => setText(problem, text),
-    focus: () => on.focus(),
-  };
-}
-
-/** A number or name to call. */
-function dialForm(dial) {
-  const number = h("input", { id: "phone-number", type: "text", inputmode: "tel",
-    autocomplete: "off", placeholder: t("phone.number") });
-  const element = h("form", { class: "desk-dial", on: { submit: (event) => {
-    event.preventDefault();
-    const to = number.value.trim();
-    if (to === "") return number.focus();
-    number.value = "";
-    return dial(to).catch((error) =>
-      announce(t("error.action", { message: error.message }), "bad"));
-  } } },
-  h("label", { for: "phone-number", class: "unseen", text: t("phone.number") }), number,
-  h("button", { type: "submit" }, picture("accept"), h("span", { text: t("phone.call") })));
-  return { element };
 }

@@ -164,7 +164,7 @@ export function welcomeView({ api, model }) {
     for (const { button } of [callMe, callIn]) button.disabled = !ready || is_up;
     answer.hidden = !(is_up && call.isIncoming && call.state === "ringing");
     hangUp.hidden = !is_up;
-    sound.ring(!answer.hidden);
+    sound.ring(answer.hidden ? "" : "rings");
     sound.play(is_up ? call.remote : null);
     if (call !== null) setText(said, sentenceOf(call));
     if (call?.state === "over") call = null;
