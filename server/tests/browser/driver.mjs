@@ -105,9 +105,37 @@ async function openFirefox(name, library, { hertz }) {
   return {};
 }
 
+// The console's files as they lie in a folder, not as they were built in: for whoever works on them.
+async function fromFolder(context) {
+  const folder = process.env.STROWGER_ASSETS;
+  if (!folder) return;
+  const kinds = { ...types, ".css": "text/css", ".svg": "image/svg+xml" };
+  await context.route("**/console/**", async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const body = await readFile(join(folder, pathname.replace("/console/", "")));
+    return route.fulfill({ body, contentType: kinds[extname(pathname)] });
+  });
+}
+
+async function begin(name, { browser, context, page, url }) {
+  const log = [];
+  page.on("console", (message) => log.push(message.text()));
+  page.on("pageerror", (error) => log.push(`error: ${error.stack ?? error}`));
+  pages.set(name, { browser, context, page, log });
+  await page.goto(url);
+}
+
 const commands = {
-  async open({ page: name, library, url, wav, show, secure, firefox }) {
+  // `beside`: in the browser of that page; `strict`: as browsers are, which ask for the microphone
+  // and hold sound back; `init`: a script of `tests/browser` that runs before the page's.
+  async open({ page: name, library, url, wav, show, secure, firefox, beside, strict, init }) {
     if (firefox) return openFirefox(name, library, firefox);
+    if (beside) {
+      const { context } = pages.get(beside);
+      // It does not end with the browser of the other one.
+      await begin(name, { browser: null, context, page: await context.newPage(), url });
+      return {};
+    }
     const browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       headless: true,
@@ -115,8 +143,8 @@ const commands = {
         "--no-sandbox",
         "--disable-dev-shm-usage",
         "--disable-gpu",
-        "--autoplay-policy=no-user-gesture-required",
-        "--use-fake-ui-for-media-stream",
+        ...(strict ? ["--autoplay-policy=document-user-activation-required"]
+          : ["--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream"]),
         "--use-fake-device-for-media-stream",
         ...(wav ? [`--use-file-for-fake-audio-capture=${wav}`] : []),
         // This one certificate is good, and its name is this machine's.
@@ -126,12 +154,10 @@ const commands = {
     });
     const context = await browser.newContext(show ?? {});
     await context.addInitScript(plainMicrophone);
+    if (init) await context.addInitScript({ path: join(here, init) });
+    await fromFolder(context);
     const page = await context.newPage();
-    const log = [];
-    page.on("console", (message) => log.push(message.text()));
-    page.on("pageerror", (error) => log.push(`error: ${error.stack ?? error}`));
-    pages.set(name, { browser, context, page, log });
-    await page.goto(url ?? `${origin}/${library}.html`);
+    await begin(name, { browser, context, page, url: url ?? `${origin}/${library}.html` });
     if (library) await page.waitForFunction("globalThis.phone");
     return {};
   },
@@ -196,17 +222,24 @@ const commands = {
   async log({ page }) {
     return pages.get(page).log;
   },
+  // Whether the browser gives the page its microphone.
+  async permit({ page, microphone }) {
+    const { context } = pages.get(page);
+    await context.clearPermissions();
+    if (microphone) await context.grantPermissions(["microphone"]);
+    return {};
+  },
   async close({ page }) {
-    const { browser } = pages.get(page);
+    const { browser, page: own } = pages.get(page);
     pages.delete(page);
-    await browser.close();
+    await (browser ?? own).close();
     return {};
   },
 };
 
 const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
 const end = async () => {
-  await Promise.allSettled([...pages.values()].map(({ browser }) => browser.close()));
+  await Promise.allSettled([...pages.values()].map(({ browser }) => browser?.close()));
   process.exit(0);
 };
 const lines = createInterface({ input: process.stdin });

@@ -99,10 +99,25 @@ impl Browsers {
 
     /// A page of the server's own, whose microphone speaks a tone.
     pub(crate) fn site(&self, folder: &Path, url: &str, name: &str, hertz: f64) -> Page<'_> {
+        self.site_with(folder, url, (name, hertz), Value::Null)
+    }
+
+    /// The same, with more of what the driver's `open` takes.
+    pub(crate) fn site_with(
+        &self,
+        folder: &Path,
+        url: &str,
+        (name, hertz): (&str, f64),
+        more: Value,
+    ) -> Page<'_> {
         let wav = folder.join(format!("{name}.wav"));
         write_tone_at(&wav, 48_000, hertz, AMPLITUDE, 10);
         let page = Page { browsers: self, name: name.to_owned() };
-        page.told("open", json!({ "url": url, "wav": wav }));
+        let mut given = json!({ "url": url, "wav": wav });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            given[key] = value.clone();
+        }
+        page.told("open", given);
         page
     }
 

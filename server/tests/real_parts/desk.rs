@@ -15,19 +15,20 @@ use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
 use crate::talking::recorded;
 use crate::ua::{Dialog, Ua, body};
 
-const CALLER_HZ: f64 = 440.0;
-const AGENT_HZ: f64 = 1000.0;
-const BOB_HZ: f64 = 700.0;
-const ALICE: &str = "desk-alice";
-const CALLER: &str = "+4930123456";
+pub(crate) const CALLER_HZ: f64 = 440.0;
+pub(crate) const AGENT_HZ: f64 = 1000.0;
+pub(crate) const BOB_HZ: f64 = 700.0;
+pub(crate) const ALICE: &str = "desk-alice";
+pub(crate) const CALLER: &str = "+4930123456";
 
-struct Stage {
-    folder: Folder,
-    server: Strowger,
-    browsers: Browsers,
+pub(crate) struct Stage {
+    pub(crate) folder: Folder,
+    pub(crate) server: Strowger,
+    pub(crate) browsers: Browsers,
 }
 
-/// The demo with a key of alice's own, codes for her queue, and time to write calls up.
+/// The demo with a key of alice's own, who is rung while she talks, codes for her queue, and time
+/// to write calls up.
 fn provisioning(folder: &Folder) -> PathBuf {
     let fixtures = repository().join("fixtures");
     // Prompts lie beside the provisioning file or below it.
@@ -40,6 +41,9 @@ fn provisioning(folder: &Folder) -> PathBuf {
     let mut text = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
     let wrap_up = text.find("wrap_up_s = 2, wrap_up_extend_s = 120").expect("her queue");
     text.replace_range(wrap_up..wrap_up + "wrap_up_s = 2".len(), "wrap_up_s = 25");
+    let alice = "password = \"alice-secret\"";
+    assert!(text.contains(alice));
+    text = text.replacen(alice, &format!("{alice}, call_waiting = true"), 1);
     let keys = text.find("api_keys = [\n").expect("keys") + "api_keys = [\n".len();
     let key = format!(
         "    {{ name = \"alice\", key = \"{ALICE}\", role = \"agent\", agent = \"alice\", \
@@ -51,7 +55,7 @@ fn provisioning(folder: &Folder) -> PathBuf {
     path
 }
 
-fn stage(name: &str) -> Stage {
+pub(crate) fn stage(name: &str) -> Stage {
     let folder = Folder::new(name);
     let browsers = Browsers::start();
     let setup = Setup { provisioning: Some(provisioning(&folder)), ..Setup::default() };
@@ -61,18 +65,24 @@ fn stage(name: &str) -> Stage {
 
 impl Stage {
     /// Alice's page, signed in with her own key, its phone on.
-    fn desk(&self) -> Page<'_> {
-        let url = format!("http://{}/", self.server.http);
-        let page = self.browsers.site(self.folder.path(), &url, "alice", AGENT_HZ);
-        page.told("fill", json!({"selector": "#key", "text": ALICE}));
-        page.told("click", json!({"selector": "button[type=submit]"}));
+    pub(crate) fn desk(&self) -> Page<'_> {
+        let page = self.signed_in("alice", json!({}));
         click(&page, ".desk-turn-on");
         self.server.agent_is(ACME, "alice", "available");
         page
     }
 
+    /// A page of that name that has signed in with her key; `more` is for the driver.
+    pub(crate) fn signed_in(&self, name: &str, more: Value) -> Page<'_> {
+        let url = format!("http://{}/", self.server.http);
+        let page = self.browsers.site_with(self.folder.path(), &url, (name, AGENT_HZ), more);
+        page.told("fill", json!({"selector": "#key", "text": ALICE}));
+        page.told("click", json!({"selector": "button[type=submit]"}));
+        page
+    }
+
     /// A carrier calls the sales queue, and talks.
-    fn caller(&self) -> (Ua, Dialog) {
+    pub(crate) fn caller(&self) -> (Ua, Dialog) {
         let mut carrier = Ua::new(CARRIER_A, self.server.sip, CALLER_HZ);
         let from = format!("sip:{CALLER}@{}", carrier.at);
         let to = format!("sip:{ACME_SALES}@{}", self.server.sip);
@@ -86,24 +96,30 @@ impl Stage {
     }
 
     /// The caller and alice talk.
-    fn talking(&self, page: &Page<'_>) -> (Ua, Dialog, String) {
+    pub(crate) fn talking(&self, page: &Page<'_>) -> (Ua, Dialog, String) {
         let (carrier, dialog) = self.caller();
         click(page, ".call .accept");
         carrier.voice.hears(AGENT_HZ, 0.5);
-        let id = self.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").into();
+        let id = self.server.newest_talk(ACME);
         (carrier, dialog, id)
     }
 
-    fn call(&self, id: &str) -> Value {
+    pub(crate) fn call(&self, id: &str) -> Value {
         self.server.data(&format!("/api/v1/calls/{id}"), ACME)
+    }
+
+    /// The call, once it is so: what happened is told when it is stored.
+    pub(crate) fn call_when(&self, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/api/v1/calls/{id}");
+        self.server.eventually("it", &path, ACME, LIMIT, |call| is_so(call).then(|| call.clone()))
     }
 }
 
-fn click(page: &Page<'_>, selector: &str) {
+pub(crate) fn click(page: &Page<'_>, selector: &str) {
     page.told("click", json!({ "selector": selector }));
 }
 
-fn press(page: &Page<'_>, keys: &[&str]) {
+pub(crate) fn press(page: &Page<'_>, keys: &[&str]) {
     for key in keys {
         page.told("press", json!({ "key": key }));
     }
@@ -111,7 +127,7 @@ fn press(page: &Page<'_>, keys: &[&str]) {
 
 /// Waits until a part of the page says that.
 #[track_caller]
-fn says(page: &Page<'_>, selector: &str, words: &str) {
+pub(crate) fn says(page: &Page<'_>, selector: &str, words: &str) {
     let deadline = std::time::Instant::now() + LIMIT;
     loop {
         let found = format!("[...document.querySelectorAll({selector:?})]");
@@ -126,12 +142,18 @@ fn says(page: &Page<'_>, selector: &str, words: &str) {
     }
 }
 
-/// What axe-core finds, light and dark.
+/// What axe-core finds, light and dark; a picture of each, where somebody wants to look at them.
 #[track_caller]
-fn is_accessible(page: &Page<'_>) {
+pub(crate) fn is_accessible(page: &Page<'_>) {
     for theme in ["light", "dark"] {
         let script = format!("document.documentElement.dataset.theme = '{theme}'; 0");
         page.told("evaluate", json!({ "script": script }));
+        if let Ok(folder) = std::env::var("STROWGER_PICTURES") {
+            let test = std::thread::current().name().unwrap_or_default().replace("::", "-");
+            let line = std::panic::Location::caller().line();
+            let path = format!("{folder}/{test:.60}-{line}-{theme}.png");
+            page.told("picture", json!({ "path": path }));
+        }
         assert_eq!(page.told("accessibility", json!({})), json!([]), "{theme}");
     }
     page.told("evaluate", json!({"script": "delete document.documentElement.dataset.theme; 0"}));
@@ -147,7 +169,7 @@ fn what_is_said_while_the_recording_is_paused_is_nowhere_in_it_and_its_time_goes
     carrier.voice.heard_for(1.5);
     click(&page, ".call-recording-button");
     says(&page, ".call-recording", "Recording paused");
-    assert_eq!(stage.call(&id)["recording_state"], "paused");
+    stage.call_when(&id, |call| call["recording_state"] == "paused");
     carrier.voice.hears(AGENT_HZ, 2.0);
     click(&page, ".call-recording-button");
     says(&page, ".call-recording", "Recorded");
@@ -194,7 +216,7 @@ fn after_kill_9_in_a_pause_nothing_of_it_is_in_the_recording() {
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
     alice.hears(CALLER_HZ, 2.0);
-    let id = server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned();
+    let id = server.newest_talk(ACME);
     let path = format!("/api/v1/calls/{id}/recording/pause");
     assert_eq!(http(server.http, "POST", &path, ACME, Some(&json!({}))).status, 202);
     alice.hears(CALLER_HZ, 6.0);
@@ -256,7 +278,8 @@ fn what_came_of_a_call_is_written_down_and_shown_when_the_same_number_calls_agai
     is_accessible(&page);
     click(&page, ".desk-wrap-up-actions .primary");
     stage.server.agent_is(ACME, "alice", "available");
-    let said = &stage.call(&id)["wrap_ups"][0];
+    let said = stage.call_when(&id, |call| call["wrap_ups"][0]["name"] == "Order taken");
+    let said = &said["wrap_ups"][0];
     assert_eq!(
         (&said["name"], &said["notes"]),
         (&json!("Order taken"), &json!("Wants it by Friday"))
@@ -327,7 +350,7 @@ fn whoever_was_asked_first_gets_the_caller_and_a_lost_server_is_told_plainly() {
     bob.hears_bye();
     let Stage { server, .. } = &stage;
     server.signal("KILL");
-    says(&page, ".desk-lost", "No connection to the server");
+    says(&page, "[data-notice=lost]", "No connection to the server");
 }
 
 fn ask_bob(page: &Page<'_>) {

@@ -99,6 +99,20 @@ impl Page<'_> {
         self.told("evaluate", json!({ "script": script }))
     }
 
+    /// Waits until the script gives that: a page follows what happens a moment later.
+    #[track_caller]
+    fn comes_to(&self, script: &str, expected: &str) {
+        let deadline = std::time::Instant::now() + LIMIT / 4;
+        loop {
+            let is = self.says(script);
+            if is == expected {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{script}: {is}, not {expected}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(crate) fn presses(&self, key: &str) {
         self.told("press", json!({ "key": key }));
     }
@@ -133,7 +147,7 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     let page = browsers.site(folder.path(), &demo.link, "newcomer", 1000.0);
     // No key was typed, and the code is gone from the address.
     page.clicks("text=Switch on");
-    assert_eq!(page.says("location.hash"), "#/welcome");
+    page.comes_to("location.hash", "#/welcome");
     page.can_be_read("welcome");
 
     // A customer calls: the page rings, they talk, and the customer says back what was said.
@@ -146,7 +160,7 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     page.clicks("a.button.primary:has-text('Open the call')");
     let call = demo.recorded("15551234567");
     assert_eq!((&call["agent"], &call["cause"]), (&json!("bob"), &json!("normal")));
-    assert_eq!(page.says("location.hash"), format!("#/calls/{}", call["id"].as_str().unwrap()));
+    page.comes_to("location.hash", &format!("#/calls/{}", call["id"].as_str().unwrap()));
 
     // Its page: reasons, ladder, quality as a chart, and the recording as a wave that keys move in.
     page.sees(".why-list h3");
@@ -156,11 +170,10 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     page.sees(".player-time");
     page.says("document.querySelector('.wave-box').focus()");
     page.presses("ArrowRight");
-    let place = "document.querySelector('.wave-box').getAttribute('aria-valuenow')";
-    assert_eq!(page.says(place), "5");
+    page.comes_to("document.querySelector('.wave-box').getAttribute('aria-valuenow')", "5");
     page.says("document.querySelector('svg.chart').focus()");
     page.presses("Home");
-    assert!(page.sees(".chart-said").contains("MOS"));
+    page.sees(".chart-said:has-text('MOS')");
     page.fills("#note", "the first call");
     page.clicks("text=Add note");
     assert_eq!(page.sees(".note-text"), "the first call");
@@ -174,7 +187,8 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     let call = demo.recorded("bob");
     assert_eq!((&call["agent"], &call["queue"]), (&json!("alice"), &json!("sales")));
     let again = browsers.site(folder.path(), &demo.link, "again", 1000.0);
-    assert!(again.sees(".problem").contains("used"), "the link opens once");
+    // The link opens once.
+    again.sees(".problem:has-text('used')");
 }
 
 #[test]
@@ -189,19 +203,14 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.goes("#/calls");
     page.sees(".found tbody tr");
     page.fills("#find-number", "765-43");
-    let told = |what: &str, expected: &str| {
-        let deadline = std::time::Instant::now() + LIMIT / 4;
-        while page.says(what) != expected {
-            assert!(std::time::Instant::now() < deadline, "{} and not {expected}", page.says(what));
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    let until = |expected| {
+        page.comes_to("document.querySelector('.found-total').textContent", expected);
     };
-    let until = |expected| told("document.querySelector('.found-total').textContent", expected);
-    told("location.hash", "#/calls?number=765-43");
+    page.comes_to("location.hash", "#/calls?number=765-43");
     until("1 call");
     page.goes("#/calls?number=999&recorded=true");
     until("0 calls");
-    assert_eq!(page.says("document.querySelector('#find-recorded').value"), "true");
+    page.comes_to("document.querySelector('#find-recorded').value", "true");
     page.goes("#/calls?cause=normal&codec=pcma&mos_below=4.0");
     until("0 calls");
     page.goes("#/calls?direction=inbound&period=day");
@@ -219,7 +228,7 @@ fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_p
     page.clicks("[aria-label='Edit sales']");
     page.fills("#form-ring_timeout_s", "999");
     page.clicks("text=Save");
-    assert!(page.sees("#form-ring_timeout_s-fault:not(:empty)").contains("out of range"));
+    page.sees("#form-ring_timeout_s-fault:has-text('out of range')");
     page.can_be_read("admin-fault");
     page.fills("#form-ring_timeout_s", "15");
     page.fills("#form-wrap_up_codes", "order = Order taken\nlater");

@@ -16,13 +16,16 @@ use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::ua::{Dialog, Ua, body};
 
 const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const PHONES: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 71));
 const CALLER_HZ: f64 = 440.0;
 const ALICE_HZ: f64 = 1000.0;
 const BOB_HZ: f64 = 700.0;
 const SUE_HZ: f64 = 1700.0;
 /// So much of a tone is less than a packet of it would leave in a window of 100 ms.
 const NOTHING: f64 = 0.02;
+const TOM_HZ: f64 = 2300.0;
 const SUE: &str = "sue-key";
+const TOM: &str = "tom-key";
 
 struct Stage {
     folder: Folder,
@@ -30,7 +33,7 @@ struct Stage {
     browsers: Browsers,
 }
 
-/// Two agents for sales and a supervisor; and as many more as a page is to be filled with.
+/// Two agents for sales and two supervisors; and as many more as a page is to be filled with.
 fn provisioning(folder: &Folder, more: usize) -> PathBuf {
     let path = folder.path().join("provisioning.toml");
     let others: String = (0..more)
@@ -59,6 +62,8 @@ agents = [
        available_on_register = true }},
     {{ id = "sue", name = "Sue", password = "sue-secret", loopback_only = true,
        supervises = "everything" }},
+    {{ id = "tom", name = "Tom", password = "tom-secret", loopback_only = true,
+       supervises = "everything" }},
 {others}]
 queues = [
     {{ id = "sales", name = "Sales", music = "music", agents = ["alice", "bob"] }},
@@ -69,6 +74,8 @@ numbers = [{{ number = "+15550100", flow = "main" }}]
 api_keys = [
     {{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }},
     {{ name = "Sue's page", key = "{SUE}", role = "supervisor", agent = "sue",
+       loopback_only = true }},
+    {{ name = "Tom's page", key = "{TOM}", role = "supervisor", agent = "tom",
        loopback_only = true }},
 ]
 "#
@@ -90,9 +97,13 @@ fn stage(name: &str, more: usize) -> Stage {
 impl Stage {
     /// The supervisor's page, signed in: it begins with the floor.
     fn sue(&self) -> Page<'_> {
+        self.supervisor("sue", SUE, SUE_HZ)
+    }
+
+    fn supervisor(&self, name: &str, key: &str, hertz: f64) -> Page<'_> {
         let url = format!("http://{}/", self.server.http);
-        let page = self.browsers.site(self.folder.path(), &url, "sue", SUE_HZ);
-        page.told("fill", json!({"selector": "#key", "text": SUE}));
+        let page = self.browsers.site(self.folder.path(), &url, name, hertz);
+        page.told("fill", json!({"selector": "#key", "text": key}));
         page.told("click", json!({"selector": "button[type=submit]"}));
         assert_eq!(page.told("see", json!({"selector": ".wall h2"})), "Queues");
         page
@@ -125,7 +136,7 @@ impl Stage {
     }
 
     fn call(&self) -> String {
-        self.server.data("/api/v1/calls", ACME)[0]["id"].as_str().expect("its id").to_owned()
+        self.server.newest_talk(ACME)
     }
 }
 
@@ -203,10 +214,111 @@ fn what_a_supervisor_whispers_in_the_page_reaches_the_agent_and_never_the_caller
     assert!(after < 0.3, "{after} s of a supervisor who has left");
     carrier.hangs_up(&mut dialog);
     stage.server.ended_calls(ACME, 1, LIMIT);
-    let types = stage.server.event_types(ACME, &id);
-    for wanted in ["call.supervised", "call.supervision_changed", "call.supervision_ended"] {
-        assert!(types.iter().any(|seen| seen == wanted), "{wanted} in {types:?}");
+    for (kind, times) in
+        [("call.supervised", 1), ("call.supervision_changed", 2), ("call.supervision_ended", 1)]
+    {
+        stage.server.told(ACME, &id, kind, times);
     }
+}
+
+/// The page's own phone takes part in the first conversation.
+fn takes_part(page: &Page<'_>) {
+    page.told("click", json!({"selector": ".act-listen:visible"}));
+    page.told("click", json!({"selector": "dialog button[type=submit]"}));
+    shows(page, ".supervise-bar", "Alice with +4930123456");
+}
+
+/// Has the supervisor's page be in it in that mode, which the page shows.
+fn comes_to(page: &Page<'_>, mode: &str) {
+    page.told("click", json!({"selector": format!(".supervise-bar >> text={mode}")}));
+    shows(page, ".supervise-bar button[aria-pressed=true]", mode);
+}
+
+impl Stage {
+    /// Alice, at a phone on her desk, and a caller talk.
+    fn talk_at_a_desk_phone(&self) -> (Ua, Dialog, Ua) {
+        let mut alice = Ua::new(PHONES, self.server.sip, ALICE_HZ);
+        alice.registers("alice");
+        self.server.agent_is(ACME, "alice", "available");
+        let (carrier, dialog) = self.caller();
+        alice.takes();
+        carrier.voice.hears(ALICE_HZ, 1.0);
+        alice.voice.hears(CALLER_HZ, 1.0);
+        (carrier, dialog, alice)
+    }
+}
+
+/// What she whispered she whispers on, on whichever page she is, and the caller hears nothing of
+/// it; when the call is over meanwhile, she is told so.
+#[test]
+fn a_supervisor_who_loads_the_page_again_is_in_the_conversation_as_before_and_the_caller_hears_none()
+ {
+    let stage = stage("floor-reload", 0);
+    let sue = stage.sue();
+    let (mut carrier, mut dialog, mut alice) = stage.talk_at_a_desk_phone();
+    takes_part(&sue);
+    comes_to(&sue, "Whisper");
+    alice.voice.hears(SUE_HZ, 1.0);
+    let before = carrier.voice.heard().samples.len();
+    for page in ["#/floor", "#/calls"] {
+        sue.told("evaluate", json!({"script": format!("void (location.hash = '{page}')")}));
+        sue.told("reload", json!({}));
+        shows(&sue, ".supervise-bar button[aria-pressed=true]", "Whisper");
+        shows(&sue, ".supervise-bar", "Alice with +4930123456");
+        alice.voice.hears(SUE_HZ, 1.0);
+    }
+    let mut heard = carrier.voice.heard();
+    heard.samples.drain(..before.min(heard.samples.len()));
+    let leaked = heard.loudest(SUE_HZ);
+    assert!(leaked < NOTHING, "the caller heard {leaked} of the whisper");
+    assert!(heard.seconds_with_tone(ALICE_HZ, AMPLITUDE) > 1.0);
+    stage.server.told(ACME, &stage.call(), "call.supervised", 3);
+
+    // The call ends while her page is away.
+    sue.told("evaluate", json!({"script": "void (location.href = 'about:blank')"}));
+    carrier.hangs_up(&mut dialog);
+    alice.hears_bye();
+    stage.server.ended_calls(ACME, 1, LIMIT);
+    let url = format!("location.href = 'http://{}/'", stage.server.http);
+    sue.told("evaluate", json!({"script": format!("void ({url})")}));
+    shows(&sue, ".toast", "no longer in the conversation");
+    let bar = "String(document.querySelector('.supervise-bar').hidden)";
+    let hidden = sue.told("evaluate", json!({ "script": bar }));
+    assert_eq!(hidden, "true");
+}
+
+/// Neither hears the other's whisper, the caller hears neither; and each joins and leaves alone.
+#[test]
+fn two_supervisors_are_in_one_conversation_each_in_their_own_way() {
+    let stage = stage("floor-two", 0);
+    let sue = stage.sue();
+    let tom = stage.supervisor("tom", TOM, TOM_HZ);
+    let (mut carrier, mut dialog, mut alice) = stage.talk_at_a_desk_phone();
+    takes_part(&sue);
+    takes_part(&tom);
+    comes_to(&sue, "Whisper");
+    alice.voice.hears(SUE_HZ, 1.0);
+    let heard = alice.voice.heard_for(1.0).loudest(TOM_HZ);
+    assert!(heard < NOTHING, "{heard} of who listens");
+    comes_to(&tom, "Whisper");
+    alice.voice.hears(TOM_HZ, 1.0);
+    alice.voice.hears(SUE_HZ, 1.0);
+    let heard = carrier.voice.heard_for(2.0);
+    for hertz in [SUE_HZ, TOM_HZ] {
+        let leaked = heard.loudest(hertz);
+        assert!(leaked < NOTHING, "the caller heard {leaked} of {hertz} Hz");
+    }
+    comes_to(&tom, "Barge in");
+    carrier.voice.hears(TOM_HZ, 1.0);
+    let leaked = carrier.voice.heard_for(1.0).loudest(SUE_HZ);
+    assert!(leaked < NOTHING, "the caller heard {leaked} of the other's whisper");
+    sue.told("click", json!({"selector": ".supervise-bar >> text=Leave"}));
+    carrier.voice.hears(TOM_HZ, 1.0);
+    stage.server.told(ACME, &stage.call(), "call.supervision_ended", 1);
+    let heard = alice.voice.heard_for(1.0).seconds_with_tone(SUE_HZ, AMPLITUDE);
+    assert!(heard < 0.3, "{heard} s of one who has left");
+    carrier.hangs_up(&mut dialog);
+    alice.hears_bye();
 }
 
 /// Calls, and waits.
@@ -239,8 +351,10 @@ fn callers_who_wait_are_raised_moved_and_ended_with_the_keyboard_alone() {
     shows(&sue, "dialog h2", "Priority");
     press(&sue, &["ArrowDown", "Enter"]);
     shows(&sue, ".call-row .raised", "first");
-    let statistics = stage.server.data("/api/v1/queues/statistics", ACME);
-    assert_eq!(statistics["waiting"][2]["priority"], 200, "{statistics:#}");
+    let path = "/api/v1/queues/statistics";
+    stage.server.eventually("its priority", path, ACME, LIMIT, |statistics| {
+        (statistics["waiting"][2]["priority"] == 200).then_some(())
+    });
 
     // The first row is that one now: it goes to the other queue.
     sue.told("evaluate", json!({"script": focus}));
@@ -273,6 +387,12 @@ fn callers_who_wait_are_raised_moved_and_ended_with_the_keyboard_alone() {
     sue.told("type", json!({"text": "Lunch"}));
     press(&sue, &["Enter"]);
     stage.server.agent_is(ACME, "bob", "break");
+
+    // What others set is seen: nobody may call her.
+    let quiet = json!({"on": true});
+    let path = "/api/v1/agents/alice/do-not-disturb";
+    assert_eq!(http(stage.server.http, "PUT", path, ACME, Some(&quiet)).status, 200);
+    shows(&sue, ".floor-agent:has-text('Alice')", "Wants no calls");
 
     // An alarm that was seen is quiet, and there still.
     sue.told("click", json!({"selector": ".alarm-button"}));
@@ -326,7 +446,7 @@ fn delays(stage: &Stage, page: &Page<'_>) {
 fn a_thousand_agents_stay_fast() {
     let stage = stage("floor-thousand", 1000);
     let sue = stage.sue();
-    shows(&sue, ".floor-agents .chip[data-kind=all] .chip-count", "1,003");
+    shows(&sue, ".floor-agents .chip[data-kind=all] .chip-count", "1,004");
     let rows = "document.querySelectorAll('.floor-agent').length";
     let there = sue.told("evaluate", json!({"script": rows})).as_u64().expect("rows");
     assert!(there < 60, "{there} rows are there, of those in sight and a few beyond");
@@ -347,9 +467,9 @@ fn a_thousand_agents_stay_fast() {
         const at = (part) => Math.round(all[Math.floor(part * (all.length - 1))]); \
         return [all.length, at(0.5), at(0.95), at(1)]; })()";
     let frames: Value = sue.told("evaluate", json!({ "script": script }));
-    println!("200 changes of 1,003 agents in {took:?}: frames, p50, p95, longest in ms: {frames}");
+    println!("200 changes of 1,004 agents in {took:?}: frames, p50, p95, longest in ms: {frames}");
     let agent = "document.querySelector('.floor-agents .row-main').focus()";
     sue.told("evaluate", json!({"script": agent}));
     press(&sue, &["End"]);
-    shows(&sue, ".floor-agent:focus-within", "Sue");
+    shows(&sue, ".floor-agent:focus-within", "Tom");
 }

@@ -18,6 +18,7 @@ mod codecs;
 mod commands;
 mod database_tls;
 mod desk;
+mod desk_calls;
 mod dtmf;
 mod explorer;
 mod floor;

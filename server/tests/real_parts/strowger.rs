@@ -305,6 +305,29 @@ impl Strowger {
         types.map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
     }
 
+    /// Waits until an event of that type has been told of a call, so many times in all: events are
+    /// told when they are stored.
+    #[track_caller]
+    pub(crate) fn told(&self, key: &str, call: &str, kind: &str, times: usize) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let types = self.event_types(key, call);
+            if types.iter().filter(|one| *one == kind).count() == times {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {times} times {kind}: {types:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The newest call, when somebody talks in it.
+    pub(crate) fn newest_talk(&self, key: &str) -> String {
+        self.eventually("a conversation", "/api/v1/calls", key, LIMIT, |calls| {
+            let newest = &calls[0];
+            (newest["state"] == "connected").then(|| newest["id"].as_str().map(str::to_owned))?
+        })
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("to kill it");
