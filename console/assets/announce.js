@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const SHOWN_MS = 5000;
+const FADES_MS = 300;
 let timer = 0;
 
 const region = h("div", { class: "toast", role: "status", "aria-live": "polite" });
@@ -11,8 +12,10 @@ const region = h("div", { class: "toast", role: "status", "aria-live": "polite" 
 export function announce(sentence, kind = "ok") {
   if (!region.isConnected) document.body.append(region);
   clearTimeout(timer);
+  region.classList.toggle("shown", sentence !== "");
+  // What fades away keeps its words meanwhile.
+  if (sentence === "") return void (timer = setTimeout(() => (region.textContent = ""), FADES_MS));
   region.textContent = sentence;
   region.dataset.kind = kind;
-  region.classList.toggle("shown", sentence !== "");
-  if (sentence !== "") timer = setTimeout(() => announce(""), SHOWN_MS);
+  timer = setTimeout(() => announce(""), SHOWN_MS);
 }

@@ -30,6 +30,8 @@ export const desk = {
   "desk.let_sound": "Let it sound",
   "desk.find_microphone": "Find a microphone",
   "desk.lost": "No connection to the server. Calls may go on; the phone connects again by itself.",
+  "desk.none_here": "No call. The next one rings elsewhere.",
+  "desk.none_at_all": "No call. Nobody can call you now.",
   "desk.idle_hint": "To call somebody, dial above.",
 
   "desk.no_choice": "This browser plays on the system's loudspeaker.",
@@ -73,7 +75,7 @@ export const desk = {
   "desk.is_paused": "Nothing is recorded now",
   "desk.is_recorded": "It is recorded again",
 
-  "desk.quality_good": "Good",
+  "desk.quality_good": "Good connection",
   "desk.quality_heard": "Your network loses some speech",
   "desk.quality_said": "They may hear gaps: try a cable",
   "desk.quality_both": "Speech gets lost both ways: try a cable",
@@ -110,6 +112,7 @@ export const desk = {
   "desk.history": "Before",
   "desk.no_history": "No call with this number yet.",
   "desk.history_waits": "Calls with the same number are shown here.",
+  "desk.history_inside": "A colleague. Calls among colleagues are not listed here.",
   "desk.history_hidden": "The number is hidden.",
   "desk.way_in": "Called",
   "desk.way_out": "Was called",

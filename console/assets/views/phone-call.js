@@ -48,9 +48,9 @@ export function callCard({ call, desk }) {
     consult: (to) => desk.consult(call, to),
     add: (to) => desk.add(call, to),
   } });
-  const rings = h("div", { class: "call-row call-rings" }, accept, decline);
-  const consulting = h("div", { class: "call-row call-consulting" }, complete, together, back);
-  const talks = h("div", { class: "call-row call-talks" },
+  const rings = h("div", { class: "call-actions call-rings" }, accept, decline);
+  const consulting = h("div", { class: "call-actions call-consulting" }, complete, together, back);
+  const talks = h("div", { class: "call-actions call-talks" },
     hold, mute, keys, transfer, add, hangUp);
   const element = h("article", { class: "call", "aria-label": call.who }, parts.top,
     h("div", { class: "call-signs" }, state, recording.element),

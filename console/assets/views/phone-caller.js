@@ -30,15 +30,16 @@ export function callerView({ model }) {
     }
     facts.hidden = rows.length === 0;
     none.hidden = rows.length > 0;
-    showHistory(known?.history ?? null);
+    showHistory(known?.history ?? null, known?.row?.direction === "internal");
   }
 
-  function showHistory(told) {
+  function showHistory(told, isInside) {
     const calls = told?.calls ?? [];
     const text = JSON.stringify(calls);
     noneBefore.hidden = calls.length > 0;
     setText(noneBefore, t(told === null ? "desk.history_waits"
-      : told.number === null ? "desk.history_hidden" : "desk.no_history"));
+      : isInside ? "desk.history_inside"
+        : told.number === null ? "desk.history_hidden" : "desk.no_history"));
     if (text === shownHistory) return;
     shownHistory = text;
     before.replaceChildren(...calls.map((call) => pastCall(call, model)));

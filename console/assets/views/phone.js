@@ -2,7 +2,7 @@
 
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
-import { h } from "../dom.js";
+import { h, setText } from "../dom.js";
 import { keepCalls, keptCalls } from "../phone/kept.js";
 import { Known } from "../phone/known.js";
 import { Line } from "../phone/line.js";
@@ -76,8 +76,8 @@ export function phoneView({ api, model, me, badge }) {
   });
   const dialling = dialForm(dial);
   const calls = h("div", { class: "desk-calls" });
-  const idle = h("div", { class: "desk-idle" }, picture("phone"),
-    h("p", { class: "desk-idle-what", text: t("phone.none") }),
+  const idleText = h("p", { class: "desk-idle-what", text: t("phone.none") });
+  const idle = h("div", { class: "desk-idle" }, picture("phone"), idleText,
     h("p", { class: "hint", text: t("desk.idle_hint") }));
   const caller = callerView({ model });
   const wrapUp = wrapUpView({ api, onSaved: (id) => {
@@ -186,6 +186,7 @@ export function phoneView({ api, model, me, badge }) {
 
   function showRings(here) {
     showLine(line?.state);
+    show();
     if (here) announce(t("desk.rings_here"));
   }
 
@@ -288,6 +289,8 @@ export function phoneView({ api, model, me, badge }) {
       cards.get(call).show();
     }
     idle.hidden = present.length > 0;
+    setText(idleText, t(line?.rings === false ? "desk.none_here"
+      : known.own?.do_not_disturb ? "desk.none_at_all" : "phone.none"));
     showSide(inView(present), present);
     showSound(present);
     showNotices();
