@@ -25,7 +25,7 @@ export class Line {
   calls = [];
   /** `connecting`, `registered`, `waiting` or `off`. */
   state = "off";
-  /** Whether calls ring here, and not in a newer page of the agent's (another tab, another device). */
+  /** Whether calls ring here, and not in a newer page of the agent's (a tab, another device). */
   rings = true;
 
   #token;

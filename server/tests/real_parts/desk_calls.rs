@@ -198,10 +198,10 @@ fn a_caller_is_sent_on_at_once_and_is_back_when_nobody_takes_the_call() {
     bob.hears_bye();
 }
 
-/// She asks bob about a caller who waits, is muted meanwhile, and the page is loaded again: all of it
-/// is as it was.
+/// She asks bob about a caller who waits, is muted meanwhile, and the page is loaded again: all of
+/// it is as it was.
 #[test]
-fn a_page_that_is_loaded_again_has_its_calls_as_they_were_on_hold_muted_and_about_each_other() {
+fn a_page_that_is_loaded_again_has_its_calls_as_they_were_held_muted_and_about_each_other() {
     let stage = stage("desk-as-it-was");
     let page = stage.desk();
     let mut bob = stage.bob();

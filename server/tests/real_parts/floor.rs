@@ -251,8 +251,7 @@ impl Stage {
 /// What she whispered she whispers on, on whichever page she is, and the caller hears nothing of
 /// it; when the call is over meanwhile, she is told so.
 #[test]
-fn a_supervisor_who_loads_the_page_again_is_in_the_conversation_as_before_and_the_caller_hears_none()
- {
+fn a_supervisor_who_loads_the_page_again_whispers_on_and_the_caller_hears_nothing_of_it() {
     let stage = stage("floor-reload", 0);
     let sue = stage.sue();
     let (mut carrier, mut dialog, mut alice) = stage.talk_at_a_desk_phone();

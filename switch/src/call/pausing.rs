@@ -1,7 +1,8 @@
 //! A conversation of which nothing is recorded for a while, because an agent or the API says so: not
 //! by our recorder, whose recording is silent for exactly that time, nor by a recording server
 //! (SIPREC), which gets no voices. It goes on when it is told to, when it was paused for long
-//! enough, and with the next conversation of the call.
+//! enough, and with the next conversation of the call: one that goes on because nobody takes its
+//! transfer is the same.
 
 use base::{AgentId, Duration, Instant};
 
@@ -17,7 +18,12 @@ pub(super) struct Pausing {
     since: Instant,
     /// When it is over by itself.
     until: Instant,
+    /// The name of the key that has asked for it.
+    by: String,
 }
+
+/// What is left of a pause while its conversation is parted: until when, and who asked for it.
+pub(super) type KeptPause = (Instant, String);
 
 impl Call {
     /// Has nothing more be recorded, for as long as `lasts`; a pause under way is given that time
@@ -33,20 +39,37 @@ impl Call {
         (by, lasts): (String, Duration),
     ) -> Result<(), ApiError> {
         self.may_pause(agent)?;
+        self.pause(node, now, (by, lasts));
+        Ok(())
+    }
+
+    fn pause(&mut self, node: &mut Node, now: Instant, (by, lasts): (String, Duration)) {
         let until = now + lasts;
         let since = match self.forget_pausing(node) {
             Some(before) => before.since,
             None => {
                 self.order_pause(node, now, true);
-                let recording = self.recording();
+                let (recording, by) = (self.recording(), by.clone());
                 let lasts_s = u32::try_from(lasts.as_secs()).unwrap_or(u32::MAX);
                 self.tell(node, now, EventKind::RecordingPaused { recording, by, lasts_s });
                 now
             }
         };
         node.alarms.insert((until, Alarm::Paused(self.id)));
-        self.pausing = Some(Pausing { since, until });
-        Ok(())
+        self.pausing = Some(Pausing { since, until, by });
+    }
+
+    /// What is left of the pause under way.
+    pub(super) fn kept_pause(&self) -> Option<KeptPause> {
+        self.pausing.as_ref().map(|pausing| (pausing.until, pausing.by.clone()))
+    }
+
+    /// Nobody has taken the transfer: the conversation goes on, and so does its pause.
+    pub(super) fn pause_again(&mut self, node: &mut Node, now: Instant, kept: Option<KeptPause>) {
+        let Some((until, by)) = kept.filter(|(until, _)| *until > now) else { return };
+        if self.may_pause(None).is_ok() {
+            self.pause(node, now, (by, until.since(now)));
+        }
     }
 
     /// Has it be recorded again.

@@ -13,6 +13,7 @@ use super::join::{Join, Refer};
 use super::leg::{Leg, Role, Signalling};
 use super::model::{Goal, Party};
 use super::passing::Passed;
+use super::pausing::KeptPause;
 use super::{Call, Recording, Stage, Talk, stream};
 use crate::api::ApiError;
 use crate::event::EventKind;
@@ -36,6 +37,8 @@ pub(super) struct Transfer {
     agent: Option<AgentId>,
     /// Whether the conversation was recorded.
     was_recorded: bool,
+    /// The pause of its recording, which holds again if nobody takes the call.
+    paused: Option<KeptPause>,
     /// Whether who asked is to be told how it goes (a REFER without `Refer-Sub: false`, RFC 4488).
     pub(super) notify: bool,
     /// Where to, for events and reasons.
@@ -51,7 +54,7 @@ impl Transfer {
     }
 
     pub(super) fn new(by: Option<LegId>, agent: Option<AgentId>, notify: bool, to: String) -> Self {
-        Self { by, agent, was_recorded: false, notify, to, passed: None }
+        Self { by, agent, was_recorded: false, paused: None, notify, to, passed: None }
     }
 }
 
@@ -239,6 +242,7 @@ impl Call {
         notify: bool,
     ) -> Option<Party> {
         let from = self.shown_to_next(by);
+        let paused = self.kept_pause();
         let talk = self.part_talk(node, now, by)?;
         self.transfers = self.transfers.saturating_add(1);
         let was_recorded = matches!(talk.recording, Recording::On { .. });
@@ -252,7 +256,7 @@ impl Call {
             self.sent_on.add_transfer(agent);
         }
         let transfer = Transfer::new(Some(by), asked, notify, text);
-        self.transfer = Some(Transfer { was_recorded, ..transfer });
+        self.transfer = Some(Transfer { was_recorded, paused, ..transfer });
         Some(from)
     }
 
@@ -355,7 +359,8 @@ impl Call {
     /// from, else it is over.
     pub(super) fn beside_failed(&mut self, node: &mut Node, now: Instant, failure: &Failure) {
         self.drop_passed(node);
-        let Some(Transfer { by, agent, was_recorded, notify, to, .. }) = self.transfer.take()
+        let Some(Transfer { by, agent, was_recorded, paused, notify, to, .. }) =
+            self.transfer.take()
         else {
             return;
         };
@@ -375,6 +380,7 @@ impl Call {
                 talk.recording = recording;
             }
         }
+        self.pause_again(node, now, paused);
     }
 
     /// Neither the one who sent the call on nor anybody else is there to talk with: back to the
