@@ -246,7 +246,10 @@ export function phoneView({ api, model, me, badge }) {
 
   /** The microphone was unplugged, or is there again. */
   function otherMicrophone({ stream, kind, name }) {
-    if (stream !== null) {
+    if (stream === null) {
+      // The notice says it.
+      announce("");
+    } else {
       speakWith(stream);
       announce(t(`desk.microphone_${kind}`, { name }), kind === "back" ? "ok" : "bad");
     }
