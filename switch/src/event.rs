@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::api::WrapUp;
 use crate::{AttemptEnd, CallDirection, Cause, Diverter, EndedBy, LegKind, TrunkState};
 
+mod names;
 mod words;
 
 pub use words::{
@@ -627,77 +628,4 @@ pub enum EventKind {
         #[serde(flatten)]
         stats: Box<QueueSnapshot>,
     },
-}
-
-impl EventKind {
-    /// The event's type, as CloudEvents spells it.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::CallStarted { .. } => "call.started",
-            Self::CallerVerified { .. } => "call.caller_verified",
-            Self::CallRouted { .. } => "call.routed",
-            Self::CallAnswered {} => "call.answered",
-            Self::PromptStarted { .. } => "call.prompt_started",
-            Self::CallDigits { .. } => "call.digits",
-            Self::CallSecured { .. } => "call.secured",
-            Self::CallUnsecured { .. } => "call.unsecured",
-            Self::CaptureStarted { .. } => "call.capture_started",
-            Self::CaptureStopped { .. } => "call.capture_stopped",
-            Self::CallQueued { .. } => "call.queued",
-            Self::LeftQueue { .. } => "call.left_queue",
-            Self::PriorityChanged { .. } => "call.priority_changed",
-            Self::CallOffered { .. } => "call.offered",
-            Self::CallDialled { .. } => "call.dialled",
-            Self::CallRinging { .. } => "call.ringing",
-            Self::CallProgress { .. } => "call.progress",
-            Self::AnsweredBy { .. } => "call.answered_by",
-            Self::MessageLeft { .. } => "call.message_left",
-            Self::DialFailed { .. } => "call.dial_failed",
-            Self::CallForwarded { .. } => "call.forwarded",
-            Self::AttemptFailed { .. } => "call.attempt_failed",
-            Self::CallConnected { .. } => "call.connected",
-            Self::CallPickedUp { .. } => "call.picked_up",
-            Self::AgentLost { .. } => "call.agent_lost",
-            Self::AgentReturned { .. } => "call.agent_returned",
-            Self::CallHeld { .. } => "call.held",
-            Self::CallResumed { .. } => "call.resumed",
-            Self::CallSupervised { .. } => "call.supervised",
-            Self::SupervisionChanged { .. } => "call.supervision_changed",
-            Self::SupervisionEnded { .. } => "call.supervision_ended",
-            Self::SupervisionFailed { .. } => "call.supervision_failed",
-            Self::ParticipantJoined { .. } => "call.participant_joined",
-            Self::ParticipantLeft { .. } => "call.participant_left",
-            Self::ParticipantFailed { .. } => "call.participant_failed",
-            Self::CallMuted { .. } => "call.muted",
-            Self::CallUnmuted { .. } => "call.unmuted",
-            Self::CallTalking { .. } => "call.talking",
-            Self::CallQuality { .. } => "call.quality",
-            Self::AudioLost { .. } => "call.audio_lost",
-            Self::AudioSilent { .. } => "call.audio_silent",
-            Self::AudioRestored { .. } => "call.audio_restored",
-            Self::TransferStarted { .. } => "call.transfer_started",
-            Self::CallTransferred { .. } => "call.transferred",
-            Self::TransferFailed { .. } => "call.transfer_failed",
-            Self::CallEnded { .. } => "call.ended",
-            Self::CallKnown { .. } => "call.known",
-            Self::CallWrappedUp { .. } => "call.wrapped_up",
-            Self::RecordingStarted { .. } => "recording.started",
-            Self::RecordingPaused { .. } => "recording.paused",
-            Self::RecordingResumed { .. } => "recording.resumed",
-            Self::RecordingCompleted { .. } => "recording.completed",
-            Self::RecordingFailed { .. } => "recording.failed",
-            Self::SiprecStarted { .. } => "siprec.started",
-            Self::SiprecFailed { .. } => "siprec.failed",
-            Self::SiprecEnded { .. } => "siprec.ended",
-            Self::AgentStateChanged { .. } => "agent.state_changed",
-            Self::DoNotDisturbChanged { .. } => "agent.do_not_disturb_changed",
-            Self::AgentRegistered { .. } => "agent.registered",
-            Self::AgentUnregistered { .. } => "agent.unregistered",
-            Self::TrunkStateChanged { .. } => "trunk.state_changed",
-            Self::AlarmRaised { .. } => "alarm.raised",
-            Self::AlarmCleared { .. } => "alarm.cleared",
-            Self::QueueStats { .. } => "queue.stats",
-        }
-    }
 }
