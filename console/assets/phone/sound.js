@@ -32,10 +32,9 @@ export class Sound {
 
   /**
    * `on` hears `microphone({stream, kind, name})`, whose `kind` is `other` (the one that was used
-   * is unplugged), `back` (the chosen one is there again), or, without a stream, `gone` (there is none)
-   * or `refused` (the browser gives it no more);
-   * `speaker()` when the system's is used in place of a chosen one; `change()` when devices came or
-   * went.
+   * is unplugged), `back` (the chosen one is there again), or, without a stream, `gone` (there is
+   * none) or `refused` (the browser gives it no more); `speaker()` when the system's is used in
+   * place of a chosen one; `change()` when devices came or went.
    */
   constructor(on = {}) {
     const nobody = () => {};

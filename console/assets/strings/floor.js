@@ -76,7 +76,7 @@ export const floor = {
   "floor.supervise.hears": "{agent} with {from}",
   "floor.supervise.end": "Leave",
   "floor.supervise.over": "You have left the conversation.",
-  "floor.supervise.lost": "You are no longer in the conversation: it is over, or your phone is off.",
+  "floor.supervise.lost": "You are no longer in the conversation: it is over, or your phone off.",
   "floor.supervise.failed": "Your phone did not answer.",
   "floor.phone.title": "On which phone?",
   "floor.phone.lead": "You listen on an agent's phone: the one on the desk if it is registered, "

@@ -206,8 +206,8 @@ export class Supervisor {
   }
 
   /**
-   * `rings` when the phone rings for it, `over` when there is nothing to hear any more, `waits` else:
-   * the page that is gone may still be in it for a moment.
+   * `rings` when the phone rings for it, `over` when there is nothing to hear any more, else
+   * `waits`: the page that is gone may still be in it for a moment.
    */
   async #askAgain(call, wish) {
     this.#phone().answerNext(call, RINGS_MS);

@@ -12,8 +12,8 @@ import { t } from "../strings.js";
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 /**
- * The card of a call. `desk` has `{api, microphone(), heard(), rest(call), others(call), of(call), nameOf(call),
- * send, consult, complete, add, merge, back, remove}`.
+ * The card of a call. `desk` has `{api, microphone(), heard(), rest(call), others(call), of(call),
+ * nameOf(call), send, consult, complete, add, merge, back, remove}`.
  */
 export function callCard({ call, desk }) {
   const parts = frame(call);

@@ -1,5 +1,5 @@
-// What stands on the agent's page beside its calls: the panel that turns the phone on, and the field
-// for a number to call.
+// What stands on the agent's page beside its calls: the panel that turns the phone on, and the
+// field for a number to call.
 
 import { announce } from "../announce.js";
 import { h, setText } from "../dom.js";

@@ -24,8 +24,9 @@ export function stateView({ api, own, line, onSignOut }) {
   const pause = h("button", { class: "desk-choice", data: { kind: "break" },
     "aria-expanded": "false", "aria-haspopup": "true", text: t("desk.break"),
     on: { click: () => open(menu.hidden) } });
-  const quiet = h("button", { class: "desk-choice", data: { kind: "quiet" }, "aria-pressed": "false",
-    title: t("desk.quiet_hint"), text: t("desk.quiet"), on: { click: turnQuiet } });
+  const quiet = h("button", { class: "desk-choice", data: { kind: "quiet" },
+    "aria-pressed": "false", title: t("desk.quiet_hint"), text: t("desk.quiet"),
+    on: { click: turnQuiet } });
   const leave = h("button", { class: "desk-choice", text: t("desk.sign_out"),
     on: { click: onSignOut } });
   const other = h("input", { type: "text", maxlength: String(LONGEST_REASON), autocomplete: "off",
