@@ -9,7 +9,7 @@ use crate::db::{Row, Scope, Tx, Value, damaged, values};
 use crate::rows::{
     CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Listed, Page,
 };
-use crate::search::numbers;
+use crate::search::{UP, numbers, table_of};
 use crate::{Result, Store, ladder};
 
 pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
@@ -31,10 +31,16 @@ impl Store {
         let mut wanted = Conditions::new(tenant);
         wanted.equal("state", filter.state.map(CallState::as_str));
         wanted.of_filter(filter);
+        // The few that are up stand in an index of their own.
+        let is_up = filter.state.is_some_and(|state| state != CallState::Ended);
+        if is_up {
+            wanted.add(UP);
+        }
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        let total = wanted.count(&mut tx, "calls").await?;
+        let table = if is_up { table_of(&tx, UP) } else { "calls" };
+        let total = wanted.count(&mut tx, table).await?;
         let order = "started_at DESC, call_id DESC";
-        let rows = wanted.page(&mut tx, "calls", COLUMNS, order, page).await?;
+        let rows = wanted.page(&mut tx, table, COLUMNS, order, page).await?;
         let mut rows = rows.iter().map(call_row).collect::<Result<Vec<_>>>()?;
         recordings_of(&mut tx, tenant, &mut rows).await?;
         Ok(Listed { rows, total })

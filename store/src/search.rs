@@ -66,7 +66,7 @@ pub(crate) fn numbers(caller: &str, dialled: &str) -> String {
 
 /// What is over, and what is up.
 const ENDED: &str = "state = 'ended'";
-const UP: &str = "state <> 'ended'";
+pub(crate) const UP: &str = "state <> 'ended'";
 
 /// What is known of the calls that are over, before the table is asked.
 enum Over {
@@ -84,6 +84,16 @@ async fn edge_of(tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<Option<
     row.map(|row| Ok((row.time("started_at")?, call))).transpose()
 }
 
+/// The half of the table, by its index: SQLite, which knows nothing of how rows are spread, would
+/// take another one and look each row up; PostgreSQL knows.
+pub(crate) fn table_of(tx: &Tx, half: &str) -> &'static str {
+    match tx.places() {
+        Places::Marks if half == ENDED => "calls INDEXED BY calls_to_search",
+        Places::Marks => "calls INDEXED BY calls_that_are_up",
+        Places::Numbered => "calls",
+    }
+}
+
 struct Search<'a> {
     tenant: &'a TenantId,
     filter: &'a CallFilter,
@@ -97,15 +107,6 @@ impl<'a> Search<'a> {
             None => &[ENDED, UP],
             Some(CallState::Ended) => &[ENDED],
             Some(_) => &[UP],
-        }
-    }
-
-    /// SQLite, which knows nothing of how rows are spread, would take another index and look each
-    /// row up; PostgreSQL knows.
-    fn table(tx: &Tx, half: &str) -> &'static str {
-        match tx.places() {
-            Places::Marks if half == ENDED => "calls INDEXED BY calls_to_search",
-            Places::Marks | Places::Numbered => "calls",
         }
     }
 
@@ -179,7 +180,7 @@ impl<'a> Search<'a> {
             let sql = format!(
                 "SELECT started_at, call_id FROM {} WHERE {text} \
                  ORDER BY started_at DESC, call_id DESC LIMIT ${}",
-                Self::table(tx, half),
+                table_of(tx, half),
                 of.len()
             );
             for row in tx.rows(sql, &of).await? {
@@ -207,7 +208,7 @@ impl<'a> Search<'a> {
             of.push((COUNTED + 1).into());
             let sql = format!(
                 "SELECT COUNT(*) AS total FROM (SELECT 1 FROM {} WHERE {text} LIMIT ${}) AS found",
-                Self::table(tx, half),
+                table_of(tx, half),
                 of.len()
             );
             total += tx.row(sql, &of).await?.map_or(Ok(0), |row| row.count("total"))?;
