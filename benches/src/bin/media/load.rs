@@ -92,7 +92,7 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
             if args.kind.is_web() {
                 let web = (&mut browsers, &mut handshakes);
                 connect_browser(&mut relay, &mut generator, web, args.kind, made)?;
-                if made % BROWSERS_A_BREATH == 0 {
+                if made.is_multiple_of(BROWSERS_A_BREATH) {
                     generator.run(BREATH);
                 }
             } else {
