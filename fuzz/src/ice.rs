@@ -1,5 +1,6 @@
 //! What must hold of the port that browsers share, whatever comes in over it: no panic, and not a
-//! byte to anybody who has not proven to know a leg's password, nor more than he sent for a check.
+//! byte to anybody who has not proven to know a leg's password, nor more than he sent for a check;
+//! but for our own checks, which go where the far end's SDP says that it is and nowhere else.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,18 +8,23 @@ use std::sync::Arc;
 
 use base::{Duration, Instant, Rng, UnixTime};
 use media::dtls::{Association, DtlsRole, Identity, Progress, ROOM};
-use media::ice::{Check, Credentials, worker_of_check, write_check};
+use media::ice::{
+    Candidate, Check, Credentials, Origins, Reach, answer_check, worker_of_check, write_check,
+};
 use media::{Batch, Command, Peer, Plane, PlaneOutput, Port, StreamId, WorkerId, tap};
 
 const LEG: StreamId = StreamId(1);
 const THEIRS: &str = "them";
+const PASSWORD: &str = "a password of 22 chars";
+/// Our address, as the far end sees it.
+const OURS: ([u8; 4], u16) = ([198, 51, 100, 1], 8189);
 
-/// The first byte says who begins the handshake; then for each handful of bytes what happens, from
-/// where, and what it is spoilt by.
+/// The first byte says who begins the handshake, whether we check the far end, and whether that is
+/// lite; then for each handful of bytes what happens, from where, and what it is spoilt by.
 pub fn ice(data: &[u8]) {
     let Some((first, mut rest)) = data.split_first() else { return };
     let role = if first & 1 == 0 { DtlsRole::Active } else { DtlsRole::Passive };
-    let mut world = World::new(role);
+    let mut world = World::new(role, first & 2 != 0, first & 4 != 0);
     while let Some(([what, from, length], after)) = rest.split_first_chunk::<3>() {
         let (own, left) = after.split_at(usize::from(*length).min(after.len()));
         rest = left;
@@ -44,6 +50,10 @@ struct World {
     transactions: u64,
     /// Who has proven to know the password.
     proven: BTreeSet<(bool, SocketAddr)>,
+    full: bool,
+    lite: bool,
+    /// Checks of ours that are not answered yet, and where they went.
+    checks: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "any origin will do")]
@@ -53,7 +63,7 @@ fn identity() -> Identity {
 }
 
 impl World {
-    fn new(role: DtlsRole) -> Self {
+    fn new(role: DtlsRole, full: bool, lite: bool) -> Self {
         let (taps, _) = tap::ring(16);
         let wall = UnixTime::from_micros(1_700_000_000_000_000);
         let mut plane = Plane::new(WorkerId(0), taps, Rng::from_seed(1), wall);
@@ -62,7 +72,7 @@ impl World {
         let ice = Credentials::draw(&mut rng).at(WorkerId(0));
         let cname = Arc::from("fuzz");
         plane.handle_command(now, Command::OpenShared { stream: LEG, ssrc: 1, cname });
-        plane.handle_command(now, Command::SetIce { stream: LEG, ice });
+        plane.handle_command(now, Command::SetIce { stream: LEG, ice, full });
         let identity = identity();
         let dtls = Association::new(&identity, role, now);
         let (batch, flight, proven) = (Batch::new(64), Vec::new(), BTreeSet::new());
@@ -78,6 +88,9 @@ impl World {
             flight,
             transactions: 0,
             proven,
+            full,
+            lite,
+            checks: Vec::new(),
         };
         world.hear(None);
         world
@@ -86,10 +99,10 @@ impl World {
     fn step(&mut self, what: u8, from: u8, own: &[u8]) {
         let port = if what & 0x80 == 0 { Port::Shared } else { Port::Stream };
         let from_at = SocketAddr::from(([192, 0, 2, from & 7], 4000 + u16::from(from)));
-        match what % 6 {
+        match what % 7 {
             0 => self.send(port, from_at, own.to_vec(), false),
             1 | 2 => {
-                let good = self.check(what % 6 == 1);
+                let good = self.check(what % 7 == 1);
                 let spoilt = spoilt(good.clone(), own);
                 let is_good = spoilt == good;
                 self.send(port, from_at, spoilt, is_good);
@@ -99,8 +112,28 @@ impl World {
                 self.send(port, from_at, spoilt(packet, own), false);
             }
             4 => self.wait(u64::from(from) * 20),
+            5 => self.answer(port, from_at, what & 0x40 != 0, own),
             _ => self.order(from),
         }
+    }
+
+    /// A check of ours is answered: from where it went to, or from elsewhere.
+    fn answer(&mut self, port: Port, elsewhere: SocketAddr, is_elsewhere: bool, own: &[u8]) {
+        let Some((to, check)) = self.checks.pop() else { return };
+        let mut good = Vec::new();
+        assert!(answer_check(&mut good, &check, OURS.into(), PASSWORD), "our own check");
+        let spoilt = spoilt(good.clone(), own);
+        let from = if is_elsewhere { elsewhere } else { to };
+        // One of a pair that is out of use meanwhile proves nothing; nor does one over TCP.
+        let may_prove = spoilt == good && from == to && port == Port::Shared;
+        if may_prove {
+            self.proven.insert((false, from));
+        }
+        let _ = worker_of_check(&spoilt);
+        let mut bytes = spoilt;
+        let proves = self.plane.handle_shared(self.now, port, from, &mut bytes, &mut self.batch);
+        assert!(!proves || may_prove, "proven without the password");
+        self.collect(Some(bytes.len()));
     }
 
     fn order(&mut self, what: u8) {
@@ -108,7 +141,7 @@ impl World {
         let command = match what % 3 {
             0 => {
                 self.ice = Credentials::draw(&mut self.rng).at(WorkerId(0));
-                Command::SetIce { stream, ice: self.ice }
+                Command::SetIce { stream, ice: self.ice, full: self.full }
             }
             1 => Command::Close { stream },
             _ => {
@@ -117,7 +150,10 @@ impl World {
                     DtlsRole::Passive => DtlsRole::Active,
                 };
                 let fingerprint = self.identity.fingerprint();
-                let peer = Peer { fragment: THEIRS.into(), fingerprint, role };
+                let from = Origins { v4: Some(0), v6: None };
+                let (password, lite) = (PASSWORD.into(), self.lite);
+                let reach = Some(Reach { password, lite, candidates: candidates(), from });
+                let peer = Peer { fragment: THEIRS.into(), reach, fingerprint, role };
                 Command::SetPeer { stream, peer: Box::new(peer) }
             }
         };
@@ -179,9 +215,15 @@ impl World {
             }
         }
         for (by_stream, to, bytes) in sent {
+            if bytes.first() == Some(&0) && candidates().iter().any(|one| one.address == to) {
+                assert!(self.full || self.lite, "a lite end checks nobody");
+                self.checks.push((to, bytes));
+                continue;
+            }
             assert!(self.proven.contains(&(by_stream, to)), "{to} has proven nothing");
             match bytes.first() {
-                Some(0..=3) => assert!(length.is_some_and(|length| bytes.len() <= length)),
+                Some(0) => {}
+                Some(1..=3) => assert!(length.is_some_and(|length| bytes.len() <= length)),
                 Some(20..=63) => self.hear(Some(&bytes)),
                 _ => {}
             }
@@ -205,6 +247,16 @@ impl World {
         });
         self.flight.truncate(32);
     }
+}
+
+/// Where its SDP says that the far end is.
+fn candidates() -> Vec<Candidate> {
+    let candidate = |n: u8| Candidate {
+        address: SocketAddr::from(([192, 0, 2, n], 4000 + u16::from(n))),
+        priority: u32::from(n),
+        foundation: "1".into(),
+    };
+    (1..=3).map(candidate).collect()
 }
 
 /// Some bytes changed; the last of the changes may cut it short.

@@ -44,6 +44,8 @@ pub enum Command {
         stream: StreamId,
         /// Ours.
         ice: Credentials,
+        /// Whether our SDP does not say that we are lite: the far end may be, or may expect checks.
+        full: bool,
     },
     /// What the far end's SDP says for ICE and DTLS, before [`Command::SetRemote`]: without it the
     /// stream is no browser's, and not on the shared port any more.

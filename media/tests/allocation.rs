@@ -6,15 +6,19 @@ mod rig;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::{Duration, Instant, Rng, UnixTime};
+use media::dtls::DtlsRole;
+use media::ice::{Candidate, Check, Credentials, Origins, Reach, answer_check, write_check};
 use media::srtp::{MASTER_BYTES, MasterKey, Profile, Sealer, SrtpKeys};
 use media::tap::{Channel, TapId};
 use media::{
     Batch, CaptureId, CaptureOrder, Codec, Command, Encoder, Event, Member, MixId, OpusSettings,
-    Plane, PlaneOutput, PlayId, Port, Rate, Slot, StreamId, WorkerId, capture, tap,
+    Peer, Plane, PlaneOutput, PlayId, Port, Rate, Slot, StreamId, WorkerId, capture, tap,
 };
+use rig::browser::identity;
 use rig::{A, B, audio, far, ramp, remote};
 
 struct Counting;
@@ -83,6 +87,68 @@ fn plane(streams: u64, srtp: Option<SrtpKeys>) -> (Plane, tap::TapReceiver, Vec<
         slots.push(slot);
     }
     (plane, receiver, slots)
+}
+
+#[test]
+fn checks_that_are_answered_and_consent_that_is_asked_for_allocate_nothing() {
+    let (sender, _taps) = tap::ring(128);
+    let mut plane = Plane::new(WorkerId(0), sender, Rng::from_seed(1), UnixTime::from_micros(0));
+    let identity = identity();
+    let fingerprint = identity.fingerprint();
+    plane.set_identity(identity);
+    let ice = Credentials::draw(&mut Rng::from_seed(2)).at(WorkerId(0));
+    let password = "a password of 22 chars";
+    let (ours, theirs): (SocketAddr, SocketAddr) = (far(A), far(B));
+    let candidate = Candidate { address: theirs, priority: 1, foundation: "1".into() };
+    let from = Origins { v4: Some(0), v6: None };
+    let reach = Reach { password: password.into(), lite: true, candidates: vec![candidate], from };
+    let role = DtlsRole::Passive;
+    let peer = Box::new(Peer { fragment: "them".into(), reach: Some(reach), fingerprint, role });
+    let mut now = Instant::ZERO;
+    for command in [
+        Command::OpenShared { stream: A, ssrc: 1, cname: Arc::from("web") },
+        Command::SetIce { stream: A, ice, full: true },
+        Command::SetPeer { stream: A, peer },
+    ] {
+        plane.handle_command(now, command);
+    }
+    let (mut out, mut bytes, mut asked) = (Batch::new(64), Vec::with_capacity(1500), 0);
+    let mut check = Vec::new();
+    let username = format!("{}:them", ice.fragment());
+    let mut one_turn = |now: Instant| {
+        plane.handle_timeout(now, &mut out);
+        bytes.clear();
+        for sent in out.iter().filter(|sent| sent.bytes.first() == Some(&0)) {
+            assert!(answer_check(&mut bytes, sent.bytes, ours, password));
+            asked += 1;
+        }
+        out.clear();
+        if !bytes.is_empty() {
+            assert!(plane.handle_shared(now, Port::Shared, theirs, &mut bytes, &mut out));
+        }
+        // The far end checks us as well, as a full one does.
+        check.clear();
+        let (transaction, username) = ([3; 12], username.as_str());
+        let password = ice.password();
+        let (priority, nominates, controls) = (1, false, false);
+        let of = Check { transaction, username, password, priority, nominates, controls };
+        write_check(&mut check, &of);
+        assert!(plane.handle_shared(now, Port::Shared, theirs, &mut check, &mut out));
+        assert_eq!(out.len(), 1, "it is answered");
+        out.clear();
+    };
+    for _ in 0..100 {
+        now += Duration::from_millis(100);
+        one_turn(now);
+    }
+    let count = allocations(|| {
+        for _ in 0..6_000 {
+            now += Duration::from_millis(100);
+            one_turn(now);
+        }
+    });
+    assert!(asked > 100, "{asked}");
+    assert_eq!(count, 0);
 }
 
 #[test]

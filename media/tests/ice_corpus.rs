@@ -15,7 +15,7 @@ fn the_corpus_is_sent_to_the_shared_port_without_a_fault() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ice");
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
-    assert!(paths.len() >= 8);
+    assert!(paths.len() >= 16);
     for path in paths {
         println!("{}", path.display()); // the one that fails is the last one shown
         targets::ice(&std::fs::read(path).unwrap());

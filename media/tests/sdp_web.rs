@@ -34,6 +34,7 @@ fn local() -> Local {
     let (address, port) = ([203, 0, 113, 5].into(), 30_000);
     let web = LocalWeb {
         ice: Credentials::draw(&mut rng),
+        full: false,
         fingerprint: identity.fingerprint(),
         role: None,
         addresses: Arc::from([
@@ -149,12 +150,119 @@ fn a_browser_that_holds_is_answered_that_it_is_held() {
     assert!(!text(&answer.body).contains("a=ssrc"), "nothing is sent");
 }
 
+/// The same from a gateway that is lite and says where it is.
+fn gateway() -> String {
+    let at = "a=candidate:1 1 udp 2130706431 203.0.113.77 4000 typ host\r\n\
+              a=candidate:2 2 udp 2130706430 203.0.113.77 4001 typ host\r\n\
+              a=candidate:3 1 tcp 1671430143 203.0.113.77 443 typ host tcptype passive\r\n\
+              a=candidate:4 1 udp 2130706175 2001:db8::77 4000 typ host weird extension\r\n\
+              a=candidate:5 1 sctp 1 203.0.113.78 4000 typ host\r\n";
+    let lite = CHROMIUM.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n");
+    lite.replace("a=ice-ufrag", &format!("{at}a=ice-ufrag"))
+}
+
+#[test]
+fn an_offer_of_a_lite_end_is_answered_by_a_full_one_that_is_told_where_to_look() {
+    let answer = answer(&gateway(), &local(), None).unwrap();
+    let body = text(&answer.body);
+    assert!(!body.contains("a=ice-lite") && body.contains("a=ice-options:ice2\r\n"), "{body}");
+    let peer = answer.settled.peer.unwrap();
+    let reach = peer.reach.unwrap();
+    assert!(reach.lite);
+    assert_eq!(&*reach.password, "x9cml/YzichV2+XlhiMu8gTi");
+    let at: Vec<String> = reach.candidates.iter().map(|one| one.address.to_string()).collect();
+    assert_eq!(at, ["203.0.113.77:4000", "[2001:db8::77]:4000"], "what can be checked, mDNS not");
+    assert_eq!((reach.from.v4, reach.from.v6), (Some(0), Some(1)));
+}
+
+#[test]
+fn a_full_offer_of_ours_is_answered_by_a_lite_end_or_by_a_full_one() {
+    let mut local = local();
+    local.web.as_mut().unwrap().full = true;
+    let offer = sdp::offer(&local, &caps(), None);
+    let body = text(&offer);
+    assert!(!body.contains("a=ice-lite") && body.contains("a=ice-options:ice2\r\n"), "{body}");
+    for is_lite in [true, false] {
+        let lite = if is_lite { "t=0 0\r\na=ice-lite\r\n" } else { "t=0 0\r\n" };
+        let reply = body.replace("t=0 0\r\n", lite).replace("actpass", "passive");
+        let settled = sdp::accept(&offer, &sdp::parse(reply.as_bytes()).unwrap()).unwrap();
+        let reach = settled.peer.unwrap().reach.unwrap();
+        assert_eq!((reach.lite, reach.candidates.len()), (is_lite, 2));
+    }
+}
+
+#[test]
+fn a_lite_answer_to_a_lite_offer_is_taken_too_and_it_is_for_us_to_check() {
+    let offer = sdp::offer(&local(), &caps(), None);
+    let reply = text(&offer).replace("actpass", "active");
+    let settled = sdp::accept(&offer, &sdp::parse(reply.as_bytes()).unwrap()).unwrap();
+    assert!(settled.peer.unwrap().reach.unwrap().lite);
+}
+
+#[test]
+fn an_offer_insists_on_one_port_for_rtp_and_rtcp_and_an_answer_just_has_it() {
+    let local = local();
+    let offer = text(&sdp::offer(&local, &caps(), None));
+    assert!(offer.contains("a=rtcp-mux-only\r\n") && offer.contains("a=rtcp-mux\r\n"));
+    let insists = CHROMIUM.replace("a=rtcp-mux\r\n", "a=rtcp-mux-only\r\na=rtcp-mux\r\n");
+    let body = text(&answer(&insists, &local, None).unwrap().body);
+    assert!(body.contains("a=rtcp-mux\r\n") && !body.contains("rtcp-mux-only"), "{body}");
+}
+
+#[test]
+fn nobody_who_trickles_is_promised_that_it_is_heard_and_all_of_ours_is_in_the_first_answer() {
+    let body = text(&answer(CHROMIUM, &local(), None).unwrap().body);
+    assert!(!body.contains("trickle") && body.contains("a=end-of-candidates\r\n"), "{body}");
+}
+
+#[test]
+fn audio_is_taken_wherever_it_stands_and_alone_in_the_bundle() {
+    let (head, sections) = CHROMIUM.split_once("m=audio").unwrap();
+    let (audio, others) = sections.split_once("m=video").unwrap();
+    // Every section of a balanced or compatible bundle says where it is itself.
+    let video_first =
+        format!("{}m=video{}m=audio{audio}", head.replace("BUNDLE 0 1 2", "BUNDLE 1 0 2"), others);
+    let taken = answer(&video_first, &local(), None).unwrap();
+    let body = text(&taken.body);
+    assert!(body.contains("a=group:BUNDLE 0\r\n"), "{body}");
+    assert!(body.find("m=video 0 ").unwrap() < body.find("m=audio 30000 ").unwrap());
+    assert_eq!(&*taken.settled.peer.unwrap().fragment, "F7gI");
+    // Without a bundle each is by itself.
+    let apart = CHROMIUM.replace("a=group:BUNDLE 0 1 2\r\n", "");
+    assert!(!text(&answer(&apart, &local(), None).unwrap().body).contains("BUNDLE"));
+    // Audio that would go with video alone (RFC 9143 §6) cannot go without it.
+    let within = video_first.replace("m=audio 9 ", "m=audio 0 ");
+    let within = within.replace("a=mid:0\r\n", "a=mid:0\r\na=bundle-only\r\n");
+    assert_eq!(answer(&within, &local(), None).unwrap_err(), NegotiationError::NoAudio);
+}
+
+#[test]
+fn a_gateway_may_write_the_protocol_of_old_for_keys_by_dtls_and_its_own_is_repeated() {
+    for proto in ["RTP/SAVPF", "RTP/SAVP", "UDP/TLS/RTP/SAVP"] {
+        let old = gateway().replace("m=audio 9 UDP/TLS/RTP/SAVPF", &format!("m=audio 9 {proto}"));
+        let answer = answer(&old, &local(), None).unwrap();
+        assert!(text(&answer.body).contains(&format!("m=audio 30000 {proto} 111 110\r\n")));
+        assert!(answer.settled.peer.is_some() && answer.settled.srtp.is_none());
+    }
+    // With keys in it, it is what it says.
+    let keys = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:\
+                WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
+    let sdes = gateway().replace("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/SAVPF");
+    let sdes = sdes.replace("a=setup", &format!("{keys}a=setup"));
+    assert_eq!(answer(&sdes, &local(), None).unwrap_err(), NegotiationError::Protocol);
+}
+
 #[test]
 fn what_we_cannot_talk_to_is_refused() {
     for (from, to, why) in [
         ("a=rtcp-mux\r\n", "", NegotiationError::Web),
         ("a=ice-ufrag:F7gI\r\n", "", NegotiationError::Web),
+        ("a=ice-pwd:x9cml/YzichV2+XlhiMu8gTi\r\n", "", NegotiationError::Web),
+        ("a=ice-pwd:x9cml/YzichV2+XlhiMu8gTi", "a=ice-pwd:short", NegotiationError::Web),
+        ("a=ice-ufrag:F7gI", "a=ice-ufrag:abc", NegotiationError::Web),
+        ("a=ice-ufrag:F7gI\r\n", "a=ice-mismatch\r\n", NegotiationError::Web),
         ("a=fingerprint:sha-256", "a=fingerprint:sha-1", NegotiationError::Web),
+        // One that checks nothing and does not say where it is, but by a name.
         ("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n", NegotiationError::Web),
         ("m=audio 9 UDP/TLS/RTP/SAVPF", "m=audio 9 RTP/AVP", NegotiationError::Protocol),
     ] {

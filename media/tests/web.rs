@@ -38,7 +38,7 @@ impl World {
         rig.plane.set_identity(identity());
         let ice = Credentials::draw(&mut rng);
         rig.order(Command::OpenShared { stream: A, ssrc: 0x1001, cname: Arc::from("web") });
-        rig.order(Command::SetIce { stream: A, ice });
+        rig.order(Command::SetIce { stream: A, ice, full: false });
         assert_eq!(rig.take_events(), [Event::Opened { stream: A }]);
         rig.open(B, Codec::Pcmu);
         let browser = Browser::new(rig.now, address(HOME), ice, role);
@@ -285,7 +285,7 @@ fn an_ice_restart_by_either_side_keeps_keys_and_audio() {
     world.assert_talks(1);
     for round in 0..3_u16 {
         let ice = Credentials::draw(&mut world.rng);
-        world.rig.order(Command::SetIce { stream: A, ice });
+        world.rig.order(Command::SetIce { stream: A, ice, full: false });
         world.check();
         world.assert_talks(10 * round + 2);
         world.browser.fragment = format!("them{round}");
@@ -362,7 +362,7 @@ fn a_page_that_is_closed_is_told_at_once_and_so_is_the_browser() {
 fn a_stream_with_ports_of_its_own_is_a_browsers_or_a_phones_as_the_answer_says() {
     let mut world = World::new(DtlsRole::Active);
     let ice = Credentials::draw(&mut world.rng);
-    world.rig.order(Command::SetIce { stream: B, ice });
+    world.rig.order(Command::SetIce { stream: B, ice, full: false });
     world.browser.far = ice;
     assert_eq!(world.check().len(), 1);
     world.rig.order(Command::SetRemote { stream: B, remote: remote(B, Codec::Pcmu), srtp: None });

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use media::Command;
+use media::{Command, Event, WebFailure};
 use serde_json::json;
 use sip::Name;
-use switch::Input;
+use switch::{Cause, Input};
 
 use crate::rig::{ALICE, Asked, BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, answer};
 
@@ -81,6 +81,27 @@ fn a_page_whose_websocket_is_there_again_goes_on_in_its_dialog() {
     rig.confirm_bye(AGAIN);
     assert_eq!(rig.records.len(), 1);
     rig.finish();
+}
+
+#[test]
+fn a_page_that_consents_no_more_is_waited_for_and_goes_on_when_it_is_heard_again() {
+    let (mut rig, call, _phone) = talking();
+    let stream = rig.streams()[1];
+    rig.media(Event::Unreachable { stream, why: WebFailure::ConsentLost });
+    assert_eq!(rig.events_of("call.agent_lost"), [json!({"agent": "alice"})]);
+    assert!(hears_music(&rig) && rig.records.is_empty());
+    rig.advance_ms(4_000);
+    rig.media(Event::HeardAgain { stream });
+    assert_eq!(rig.events_of("call.agent_returned"), [json!({"agent": "alice"})]);
+    assert!(!hears_music(&rig));
+    rig.advance_ms(20_000);
+    assert!(rig.records.is_empty(), "nothing is left that would end it");
+    // One that shows another certificate than it named is not waited for.
+    rig.media(Event::Unreachable { stream, why: WebFailure::WrongCertificate });
+    rig.confirm_bye(ALICE);
+    assert_eq!(told(&rig, "call.agent_lost"), 1);
+    rig.confirm_bye(call.at);
+    assert_eq!(rig.record().cause, Cause::MediaFailed);
 }
 
 #[test]

@@ -66,4 +66,5 @@ mod transfer;
 mod trunk_registration;
 mod trunks;
 mod watchdog;
+mod webrtc_trunks;
 mod workers;

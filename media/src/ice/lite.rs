@@ -1,8 +1,10 @@
-//! One leg's lite end: which addresses the far end has checked, which one it wants audio at, and
-//! whether it still consents to being sent any (RFC 7675).
+//! The end that is checked: which addresses the far end has checked, which one it wants audio at,
+//! and whether it still consents to being sent any (RFC 7675). Of a lite end it is all there is;
+//! a full one knows by its own checks too (`end.rs`).
 
 use base::{Duration, Instant};
 
+use super::checker::Checker;
 use super::{Credentials, Request, TransportAddress};
 
 /// Addresses of one far end that are remembered.
@@ -47,13 +49,14 @@ struct Chosen {
     heard: Instant,
 }
 
-/// What a request came to.
+/// What a request, or a response, came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Checked {
     /// Nothing: its writer does not know the password, or means another leg.
     Ignored,
-    /// The far end takes itself for the controlled end; it has been told that it is not.
-    RoleConflict,
+    /// It was the far end's, which takes itself for the same end as we do, asks for something that
+    /// we do not know, and has been told so; or has something against a check of ours.
+    Refused,
     /// It is the far end's, from an address that is known from now on.
     Known {
         /// An address that was forgotten for it.
@@ -87,10 +90,39 @@ impl Lite {
         forgotten
     }
 
-    /// The far end's SDP is there: from now on it is waited for.
-    pub(crate) fn set_peer(&mut self, now: Instant, fragment: &str) {
+    /// The far end's SDP is there: from now on it is waited for, if it is for it to find us.
+    pub(crate) fn set_peer(&mut self, now: Instant, fragment: &str, is_awaited: bool) {
         self.theirs = Some(fragment.into());
-        self.consent.get_or_insert(now);
+        if is_awaited {
+            self.consent.get_or_insert(now);
+        }
+    }
+
+    /// A check of ours was answered from there.
+    pub(crate) fn consented(
+        &mut self,
+        now: Instant,
+        from: TransportAddress,
+    ) -> Option<TransportAddress> {
+        self.consent = Some(now);
+        self.note(now, from)
+    }
+
+    /// Our checks have found where audio goes.
+    pub(crate) fn choose(&mut self, now: Instant, at: TransportAddress) {
+        if self.chosen.is_none_or(|chosen| chosen.at != at) {
+            self.chosen = Some(Chosen { at, priority: 0, heard: now });
+        }
+    }
+
+    /// It is as if nothing had been nominated, nor consented to.
+    pub(crate) fn forget_choice(&mut self) {
+        (self.chosen, self.consent) = (None, None);
+    }
+
+    /// Our credentials.
+    pub(crate) fn current(&self) -> Credentials {
+        self.current
     }
 
     /// Our credentials that somebody may still use.
@@ -98,12 +130,14 @@ impl Lite {
         [Some(self.current), self.previous].into_iter().flatten()
     }
 
-    /// A Binding request. The answer, if there is one, is appended.
+    /// A Binding request. The answer, if there is one, is appended. With checks of our own it is
+    /// by them that we know of consent, and of what is nominated.
     pub(crate) fn handle_check(
         &mut self,
         now: Instant,
         from: TransportAddress,
         request: &Request<'_>,
+        checker: Option<&mut Checker>,
         into: &mut Vec<u8>,
     ) -> Checked {
         let (ours, theirs) = request.fragments;
@@ -114,13 +148,28 @@ impl Lite {
         if !request.is_by(known.password()) || (is_current && !is_theirs) {
             return Checked::Ignored;
         }
-        if request.controlled {
+        if request.is_beyond_us() {
+            request.write_unknown(into, known.password());
+            return Checked::Refused;
+        }
+        let mut checker = checker;
+        let is_refused = match &mut checker {
+            Some(checker) => checker.is_refused(request),
+            None => request.controlled,
+        };
+        if is_refused {
             request.write_role_conflict(into, known.password());
-            return Checked::RoleConflict;
+            return Checked::Refused;
         }
         request.write_success(into, from.address, known.password());
-        self.consent = Some(now);
         let forgotten = self.note(now, from);
+        if let Some(checker) = checker {
+            if is_current {
+                checker.note_check(now, from, request.priority, request.nominates);
+            }
+            return Checked::Known { forgotten };
+        }
+        self.consent = Some(now);
         if let Some(chosen) = self.chosen.as_mut().filter(|chosen| chosen.at == from) {
             chosen.heard = now;
         }
@@ -223,7 +272,7 @@ mod tests {
             let mut rng = Rng::from_seed(3);
             let ours = Credentials::draw(&mut rng);
             let mut lite = Lite::new(ours);
-            lite.set_peer(Instant::ZERO, "them");
+            lite.set_peer(Instant::ZERO, "them", true);
             Self { lite, ours, rng }
         }
 
@@ -241,7 +290,7 @@ mod tests {
             write_check(&mut bytes, &check);
             let (now, mut answer) = (Instant::from_millis(ms), Vec::new());
             let request = Request::read(&bytes).unwrap();
-            let checked = self.lite.handle_check(now, at(from), &request, &mut answer);
+            let checked = self.lite.handle_check(now, at(from), &request, None, &mut answer);
             assert_eq!(answer.is_empty(), checked == Checked::Ignored);
             checked
         }
@@ -294,7 +343,7 @@ mod tests {
         browser.check(0, 1, 900, true);
         let (old, new) = (browser.ours, Credentials::draw(&mut browser.rng));
         assert_eq!(browser.lite.restart(new), None);
-        browser.lite.set_peer(Instant::ZERO, "them");
+        browser.lite.set_peer(Instant::ZERO, "them", true);
         browser.check(100, 1, 900, true);
         assert_eq!(browser.goes_to(100), Some(1));
         browser.ours = new;
@@ -320,14 +369,14 @@ mod tests {
         };
         write_check(&mut bytes, &wrong);
         let request = Request::read(&bytes).unwrap();
-        let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, &mut answer);
+        let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, None, &mut answer);
         assert!(checked == Checked::Ignored && answer.is_empty());
         let mut bytes = Vec::new();
         let controlled = Check { password: browser.ours.password(), controls: false, ..wrong };
         write_check(&mut bytes, &controlled);
         let request = Request::read(&bytes).unwrap();
-        let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, &mut answer);
-        assert!(checked == Checked::RoleConflict && answer[..2] == [1, 0x11]);
+        let checked = browser.lite.handle_check(Instant::ZERO, at(1), &request, None, &mut answer);
+        assert!(checked == Checked::Refused && answer[..2] == [1, 0x11]);
         assert!(!browser.lite.knows(at(1)));
     }
 

@@ -167,7 +167,7 @@ impl Plane {
             Command::OpenShared { stream, ssrc, cname } => {
                 self.open_shared(now, stream, (ssrc, cname));
             }
-            Command::SetIce { stream, ice } => self.set_ice(stream, ice),
+            Command::SetIce { stream, ice, full } => self.set_ice(stream, ice, full),
             Command::SetPeer { stream, peer } => self.set_peer(now, stream, *peer),
             Command::ExpectHost { stream, host } => {
                 if let Some(known) = self.by_id_mut(stream) {

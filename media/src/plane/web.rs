@@ -1,9 +1,10 @@
 //! Browsers' streams: what comes in over the shared port is told apart (RFC 7983) and brought to
-//! its stream; checks are answered; DTLS gives the keys.
+//! its stream; checks are answered, and made; DTLS gives the keys.
 //!
-//! A check finds its stream by the fragment that it names. Everything else finds it by where it
-//! comes from, and only from where a check came whose writer knew the stream's password: nobody
-//! else makes us do a handshake, or send anything anywhere.
+//! A check finds its stream by the fragment that it names, an answer to one of ours by its
+//! transaction. Everything else finds it by where it comes from, and only from where a check or an
+//! answer came whose writer knew the password: nobody else makes us do a handshake, or send
+//! anything but checks anywhere.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use super::deadlines::Kind;
 use super::stream::Stream;
 use super::{Place, Plane};
 use crate::dtls::{self, Association, DtlsRole, Identity, Progress};
-use crate::ice::{Checked, Credentials, FRAGMENT, Lite, Request, TransportAddress};
+use crate::ice::{self, Checked, Credentials, End, FRAGMENT, Request, Response, TransportAddress};
 use crate::latch::Verdict;
 use crate::srtp::SrtpKeys;
 use crate::{
@@ -30,13 +31,13 @@ pub(super) struct Shared {
     addresses: HashMap<TransportAddress, Slot>,
     /// Room for what DTLS says.
     room: Vec<u8>,
-    /// Room for an answer of ICE.
+    /// Room for a message of ICE.
     answer: Vec<u8>,
 }
 
 /// ICE and DTLS of one stream.
 pub(super) struct Web {
-    lite: Lite,
+    ice: End,
     peer: Option<Peer>,
     dtls: Option<Association>,
     /// What it showed, and the keys, until both are found good.
@@ -54,9 +55,9 @@ pub(super) struct Web {
 }
 
 impl Web {
-    fn new(ice: Credentials) -> Self {
+    fn new(ice: End) -> Self {
         Self {
-            lite: Lite::new(ice),
+            ice,
             peer: None,
             dtls: None,
             certificate: None,
@@ -76,8 +77,8 @@ impl Web {
 
     /// An authentic packet came from there.
     pub(super) fn hear(&mut self, now: Instant, port: Port, address: SocketAddr) -> Verdict {
-        self.lite.hear(now, TransportAddress { port, address });
-        self.destination = self.lite.destination(now);
+        self.ice.hear(now, TransportAddress { port, address });
+        self.destination = self.ice.destination(now);
         Verdict::Accept
     }
 }
@@ -109,8 +110,8 @@ impl Plane {
 
     /// A datagram, or a packet out of a TCP connection, came in over the shared port. It is
     /// rewritten in place. `port` is [`Port::Shared`] or [`Port::Stream`]. Whether it was a check
-    /// whose writer knew the password of one of our legs: it is here, then, that what comes from
-    /// there belongs.
+    /// whose writer knew the password of one of our legs, or an answer of one to whom we sent a
+    /// check: it is here, then, that what comes from there belongs.
     pub fn handle_shared(
         &mut self,
         now: Instant,
@@ -121,7 +122,7 @@ impl Plane {
     ) -> bool {
         let from = TransportAddress { port, address: source };
         match (packet.first(), self.shared.addresses.get(&from).copied()) {
-            (Some(0..=3), _) => return self.handle_check(now, from, packet, out).is_some(),
+            (Some(0..=3), _) => return self.handle_stun(now, from, packet, out),
             (Some(20..=63), Some(slot)) => self.handle_dtls(now, slot, from, packet, out),
             (Some(128..=191), Some(slot)) => {
                 self.handle_packet(now, slot, port, source, packet, out);
@@ -151,19 +152,19 @@ impl Plane {
         }
     }
 
-    pub(super) fn set_ice(&mut self, id: StreamId, ice: Credentials) {
-        if self.shared.identity.is_none() {
+    pub(super) fn set_ice(&mut self, id: StreamId, ice: Credentials, is_full: bool) {
+        let Some(slot) = self.by_id.get(&id).copied().filter(|_| self.shared.identity.is_some())
+        else {
             return;
-        }
-        let Some(stream) = self.by_id_mut(id) else { return };
-        let slot = stream.slot;
-        let forgotten = match &mut stream.web {
-            Some(web) => web.lite.restart(ice),
-            None => {
-                stream.web = Some(Box::new(Web::new(ice)));
-                None
-            }
         };
+        let Self { streams, rng, worker, .. } = self;
+        let Some(stream) = stream_of(streams, slot) else { return };
+        let forgotten = stream.web.as_mut().and_then(|web| web.ice.restart(ice));
+        let new = || Box::new(Web::new(End::new(ice, ice::tag(*worker, slot))));
+        let web = stream.web.get_or_insert_with(new);
+        if is_full {
+            web.ice.become_full(rng);
+        }
         if let Some(forgotten) = forgotten {
             self.shared.fragments.remove(&forgotten.key());
         }
@@ -171,10 +172,11 @@ impl Plane {
     }
 
     pub(super) fn set_peer(&mut self, now: Instant, id: StreamId, peer: Peer) {
-        let Some(stream) = self.by_id_mut(id) else { return };
-        let slot = stream.slot;
+        let Some(slot) = self.by_id.get(&id).copied() else { return };
+        let Self { streams, rng, .. } = self;
+        let Some(stream) = stream_of(streams, slot) else { return };
         let Some(web) = &mut stream.web else { return };
-        web.lite.set_peer(now, &peer.fragment);
+        web.ice.set_peer(now, &peer.fragment, peer.reach.as_ref(), rng);
         let changed = web.peer.as_ref().is_some_and(|old| old.fingerprint != peer.fingerprint);
         let other_role = web.dtls.as_ref().is_some_and(|dtls| dtls.role() != peer.role);
         if changed || other_role {
@@ -185,8 +187,9 @@ impl Plane {
         let Some(web) = &mut stream.web else { return };
         web.peer = Some(peer);
         web.failed = None;
-        if web.dtls.is_none() && web.due.is_none_or(|due| due > now) {
-            // The handshake may be ours to begin: at the next opportunity to send.
+        let checks = web.ice.poll_timeout(now).is_some_and(|due| due <= now);
+        if (web.dtls.is_none() || checks) && web.due.is_none_or(|due| due > now) {
+            // The handshake may be ours to begin, or a check: at the next opportunity to send.
             web.due = Some(now);
             self.deadlines.set(now, slot, Kind::Web);
         }
@@ -206,10 +209,10 @@ impl Plane {
     /// The stream is on the shared port no more.
     pub(super) fn leave_shared(&mut self, slot: Slot) {
         let Some(web) = self.stream_mut(slot).and_then(|stream| stream.web.take()) else { return };
-        for known in web.lite.credentials() {
+        for known in web.ice.credentials() {
             self.shared.fragments.remove(&known.key());
         }
-        for address in web.lite.addresses() {
+        for address in web.ice.addresses() {
             if self.shared.addresses.get(&address) == Some(&slot) {
                 self.shared.addresses.remove(&address);
             }
@@ -231,39 +234,74 @@ impl Plane {
         });
     }
 
-    /// Whose check it was, if it was anybody's.
-    fn handle_check(
+    /// A check, or the answer to one of ours: whether it was anybody's.
+    fn handle_stun(
         &mut self,
         now: Instant,
         from: TransportAddress,
         packet: &[u8],
         out: &mut Batch,
-    ) -> Option<Slot> {
-        let request = Request::read(packet)?;
-        let fragment = request.fragments.0.first_chunk::<FRAGMENT>()?;
-        let slot = self.shared.fragments.get(fragment).copied()?;
+    ) -> bool {
         let Self { streams, shared, .. } = self;
-        let web = web_of(streams, slot)?;
         shared.answer.clear();
-        let checked = web.lite.handle_check(now, from, &request, &mut shared.answer);
-        if checked == Checked::Ignored {
-            return None;
+        let (slot, checked) = if let Some(request) = Request::read(packet) {
+            let Some(fragment) = request.fragments.0.first_chunk::<FRAGMENT>() else {
+                return false;
+            };
+            let Some(slot) = shared.fragments.get(fragment).copied() else { return false };
+            let Some(web) = web_of(streams, slot) else { return false };
+            (slot, web.ice.handle_check(now, from, &request, &mut shared.answer))
+        } else {
+            let Some(response) = Response::read(packet) else { return false };
+            let place = streams.get(ice::index_of(response.transaction) as usize);
+            let slot = place.and_then(|place| Some(place.stream.as_ref()?.slot));
+            let Some(slot) = slot.filter(|_| from.port == Port::Shared) else { return false };
+            let Some(web) = web_of(streams, slot) else { return false };
+            (slot, web.ice.handle_response(now, from, &response))
+        };
+        if checked != Checked::Ignored {
+            if !shared.answer.is_empty() {
+                out.push(slot, from.port, from.address, &shared.answer);
+            }
+            // A check may be due because of it; one that failed may have been the last.
+            self.set_web_deadline(now, slot);
         }
-        out.push(slot, from.port, from.address, &shared.answer);
-        let Checked::Known { forgotten } = checked else { return None };
-        web.destination = web.lite.destination(now);
-        if web.failed == Some(WebFailure::ConsentLost) {
-            web.failed = None;
-        }
-        if let Some(forgotten) = forgotten
-            && shared.addresses.get(&forgotten) == Some(&slot)
-        {
-            shared.addresses.remove(&forgotten);
-        }
-        shared.addresses.insert(from, slot);
+        let Checked::Known { forgotten } = checked else { return false };
+        self.know(slot, from, forgotten);
+        self.settle_destination(now, slot);
         self.begin_dtls(now, slot, out);
         self.set_web_deadline(now, slot);
-        Some(slot)
+        true
+    }
+
+    /// What comes from there is the stream's; for it another address may have been forgotten.
+    fn know(&mut self, slot: Slot, from: TransportAddress, forgotten: Option<TransportAddress>) {
+        let addresses = &mut self.shared.addresses;
+        if let Some(forgotten) = forgotten
+            && addresses.get(&forgotten) == Some(&slot)
+        {
+            addresses.remove(&forgotten);
+        }
+        addresses.insert(from, slot);
+    }
+
+    fn settle_destination(&mut self, now: Instant, slot: Slot) {
+        let Some(web) = web_of(&mut self.streams, slot) else { return };
+        web.destination = web.ice.destination(now);
+        if web.failed == Some(WebFailure::ConsentLost) && !web.ice.is_lost(now) {
+            web.failed = None;
+        }
+    }
+
+    /// Sends the checks that are due.
+    fn send_checks(&mut self, now: Instant, slot: Slot, out: &mut Batch) {
+        let Self { streams, shared, .. } = self;
+        let Some(web) = web_of(streams, slot) else { return };
+        while out.room() > 0 {
+            shared.answer.clear();
+            let Some(to) = web.ice.poll_transmit(now, &mut shared.answer) else { return };
+            out.push(slot, to.port, to.address, &shared.answer);
+        }
     }
 
     /// The handshake is ours to begin, and there is somebody to begin it with.
@@ -371,13 +409,16 @@ impl Plane {
             web.dtls_due = None;
             broken = web.dtls.as_mut().map(|dtls| dtls.handle_timeout(now).is_err());
         }
-        let is_lost = web.lite.is_lost(now);
+        let is_lost = web.ice.is_lost(now);
+        self.send_checks(now, slot, out);
         self.begin_dtls(now, slot, out);
         if let Some(broken) = broken {
             self.go_on(now, slot, !broken, out);
         }
         if is_lost {
             self.fail(slot, WebFailure::ConsentLost);
+        } else if web_of(&mut self.streams, slot).is_some_and(|web| web.ice.is_stuck()) {
+            self.fail(slot, WebFailure::NoWay);
         }
         self.set_web_deadline(now, slot);
     }
@@ -386,8 +427,10 @@ impl Plane {
     fn set_web_deadline(&mut self, now: Instant, slot: Slot) {
         let Self { streams, deadlines, .. } = self;
         let Some(web) = web_of(streams, slot) else { return };
-        let consent = web.lite.consent_until().filter(|until| *until > now);
-        let Some(next) = [web.dtls_due, consent].into_iter().flatten().min() else { return };
+        let checks = web.ice.poll_timeout(now);
+        let stuck = web.ice.is_stuck() && web.failed.is_none();
+        let stuck = stuck.then_some(now);
+        let Some(next) = [web.dtls_due, checks, stuck].into_iter().flatten().min() else { return };
         if web.due.is_none_or(|due| next < due) {
             web.due = Some(next);
             deadlines.set(next, slot, Kind::Web);
@@ -395,9 +438,12 @@ impl Plane {
     }
 }
 
+fn stream_of(streams: &mut [Place], slot: Slot) -> Option<&mut Stream> {
+    let place = streams.get_mut(slot.index as usize)?;
+    place.stream.as_mut().filter(|stream| stream.slot == slot)
+}
+
 /// A stream's part of it.
 fn web_of(streams: &mut [Place], slot: Slot) -> Option<&mut Web> {
-    let place = streams.get_mut(slot.index as usize)?;
-    let stream = place.stream.as_mut().filter(|stream| stream.slot == slot)?;
-    stream.web.as_deref_mut()
+    stream_of(streams, slot)?.web.as_deref_mut()
 }

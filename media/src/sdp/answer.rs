@@ -5,8 +5,8 @@ use std::fmt::Write;
 use bytes::Bytes;
 
 use super::{
-    Answer, Capabilities, Crypto, Description, Encryption, Format, Local, MediaDescription,
-    NegotiationError, Payload, Settled, Setup, offer, parse,
+    Answer, Capabilities, Crypto, Description, Encryption, Format, Local, LocalWeb,
+    MediaDescription, NegotiationError, Payload, Settled, Setup, offer, parse,
 };
 use crate::Codec;
 use crate::srtp::SrtpKeys;
@@ -62,14 +62,17 @@ pub fn answer(
     let peer = peer.map(|(theirs, ours)| theirs.peer(ours)).transpose()?;
     let mut body = offer::head(local);
     let mid = taken.mid.as_deref();
-    if let Some(web) = &local.web {
+    // Of two ends one at least must check.
+    let is_lite = taken.web.as_ref().is_some_and(|theirs| theirs.lite);
+    let web = local.web.clone().map(|web| LocalWeb { full: web.full || is_lite, ..web });
+    if let Some(web) = &web {
         let bundled = taken.web.as_ref().is_some_and(|theirs| theirs.bundled);
         web.write_head(&mut body, mid.filter(|_| bundled));
     }
     for (at, other) in offer.media.iter().enumerate() {
         if at == chosen.place {
             section.write(&mut body, local.port);
-            if let (Some(web), Some(peer)) = (&local.web, &peer) {
+            if let (Some(web), Some(peer)) = (&web, &peer) {
                 let setup = Setup::answering(peer.role);
                 web.write_section(&mut body, mid, setup, direction);
             }
@@ -120,7 +123,9 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, Negotia
         None => None,
         Some(line) => Some(Box::new(keys_of(ours, &line)?)),
     };
-    let peer = theirs.web.as_ref().map(|web| web.answering_peer()).transpose()?.map(Box::new);
+    let both = theirs.web.as_ref().zip(ours.web.as_ref());
+    let peer = both.map(|(theirs, ours)| theirs.answering_peer(ours)).transpose()?;
+    let peer = peer.map(Box::new);
     Ok(Settled { remote, srtp, peer })
 }
 
@@ -146,7 +151,7 @@ fn keys_of(ours: &MediaDescription, line: &Crypto) -> Result<SrtpKeys, Negotiati
 
 /// Whether a section says that its audio is encrypted.
 pub(super) fn is_secure(section: &MediaDescription) -> bool {
-    matches!(&*section.proto, "RTP/SAVP" | "RTP/SAVPF")
+    section.web.is_none() && matches!(&*section.proto, "RTP/SAVP" | "RTP/SAVPF")
 }
 
 /// What is taken of a description.

@@ -247,7 +247,7 @@ pub enum NegotiationError {
     #[error("no encryption that both ends agree to")]
     Encryption,
     /// A browser without what we need of it: ICE, DTLS, RTP and RTCP on one port; or one that checks
-    /// nothing itself, as we do not.
+    /// nothing itself, and does not say where it is.
     #[error("no ICE, no DTLS or no rtcp-mux")]
     Web,
     /// No usable `c=` for the audio.

@@ -74,7 +74,7 @@ fn section(media: &Media<'_>, whole: &Whole<'_>) -> MediaDescription {
             .or(whole.xr)
             .map_or_else(XrWanted::default, XrWanted::parse),
         mid: attribute(&media.attributes, "mid").map(Into::into),
-        web: web::is_web(media.proto)
+        web: web::is_web(media.proto, &media.attributes, whole.attributes)
             .then(|| Box::new(WebTerms::read(&media.attributes, whole.attributes))),
     }
 }

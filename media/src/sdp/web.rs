@@ -1,31 +1,42 @@
 //! What SDP says between a browser and us (RFC 8829, RFC 8839, RFC 8842): ICE, DTLS, and that RTP
-//! and RTCP, and all sections, share one port. Candidates of browsers are not read: they check us.
+//! and RTCP, and all sections, share one port. Candidates of browsers are of no use while we are
+//! lite: they check us.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::NegotiationError;
 use super::lines::Attribute;
 use super::parse::{attribute, values};
 use crate::dtls::{DtlsRole, Fingerprint};
-use crate::ice::Credentials;
+use crate::ice::{Candidate, Credentials, Origins, Reach, host_priority};
 use crate::{Direction, Peer};
 
 /// The protocol of browsers' sections.
 pub(super) const PROTO: &str = "UDP/TLS/RTP/SAVPF";
-/// The longest fragment (RFC 8839 §5.4).
-const MAX_FRAGMENT: usize = 256;
+/// How long a fragment and a password may be (RFC 8839 §5.4).
+const FRAGMENTS: RangeInclusive<usize> = 4..=256;
+const PASSWORDS: RangeInclusive<usize> = 22..=256;
 /// Fingerprints of one section that are looked at.
 const MAX_FINGERPRINTS: usize = 8;
-/// Priorities of host candidates over UDP and, less liked, over TCP (RFC 8445 §5.1.2.1, RFC 6544
+/// Priority of a host candidate over TCP, less liked than over UDP (RFC 8445 §5.1.2.1, RFC 6544
 /// §4.2), without the local preference.
-const UDP_PRIORITY: u32 = (126 << 24) + 255;
 const TCP_PRIORITY: u32 = (90 << 24) + 255;
 
-/// Whether a section's protocol is a browser's.
-pub(super) fn is_web(proto: &str) -> bool {
-    matches!(proto, PROTO | "UDP/TLS/RTP/SAVP" | "TCP/DTLS/RTP/SAVPF" | "TCP/DTLS/RTP/SAVP")
+/// Whether a section is a browser's, by its protocol. Some gateways write that of keys in SDP
+/// (RFC 8829 §5.1.2), and have none in it.
+pub(super) fn is_web(proto: &str, section: &[Attribute<'_>], whole: &[Attribute<'_>]) -> bool {
+    let has = |all: &[Attribute<'_>], name| all.iter().any(|a| a.attribute == name);
+    match proto {
+        PROTO | "UDP/TLS/RTP/SAVP" | "TCP/DTLS/RTP/SAVPF" | "TCP/DTLS/RTP/SAVP" => true,
+        "RTP/SAVPF" | "RTP/SAVP" => {
+            let is_dtls = has(section, "fingerprint") || has(whole, "fingerprint");
+            is_dtls && !has(section, "crypto")
+        }
+        _ => false,
+    }
 }
 
 /// `a=setup` (RFC 8842 §5.1).
@@ -67,6 +78,10 @@ impl Setup {
 pub struct WebTerms {
     /// `a=ice-ufrag`.
     pub fragment: Option<Box<str>>,
+    /// `a=ice-pwd`.
+    pub password: Option<Box<str>>,
+    /// `a=candidate`, those that can be checked, the best first.
+    pub candidates: Vec<Candidate>,
     /// `a=fingerprint`, the first of a hash that is good enough.
     pub fingerprint: Option<Fingerprint>,
     /// `a=setup`.
@@ -87,9 +102,12 @@ impl WebTerms {
         let mid = attribute(section, "mid");
         let groups = values(whole, "group").filter_map(|group| group.strip_prefix("BUNDLE"));
         let bundled = groups.flat_map(str::split_ascii_whitespace).any(|of| Some(of) == mid);
-        let fragment = either("ice-ufrag").filter(|text| (4..=MAX_FRAGMENT).contains(&text.len()));
+        let fragment = either("ice-ufrag").filter(|text| FRAGMENTS.contains(&text.len()));
+        let password = either("ice-pwd").filter(|text| PASSWORDS.contains(&text.len()));
         Self {
             fragment: fragment.map(Into::into),
+            password: password.map(Into::into),
+            candidates: Candidate::read_all(values(section, "candidate")),
             fingerprint: fingerprints().take(MAX_FINGERPRINTS).find_map(Fingerprint::parse),
             setup: either("setup").and_then(Setup::from_name).unwrap_or_default(),
             rtcp_mux: has(section, "rtcp-mux"),
@@ -98,9 +116,11 @@ impl WebTerms {
         }
     }
 
-    /// Whether it says all that we need, and is a full ICE agent.
+    /// Whether it says all that we need, also of where it is if it is for us to look for it.
     pub(super) fn is_usable(&self) -> bool {
-        self.fragment.is_some() && self.fingerprint.is_some() && self.rtcp_mux && !self.lite
+        let is_described = self.fragment.is_some() && self.password.is_some();
+        let is_found = !self.lite || !self.candidates.is_empty();
+        is_described && self.fingerprint.is_some() && self.rtcp_mux && is_found
     }
 
     /// Who has written it, as an offer to us: unless it insists, or the parts are cast already, the
@@ -111,22 +131,27 @@ impl WebTerms {
             Setup::Passive => DtlsRole::Active,
             Setup::ActPass => ours.role.unwrap_or(DtlsRole::Passive),
         };
-        self.peer_as(role)
+        self.peer_as(role, Origins::of(&ours.addresses))
     }
 
     /// Who has written it, as an answer to our offer of `actpass`.
-    pub(super) fn answering_peer(&self) -> Result<Peer, NegotiationError> {
-        self.peer_as(match self.setup {
+    pub(super) fn answering_peer(&self, ours: &Self) -> Result<Peer, NegotiationError> {
+        let role = match self.setup {
             Setup::Passive => DtlsRole::Active,
             Setup::Active | Setup::ActPass => DtlsRole::Passive,
-        })
+        };
+        let addresses: Vec<SocketAddr> = ours.candidates.iter().map(|one| one.address).collect();
+        self.peer_as(role, Origins::of(&addresses))
     }
 
-    fn peer_as(&self, role: DtlsRole) -> Result<Peer, NegotiationError> {
-        let (Some(fragment), Some(fingerprint)) = (&self.fragment, self.fingerprint) else {
+    fn peer_as(&self, role: DtlsRole, from: Origins) -> Result<Peer, NegotiationError> {
+        let (Some(fragment), Some(password)) = (&self.fragment, &self.password) else {
             return Err(NegotiationError::Web);
         };
-        Ok(Peer { fragment: fragment.clone(), fingerprint, role })
+        let fingerprint = self.fingerprint.ok_or(NegotiationError::Web)?;
+        let (password, candidates) = (password.clone(), self.candidates.clone());
+        let reach = Some(Reach { password, lite: self.lite, candidates, from });
+        Ok(Peer { fragment: fragment.clone(), reach, fingerprint, role })
     }
 }
 
@@ -135,6 +160,8 @@ impl WebTerms {
 pub struct LocalWeb {
     /// For ICE.
     pub ice: Credentials,
+    /// Whether we check the way to the far end ourselves; else we are lite.
+    pub full: bool,
     /// Of our certificate.
     pub fingerprint: Fingerprint,
     /// Our part in the handshake that was made; it is kept.
@@ -155,7 +182,10 @@ impl LocalWeb {
         if let Some(mid) = mid {
             let _ = write!(text, "a=group:BUNDLE {mid}\r\n");
         }
-        text.push_str("a=ice-lite\r\na=msid-semantic: WMS *\r\n");
+        if !self.full {
+            text.push_str("a=ice-lite\r\n");
+        }
+        text.push_str("a=ice-options:ice2\r\na=msid-semantic: WMS *\r\n");
     }
 
     /// Appends what the audio section says besides its formats.
@@ -170,6 +200,10 @@ impl LocalWeb {
             let _ = write!(text, "a=mid:{mid}\r\n");
         }
         let (fragment, password) = (self.ice.fragment(), self.ice.password());
+        // Only an offer says that there is nothing else (RFC 8858 §3).
+        if setup == Setup::ActPass {
+            text.push_str("a=rtcp-mux-only\r\n");
+        }
         let (fingerprint, setup) = (self.fingerprint, setup.name());
         let _ = write!(
             text,
@@ -186,7 +220,7 @@ impl LocalWeb {
     fn write_candidates(&self, text: &mut String) {
         for (n, at) in (0_u32..).zip(self.addresses.iter()) {
             let preference = 65_535_u32.saturating_sub(n) << 8;
-            let (ip, port, priority) = (at.ip(), at.port(), UDP_PRIORITY + preference);
+            let (ip, port, priority) = (at.ip(), at.port(), host_priority(n));
             let foundation = 2 * n + 1;
             let _ =
                 write!(text, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n");

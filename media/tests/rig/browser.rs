@@ -62,7 +62,8 @@ impl Browser {
             DtlsRole::Passive => DtlsRole::Active,
         };
         let fingerprint = self.identity.fingerprint();
-        Box::new(Peer { fragment: self.fragment.as_str().into(), fingerprint, role })
+        let fragment = self.fragment.as_str().into();
+        Box::new(Peer { fragment, reach: None, fingerprint, role })
     }
 
     pub fn check(&mut self, nominates: bool) -> Vec<u8> {

@@ -79,11 +79,15 @@ pub struct Rig {
 
 impl Rig {
     pub fn new() -> Self {
+        Self::of_seed(7)
+    }
+
+    pub fn of_seed(seed: u64) -> Self {
         let (sender, taps) = tap::ring(64);
         let (capturing, captures) = capture::ring(256, 64 << 10);
         let wall = UnixTime::from_micros(1_700_000_000_000_000);
         Self {
-            plane: Plane::new(WorkerId(0), sender, Rng::from_seed(7), wall)
+            plane: Plane::new(WorkerId(0), sender, Rng::from_seed(seed), wall)
                 .with_captures(capturing),
             taps,
             captures,

@@ -56,6 +56,10 @@ pub struct Trunk {
     /// Whether its audio is encrypted.
     #[serde(default, skip_serializing_if = "is_default")]
     pub encryption: Encryption,
+    /// Whether its audio goes by WebRTC alone: ICE, and keys by DTLS, over the port that browsers
+    /// use. Then `encryption` does not matter.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub webrtc: bool,
     /// How keys are exchanged with it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dtmf: Dtmf,
@@ -141,6 +145,7 @@ impl Trunk {
             probe_s: None,
             codecs: Vec::new(),
             encryption: Encryption::default(),
+            webrtc: false,
             dtmf: Dtmf::default(),
             comfort_noise: false,
             avoid_transcoding: true,

@@ -72,6 +72,7 @@ mod trunks;
 mod ua;
 mod unheard;
 mod voice;
+mod webrtc_trunk;
 mod websocket;
 mod wildcard;
 mod wire;

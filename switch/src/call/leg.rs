@@ -319,7 +319,8 @@ impl Leg {
             return None;
         }
         let stats = self.stream.stats();
-        let srtp = self.srtp.as_ref().map(|keys| keys.ours.profile());
+        let by_dtls = self.web.as_ref().and_then(|web| web.profile);
+        let srtp = self.srtp.as_ref().map(|keys| keys.ours.profile()).or(by_dtls);
         let audio = self.watch.losses();
         let quality = self.live.history.samples();
         Some(LegRecord { leg: self.id, kind, agent, trunk, codec, srtp, stats, quality, audio })

@@ -120,14 +120,21 @@ impl Call {
             Event::Unreachable { why, .. } => {
                 let Some(cause) = web::cause_of(why) else { return };
                 let may_come_back = cause == Cause::MediaTimeout;
-                if !(may_come_back && self.goes_adrift(node, now, leg)) {
+                let is_awaited = may_come_back
+                    && (self.goes_adrift(node, now, leg) || self.restart_ice(node, now, leg));
+                if !is_awaited {
                     self.lose(node, now, leg, cause);
                 }
             }
             Event::Progress { verdict, after, .. } => {
                 self.on_heard(node, now, leg, (verdict, after));
             }
-            Event::Secured { .. } => self.on_reached_again(node, now, leg),
+            Event::Secured { profile, .. } => {
+                if let Some(web) = &mut known.web {
+                    web.profile = Some(profile);
+                }
+                self.on_reached_again(node, now, leg);
+            }
             Event::Latched { .. } | Event::MixRefused { .. } | Event::Confirmed { .. } => {}
         }
     }
@@ -209,6 +216,10 @@ fn open(
     };
     if leg.web.is_none() {
         leg.meet_targets(node);
+    }
+    if leg.terms.webrtc && leg.web.is_none() {
+        // WebRTC is off here: what is to be encrypted does not go in the clear.
+        return false;
     }
     let peer = peer(node, leg);
     let taken = if is_only_web(leg) {

@@ -17,6 +17,8 @@ pub(super) struct Terms {
     /// The codecs it may have, best first; G.711 if empty.
     codecs: Vec<Codec>,
     encryption: Encryption,
+    /// Whether its audio goes by WebRTC, and by nothing else.
+    pub(super) webrtc: bool,
     /// How keys are exchanged with it.
     pub(super) dtmf: Dtmf,
     /// Whether comfort noise stands for silence.
@@ -39,7 +41,17 @@ impl Terms {
                 let comfort_noise = agent.is_some_and(|agent| agent.comfort_noise);
                 let one_codec = agent.is_none_or(|agent| agent.avoid_transcoding);
                 let extended_reports = true;
-                Self { codecs, encryption, dtmf, comfort_noise, one_codec, extended_reports }
+                // Phones say what they are themselves, or by how they are reached.
+                let webrtc = false;
+                Self {
+                    codecs,
+                    encryption,
+                    webrtc,
+                    dtmf,
+                    comfort_noise,
+                    one_codec,
+                    extended_reports,
+                }
             }
             Role::Caller(trunk) | Role::Trunk(trunk) => {
                 directory.trunk(trunk).map(Self::of_trunk).unwrap_or_default()
@@ -52,6 +64,7 @@ impl Terms {
         Self {
             codecs,
             encryption: insisted(trunk.encryption),
+            webrtc: trunk.webrtc,
             dtmf: trunk.dtmf,
             comfort_noise: trunk.comfort_noise,
             one_codec: trunk.avoid_transcoding,

@@ -1,17 +1,23 @@
-//! A leg whose phone is a browser: what we say for ICE (RFC 8839) and DTLS (RFC 8842), what of it
-//! stays for the dialog's life, and whom we take for a browser before it says anything.
+//! A leg whose far end does WebRTC, a browser most often: what we say for ICE (RFC 8839) and DTLS
+//! (RFC 8842), what of it stays for the dialog's life, and whom we take for a browser before it says
+//! anything.
+//!
+//! Browsers are full ends, and we are lite towards them. A trunk may be a gateway or a media server
+//! that is lite itself: towards those we are full, and check the way to them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use base::Rng;
+use base::{Instant, LegId, Rng};
 use media::dtls::DtlsRole;
 use media::ice::Credentials;
 use media::sdp::{Description, LocalWeb};
+use media::srtp::Profile;
 use media::{Command, Peer, StreamId, WebFailure};
 use sip::{Flow, Transport, UriBuf};
 
-use super::leg::{Leg, Signalling};
+use super::Call;
+use super::leg::{Ack, Leg, Signalling};
 use crate::config::WebConfig;
 use crate::node::Node;
 use crate::ports::Place;
@@ -26,8 +32,12 @@ pub(super) struct Web {
     pub(super) cname: Arc<str>,
     /// The browser's fragment: with another one it has restarted ICE, and so must we.
     theirs: Option<Box<str>>,
+    /// Whether we do not say that we are lite.
+    full: bool,
     /// Our part in the handshake.
     role: Option<DtlsRole>,
+    /// What the handshake agreed on.
+    pub(super) profile: Option<Profile>,
     /// It has no ports of its own: nobody but a browser can be at its other end.
     pub(super) only: bool,
     /// Of the phones that are rung those that are browsers.
@@ -47,7 +57,9 @@ impl Web {
             ssrc: node.rng.next_u32(),
             cname: node.rng.hex::<8>().into(),
             theirs: None,
+            full: false,
             role: None,
+            profile: None,
             only,
             browsers: Vec::new(),
             rng,
@@ -64,6 +76,7 @@ impl Web {
         }
         LocalWeb {
             ice: self.ice.at(place.worker),
+            full: self.full,
             fingerprint: self.config.fingerprint,
             role: self.role,
             addresses: addresses.into(),
@@ -78,9 +91,15 @@ impl Web {
         let theirs = offer.media.iter().find_map(|section| section.web.as_ref()?.fragment.clone());
         let is_other = self.theirs.is_some() && theirs.is_some() && self.theirs != theirs;
         if is_other {
-            self.ice = Credentials::draw(&mut self.rng);
-            (self.is_told, self.theirs) = (false, theirs);
+            self.theirs = theirs;
+            self.restart();
         }
+    }
+
+    /// Other credentials from now on.
+    fn restart(&mut self) {
+        self.ice = Credentials::draw(&mut self.rng);
+        self.is_told = false;
     }
 }
 
@@ -100,13 +119,22 @@ impl Leg {
     /// The caller's offer says what it is; without one, how it came.
     pub(super) fn meet_caller(&mut self, node: &mut Node, offer: Option<&Description>) {
         let by_flow = || self.signalling.flow().is_some_and(|flow| is_websocket(&flow));
-        if offer.map_or_else(by_flow, Description::is_web) {
+        if self.terms.webrtc || offer.map_or_else(by_flow, Description::is_web) {
             self.web = Web::new(node, true);
+        }
+        // Whom we make an offer may be lite, if it is a trunk.
+        if let Some(web) = self.web.as_mut().filter(|_| self.terms.webrtc && offer.is_none()) {
+            web.full = true;
         }
     }
 
-    /// The phones to be rung say what they are by how they are reached.
+    /// The phones to be rung say what they are by how they are reached; of a trunk it is
+    /// provisioned.
     pub(super) fn meet_targets(&mut self, node: &mut Node) {
+        if self.terms.webrtc {
+            self.web = Web::new(node, true).map(|web| Box::new(Web { full: true, ..*web }));
+            return;
+        }
         let Signalling::Preparing { targets } = &self.signalling else { return };
         let browsers = targets.iter().filter(|one| is_browser(&one.flow, &one.contact));
         let browsers: Vec<Flow> = browsers.map(|one| one.flow).collect();
@@ -139,8 +167,8 @@ impl Leg {
     pub(super) fn tell_ice(&mut self, node: &mut Node, stream: StreamId, place: Place) {
         let Some(web) = &mut self.web else { return };
         if !std::mem::replace(&mut web.is_told, true) {
-            let ice = web.ice.at(place.worker);
-            node.media(place.worker, Command::SetIce { stream, ice });
+            let (ice, full) = (web.ice.at(place.worker), web.full);
+            node.media(place.worker, Command::SetIce { stream, ice, full });
         }
     }
 
@@ -151,14 +179,40 @@ impl Leg {
         (stream, place): (StreamId, Place),
         peer: Option<Box<Peer>>,
     ) {
-        let Some(peer) = peer else {
+        let Some(mut peer) = peer else {
             self.web = None;
             return;
         };
         self.tell_ice(node, stream, place);
+        let host = self.signalling.flow().map(|flow| flow.remote.ip());
         let Some(web) = &mut self.web else { return };
+        if let (Some(reach), Some(host)) = (&mut peer.reach, host) {
+            reach.keep_within(host);
+            web.full |= reach.lite;
+        }
         (web.theirs, web.role) = (Some(peer.fragment.clone()), Some(peer.role));
         node.media(place.worker, Command::SetPeer { stream, peer });
+    }
+}
+
+impl Call {
+    /// A far end that we check has not answered for too long: it may be reached another way (RFC
+    /// 7675 §5.1 wants ICE restarted first). `false` if nobody can be asked.
+    pub(super) fn restart_ice(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
+        let Some(known) = self.leg_mut(leg) else { return false };
+        let is_up = matches!(&known.signalling, Signalling::Up(up)
+            if matches!(up.ack, Ack::Confirmed));
+        let is_free = is_up && known.refreshing.is_none();
+        let (Some(web), Some((stream, place))) = (&mut known.web, known.stream.open()) else {
+            return false;
+        };
+        if !web.full || !is_free {
+            return false;
+        }
+        web.restart();
+        known.tell_ice(node, stream, place);
+        self.refresh(node, now, leg, false);
+        true
     }
 }
 
@@ -167,7 +221,9 @@ impl Leg {
 pub(super) fn cause_of(why: WebFailure) -> Option<crate::Cause> {
     match why {
         WebFailure::ConsentLost => Some(crate::Cause::MediaTimeout),
-        WebFailure::WrongCertificate | WebFailure::Handshake => Some(crate::Cause::MediaFailed),
+        WebFailure::NoWay | WebFailure::WrongCertificate | WebFailure::Handshake => {
+            Some(crate::Cause::MediaFailed)
+        }
         WebFailure::Closed => None,
     }
 }

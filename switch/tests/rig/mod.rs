@@ -115,10 +115,14 @@ impl Rig {
 
     /// A switch that serves browsers.
     pub fn with_web() -> Self {
+        Self::with_web_of(DEMO)
+    }
+
+    pub fn with_web_of(provisioning: &str) -> Self {
         let fingerprint = media::dtls::Fingerprint::of(b"ours");
         let web = WebConfig { port: 8189, advertised: Vec::new(), tcp: true, fingerprint };
         let media = vec![worker(0, 20_000..=29_999)];
-        Self::start(DEMO, Limits::default(), media, Some(Arc::new(web)))
+        Self::start(provisioning, Limits::default(), media, Some(Arc::new(web)))
     }
 
     fn start(

@@ -1,0 +1,203 @@
+//! Trunks whose audio goes by WebRTC: between two servers, one of which is lite and one full, and to
+//! a media server that is lite (rtpengine). Who is at one end hears who is at the other.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::net::free_port;
+use crate::parts::{ACME_SALES, LIMIT, many_agents, speaking_agent, speaking_carrier};
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::ua::{Ua, body};
+
+const CALLER_HZ: f64 = 440.0;
+const CALLED_HZ: f64 = 1000.0;
+/// Whom the callers of acme's sales are sent on to.
+const CALLED: &str = "+12125550123";
+/// Where gateways live, and what sends their audio.
+const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
+const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 63));
+
+/// The demo, whose sales call a number outside over a trunk of WebRTC to there.
+fn sends_on(folder: &Path, to: SocketAddr) -> PathBuf {
+    let path = many_agents(folder, 0);
+    let demo = std::fs::read_to_string(&path).expect("the demo");
+    let greeting = "{ do = \"play\", prompt = \"greeting\" }";
+    let dial = format!("{{ do = \"dial\", to = \"{CALLED}\" }}");
+    let route = "{ prefix = \"+1\", trunk = \"carrier-a\", cost = 10 }";
+    let ours = "{ prefix = \"+1\", trunk = \"outside\", cost = 1 }";
+    assert!(demo.contains(greeting) && demo.contains(route), "the demo is another than it was");
+    let demo = demo.replacen(greeting, &dial, 1).replacen(route, ours, 1);
+    let trunk = format!(
+        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 0\nwebrtc = true\n\
+         targets = [{{ uri = \"sip:{to}\" }}]\n"
+    );
+    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
+    path
+}
+
+/// The demo, whose sales are called by WebRTC from this machine.
+fn is_called(folder: &Path) -> PathBuf {
+    let path = many_agents(folder, 0);
+    let demo = std::fs::read_to_string(&path).expect("the demo");
+    let number = "{ number = \"+15550101\", flow = \"support\" }";
+    assert!(demo.contains(number), "the demo is another than it was");
+    let demo = demo.replacen(number, &format!("{{ number = \"{CALLED}\", flow = \"sales\" }}"), 1);
+    let trunk =
+        "[[trunks]]\nid = \"near\"\nsources = [\"127.0.0.1\"]\nprobe_s = 0\nwebrtc = true\n";
+    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
+    path
+}
+
+fn start(folder: &Path, provisioning: PathBuf) -> Strowger {
+    Strowger::start_with(folder, &Setup { provisioning: Some(provisioning), ..Setup::default() })
+}
+
+/// The descriptions of a call that passed to or from there, in their order.
+fn descriptions(server: &Strowger, of: SocketAddr) -> Vec<String> {
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    let ladder = format!("/api/v1/calls/{}/ladder", call["id"].as_str().expect("its id"));
+    let ladder = server.data(&ladder, ACME);
+    let rows = ladder.as_array().expect("messages").iter().map(Value::to_string);
+    let webrtc = rows.filter(|row| row.contains("SAVPF"));
+    let all: Vec<String> = webrtc.filter(|row| row.contains(&of.to_string())).collect();
+    assert!(all.len() >= 2, "an offer and an answer: {ladder:#}");
+    all
+}
+
+#[test]
+fn two_servers_talk_by_webrtc_the_one_that_is_called_being_lite() {
+    let folder = Folder::new("webrtc-trunk");
+    let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+    for folder in [&one, &other] {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    let called = start(&other, is_called(&other));
+    let calling = start(&one, sends_on(&one, called.sip));
+    let alice = speaking_agent(&other, &called, "alice", CALLED_HZ);
+    called.agent_is(ACME, "alice", "available");
+    let caller = speaking_carrier(folder.path(), &calling, ACME_SALES, CALLER_HZ);
+    alice.wait_for("Call established", LIMIT);
+    caller.hears(CALLED_HZ, 3.0);
+    alice.hears(CALLER_HZ, 3.0);
+    caller.hang_up_and_listen();
+    let sdp = descriptions(&calling, called.sip);
+    assert!(!sdp[0].contains("a=ice-lite") && sdp[0].contains("a=ice-options:ice2"), "{sdp:#?}");
+    assert!(sdp.last().is_some_and(|answer| answer.contains("a=ice-lite")), "{sdp:#?}");
+    let call = called.ended_calls(ACME, 1, LIMIT).remove(0);
+    assert_eq!(call["cause"], "normal", "{call}");
+    alice.hang_up_and_listen();
+}
+
+/// rtpengine, which relays between WebRTC, as a lite end, and plain RTP.
+struct Relay {
+    child: Child,
+    control: UdpSocket,
+}
+
+impl Relay {
+    /// `None` where it is not installed.
+    fn start() -> Option<Self> {
+        let at = SocketAddr::new(RELAY, free_port(RELAY));
+        let child = Command::new("rtpengine")
+            .args(["--table=-1", "--num-threads=1", "--media-num-threads=1", "--foreground"])
+            .args(["--log-stderr", "--log-level=3", "--config-file=none"])
+            .args([format!("--interface={RELAY}"), format!("--listen-ng={at}")])
+            .args(["--port-min=30000", "--port-max=30100"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let control = UdpSocket::bind((RELAY, 0)).expect("a port");
+        control.connect(at).expect("its address");
+        control.set_read_timeout(Some(Duration::from_millis(500))).expect("a limit");
+        let relay = Self { child, control };
+        let until = Instant::now() + LIMIT;
+        while relay.ask(&[("command", "ping")]).is_none() {
+            assert!(Instant::now() < until, "rtpengine does not answer");
+        }
+        Some(relay)
+    }
+
+    /// A question of its control protocol (bencode), and its answer's text.
+    fn ask(&self, question: &[(&str, &str)]) -> Option<String> {
+        let text = |text: &str| format!("{}:{text}", text.len());
+        let mut question = question.to_vec();
+        question.sort_unstable();
+        let pairs = question.iter().map(|(key, value)| match value.strip_prefix('[') {
+            Some(item) => format!("{}l{}e", text(key), text(item)),
+            None => format!("{}{}", text(key), text(value)),
+        });
+        // A question with the number of an earlier one would get the earlier one's answer.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = format!("{} ", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let question = format!("{number}d{}e", pairs.collect::<String>());
+        self.control.send(question.as_bytes()).ok()?;
+        let mut buffer = [0; 16_384];
+        loop {
+            let length = self.control.recv(&mut buffer).ok()?;
+            let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if answer.starts_with(&number) {
+                return Some(answer);
+            }
+        }
+    }
+
+    /// A description as it passes.
+    fn pass(&self, command: &str, sdp: &str, more: &[(&str, &str)]) -> String {
+        let mut question = vec![("command", command), ("call-id", "one"), ("sdp", sdp)];
+        question.push(("from-tag", "caller"));
+        question.extend_from_slice(more);
+        let answer = self.ask(&question).expect("an answer");
+        let sdp = answer.split_once("3:sdp").map(|(_, rest)| rest).unwrap_or_default();
+        let (length, rest) = sdp.split_once(':').unwrap_or_else(|| panic!("{answer}"));
+        rest[..length.parse().expect("a length")].to_owned()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_media_server_that_is_lite_is_found_whichever_end_begins_the_handshake() {
+    let Some(relay) = Relay::start() else {
+        eprintln!("rtpengine is not installed");
+        return;
+    };
+    for setup in ["passive", "active"] {
+        let folder = Folder::new("webrtc-lite");
+        let mut gateway = Ua::new(GATEWAY, "127.0.0.1:9".parse().expect("nobody"), CALLED_HZ);
+        let server = start(folder.path(), sends_on(folder.path(), gateway.at));
+        gateway.server = server.sip;
+        let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
+        let invite = gateway.expect("INVITE ");
+        let to_plain = [
+            ("ICE", "remove"),
+            ("ICE-lite", "backward"),
+            ("transport-protocol", "RTP/AVP"),
+            ("rtcp-mux", "[demux"),
+            ("DTLS", setup),
+        ];
+        let plain = relay.pass("offer", body(&invite), &to_plain);
+        gateway.voice.talks_to(&plain);
+        let own = gateway.sdp();
+        let to_web = [("to-tag", "called"), ("DTLS", setup)];
+        let answer = relay.pass("answer", &own, &to_web);
+        assert!(answer.contains("a=ice-lite") && answer.contains("SAVPF"), "{answer}");
+        gateway.respond(&invite, "200 OK", "", &answer);
+        gateway.expect("ACK ");
+        caller.hears(CALLED_HZ, 3.0);
+        gateway.voice.hears(CALLER_HZ, 3.0);
+        caller.hang_up_and_listen();
+        gateway.hears_bye();
+        relay.ask(&[("command", "delete"), ("call-id", "one"), ("from-tag", "caller")]);
+    }
+}
