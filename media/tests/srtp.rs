@@ -76,6 +76,75 @@ fn reports_that_libsrtp_sealed_are_opened() {
     );
 }
 
+/// The packets that libsrtp sealed with two keys, in all profiles (`fixtures/srtp/make-mki.py`).
+fn with_two_keys(
+    mut check: impl FnMut(Profile, [MasterKey; 2], &[(bool, usize, Vec<u8>, Vec<u8>)]),
+) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/srtp/mki.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let parts = text.split("profile ").skip(1);
+    let mut profiles = 0;
+    for part in parts {
+        let (first, rest) = part.split_once('\n').unwrap();
+        let words: Vec<&str> = first.split(' ').collect();
+        let profile = Profile::from_name(words[0]).unwrap();
+        let key = |n: usize| {
+            let mki = Mki::new(u128::from_str_radix(words[3 + n], 16).unwrap(), 4);
+            MasterKey::new(profile, &bytes(words[1 + n])).unwrap().with_mki(mki)
+        };
+        let packets: Vec<_> = rest
+            .lines()
+            .map(|line| {
+                let words: Vec<&str> = line.split(' ').collect();
+                (words[0] == "R", words[1].parse().unwrap(), bytes(words[2]), bytes(words[3]))
+            })
+            .collect();
+        assert_eq!(packets.len(), 8);
+        check(profile, [key(0), key(1)], &packets);
+        profiles += 1;
+    }
+    assert_eq!(profiles, 5);
+}
+
+#[test]
+fn packets_of_libsrtp_are_opened_by_the_key_that_they_name_and_over_a_change_of_keys() {
+    with_two_keys(|profile, keys, packets| {
+        let mut opener = Opener::new(&keys[0]);
+        let mut changed = false;
+        for (is_rtp, which, plain, sealed) in packets {
+            let open = |opener: &mut Opener, packet: &mut [u8]| {
+                if *is_rtp { opener.open_rtp(packet) } else { opener.open_rtcp(packet) }
+            };
+            if *which == 1 && !changed {
+                let other = open(&mut opener, &mut sealed.clone());
+                assert_eq!(other, Err(SrtpError::OtherKey), "{profile:?}");
+                opener = opener.successor(&keys[1]);
+                changed = true;
+            }
+            let mut packet = sealed.clone();
+            let length = open(&mut opener, &mut packet).unwrap();
+            assert_eq!(packet[..length], plain[..], "{profile:?}");
+            assert_eq!(open(&mut opener, &mut sealed.clone()), Err(SrtpError::Replayed));
+        }
+    });
+}
+
+#[test]
+fn packets_are_sealed_to_the_byte_as_libsrtp_seals_them_with_keys_that_they_name() {
+    with_two_keys(|profile, keys, packets| {
+        let mut sealer = Sealer::new(&keys[0]);
+        let mut used = 0;
+        for (_, which, plain, sealed) in packets.iter().filter(|(is_rtp, ..)| *is_rtp) {
+            if std::mem::replace(&mut used, *which) != *which {
+                sealer.rekey(&keys[*which]);
+            }
+            let mut packet = plain.clone();
+            sealer.seal_rtp(&mut packet, 0).unwrap();
+            assert_eq!(packet, *sealed, "{profile:?}");
+        }
+    });
+}
+
 #[test]
 fn a_keys_identifier_stands_before_the_tag_and_behind_that_of_aes_gcm() {
     for profile in Profile::ALL {
