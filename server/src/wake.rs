@@ -119,6 +119,18 @@ impl<T> Sender<T> {
     pub(crate) fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
+
+    /// Whether nobody reads any more.
+    #[must_use]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// An end that only wakes the reader.
+    #[must_use]
+    pub(crate) fn bell(&self) -> Bell {
+        self.bell.clone()
+    }
 }
 
 impl<T> Sender<T> {

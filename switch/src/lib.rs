@@ -21,6 +21,7 @@ mod index;
 mod joins;
 mod ladder;
 mod mask;
+mod media_gone;
 mod messages;
 mod node;
 mod pages;

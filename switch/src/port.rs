@@ -65,6 +65,11 @@ pub enum Input {
         /// What.
         event: media::Event,
     },
+    /// A media worker has ended: nothing that it was told and has not confirmed is obeyed.
+    MediaGone {
+        /// Which.
+        worker: WorkerId,
+    },
     /// New provisioning. Calls that are up keep what they started with.
     Provision {
         /// Who has which number, flow, queue.

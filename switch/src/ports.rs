@@ -44,6 +44,7 @@ struct Worker {
     ports: RangeInclusive<u16>,
     pool: PortPool,
     streams: usize,
+    is_gone: bool,
 }
 
 impl Ports {
@@ -56,6 +57,7 @@ impl Ports {
             ports: of.ports.clone(),
             pool: PortPool::new(of.ports.clone()),
             streams: 0,
+            is_gone: false,
         };
         Self {
             workers: workers.iter().map(worker).collect(),
@@ -87,7 +89,7 @@ impl Ports {
         };
         let has_own = self.workers.iter().any(is_own);
         let suits = |of: &Worker| if has_own { is_own(of) } else { of.networks.is_empty() };
-        let suiting = self.workers.iter_mut().filter(|of| suits(of));
+        let suiting = self.workers.iter_mut().filter(|of| suits(of) && !of.is_gone);
         let worker = match on {
             Some(id) => suiting.into_iter().find(|worker| worker.id == id)?,
             None => suiting.min_by_key(|worker| worker.streams)?,
@@ -108,9 +110,10 @@ impl Ports {
         on: Option<WorkerId>,
         (call, leg): (CallId, LegId),
     ) -> Option<(StreamId, Place)> {
-        let idlest = || self.workers.iter().min_by_key(|worker| worker.streams);
+        let alive = || self.workers.iter().filter(|worker| !worker.is_gone);
+        let idlest = || alive().min_by_key(|worker| worker.streams);
         let id = on.or_else(|| Some(idlest()?.id))?;
-        let worker = self.workers.iter_mut().find(|worker| worker.id == id)?;
+        let worker = self.workers.iter_mut().find(|worker| worker.id == id && !worker.is_gone)?;
         worker.streams += 1;
         self.last_stream += 1;
         let stream = StreamId(self.last_stream);
@@ -153,6 +156,16 @@ impl Ports {
 
     pub(crate) fn place(&self, stream: StreamId) -> Option<Place> {
         self.streams.get(&stream).copied()
+    }
+
+    /// A worker has ended: it gets no streams any more. Those that it had, and whose they are.
+    pub(crate) fn worker_gone(&mut self, worker: WorkerId) -> Vec<(StreamId, CallId)> {
+        let known = self.workers.iter_mut().filter(|known| known.id == worker);
+        known.for_each(|known| known.is_gone = true);
+        let its = self.streams.iter().filter(|(_, place)| place.worker == worker);
+        let mut its: Vec<_> = its.map(|(stream, place)| (*stream, place.call)).collect();
+        its.sort_unstable();
+        its
     }
 
     /// The stream is closed: its port may be used again after a quarantine.

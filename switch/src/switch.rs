@@ -94,6 +94,7 @@ impl Switch {
             Input::StirRoots(roots) => self.node.signatures.trust(roots),
             Input::Fetched { url, result } => self.on_fetched(now, &url, result),
             Input::Media { event, .. } => self.on_media(now, event),
+            Input::MediaGone { worker } => self.on_media_gone(now, worker),
             Input::Provision { directory, prompts, last_sequence } => {
                 self.provision(now, directory, prompts, &last_sequence);
             }
@@ -310,7 +311,7 @@ impl Switch {
         }
     }
 
-    fn on_media(&mut self, now: Instant, event: media::Event) {
+    pub(crate) fn on_media(&mut self, now: Instant, event: media::Event) {
         if let media::Event::Confirmed { order } = event {
             return self.on_confirmed(now, order);
         }

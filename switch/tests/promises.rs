@@ -4,9 +4,9 @@
 use base::CallId;
 use media::{Command, WorkerId};
 use routing::Supervision;
-use switch::{ApiError, ApiReply, ApiRequest, CaptureWish, Cause, Limits, Side};
+use switch::{ApiError, ApiReply, ApiRequest, CaptureWish, Cause, EndedBy, Input, Limits, Side};
 
-use crate::rig::{ALICE, BOB, DEMO, Rig, worker};
+use crate::rig::{ALICE, BOB, DEMO, Rig, TRUNK, worker};
 
 fn secure(call: CallId, on: bool) -> ApiRequest {
     ApiRequest::Secure { call, leg: Side::Customer, speech: on.then_some(false) }
@@ -71,6 +71,45 @@ fn a_worker_that_does_not_confirm_is_an_error_after_two_seconds_and_told_when_it
     rig.advance_ms(1000);
     assert!(matches!(rig.reply(last), Some(Err(ApiError::Conflict(_)))));
     assert!(rig.events_of("call.unsecured").is_empty());
+    rig.finish();
+}
+
+#[test]
+fn a_worker_that_ends_breaks_its_promises_and_ends_its_calls_at_once_and_gets_no_more() {
+    let media = [0, 1].map(|id| worker(id, 20_000 + id * 1000..=20_099 + id * 1000));
+    let mut rig = Rig::with_workers(DEMO, Limits::default(), media.to_vec());
+    rig.register(ALICE, "alice");
+    rig.connect_alice();
+    let (first, gone) = (rig.last_call(), *rig.workers.last().unwrap());
+    rig.dial_into_queue();
+    let second = rig.last_call();
+    assert_ne!(*rig.workers.last().unwrap(), gone, "each call has the idler worker");
+    rig.hold_confirms = true;
+    // Such as nobody answers any more: neither confirmations nor streams that are closed.
+    rig.confirm_closed = false;
+    let asked = rig.begin_request("acme", secure(first, true));
+    let unharmed = rig.begin_request("acme", secure(second, true));
+    rig.input(Input::MediaGone { worker: gone });
+    let Some(Err(ApiError::Refused { cause: Cause::Unavailable, .. })) = rig.reply(asked) else {
+        panic!("no error");
+    };
+    assert!(rig.reply(unharmed).is_none(), "the other worker's call is as it was");
+    rig.confirm_bye(TRUNK);
+    rig.confirm_bye(ALICE);
+    let record = rig.records.iter().find(|record| record.call == first).unwrap();
+    assert_eq!((record.cause, record.ended_by), (Cause::MediaFailed, EndedBy::Engine));
+    rig.confirm_closed = true;
+    // Who comes now comes to the worker that is left, though it has more to do.
+    rig.dial_into_queue();
+    assert_ne!(*rig.workers.last().unwrap(), gone);
+    // When that one ends as well, nobody is taken any more.
+    let left = *rig.workers.last().unwrap();
+    rig.input(Input::MediaGone { worker: left });
+    assert!(matches!(rig.reply(unharmed), Some(Err(ApiError::Refused { .. }))));
+    rig.confirm_bye(TRUNK);
+    rig.confirm_bye(TRUNK);
+    let call = crate::rig::Call::new(&mut rig, TRUNK, "+15550100");
+    rig.refuses(&call, &call.invite(), "SIP/2.0 503");
     rig.finish();
 }
 

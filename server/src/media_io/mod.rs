@@ -75,6 +75,15 @@ impl Depths {
     }
 }
 
+/// Tells the signalling thread that a worker has ended, however it did: it finds the queue closed.
+struct Obituary(Bell);
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        self.0.ring();
+    }
+}
+
 /// A running worker. It ends when all senders of its queue are gone and its bell rings.
 pub(crate) struct Running {
     bell: Bell,
@@ -137,6 +146,8 @@ impl Worker {
         let (rtp, way_there) = (rtp.clone(), way.clone());
         let thread = std::thread::Builder::new().name(format!("media-{}", id.0));
         let thread = thread.spawn(move || {
+            // Dropped last, when nobody reads the queue any more.
+            let _obituary = Obituary(events.bell());
             pin(id);
             let most_resting = files::part();
             let opened = watching(&bell).and_then(|poller| {
@@ -487,3 +498,6 @@ fn pin(id: WorkerId) {
         tracing::warn!(worker = id.0, %error, "a media worker stays unpinned");
     }
 }
+
+#[cfg(test)]
+mod tests;

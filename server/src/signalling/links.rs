@@ -67,6 +67,8 @@ pub(super) struct Links {
     /// What came of outputs while they were drained, to be told to the switch.
     back: VecDeque<Input>,
     started: BTreeMap<CallId, Instant>,
+    /// The media workers that have ended, and that the switch knows of.
+    gone: Vec<WorkerId>,
     meters: Meters,
 }
 
@@ -122,6 +124,7 @@ impl Links {
             next_request: 1,
             back: VecDeque::new(),
             started: BTreeMap::new(),
+            gone: Vec::new(),
             meters: Meters::new(),
         }
     }
@@ -257,10 +260,19 @@ impl Links {
     fn command(&self, worker: WorkerId, command: media::Command) {
         let Some(queue) = self.outlets.media.get(usize::from(worker.0)) else { return };
         // A worker empties its queue at every turn, so a wait here is microseconds; it never
-        // waits for us (its events stay with it when our queue is full).
-        if queue.put_blocking(command).is_err() {
-            tracing::error!(worker = worker.0, "a media worker has ended");
-        }
+        // waits for us (its events stay with it when our queue is full). Of one that has ended the
+        // switch is told in this turn.
+        let _ = queue.put_blocking(command);
+    }
+
+    /// A media worker that has ended, and of which the switch does not know yet.
+    pub(super) fn media_gone(&mut self) -> Option<WorkerId> {
+        let ended = self.outlets.media.iter().enumerate().filter(|(_, queue)| queue.is_closed());
+        let mut ended = ended.map(|(number, _)| WorkerId(number as u16));
+        let worker = ended.find(|worker| !self.gone.contains(worker))?;
+        tracing::error!(worker = worker.0, "a media worker has ended: its calls end");
+        self.gone.push(worker);
+        Some(worker)
     }
 
     /// Wakes the media workers that have got commands: once for all of a turn.

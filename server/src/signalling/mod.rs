@@ -333,6 +333,9 @@ impl Drive {
                 }
             }
             more = self.take_queues();
+            while let Some(worker) = self.links.media_gone() {
+                self.feed(switch::Input::MediaGone { worker });
+            }
             let now = self.clock.now();
             if self.switch.poll_timeout().is_some_and(|(at, _)| at <= now) {
                 self.switch.handle_timeout(now);

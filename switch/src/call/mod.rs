@@ -207,6 +207,8 @@ pub(crate) struct Call {
 pub(crate) enum Signal {
     /// A media worker reports on a leg's stream.
     Media(base::LegId, media::Event),
+    /// A media worker has ended that has a stream of the call's.
+    MediaGone(media::WorkerId),
     /// The ACK to a 2xx of ours.
     Ack(base::LegId, ServerTx, Message),
     /// It did not come.
@@ -284,6 +286,7 @@ impl Call {
         }
         match signal {
             Signal::Media(leg, event) => self.on_media(node, now, leg, event),
+            Signal::MediaGone(worker) => self.on_media_gone(node, now, worker),
             Signal::Ack(leg, tx, ack) => self.on_ack(node, now, leg, tx, &ack),
             Signal::AckMissing(leg, tx) => self.on_ack_missing(node, now, leg, tx),
             Signal::Cancelled(leg, tx, cancel) => {

@@ -9,12 +9,12 @@ use base::{CallId, Duration, Instant};
 use media::{OrderId, WorkerId};
 
 use super::Call;
-use crate::Cause;
 use crate::api::{ApiError, ApiReply, ApiRequest, RequestId};
 use crate::event::EventKind;
 use crate::node::{Alarm, Node};
 use crate::port::Output;
 use crate::switch::Switch;
+use crate::{Cause, EndedBy};
 
 /// How long workers are waited for: they obey within milliseconds, a busy machine's within tens.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,8 +27,18 @@ pub(super) struct Promise {
     reply: Option<(RequestId, ApiReply)>,
     tells: Vec<EventKind>,
     /// Confirmations that are still to come.
-    awaits: Vec<OrderId>,
+    awaits: Vec<(WorkerId, OrderId)>,
     until: Instant,
+}
+
+impl Promise {
+    /// It is told that it may not hold, unless that was said already.
+    fn refuse(&mut self, node: &mut Node, reason: &str) {
+        let Some((id, _)) = self.reply.take() else { return };
+        let (cause, reason) = (Cause::Unavailable, reason.to_owned());
+        let reply = Err(ApiError::Refused { cause, reason });
+        node.outbox.push_back(Output::Reply { id, reply });
+    }
 }
 
 impl ApiRequest {
@@ -94,7 +104,8 @@ impl Call {
     /// Answers when all has been obeyed.
     fn promise(&mut self, node: &mut Node, now: Instant, reply: (RequestId, ApiReply)) {
         let id = self.id;
-        let awaits = self.workers().into_iter().map(|worker| node.order(worker, id)).collect();
+        let order = |worker: WorkerId| (worker, node.order(worker, id));
+        let awaits = self.workers().into_iter().map(order).collect();
         let tells = std::mem::take(&mut self.untold);
         let until = now + PATIENCE;
         node.alarms.insert((until, Alarm::Promise(id)));
@@ -110,7 +121,7 @@ impl Call {
 
     fn on_confirmed(&mut self, node: &mut Node, now: Instant, order: OrderId) {
         for promise in &mut self.promises {
-            promise.awaits.retain(|awaited| *awaited != order);
+            promise.awaits.retain(|(_, awaited)| *awaited != order);
         }
         self.keep_promises(node, now);
     }
@@ -137,19 +148,27 @@ impl Call {
 
     /// Workers have had the time to confirm. What they do later is told later.
     pub(super) fn on_promise_due(&mut self, node: &mut Node, now: Instant) {
+        let reason = "a media worker has not confirmed it in time: it may not hold yet";
         for promise in self.promises.iter_mut().filter(|promise| promise.until <= now) {
-            let Some((id, _)) = promise.reply.take() else { continue };
-            let reason = "a media worker has not confirmed it in time: it may not hold yet";
-            let reply =
-                Err(ApiError::Refused { cause: Cause::Unavailable, reason: reason.to_owned() });
-            node.outbox.push_back(Output::Reply { id, reply });
+            promise.refuse(node, reason);
         }
+    }
+
+    /// A media worker has ended that has a stream of the call's: what it has not confirmed does not
+    /// hold, and nobody on it is heard any more.
+    pub(super) fn on_media_gone(&mut self, node: &mut Node, now: Instant, worker: WorkerId) {
+        let reason = "a media worker has ended: the call ends";
+        let waits = |promise: &&mut Promise| promise.awaits.iter().any(|(of, _)| *of == worker);
+        for promise in self.promises.iter_mut().filter(waits) {
+            promise.refuse(node, reason);
+        }
+        self.end(node, now, Cause::MediaFailed, EndedBy::Engine);
     }
 
     /// The call is forgotten.
     pub(super) fn break_promises(&mut self, node: &mut Node) {
         for Promise { reply, awaits, until, .. } in std::mem::take(&mut self.promises) {
-            for order in &awaits {
+            for (_, order) in &awaits {
                 node.orders.remove(order);
             }
             node.alarms.remove(&(until, Alarm::Promise(self.id)));
