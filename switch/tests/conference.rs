@@ -302,6 +302,32 @@ fn a_party_whose_media_fails_is_taken_out_and_the_others_go_on() {
     rig.finish();
 }
 
+#[test]
+fn a_further_party_that_falls_silent_or_sends_no_sound_is_told_of_searched_for_and_asked() {
+    let (mut rig, mut call, _) = connected();
+    join_bob(&mut rig, None);
+    let stream = rig.streams()[2];
+    rig.media(media::Event::Soundless { stream, heard: false });
+    let told = rig.events_of("call.audio_silent");
+    assert_eq!((told.len(), &told[0]["kind"]), (1, &"agent".into()));
+    let reinvite = rig.expect(BOB, "INVITE");
+    rig.send(BOB, &crate::rig::answer(&reinvite, BOB, "200 OK", "", Some(SDP_PCMU)));
+    rig.expect(BOB, "ACK");
+    rig.media(media::Event::SoundAgain { stream });
+    assert_eq!(rig.events_of("call.audio_restored").len(), 1);
+    let quiet = base::Duration::from_secs(3);
+    rig.media(media::Event::Unheard { stream, quiet, heard: true });
+    assert_eq!(rig.events_of("call.audio_lost").len(), 1);
+    let searched = |c: &Command| matches!(c, Command::Relatch { stream: s } if *s == stream);
+    assert!(rig.commands.iter().any(searched));
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.confirm_bye(BOB);
+    let audio = rig.record().legs[2].audio.expect("Bob's");
+    assert_eq!((audio.times, audio.silent, audio.restored), (2, 1, false));
+    rig.finish();
+}
+
 /// Alice, who talks with a caller, calls Bob beside it; Bob answers. Gives her second dialog.
 fn consult(rig: &mut Rig) -> (Asked, CallId) {
     let mut second = rig.agent_dials(ALICE, "alice", "bob", "");

@@ -110,8 +110,8 @@ impl Call {
         self.tell(node, now, EventKind::AudioRestored { leg: leg.0, kind, lost_ms, asked });
     }
 
+    /// Whether somebody waits to hear it: one of the two who talk, or a further party.
     fn is_talker(&self, leg: LegId) -> bool {
-        let Stage::Connected { talk } = &self.stage else { return false };
-        talk.leg == leg || self.is_caller(leg)
+        self.parties().contains(&leg)
     }
 }
