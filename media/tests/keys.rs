@@ -497,3 +497,43 @@ fn tones_are_sounded_towards_opus_and_g722_that_know_no_events_and_speech_goes_o
         }
     }
 }
+
+/// What INFO brings is pressed like this, and what is told like this becomes INFO.
+#[test]
+fn keys_are_events_on_the_clock_of_opus_and_g722_and_events_on_that_clock_are_told() {
+    for (codec, rate) in [(Codec::Opus, 48_000), (Codec::Opus, 8000), (Codec::G722, 8000)] {
+        let mut rig = Rig::pair(codec);
+        let remote = RemoteMedia { events_rate: rate, ..remote(B, codec) };
+        rig.order(Command::SetRemote { stream: B, remote, srtp: None });
+        settle(&mut rig, A, Codec::Pcmu, None);
+        rig.bridge();
+        press(&mut rig, B, CANARY);
+        let sent = rig.rtp_of(CANARY.len() as u64 * 160 + 500);
+        assert_eq!(events_in(&sent, B), CANARY, "{codec:?} {rate}");
+        let events = sent.iter().filter(|s| s.to == rig::far(B) && s.header().payload_type == 101);
+        let longest = events.map(|s| u16::from_be_bytes([s.payload()[2], s.payload()[3]])).max();
+        assert_eq!(longest, u16::try_from(rate / 10).ok(), "100 ms of {rate} Hz");
+        // Their events, and tones for the one who knows none.
+        let mut sequence = 700_u16;
+        let mut sent = Vec::new();
+        for (n, key) in CANARY.bytes().enumerate() {
+            let timestamp = 90_000 + n as u32 * rate / 4;
+            for packet in 1..=8_u32 {
+                let is_end = packet > 5;
+                let length = (packet.min(5) * rate / 50) as u16;
+                let [high, low] = length.to_be_bytes();
+                let payload = [key - b'0', if is_end { 0x8a } else { 10 }, high, low];
+                let marker = packet == 1;
+                let header = Header { payload_type: 101, marker, ..audio(sequence, timestamp) };
+                sent.extend(rig.rtp(B, header, &payload));
+                sent.extend(rig.rtp_of(20));
+                sequence += 1;
+            }
+            sent.extend(rig.rtp_of(90));
+        }
+        sent.extend(rig.rtp_of(1500));
+        assert_eq!(digits_of(&mut rig, B), CANARY, "{codec:?} {rate}");
+        let tones = audio_of(&sent, A).into_iter();
+        assert_eq!(tones_in(tones, G711::Pcmu), CANARY, "{codec:?} {rate}");
+    }
+}

@@ -341,6 +341,36 @@ fn info_becomes_events_for_who_has_agreed_to_them() {
 }
 
 #[test]
+fn info_and_events_become_each_other_on_legs_of_opus_and_g722() {
+    for (format, line) in [(111, "a=rtpmap:111 opus/48000/2\r\n"), (9, "")] {
+        let codecs = r#"codecs = ["opus", "G722", "PCMU"], password = "alice-secret","#;
+        let text = with_dtmf("info", "auto").replace(r#"password = "alice-secret","#, codecs);
+        let mut rig = Rig::with(&text);
+        rig.register(ALICE, "alice");
+        let (mut call, mut phone) = rig.ring_alice();
+        let answer = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.3\r\ns=-\r\nc=IN IP4 127.0.0.3\r\nt=0 0\r\n\
+             m=audio 40010 RTP/AVP {format}\r\n{line}a=sendrecv\r\n"
+        );
+        rig.send(ALICE, &phone.respond("200 OK", Some(&answer)));
+        rig.expect(ALICE, "ACK");
+        let text = info(&phone.next("INFO", None), '5');
+        rig.send(ALICE, &text);
+        rig.expect(ALICE, "SIP/2.0 200");
+        let pressed = rig.commands.iter().rev().find_map(|one| match one {
+            Command::SendDigits { stream, digits, .. } => Some((*stream, digits.to_string())),
+            _ => None,
+        });
+        assert_eq!(pressed, Some((stream(&rig), "5".to_owned())), "{format}");
+        press(&mut rig, "7");
+        let told = rig.expect(ALICE, "INFO");
+        assert_eq!(&*told.body(), b"Signal=7\r\nDuration=100\r\n", "{format}");
+        rig.caller_hangs_up(&mut call);
+        rig.confirm_bye(ALICE);
+    }
+}
+
+#[test]
 fn the_api_presses_keys_towards_the_side_it_names() {
     let mut rig = Rig::with(&with_dtmf("info", "rfc4733"));
     rig.register(ALICE, "alice");

@@ -104,13 +104,19 @@ fn a_reinvite_without_sdp_gets_our_offer_and_its_ack_the_answer() {
 fn an_offer_we_cannot_take_is_488_and_the_call_goes_on_as_it_was() {
     let (mut rig, mut call, _) = connected();
     let before = remote_of(&rig, 0);
-    let reinvite = call.next("INVITE", Some(SDP_VIDEO));
-    rig.send(TRUNK, &reinvite);
-    rig.expect(TRUNK, "SIP/2.0 488");
-    call.branch = format!("z9hG4bK-INVITE-{}-{}", call.call_id, call.cseq);
-    let ack = call.request("ACK", call.cseq, &call.branch.clone(), None);
-    rig.send(TRUNK, &ack);
-    assert_eq!(remote_of(&rig, 0), before);
+    // A fax machine that wants T.38 goes on in G.711.
+    let fax = SDP_VIDEO
+        .replace("video 40000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000", "image 40000 udptl t38");
+    assert!(fax.contains("udptl"), "{fax}");
+    for sdp in [SDP_VIDEO, &fax] {
+        let reinvite = call.next("INVITE", Some(sdp));
+        rig.send(TRUNK, &reinvite);
+        rig.expect(TRUNK, "SIP/2.0 488");
+        call.branch = format!("z9hG4bK-INVITE-{}-{}", call.call_id, call.cseq);
+        let ack = call.request("ACK", call.cseq, &call.branch.clone(), None);
+        rig.send(TRUNK, &ack);
+        assert_eq!(remote_of(&rig, 0), before);
+    }
     hang_up(rig, call);
 }
 

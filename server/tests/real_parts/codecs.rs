@@ -15,7 +15,7 @@ const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
 
 /// The agent's tone as baresip wants it: at the codec's own rate and channels.
-fn tone(path: &Path, rate: u32, channels: u16) {
+pub(crate) fn tone(path: &Path, rate: u32, channels: u16) {
     let samples = (0..rate * 120).flat_map(|n| {
         let phase = std::f64::consts::TAU * AGENT_HZ * f64::from(n) / f64::from(rate);
         let sample = (phase.sin() * AMPLITUDE * 32_767.0) as i16;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use media::G711;
 
-use crate::baresip::{Baresip, Phone, carrier_account};
-use crate::parts::LIMIT;
+use crate::baresip::{Baresip, Phone, agent_account, carrier_account};
+use crate::parts::{ACME_SALES, AGENTS, LIMIT, many_agents, speaking_carrier};
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::ua::{Ua, body};
 use crate::voice::media_address;
@@ -69,6 +69,38 @@ fn what_is_pressed_on_a_foreign_phone_is_collected() {
         std::thread::sleep(Duration::from_millis(300));
     }
     assert_eq!(collected(&server), PIN.trim_end_matches('#'));
+}
+
+/// A carrier's keys come as events; the agent's phone speaks Opus, knows no events, and wants INFO.
+#[test]
+fn what_a_carrier_presses_is_told_by_info_to_a_foreign_phone_that_speaks_opus() {
+    let folder = Folder::new("dtmf-info");
+    let path = many_agents(folder.path(), 0);
+    let text = std::fs::read_to_string(&path).expect("the provisioning");
+    let id = "id = \"alice\",";
+    assert!(text.contains(id));
+    std::fs::write(&path, text.replacen(id, &format!("{id} dtmf = \"info\","), 1)).expect("it");
+    let setup = Setup { provisioning: Some(path), ..Setup::default() };
+    let server = Strowger::start_with(folder.path(), &setup);
+    let account = agent_account("alice", "acme.example", server.sip, "auto");
+    let phone = Phone {
+        address: AGENTS,
+        accounts: vec![format!("{account};audio_codecs=opus/48000/2")],
+        tone: 1000.0,
+        dial: None,
+    };
+    let alice = Baresip::start_with(&folder.path().join("alice"), &phone, "module opus.so\n");
+    crate::codecs::tone(&folder.path().join("alice/tone.wav"), 48_000, 2);
+    alice.wait_for("200 OK", LIMIT);
+    server.agent_is(ACME, "alice", "available");
+    let caller = speaking_carrier(folder.path(), &server, ACME_SALES, 440.0);
+    alice.wait_for("Call established", LIMIT);
+    caller.hears(1000.0, 1.0);
+    for key in ['4', '9', '*', '7'] {
+        caller.tell("sndcode", &key.to_string());
+        alice.wait_for(&format!("received DTMF: '{key}'"), LIMIT);
+    }
+    alice.hears(440.0, 1.0);
 }
 
 /// A far end whose every packet the test makes itself.
