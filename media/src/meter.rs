@@ -42,6 +42,13 @@ impl Meter {
         sum / pcm.len().max(1) as f32
     }
 
+    /// A stretch of so many milliseconds whose mean square is known.
+    pub(crate) fn note_power(&mut self, power: f32, lasts_ms: u32) {
+        let samples = lasts_ms.saturating_mul(8);
+        self.sum += power * samples as f32;
+        self.samples = self.samples.saturating_add(samples);
+    }
+
     /// The level since it was last taken, -127 to 0 dBov; `None` if nothing was measured.
     pub(crate) fn take(&mut self) -> Option<i8> {
         let Self { sum, samples } = std::mem::take(self);

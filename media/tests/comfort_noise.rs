@@ -5,7 +5,7 @@
 mod rig;
 
 use media::rtp::Header;
-use media::{Codec, Command, G711, Masking, Port, RemoteMedia, StreamId};
+use media::{Codec, Command, Encoder, G711, Masking, OpusSettings, Port, RemoteMedia, StreamId};
 use rig::voices::{Voice, talk};
 use rig::{A, B, Rig, Sent, audio, far, remote};
 
@@ -183,4 +183,61 @@ fn noise_that_a_far_end_describes_is_described_to_one_of_another_codec_by_its_le
     assert!((9..=11).contains(&levels.len()), "{levels:?}");
     assert!(levels.iter().all(|level| (46..=50).contains(level)), "{levels:?}");
     assert_eq!(to_b(&sent, 9).len(), 0, "and nothing else");
+}
+
+/// A far end with DTX: a packet of its noise every 400 ms, as libopus sends it, and a short one that
+/// says that nothing follows, as browsers do, or not.
+#[test]
+fn the_noise_of_an_opus_sender_with_dtx_is_steady_and_is_described_to_who_takes_noise() {
+    for (tells, noise) in [(true, None), (false, None), (true, Some(13))] {
+        let mut rig = bridged((Codec::Opus, None), (Codec::Pcmu, noise));
+        let settings = OpusSettings { dtx: true, ..OpusSettings::default() };
+        let mut encoder = Encoder::new(Codec::Opus, media::Rate::Wide, settings);
+        let (mut sequence, mut told, mut sent) = (10_u16, false, Vec::new());
+        let mut seed = 7_u32;
+        for n in 0..500_u32 {
+            // Two seconds of a voice, then noise at -50 dBov.
+            let pcm: Vec<i16> = (0..320_u32)
+                .map(|at| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let hiss = f64::from(seed >> 16) / 65_536.0 * 360.0 - 180.0;
+                    let t = f64::from(n * 320 + at) / 16_000.0;
+                    let buzz =
+                        (1..9).map(|k| (t * 130.0 * f64::from(k) * 6.283).sin()).sum::<f64>();
+                    let swell = 0.5 + 0.5 * (t * 4.0 * 6.283).sin();
+                    if n < 100 { (900.0 * buzz * swell + hiss) as i16 } else { hiss as i16 }
+                })
+                .collect();
+            let mut payload = Vec::new();
+            encoder.encode(&pcm, &mut payload);
+            if payload.is_empty() && tells && !told {
+                payload.push(9 << 3);
+            }
+            told = payload.len() < 2;
+            if !payload.is_empty() {
+                let payload_type = Codec::Opus.offered_payload_type();
+                let header = Header { payload_type, ..audio(sequence, n * 960) };
+                sent.extend(rig.rtp(A, header, &payload));
+                sequence += 1;
+            }
+            sent.extend(rig.rtp_of(20));
+        }
+        assert!(sequence < 250, "{sequence}: most is not sent");
+        if noise.is_some() {
+            let levels: Vec<u8> = to_b(&sent, 13).iter().map(|sent| sent.payload()[0]).collect();
+            let settled = &levels[levels.len() / 2..];
+            assert!(
+                levels.len() >= 25 && settled.iter().all(|l| (42..=62).contains(l)),
+                "{levels:?}"
+            );
+            continue;
+        }
+        // The last four seconds by tenths of a second: no gaps, and no bursts.
+        let speech: Vec<Sent> = sent.into_iter().filter(|sent| sent.to == far(B)).collect();
+        let levels: Vec<f64> = speech[speech.len() - 200..].chunks(5).map(level).collect();
+        let (least, most) = levels.iter().fold((0.0_f64, -127.0_f64), |(least, most), level| {
+            (least.min(*level), most.max(*level))
+        });
+        assert!(least > -62.0 && most < -42.0, "{tells}: {levels:?}");
+    }
 }

@@ -5,7 +5,9 @@ mod rig;
 
 use std::sync::Arc;
 
-use media::{Codec, Command, Event, MAX_MEMBERS, Member, MixId, Prompt, Rate, Role, StreamId};
+use media::{
+    Codec, Command, Event, MAX_MEMBERS, Member, MixId, Prompt, Rate, RemoteMedia, Role, StreamId,
+};
 use rig::voices::{Voice, amplitude, roughness, talk};
 use rig::{A, B, Rig, audio, far};
 
@@ -272,4 +274,102 @@ fn members_that_are_closed_leave_and_an_empty_mix_is_gone() {
     rig.order(Command::Close { stream: B });
     assert!(rig.plane.is_empty());
     assert_eq!(rig.plane.poll_timeout().filter(|(_, timer)| *timer == media::Timer::Tick), None);
+}
+
+/// The level of samples in dBov.
+fn dbov(samples: &[i16]) -> f64 {
+    let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
+    10.0 * (power / samples.len().max(1) as f64 / (32_768.0 * 32_768.0)).log10()
+}
+
+/// What was heard since a moment, in dBov.
+fn loudness(voice: &Voice, since: base::Instant) -> f64 {
+    let recent = voice.packets.iter().filter(|packet| packet.at >= since);
+    dbov(&recent.flat_map(|packet| packet.samples.clone()).collect::<Vec<_>>())
+}
+
+/// A silence that a far end describes every 200 ms, while the others go on.
+fn describes(rig: &mut Rig, voices: &mut [Voice], who: usize, level: u8, times: u64) {
+    voices[who].says = false;
+    for _ in 0..times {
+        voices[who].describe(rig, level);
+        talk(rig, voices, 200);
+    }
+}
+
+fn talking(rig: &mut Rig) -> Vec<(StreamId, bool)> {
+    let told = rig.take_events().into_iter().filter_map(|event| match event {
+        Event::Talking { stream, talking } => Some((stream, talking)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn noise_of_a_member_is_heard_as_noise_by_few_and_not_at_all_by_many_and_is_no_talk() {
+    for members in [3, 5] {
+        let (mut rig, mut voices) = hall(&vec![Codec::Pcmu; members]);
+        voices[1..].iter_mut().for_each(|voice| voice.says = false);
+        let all: Vec<Member> = voices.iter().map(|voice| Member::party(voice.stream)).collect();
+        mix(&mut rig, &all);
+        talk(&mut rig, &mut voices, 500);
+        assert_eq!(talking(&mut rig), [(A, true)]);
+        // Loud noise: -32 dBov, well above what is taken for speech.
+        describes(&mut rig, &mut voices, 0, 32, 5);
+        assert_eq!(talking(&mut rig), [(A, false)], "{members}");
+        let since = rig.now;
+        describes(&mut rig, &mut voices, 0, 32, 5);
+        assert_eq!(talking(&mut rig), []);
+        for voice in &voices[1..] {
+            let heard = loudness(voice, since);
+            if members == 3 {
+                assert!((heard + 32.0).abs() < 2.0, "{heard} dBov");
+            } else {
+                assert!(heard < -80.0, "{heard} dBov: only talkers are mixed");
+            }
+        }
+        voices[0].says = true;
+        talk(&mut rig, &mut voices, 500);
+        assert_eq!(talking(&mut rig), [(A, true)]);
+        assert!(voices[1].hears(400.0, since) > 1000.0);
+    }
+}
+
+#[test]
+fn who_takes_noise_is_sent_noise_by_number_while_all_others_of_a_mix_are_silent() {
+    for members in [3_u64, 5] {
+        let (mut rig, mut voices) = hall(&vec![Codec::Pcmu; members as usize]);
+        let remote = RemoteMedia { comfort_noise: Some(13), ..rig::remote(C, Codec::Pcmu) };
+        rig.order(Command::SetRemote { stream: C, remote, srtp: None });
+        voices[1..].iter_mut().for_each(|voice| voice.says = false);
+        let all: Vec<Member> = (1..=members).map(|n| Member::party(StreamId(n))).collect();
+        mix(&mut rig, &all);
+        talk(&mut rig, &mut voices, 500);
+        let spoken = voices[2].packets.len();
+        assert!(spoken >= 20 && voices[2].hears(400.0, base::Instant::ZERO) > 4000.0);
+        voices[0].says = false;
+        let mut sent = Vec::new();
+        let mut level = Vec::new();
+        for _ in 0..10 {
+            // Noise of one; a packet each 200 ms.
+            sent.extend(voices[0].describe(&mut rig, 45));
+            sent.extend(voices[0].pass(&mut rig, 200));
+        }
+        let to_c: Vec<_> = sent.iter().filter(|sent| sent.to == far(C)).collect();
+        let noise: Vec<_> = to_c.iter().filter(|sent| sent.header().payload_type == 13).collect();
+        let speech = to_c.len() - noise.len();
+        assert!((6..=10).contains(&noise.len()), "{} descriptions", noise.len());
+        assert!(speech <= if members == 3 { 20 } else { 40 }, "{speech} packets of silence");
+        level.extend(noise[4..].iter().map(|sent| sent.payload()[0]));
+        let expected = if members == 3 { 43..=47 } else { 127..=127 };
+        assert!(level.iter().all(|level| expected.contains(level)), "{level:?}");
+        let to_b = sent.iter().filter(|sent| sent.to == far(B)).count();
+        assert!((98..=101).contains(&to_b), "{to_b}: who takes none gets packets all the time");
+        voices[0].says = true;
+        let since = rig.now;
+        talk(&mut rig, &mut voices, 500);
+        let recent: Vec<_> = voices[2].packets.iter().filter(|p| p.at >= since).collect();
+        assert!(recent.iter().any(|packet| packet.header.marker), "a talkspurt begins");
+        assert!(voices[2].hears(400.0, since + base::Duration::from_millis(100)) > 5000.0);
+    }
 }

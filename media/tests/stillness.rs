@@ -6,7 +6,11 @@ mod rig;
 
 use base::Rng;
 use media::rtp::Header;
-use media::{Codec, Command, Encoder, Event, G711, Masking, OpusSettings, RemoteMedia, StreamId};
+use media::{
+    Codec, Command, Encoder, Event, G711, Masking, Member, MixId, OpusSettings, Rate, RemoteMedia,
+    Resampler, Role, StreamId,
+};
+use rig::voices::{Voice, talk};
 use rig::{A, B, Rig, audio, ramp, remote};
 
 fn told(rig: &mut Rig) -> Vec<Event> {
@@ -171,7 +175,191 @@ fn opus_without_a_sound_is_told_of_where_it_is_decoded() {
     assert_eq!(decoded(Codec::Opus, &floor), [], "a quiet line");
 }
 
+/// Two far ends of one codec, whose packets are relayed and not decoded.
+struct Relayed {
+    rig: Rig,
+    codec: Codec,
+    rate: Rate,
+    encoders: [Encoder; 2],
+    at: usize,
+}
+
+impl Relayed {
+    fn new(codec: Codec, rate: Rate, settings: OpusSettings) -> Self {
+        let mut rig = Rig::new();
+        rig.open(A, codec);
+        rig.open(B, codec);
+        rig.bridge();
+        let encoders = [0; 2].map(|_| Encoder::new(codec, rate, settings));
+        Self { rig, codec, rate, encoders, at: 0 }
+    }
+
+    /// So many packets of 20 ms of each; after how many it was told that somebody is still.
+    fn converse(&mut self, packets: usize, says: [Says; 2]) -> Option<usize> {
+        let per = self.rate.per_tick();
+        let payload_type = self.codec.offered_payload_type();
+        let mut first = None;
+        for n in self.at..self.at + packets {
+            let timestamp = n as u32 * self.codec.clock_rate() / 50;
+            for ((stream, encoder), says) in [A, B].into_iter().zip(&mut self.encoders).zip(says) {
+                let pcm: Vec<i16> = (n * per..(n + 1) * per).map(says).collect();
+                let mut payload = Vec::new();
+                encoder.encode(&pcm, &mut payload);
+                if payload.is_empty() {
+                    continue;
+                }
+                let header = Header { payload_type, ..audio(n as u16, timestamp) };
+                let sent = self.rig.rtp(stream, header, &payload);
+                assert_eq!(sent[0].payload(), payload, "it is relayed as it came");
+            }
+            self.rig.millis(20);
+            let told = self.rig.events.iter().any(|e| matches!(e, Event::Soundless { .. }));
+            if told && first.is_none() {
+                first = Some(n - self.at);
+            }
+        }
+        self.at += packets;
+        first
+    }
+
+    /// What is told live of how loud a far end is, and of what it hears, on the whole.
+    fn levels(&self, stream: StreamId) -> [f64; 2] {
+        let of = self.rig.figures.iter().filter(|(_, of, _)| *of == stream);
+        let told: Vec<_> = of.filter_map(|(.., s)| Some([s.heard_dbov?, s.said_dbov?])).collect();
+        let power = |dbov: i8| 10_f64.powf(f64::from(dbov) / 10.0);
+        let mean = |n: usize| told.iter().map(|told| power(told[n])).sum::<f64>();
+        [0, 1].map(|n| 10.0 * (mean(n) / told.len() as f64).log10())
+    }
+}
+
+/// A caller's speech, over and over, at so many samples a second.
+fn words(rate: Rate) -> impl Fn(usize) -> i16 {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/audio/caller-speech.wav");
+    let bytes = std::fs::read(path).unwrap();
+    let pcm = bytes[44..].chunks_exact(2).map(|s| i16::from_le_bytes([s[0], s[1]]));
+    let narrow: Vec<i16> = pcm.collect();
+    let times = rate.hz() as usize / 8000;
+    let mut said = vec![0; narrow.len() * times];
+    if times == 1 {
+        said.copy_from_slice(&narrow);
+    } else {
+        Resampler::new(Rate::Narrow, rate).process(&narrow, &mut said);
+    }
+    move |n: usize| said[n % said.len()]
+}
+
+fn floor(n: usize) -> i16 {
+    (n.wrapping_mul(2_654_435_761) >> 7) as i16 % 20
+}
+
+fn relayed_codecs() -> Vec<(Codec, Rate, OpusSettings)> {
+    let usual = OpusSettings::default();
+    let many = OpusSettings { max_bitrate: Some(64_000), ..usual };
+    vec![
+        (Codec::Opus, Rate::Narrow, usual),
+        (Codec::Opus, Rate::Wide, OpusSettings { cbr: true, ..usual }),
+        (Codec::Opus, Rate::Full, usual),
+        (Codec::Opus, Rate::Full, many),
+        (Codec::G722, Rate::Wide, usual),
+    ]
+}
+
 #[test]
-fn what_g722_makes_of_nothing_moves_and_is_taken_for_a_line_that_lives() {
-    assert_eq!(decoded(Codec::G722, &nothing), []);
+fn a_relayed_far_end_without_a_sound_is_told_of_within_3_s_of_speech_though_nothing_is_decoded() {
+    for (codec, rate, settings) in relayed_codecs() {
+        let name = format!("{codec:?} {rate:?}");
+        let mut pair = Relayed::new(codec, rate, settings);
+        let speech = words(rate);
+        let at = pair.converse(400, [&speech, &nothing]);
+        let at = at.unwrap_or_else(|| panic!("{name}"));
+        // Half of it is speech.
+        assert!((75..=300).contains(&at), "{name}: after {at} packets");
+        assert_eq!(told(&mut pair.rig), [Event::Soundless { stream: B, heard: false }], "{name}");
+        pair.converse(75, [&speech, &speech]);
+        assert_eq!(told(&mut pair.rig), [Event::SoundAgain { stream: B }], "{name}");
+        let at = pair.converse(400, [&nothing, &speech]);
+        assert!((75..=300).contains(&at.unwrap_or_default()), "{name}: {at:?} from the other side");
+        assert_eq!(told(&mut pair.rig), [Event::Soundless { stream: A, heard: true }], "{name}");
+    }
+}
+
+#[test]
+fn a_relayed_line_that_lives_or_pauses_by_agreement_is_never_told_of() {
+    for (codec, rate, settings) in relayed_codecs() {
+        let mut pair = Relayed::new(codec, rate, settings);
+        pair.converse(1500, [&words(rate), &floor]);
+        assert_eq!(told(&mut pair.rig), [], "{codec:?} {rate:?}: a quiet line");
+        let mut pair = Relayed::new(codec, rate, settings);
+        pair.converse(1000, [&floor, &nothing]);
+        assert_eq!(told(&mut pair.rig), [], "{codec:?} {rate:?}: nobody speaks");
+    }
+    let dtx = OpusSettings { dtx: true, ..OpusSettings::default() };
+    let mut pair = Relayed::new(Codec::Opus, Rate::Wide, dtx);
+    pair.converse(100, [&words(Rate::Wide), &words(Rate::Wide)]);
+    pair.converse(1000, [&words(Rate::Wide), &floor]);
+    assert_eq!(told(&mut pair.rig), [], "pauses that are not sent");
+}
+
+#[test]
+fn how_loud_a_relayed_far_end_is_and_what_it_hears_is_told_though_nothing_is_decoded() {
+    let level = |rate: Rate, says: Says| {
+        let said: Vec<i16> = (0..rate.samples(30_000)).map(says).collect();
+        let power = said.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / said.len() as f64;
+        10.0 * (power / 32_768_f64.powi(2)).log10()
+    };
+    for (codec, rate, settings) in relayed_codecs() {
+        let mut pair = Relayed::new(codec, rate, settings);
+        let loud = words(rate);
+        let soft = |n: usize| loud(n + rate.samples(700)) / 10;
+        pair.converse(1500, [&loud, &soft]);
+        let (a, b) = (pair.levels(A), pair.levels(B));
+        let expected = [level(rate, &loud), level(rate, &soft)];
+        for (told, expected) in [(a[0], expected[0]), (a[1], expected[1])] {
+            // One packet in 25 is heard, and speech is loud and soft by turns.
+            assert!((told - expected).abs() <= 5.5, "{codec:?} {rate:?}: {told} for {expected}");
+        }
+        assert!((a[0] - b[1]).abs() <= 1.5 && (a[1] - b[0]).abs() <= 1.5, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn a_member_of_a_mix_without_a_sound_is_told_of_when_others_speak_and_a_listener_is_not() {
+    for codec in [Codec::Pcmu, Codec::Opus, Codec::G722] {
+        let mut still = voice(3, codec, 500.0);
+        still.amplitude = 0.0;
+        let mut voices = vec![voice(1, Codec::Pcmu, 440.0), voice(2, Codec::Pcma, 900.0), still];
+        let mut rig = Rig::new();
+        for voice in &voices {
+            rig.open(voice.stream, voice.codec);
+        }
+        let mut members: Vec<Member> = voices.iter().map(|v| Member::party(v.stream)).collect();
+        let order = |members: &[Member]| Command::Mix { mix: MixId(1), members: members.to_vec() };
+        rig.order(order(&members));
+        voices[1].says = false;
+        talk(&mut rig, &mut voices, 2000);
+        assert_eq!(told(&mut rig), [], "{codec:?}: not yet");
+        talk(&mut rig, &mut voices, 1500);
+        let stream = StreamId(3);
+        assert_eq!(told(&mut rig), [Event::Soundless { stream, heard: false }], "{codec:?}");
+        voices[2].amplitude = 6000.0;
+        talk(&mut rig, &mut voices, 500);
+        assert_eq!(told(&mut rig), [Event::SoundAgain { stream }], "{codec:?}");
+        voices[2].amplitude = 0.0;
+        members[2].role = Role::Listener;
+        rig.order(order(&members));
+        talk(&mut rig, &mut voices, 5000);
+        assert_eq!(told(&mut rig), [], "{codec:?}: who only listens need not sound");
+    }
+}
+
+fn voice(stream: u64, codec: Codec, tone: f64) -> Voice {
+    Voice::new(StreamId(stream), codec, tone)
+}
+
+#[test]
+fn what_g722_makes_of_nothing_is_known_from_a_quiet_line_where_it_is_converted_too() {
+    let found = decoded(Codec::G722, &nothing);
+    assert_eq!(found, [Event::Soundless { stream: B, heard: false }]);
+    let steps = |n: usize| (n.wrapping_mul(2_654_435_761) >> 9) as i16 & 1;
+    assert_eq!(decoded(Codec::G722, &steps), [], "one step of one bit");
 }

@@ -4,10 +4,12 @@
 mod decoder;
 mod encoder;
 mod g722;
+mod glance;
 pub mod opus;
 
 pub use decoder::Decoder;
 pub use encoder::{Effort, Encoder};
+pub(crate) use glance::Glance;
 pub use opus::OpusSettings;
 
 use crate::G711;

@@ -120,6 +120,23 @@ pub fn has_fec(packet: &[u8]) -> bool {
     middle | side != 0
 }
 
+/// Whether the encoder heard a voice in any part of a packet (RFC 6716 §4.2.3); `None` where it does
+/// not say so. A packet of no more than two bytes says that nothing is sent, because nobody speaks.
+#[must_use]
+pub fn has_voice(packet: &[u8]) -> Option<bool> {
+    if packet.len() <= 2 {
+        return (!packet.is_empty()).then_some(false);
+    }
+    let toc = *packet.first()?;
+    if toc >> 3 >= 16 || toc & 3 != 0 {
+        // CELT does not tell, and of several frames each tells for itself.
+        return None;
+    }
+    let flags = first_frame(packet)?.first()?;
+    let voice_flags = (frame_ticks(toc) / 960).max(1);
+    Some(flags >> (8 - voice_flags) != 0)
+}
+
 /// The first compressed frame of a packet (RFC 6716 §3.2).
 fn first_frame(packet: &[u8]) -> Option<&[u8]> {
     let (&toc, rest) = packet.split_first()?;
@@ -202,12 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_is_told_by_its_flag_and_not_at_all_by_celt() {
+        let packet = |configuration: u8, flags: u8| [configuration << 3, flags, 1, 2];
+        assert_eq!(has_voice(&packet(1, 0b1000_0000)), Some(true));
+        assert_eq!(has_voice(&packet(1, 0b0100_0000)), Some(false), "that is of FEC");
+        assert_eq!(has_voice(&packet(3, 0b0010_0000)), Some(true), "in the last 20 of 60 ms");
+        assert_eq!(has_voice(&packet(3, 0b0001_0000)), Some(false));
+        assert_eq!(has_voice(&packet(19, 0xff)), None);
+        assert_eq!(has_voice(&[1 << 3]), Some(false), "a pause that is not sent");
+        assert_eq!(has_voice(&[]), None);
+    }
+
+    #[test]
     fn no_bytes_make_the_readers_of_a_packet_fall() {
         for toc in 0..=255 {
             for second in 0..=255 {
                 for rest in [&[][..], &[0], &[255, 255, 255], &[1; 40]] {
                     let packet = [&[toc, second], rest].concat();
-                    let _ = (ticks(&packet), has_fec(&packet));
+                    let _ = (ticks(&packet), has_fec(&packet), has_voice(&packet));
                 }
             }
         }

@@ -67,6 +67,11 @@ pub struct Ear {
     packet: usize,
     /// Samples made up while nothing was there, for which no time of the line has passed yet.
     debt: i64,
+    /// The last packet was one of a pause, after which its sender may be silent (Opus DTX); how much
+    /// of that silence its decoder has filled since.
+    pause: Option<usize>,
+    /// Where the packet decoded last ended.
+    ended: i64,
     /// Until when an event stands in for speech, in samples of our clock.
     event_until: i64,
     /// When time was scaled last.
@@ -98,6 +103,8 @@ impl Ear {
             last_sequence: 0,
             packet: rate.per_tick(),
             debt: 0,
+            pause: None,
+            ended: i64::MIN,
             event_until: i64::MIN,
             stretched_at: 0,
             level: 0.0,
@@ -243,6 +250,7 @@ impl Ear {
         self.shelf.clear();
         self.lateness.begin(arrival);
         self.skew = Skew::default();
+        (self.pause, self.ended) = (None, i64::MIN);
         self.pause();
         self.noise = Noise::silence();
         let prepared = std::mem::take(&mut self.prepared);

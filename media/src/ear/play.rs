@@ -4,7 +4,8 @@ use base::Instant;
 
 use super::shelf::{Content, Waiting};
 use super::{Ear, Heard, samples};
-use crate::pcm;
+use crate::codec::opus;
+use crate::{Codec, pcm};
 
 /// Steps one tick may take: a flood of tiny packets must not hold up the others.
 const MAX_STEPS: usize = 64;
@@ -20,6 +21,10 @@ const GROWTH_MS: i64 = 60;
 const OVERLAP_MS: usize = 10;
 /// From noise into speech and out of it.
 const SOFT_MS: usize = 2;
+/// A packet of a pause so long after the one before it is one of a silence that is not sent.
+const UNSENT_MS: i64 = 60;
+/// How long a silence that is not sent is filled: a sender tells of its noise every 400 ms.
+const REST_MS: usize = 1000;
 /// Samples of the longest overlap at the highest rate.
 const MAX_OVERLAP: usize = pcm::Rate::Full.samples(OVERLAP_MS);
 
@@ -74,7 +79,7 @@ impl Ear {
         let Some(first) = self.shelf.first() else { return self.run_dry(t, missing) };
         if !self.playing {
             if t - first.position < self.lateness.target() {
-                return self.stand_in(t, missing);
+                return self.idle(t, missing).0;
             }
             self.playing = true;
             self.next = first.position;
@@ -90,7 +95,7 @@ impl Ear {
         if spoken || gap > MAX_GAP_MS * self.rate.samples(1) as i64 {
             // Nothing is lost: the far end was silent, or pressed a key.
             self.pause();
-            return self.stand_in(t, missing);
+            return self.idle(t, missing).0;
         }
         self.make_up_gap(&first, t, (gap, missing))
     }
@@ -113,14 +118,22 @@ impl Ear {
 
     /// Nothing is there. What is made up now may stand for a packet on its way.
     fn run_dry(&mut self, t: i64, missing: usize) -> Heard {
-        if self.playing {
-            if self.debt as usize >= self.rate.samples(DRY_MS) {
-                self.pause();
-            } else {
-                self.debt += missing as i64;
-            }
+        if self.playing && self.debt as usize >= self.rate.samples(DRY_MS) {
+            self.pause();
         }
-        self.stand_in(t, missing)
+        let (heard, made) = self.idle(t, missing);
+        if self.playing {
+            self.debt += made as i64;
+        }
+        heard
+    }
+
+    /// Nothing is to be heard that was sent: what stands for it, and how much that is.
+    fn idle(&mut self, t: i64, missing: usize) -> (Heard, usize) {
+        match self.rest(missing) {
+            Some(made) => (Heard::Noise, made),
+            None => (self.stand_in(t, missing), missing),
+        }
     }
 
     /// After having run dry: what was made up stands for what is missing; beyond that, the wait
@@ -158,9 +171,12 @@ impl Ear {
     }
 
     pub(super) fn decode(&mut self, first: &Waiting) -> Heard {
-        let Some((_, decoder)) = &mut self.decoder else { return Heard::Silence };
+        let Some((codec, decoder)) = &mut self.decoder else { return Heard::Silence };
         let room = self.sound.room(first.length);
-        let made = decoder.decode(self.shelf.payload(first), room);
+        let payload = self.shelf.payload(first);
+        let is_pause = *codec == Codec::Opus && opus::has_voice(payload) == Some(false);
+        let is_brief = payload.len() <= 2;
+        let made = decoder.decode(payload, room);
         if made == 0 {
             self.counts.unreadable += 1;
             self.next = self.next.max(first.end());
@@ -182,7 +198,30 @@ impl Ear {
         self.packet = made;
         self.counts.speech += fresh as u64;
         self.noise.hush();
-        Heard::Speech
+        let after = first.position.saturating_sub(self.ended);
+        let is_rare = self.ended != i64::MIN && after > UNSENT_MS * self.rate.samples(1) as i64;
+        self.ended = self.next;
+        // Who sends no pauses says so by a packet of nothing, or sends one now and then.
+        let is_pause = is_pause && (is_brief || is_rare);
+        self.pause = is_pause.then_some(0);
+        if is_pause { Heard::Noise } else { Heard::Speech }
+    }
+
+    /// Goes on with the far end's noise while it sends nothing because nobody speaks: its decoder
+    /// knows it. How much that is; `None` when it is not so.
+    fn rest(&mut self, count: usize) -> Option<usize> {
+        let longest = self.rate.samples(REST_MS);
+        let rested = self.pause.filter(|rested| *rested < longest)?;
+        let (_, decoder) = self.decoder.as_mut().filter(|_| !self.concealer.is_active())?;
+        // A decoder makes sound by 2.5 ms.
+        let count = count.next_multiple_of(self.rate.hz() as usize / 400);
+        let room = self.sound.room(count);
+        if room.len() < count || !decoder.conceal(room) {
+            return None;
+        }
+        self.sound.keep(count);
+        self.pause = Some(rested + count);
+        Some(count)
     }
 
     /// Lets what was made up flow into what came: the first samples of the room.
@@ -261,7 +300,7 @@ impl Ear {
         room.copy_from_slice(made);
         let count = room.len();
         self.sound.keep(count);
-        if self.counts.speech > 0 && before < faded && t >= self.event_until {
+        if self.pause.is_none() && before < faded && t >= self.event_until {
             self.counts.concealed += count as u64;
             return Heard::Concealed;
         }

@@ -5,6 +5,7 @@ use base::Instant;
 use super::Plane;
 use super::feed::{self, Choice, Feed, Joint, Source};
 use super::ticks::{TICK, Ticker};
+use crate::codec::Glance;
 use crate::pcm::Rate;
 use crate::{RemoteMedia, Slot};
 
@@ -130,6 +131,10 @@ impl Plane {
         self.set_ear(slot, rate, hearers);
         if let Some(stream) = self.stream_mut(slot) {
             (stream.rare.peer, stream.relays) = (peer, relays);
+            stream.settle_looks(rate.is_some());
+            if stream.is_looked_at() {
+                self.glance.get_or_insert_with(Glance::new);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Mix {
     pub(super) next_tick: Instant,
     /// The tick is mixed, and the seats from this one on have not been sent theirs yet.
     pub(super) unsent: Option<usize>,
+    /// Ticks in which somebody talked to all, in milliseconds.
+    pub(super) spoken_ms: u32,
 }
 
 /// A member's seat.
@@ -33,8 +35,12 @@ pub(super) struct Seat {
     pub(super) lifts: [Option<Box<Resampler>>; 3],
     /// Whom it coaches, by the seat.
     pub(super) coaches: Option<usize>,
-    /// Its speech of this tick is in the sum, or is what a coach says to one.
+    /// Its sound of this tick is in the sum, or is what a coach says to one.
     pub(super) is_present: bool,
+    /// And it is no mere noise in place of a silence.
+    pub(super) sounds: bool,
+    /// And it is loud enough for speech to all.
+    pub(super) speaks: bool,
 }
 
 impl Seat {
@@ -47,7 +53,14 @@ impl Seat {
             lifts: [const { None }; 3],
             coaches: None,
             is_present: false,
+            sounds: false,
+            speaks: false,
         }
+    }
+
+    /// Whether it speaks to all, if it may speak.
+    pub(super) fn is_party(&self) -> bool {
+        self.member.role == Role::Party
     }
 
     /// Whether anybody could hear it.
@@ -63,7 +76,14 @@ impl Seat {
 
 impl Mix {
     pub(super) fn new(id: MixId) -> Self {
-        Self { id, seats: Vec::new(), place: None, next_tick: Instant::ZERO, unsent: None }
+        Self {
+            id,
+            seats: Vec::new(),
+            place: None,
+            next_tick: Instant::ZERO,
+            unsent: None,
+            spoken_ms: 0,
+        }
     }
 
     /// The two streams of a mix that is no more than a bridge.

@@ -1,16 +1,19 @@
 //! A tick of a mix: all are heard, mixed and spoken to; then what fills packets is sent.
 
+use std::collections::VecDeque;
+
 use base::Instant;
 
 use super::desk::Desk;
 use super::mix::{MANY, Mix, Seat};
 use super::play::Played;
+use super::stillness::LOUD_IN_MIX;
 use super::stream::Stream;
 use super::talker::{Presence, power};
-use super::ticks::TICK;
+use super::ticks::{TICK, TICK_MS};
 use super::{CATCH_UP, MAX_WAITING, Place, Plane, ROOM, late_ticks};
 use crate::ear::Heard;
-use crate::{Batch, Event, Role, Slot};
+use crate::{Batch, Event, Slot};
 
 impl Plane {
     /// All ticks of a mix that are due. False when the batch became full: call again.
@@ -32,14 +35,16 @@ impl Plane {
 
     /// Hears, mixes and speaks one tick.
     fn mix_tick(&mut self, index: u32) {
-        let Self { mixes, streams, desk, events, scratch, payload, .. } = self;
+        let Self { mixes, streams, desk, events, .. } = self;
         let Some(mix) = mixes.get_mut(index) else { return };
         let due = mix.next_tick;
         desk.begin(&mix.seats);
         let sources = mix.seats.iter().filter(|seat| seat.is_source()).count();
+        let mut is_spoken = false;
         for (n, seat) in mix.seats.iter_mut().enumerate() {
             let Some(stream) = stream_at(streams, seat.slot) else { continue };
-            let told = hear(desk, n, seat, stream, due, sources >= MANY);
+            let told = hear(desk, n, seat, (stream, events), due, sources >= MANY);
+            is_spoken |= seat.speaks;
             if seat.is_source() {
                 stream.watch(desk.place(n, seat.rate), events);
             }
@@ -55,6 +60,22 @@ impl Plane {
                 say_copy(streams, copy, due, heard);
             }
         }
+        if is_spoken {
+            mix.spoken_ms = mix.spoken_ms.wrapping_add(TICK_MS);
+            let parties = mix.seats.iter().filter(|seat| seat.is_source() && seat.is_party());
+            for seat in parties {
+                if let Some(stream) = stream_at(streams, seat.slot) {
+                    stream.note_spoken_to_in(due, (index, mix.spoken_ms), events);
+                }
+            }
+        }
+        self.speak_mixed(index, due);
+    }
+
+    /// Says the tick to every seat.
+    fn speak_mixed(&mut self, index: u32, due: Instant) {
+        let Self { mixes, streams, desk, scratch, payload, .. } = self;
+        let Some(mix) = mixes.get_mut(index) else { return };
         for n in 0..mix.seats.len() {
             let Some(slot) = mix.seats.get(n).map(|seat| seat.slot) else { continue };
             let awaited = stream_at(streams, slot)
@@ -111,11 +132,11 @@ fn hear(
     desk: &mut Desk,
     n: usize,
     seat: &mut Seat,
-    stream: &mut Stream,
+    (stream, events): (&mut Stream, &mut VecDeque<Event>),
     due: Instant,
     many: bool,
 ) -> Option<bool> {
-    seat.is_present = false;
+    (seat.is_present, seat.sounds, seat.speaks) = (false, false, false);
     let source = seat.is_source();
     let place = desk.place(n, seat.rate);
     let heard = match &mut stream.voice {
@@ -126,13 +147,20 @@ fn hear(
         return seat.talker.hush().then_some(false);
     }
     let loudness = if heard == Heard::Silence { 0 } else { power(place) };
-    let (presence, told) = seat.talker.hear(loudness);
+    let (presence, told) = if heard == Heard::Noise {
+        seat.talker.hear_noise(loudness)
+    } else {
+        seat.talker.hear(loudness)
+    };
     if many {
         fade(place, presence);
     }
     seat.is_present = loudness > 0 && (!many || presence != Presence::Away);
+    seat.sounds = seat.is_present && matches!(heard, Heard::Speech | Heard::Concealed);
+    seat.speaks = seat.sounds && seat.is_party() && loudness > LOUD_IN_MIX;
+    stream.note_mixed(heard, loudness, events);
     if seat.is_present {
-        desk.add(n, seat, seat.member.role == Role::Party);
+        desk.add(n, seat, seat.is_party());
     }
     told
 }
@@ -159,7 +187,19 @@ fn speak_to(desk: &mut Desk, mix: &Mix, n: usize, stream: &mut Stream, due: Inst
         let seats = mix.seats.iter().enumerate();
         seats.filter(move |(_, coach)| coaches(coach)).map(|(at, _)| at)
     };
-    let adds = seat.is_present && seat.member.role == Role::Party;
+    let adds = seat.is_present && seat.is_party();
+    if stream.takes_noise() {
+        // Its noise is its own to make while nobody says anything to it.
+        let says = |(at, other): (usize, &Seat)| {
+            at != n && other.sounds && (other.is_party() || other.coaches == Some(n))
+        };
+        let says = mix.seats.iter().enumerate().any(says);
+        let heard = if says { Heard::Speech } else { Heard::Noise };
+        let alone = desk.for_one(seat.rate, adds.then_some(n), coaches());
+        if stream.hush(due, heard, alone) {
+            return;
+        }
+    }
     let Some(mouth) = stream.mouth() else { return };
     if adds || coaches().next().is_some() {
         return mouth.say(due, desk.for_one(seat.rate, adds.then_some(n), coaches()));

@@ -13,6 +13,7 @@ mod exertion;
 mod extended;
 mod feed;
 mod figures;
+mod glimpse;
 mod hush;
 mod joining;
 mod keys;
@@ -43,6 +44,7 @@ use std::net::SocketAddr;
 
 use base::{Duration, Instant, Rng, UnixTime};
 
+use crate::codec::Glance;
 use crate::pcm::MAX_PER_TICK;
 use crate::{
     Batch, Command, Event, MAX_MEMBERS, PlaneOutput, PlayId, Port, Slot, StreamId, StreamStats,
@@ -92,6 +94,8 @@ pub struct Plane {
     desk: Box<Desk>,
     shared: Box<web::Shared>,
     exertion: Exertion,
+    /// For looks at what is relayed, once something is.
+    glance: Option<Box<Glance>>,
     /// What played its last sample in the ticker at work.
     finished: Vec<(Slot, PlayId)>,
     /// Room for a tick of samples, and for a payload.
@@ -127,6 +131,7 @@ impl Plane {
             desk: Box::default(),
             shared: Box::default(),
             exertion: Exertion::default(),
+            glance: None,
             finished: Vec::with_capacity(MAX_MEMBERS),
             scratch: vec![0; MAX_PER_TICK].into_boxed_slice(),
             payload: Vec::with_capacity(MAX_PAYLOAD),

@@ -106,8 +106,13 @@ impl Plane {
         let is_news = |sound: &Sound| {
             (!stream.is_lively || sound.is_news()) && stream.rare.stillness.cares_for(*sound)
         };
+        let is_looked_at = stream.look_in == 1;
+        stream.look_in -= u16::from(stream.look_in > 1);
         if let Some(sound) = sound.filter(is_news) {
             self.note_sound(now, slot, sound);
+        }
+        if let (true, Payload::Audio(codec)) = (is_looked_at, kind) {
+            self.look_at(now, slot, &parsed.header, codec, payload);
         }
         if arrival == Arrival::Begins || !passes {
             for to in relays.into_iter().flatten() {

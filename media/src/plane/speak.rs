@@ -101,7 +101,8 @@ impl Plane {
             let heard = heard.get(..there).unwrap_or_default();
             for to in hearers.into_iter().flatten() {
                 if let Some(other) = stream_at(streams, to) {
-                    if !other.hush((now, due), (slot, kind, heard), captures, out) {
+                    let is_steady = other.feed == (Feed::Convert { of: slot, ending: false });
+                    if !is_steady || !other.hush(due, kind, heard) {
                         other.hear_converted(due + TICK * n as u32, slot, heard, ends);
                     }
                     other.send_said(now, payload, captures, out);

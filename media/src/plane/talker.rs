@@ -46,6 +46,17 @@ impl Talker {
         let noise = self.noise.unwrap_or_else(|| power.min(FIRST_NOISE));
         let speaks = power > (noise * ABOVE_NOISE).max(QUIET);
         self.noise = Some((noise + noise / RISE + 1).min(power).min(MAX_NOISE));
+        self.count(speaks)
+    }
+
+    /// The same of noise that a far end sends in place of a silence: however loud, nobody talks,
+    /// and it is what the line's noise is.
+    pub(super) fn hear_noise(&mut self, power: u32) -> (Presence, Option<bool>) {
+        self.noise = Some(power.min(MAX_NOISE));
+        self.count(false)
+    }
+
+    fn count(&mut self, speaks: bool) -> (Presence, Option<bool>) {
         let was_there = self.patience > 0;
         self.patience = if speaks { HANGOVER } else { self.patience.saturating_sub(1) };
         self.onset = if speaks { (self.onset + 1).min(ONSET) } else { 0 };
@@ -111,6 +122,18 @@ mod tests {
         assert_eq!(told(&mut talker, 30_000, 500), [], "-45 dB of hum from the start");
         let mut talker = Talker::default();
         assert_eq!(told(&mut talker, 1_100_000, 6000), [(1, true)], "two minutes at -30 dB");
+    }
+
+    #[test]
+    fn noise_that_is_told_as_such_is_no_talker_however_loud_and_speech_above_it_is() {
+        let mut talker = Talker::default();
+        talker.hear(1_000_000);
+        talker.hear(1_000_000);
+        let told: Vec<_> =
+            (0..500).filter_map(|n| Some((n, talker.hear_noise(150_000).1?))).collect();
+        assert_eq!(told, [(19, false)], "a talker who pauses, and no new one");
+        assert_eq!(talker.hear(500_000), (Presence::Away, None), "not 6 dB above its noise");
+        assert_eq!(talker.hear(1_000_000), (Presence::Begins, None));
     }
 
     #[test]

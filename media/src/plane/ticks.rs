@@ -4,6 +4,7 @@ use base::{Duration, Instant};
 
 /// How much is said in one tick.
 pub(super) const TICK: Duration = crate::pcm::TICK;
+pub(super) const TICK_MS: u32 = 20;
 const PHASES: u64 = 20;
 const PHASE_NANOS: u64 = 1_000_000;
 const TICK_NANOS: u64 = PHASES * PHASE_NANOS;

@@ -108,6 +108,9 @@ impl Stream {
         out: &mut Batch,
     ) {
         let target = self.rtp_target().filter(|_| !self.keys.is_pressing());
+        if self.takes_noise() {
+            self.send_described(now, captures, out);
+        }
         let Some(mouth) = self.voice.as_mut().and_then(|voice| voice.mouth.as_mut()) else {
             return;
         };

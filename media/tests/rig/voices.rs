@@ -77,10 +77,26 @@ impl Voice {
             timestamp: self.timestamp,
             ssrc: 0xf000 + self.stream.0 as u32,
         };
-        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(u16::from(self.says));
         self.timestamp =
             self.timestamp.wrapping_add(self.codec.clock_rate() / 1000 * self.ptime as u32);
         if self.says { rig.rtp(self.stream, header, &payload) } else { Vec::new() }
+    }
+
+    /// A silence begins or goes on: what noise stands for it, in -dBov (RFC 3389).
+    pub fn describe(&mut self, rig: &mut Rig, level: u8) -> Vec<Sent> {
+        let (sequence, timestamp) = (self.sequence, self.timestamp);
+        let ssrc = 0xf000 + self.stream.0 as u32;
+        let header = Header { payload_type: 13, marker: false, sequence, timestamp, ssrc };
+        self.sequence = self.sequence.wrapping_add(1);
+        rig.rtp(self.stream, header, &[level])
+    }
+
+    /// Time passes without a word; what goes to anybody meanwhile.
+    pub fn pass(&mut self, rig: &mut Rig, millis: u64) -> Vec<Sent> {
+        self.timestamp =
+            self.timestamp.wrapping_add(self.codec.clock_rate() / 1000 * millis as u32);
+        rig.rtp_of(millis)
     }
 
     fn hear(&mut self, sent: &Sent) {
