@@ -305,7 +305,7 @@ fn a_party_whose_media_fails_is_taken_out_and_the_others_go_on() {
 #[test]
 fn a_further_party_that_falls_silent_or_sends_no_sound_is_told_of_searched_for_and_asked() {
     let (mut rig, mut call, _) = connected();
-    join_bob(&mut rig, None);
+    let mut bob = join_bob(&mut rig, None);
     let stream = rig.streams()[2];
     rig.media(media::Event::Soundless { stream, heard: false });
     let told = rig.events_of("call.audio_silent");
@@ -320,9 +320,9 @@ fn a_further_party_that_falls_silent_or_sends_no_sound_is_told_of_searched_for_a
     assert_eq!(rig.events_of("call.audio_lost").len(), 1);
     let searched = |c: &Command| matches!(c, Command::Relatch { stream: s } if *s == stream);
     assert!(rig.commands.iter().any(searched));
+    end(&mut rig, BOB, &mut bob);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
-    rig.confirm_bye(BOB);
     let audio = rig.record().legs[2].audio.expect("Bob's");
     assert_eq!((audio.times, audio.silent, audio.restored), (2, 1, false));
     rig.finish();

@@ -93,6 +93,7 @@ mod tests {
                 Rate::Full,
                 OpusSettings { max_bitrate: Some(16_000), ..Default::default() },
             ),
+            (Codec::Opus, Rate::Wide, OpusSettings { cbr: true, ..OpusSettings::default() }),
             (Codec::G722, Rate::Wide, OpusSettings::default()),
         ] {
             let said = speech(rate);

@@ -70,8 +70,8 @@ pub struct Ear {
     /// The last packet was one of a pause, after which its sender may be silent (Opus DTX); how much
     /// of that silence its decoder has filled since.
     pause: Option<usize>,
-    /// Where the packet decoded last ended.
-    ended: i64,
+    /// Where the packet decoded last ended, and its number.
+    ended: Option<(i64, i64)>,
     /// Until when an event stands in for speech, in samples of our clock.
     event_until: i64,
     /// When time was scaled last.
@@ -104,7 +104,7 @@ impl Ear {
             packet: rate.per_tick(),
             debt: 0,
             pause: None,
-            ended: i64::MIN,
+            ended: None,
             event_until: i64::MIN,
             stretched_at: 0,
             level: 0.0,
@@ -250,7 +250,7 @@ impl Ear {
         self.shelf.clear();
         self.lateness.begin(arrival);
         self.skew = Skew::default();
-        (self.pause, self.ended) = (None, i64::MIN);
+        (self.pause, self.ended) = (None, None);
         self.pause();
         self.noise = Noise::silence();
         let prepared = std::mem::take(&mut self.prepared);

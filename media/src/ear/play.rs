@@ -198,13 +198,23 @@ impl Ear {
         self.packet = made;
         self.counts.speech += fresh as u64;
         self.noise.hush();
-        let after = first.position.saturating_sub(self.ended);
-        let is_rare = self.ended != i64::MIN && after > UNSENT_MS * self.rate.samples(1) as i64;
-        self.ended = self.next;
-        // Who sends no pauses says so by a packet of nothing, or sends one now and then.
-        let is_pause = is_pause && (is_brief || is_rare);
-        self.pause = is_pause.then_some(0);
-        if is_pause { Heard::Noise } else { Heard::Speech }
+        self.pause = if is_pause { self.paused(first, is_brief, made) } else { None };
+        self.ended = Some((self.next, first.sequence));
+        if self.pause.is_some() { Heard::Noise } else { Heard::Speech }
+    }
+
+    /// A packet in which nobody speaks: whether it is one of a pause after which nothing need come.
+    /// Who sends no pauses says so by a packet of nothing, or sends one of them now and then.
+    fn paused(&self, packet: &Waiting, is_brief: bool, made: usize) -> Option<usize> {
+        let unsent = UNSENT_MS * self.rate.samples(1) as i64;
+        let is_rare = self.ended.is_some_and(|(end, number)| {
+            packet.sequence == number + 1 && packet.position - end > unsent
+        });
+        if is_brief || is_rare {
+            return Some(0);
+        }
+        // A second one behind it.
+        self.pause.map(|rested| rested + made).filter(|all| *all < self.rate.samples(REST_MS))
     }
 
     /// Goes on with the far end's noise while it sends nothing because nobody speaks: its decoder

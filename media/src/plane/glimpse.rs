@@ -1,6 +1,6 @@
 //! Looks at a stream that is relayed in a codec whose packets tell nothing by themselves: how loud it
 //! is, and whether anything moves in it at all. Twice a second; where Opus says that somebody
-//! speaks, only each third look decodes.
+//! speaks, only each second look decodes.
 
 use base::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::{Codec, Slot};
 const PAUSE_MS: u64 = 500;
 const LONGEST_MS: u128 = 1000;
 /// How long a voice is taken to be as loud as it was.
-const BELIEVED: Duration = Duration::from_millis(1200);
+const BELIEVED: Duration = Duration::from_millis(700);
 /// Bytes that are kept for what follows: 80 ms of G.722, 40 ms of Opus at 128 kbit/s.
 const KEPT: usize = 640;
 /// And packets, at the most.

@@ -5,7 +5,7 @@
 use base::{Duration, Instant, LegId};
 use media::{Command, StreamId};
 
-use super::{Call, Stage};
+use super::Call;
 use crate::event::EventKind;
 use crate::node::Node;
 use crate::record::{AudioLosses, millis};
