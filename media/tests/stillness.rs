@@ -318,7 +318,8 @@ fn how_loud_a_relayed_far_end_is_and_what_it_hears_is_told_though_nothing_is_dec
             // One packet in 25 is heard, and speech is loud and soft by turns.
             assert!((told - expected).abs() <= 4.5, "{codec:?} {rate:?}: {told} for {expected}");
         }
-        assert!((a[0] - b[1]).abs() <= 1.5 && (a[1] - b[0]).abs() <= 1.5, "{a:?} {b:?}");
+        // The same looks, told in other seconds: a mean of means.
+        assert!((a[0] - b[1]).abs() <= 2.5 && (a[1] - b[0]).abs() <= 2.5, "{a:?} {b:?}");
     }
 }
 

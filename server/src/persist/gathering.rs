@@ -66,7 +66,8 @@ mod tests {
         let rows: Vec<u64> = (0..10_000).flat_map(|ms| [ms; 8]).collect();
         let count = batches(&rows).len() as u128;
         let fixed = 10_000 / (APART + COMMIT).as_millis();
-        assert!((fixed..=fixed + 1).contains(&count), "{count} commits and not {fixed}");
+        // Two more at the most: the first, which waits for hardly anything, and the last, cut short.
+        assert!((fixed..=fixed + 2).contains(&count), "{count} commits and not {fixed}");
     }
 
     #[test]
