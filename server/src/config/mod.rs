@@ -287,7 +287,7 @@ impl Default for Rtp {
             workers: 0,
             dscp: 46,
             kernel: KernelPath::Auto,
-            gather_us: 1000,
+            gather_us: 400,
             interfaces: Vec::new(),
         }
     }

@@ -61,7 +61,8 @@ fn flood(folder: &Folder, server: &Strowger, rate: u32, calls: u32) -> Sipp {
         number: GLOBEX_SALES,
         calls,
         rate,
-        more: &["-l", "15000"],
+        // An answer that is sent again, because this SIPp is slow, ends no call of its.
+        more: &["-l", "15000", "-default_behaviors", "all,-abortunexp"],
     };
     Sipp::start(folder.path(), &part)
 }
