@@ -48,6 +48,16 @@ fn is_answered(caller: &mut Ua, dialog: &mut Dialog) {
     caller.voice.talks_to(body(&ok));
 }
 
+/// They hear each other without her, until the caller hangs up.
+#[track_caller]
+fn bob_has_the_caller(page: &Page<'_>, bob: &mut Ua, carrier: &mut Ua, dialog: &mut Dialog) {
+    carrier.voice.hears(BOB_HZ, 1.0);
+    bob.voice.hears(CALLER_HZ, 1.0);
+    says(page, ".desk-idle", "No call");
+    carrier.hangs_up(dialog);
+    bob.hears_bye();
+}
+
 /// Nothing of that tone, beyond what was on its way.
 #[track_caller]
 fn has_no(heard: &Sound, hertz: f64) {
@@ -191,11 +201,7 @@ fn a_caller_is_sent_on_at_once_and_is_back_when_nobody_takes_the_call() {
 
     send();
     bob.takes();
-    carrier.voice.hears(BOB_HZ, 1.0);
-    bob.voice.hears(CALLER_HZ, 1.0);
-    says(&page, ".desk-idle", "No call");
-    carrier.hangs_up(&mut dialog);
-    bob.hears_bye();
+    bob_has_the_caller(&page, &mut bob, &mut carrier, &mut dialog);
 }
 
 /// She asks bob about a caller who waits, is muted meanwhile, and the page is loaded again: all of
@@ -225,11 +231,7 @@ fn a_page_that_is_loaded_again_has_its_calls_as_they_were_held_muted_and_about_e
     click(&page, ".call:not([data-state=held]) .call-talks button:nth-child(2)");
     bob.voice.hears(AGENT_HZ, 1.0);
     click(&page, ".call-consulting:not([hidden]) .accept");
-    carrier.voice.hears(BOB_HZ, 1.0);
-    bob.voice.hears(CALLER_HZ, 1.0);
-    says(&page, ".desk-idle", "No call");
-    carrier.hangs_up(&mut dialog);
-    bob.hears_bye();
+    bob_has_the_caller(&page, &mut bob, &mut carrier, &mut dialog);
 }
 
 /// Its tone tells which microphone it is.
