@@ -14,6 +14,10 @@ const HOLD_MS: usize = 10;
 const GONE_MS: usize = 50;
 /// Samples of periods that are kept: three of the longest, and a quarter to overlap.
 const KEPT_MS: usize = 50;
+/// Samples compared side by side.
+const LANES: usize = 8;
+/// Up to this step it costs less to compare all samples side by side.
+const DENSE: usize = 2;
 
 /// One stretch of lost sound under way.
 pub(crate) struct Concealer {
@@ -163,14 +167,42 @@ fn best(past: &[i16], window: usize, lags: impl Iterator<Item = usize>, step: us
     found
 }
 
-/// The normalised correlation of two stretches, over every `step`th sample.
+/// The normalised correlation of two stretches of one length, over every `step`th sample or more.
 pub(crate) fn likeness(one: &[i16], other: &[i16], step: usize) -> f32 {
-    let (mut product, mut first, mut second) = (0_i64, 1_i64, 1_i64);
+    let [product, first, second] =
+        if step <= DENSE { sums_of_all(one, other) } else { sums(one, other, step) };
+    product / ((first + 1.0) * (second + 1.0)).sqrt()
+}
+
+/// Of two stretches: the sum of their products, and of the squares of each.
+fn sums(one: &[i16], other: &[i16], step: usize) -> [f32; 3] {
+    let [mut product, mut first, mut second] = [0.0; 3];
     for (a, b) in one.iter().zip(other).step_by(step) {
-        let (a, b) = (i32::from(*a), i32::from(*b));
-        product += i64::from(a * b);
-        first += i64::from(a * a);
-        second += i64::from(b * b);
+        let (a, b) = (f32::from(*a), f32::from(*b));
+        product += a * b;
+        first += a * a;
+        second += b * b;
     }
-    (product as f64 / (first as f64 * second as f64).sqrt()) as f32
+    [product, first, second]
+}
+
+/// The same of all samples, some side by side.
+fn sums_of_all(one: &[i16], other: &[i16]) -> [f32; 3] {
+    let length = one.len().min(other.len());
+    let (ones, rest) = one.get(..length).unwrap_or_default().as_chunks::<LANES>();
+    let (others, other_rest) = other.get(..length).unwrap_or_default().as_chunks::<LANES>();
+    let [mut products, mut firsts, mut seconds] = [[0.0_f32; LANES]; 3];
+    for (ones, others) in ones.iter().zip(others) {
+        for n in 0..LANES {
+            let (a, b) = (f32::from(ones[n]), f32::from(others[n]));
+            products[n] += a * b;
+            firsts[n] += a * a;
+            seconds[n] += b * b;
+        }
+    }
+    let mut sums = sums(rest, other_rest, 1);
+    for (sum, lanes) in sums.iter_mut().zip([products, firsts, seconds]) {
+        *sum += lanes.iter().sum::<f32>();
+    }
+    sums
 }

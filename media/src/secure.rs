@@ -15,14 +15,14 @@ pub(crate) struct Secure {
     keys: SrtpKeys,
     sealer: Sealer,
     opener: Opener,
-    /// The key before, until when.
+    /// The keys before that are no more among them, until when.
     last: Option<(Instant, Box<Opener>)>,
 }
 
 type Open = fn(&mut Opener, &mut [u8]) -> Result<usize, SrtpError>;
 
 impl Secure {
-    /// Opens a packet with the key that was agreed on, or for a moment with the one before.
+    /// Opens a packet with a key that was agreed on, or for a moment with one of those before.
     fn open(&mut self, now: Instant, packet: &mut [u8], open: Open) -> Option<usize> {
         if self.last.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.last = None;
@@ -48,26 +48,26 @@ impl std::fmt::Debug for Secure {
 
 /// What was agreed on, first or anew. Keys that stay the same go on counting (RFC 4568 §7.1.4: an
 /// unchanged key is no new one), and so do the numbers of packets when a key is replaced (RFC 3711
-/// §3.3.1). The far end's last key stays good for a moment.
+/// §3.3.1). The far end's last keys stay good for a moment.
 pub(crate) fn agree(now: Instant, secure: &mut Option<Box<Secure>>, keys: Option<&SrtpKeys>) {
     let Some(keys) = keys else {
         *secure = None;
         return;
     };
     let Some(old) = secure else {
-        let (sealer, opener) = (Sealer::new(&keys.ours), Opener::new(&keys.theirs));
-        *secure = Some(Box::new(Secure { keys: *keys, sealer, opener, last: None }));
+        let (sealer, opener) = (Sealer::new(&keys.ours), Opener::of(&keys.theirs));
+        *secure = Some(Box::new(Secure { keys: keys.clone(), sealer, opener, last: None }));
         return;
     };
     if old.keys.ours != keys.ours {
         old.sealer.rekey(&keys.ours);
     }
-    if old.keys.theirs != keys.theirs {
-        let next = old.opener.successor(&keys.theirs);
-        let last = std::mem::replace(&mut old.opener, next);
+    if old.keys.theirs != keys.theirs
+        && let Some(last) = old.opener.replace(&keys.theirs)
+    {
         old.last = Some((now + OVERLAP, Box::new(last)));
     }
-    old.keys = *keys;
+    old.keys = keys.clone();
 }
 
 /// An RTP packet in the clear, if it is the far end's.

@@ -82,7 +82,7 @@ fn plane(streams: u64, srtp: Option<SrtpKeys>) -> (Plane, tap::TapReceiver, Vec<
         // One leg in each law: every packet is transcoded as well.
         let codec = if id % 2 == 0 { Codec::Pcma } else { Codec::Pcmu };
         let remote = remote(stream, codec);
-        let srtp = srtp.map(Box::new);
+        let srtp = srtp.clone().map(Box::new);
         plane.handle_command(Instant::ZERO, Command::SetRemote { stream, remote, srtp });
         slots.push(slot);
     }
@@ -218,7 +218,7 @@ fn a_packet_opened_relayed_and_sealed_allocates_nothing() {
             &[7; MASTER_BYTES][..profile.key_bytes() + profile.salt_bytes()],
         );
         let master = master.unwrap();
-        let keys = SrtpKeys { ours: master, theirs: master };
+        let keys = SrtpKeys { ours: master, theirs: master.into() };
         let (mut plane, _taps, slots) = plane(2, Some(keys));
         plane.handle_command(Instant::ZERO, Command::Bridge { a: A, b: B });
         let (mut sealer, mut out) = (Sealer::new(&master), Batch::new(64));

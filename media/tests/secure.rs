@@ -5,7 +5,7 @@ mod rig;
 
 use base::Duration;
 use media::rtp::Header;
-use media::srtp::{MasterKey, Mki, Opener, Profile, Sealer, SrtpKeys};
+use media::srtp::{Lifetime, MasterKey, MasterKeys, Mki, Opener, Profile, Sealer, SrtpKeys};
 use media::{Codec, Command, Event, Port, StreamId, rtcp};
 use rig::{A, B, Rig, Sent, audio, far, ramp, remote};
 
@@ -17,11 +17,11 @@ fn key(profile: Profile, first: u8) -> MasterKey {
 }
 
 fn keys(profile: Profile) -> SrtpKeys {
-    SrtpKeys { ours: key(profile, 1), theirs: key(profile, 100) }
+    SrtpKeys { ours: key(profile, 1), theirs: key(profile, 100).into() }
 }
 
-fn agree(rig: &mut Rig, stream: StreamId, codec: Codec, keys: SrtpKeys) {
-    let srtp = Some(Box::new(keys));
+fn agree(rig: &mut Rig, stream: StreamId, codec: Codec, keys: &SrtpKeys) {
+    let srtp = Some(Box::new(keys.clone()));
     rig.order(Command::SetRemote { stream, remote: remote(stream, codec), srtp });
 }
 
@@ -32,8 +32,12 @@ struct Far {
 }
 
 impl Far {
-    fn new(keys: SrtpKeys) -> Self {
-        Self { sealer: Sealer::new(&keys.theirs), opener: Opener::new(&keys.ours) }
+    fn new(keys: &SrtpKeys) -> Self {
+        Self::with(keys.theirs.first(), &keys.ours)
+    }
+
+    fn with(theirs: &MasterKey, ours: &MasterKey) -> Self {
+        Self { sealer: Sealer::new(theirs), opener: Opener::new(ours) }
     }
 
     fn sealed(&mut self, header: Header, payload: &[u8]) -> Vec<u8> {
@@ -53,9 +57,9 @@ impl Far {
 /// A encrypted, B in the clear, bridged.
 fn half_secure(profile: Profile) -> (Rig, Far) {
     let mut rig = Rig::pair(Codec::Pcmu);
-    agree(&mut rig, A, Codec::Pcmu, keys(profile));
+    agree(&mut rig, A, Codec::Pcmu, &keys(profile));
     rig.bridge();
-    (rig, Far::new(keys(profile)))
+    (rig, Far::new(&keys(profile)))
 }
 
 #[test]
@@ -89,16 +93,20 @@ fn nothing_in_the_clear_and_nothing_forged_is_heard_or_latched() {
     assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 40);
 }
 
+/// A key that packets name by four bytes.
+fn named(key: MasterKey, value: u128) -> MasterKey {
+    key.with_mki(Mki::new(value, 4))
+}
+
 #[test]
 fn packets_that_name_their_key_are_heard_and_those_that_name_another_are_counted() {
     for profile in Profile::ALL {
-        let named = |key: MasterKey, value| key.with_mki(Mki::new(value, 4));
-        let SrtpKeys { ours, theirs } = keys(profile);
-        let agreed = SrtpKeys { ours: named(ours, 1), theirs: named(theirs, 1) };
+        let (ours, theirs) = (key(profile, 1), key(profile, 100));
+        let agreed = SrtpKeys { ours: named(ours, 1), theirs: named(theirs, 1).into() };
         let mut rig = Rig::pair(Codec::Pcmu);
-        agree(&mut rig, A, Codec::Pcmu, agreed);
+        agree(&mut rig, A, Codec::Pcmu, &agreed);
         rig.bridge();
-        let mut far_end = Far::new(agreed);
+        let mut far_end = Far::new(&agreed);
         let packet = far_end.sealed(audio(1, 160), &[0x55; 160]);
         let sent = rig.datagram(A, Port::Rtp, far(A), &packet);
         assert_eq!(sent[0].payload(), [0x55; 160], "{profile:?}");
@@ -106,12 +114,114 @@ fn packets_that_name_their_key_are_heard_and_those_that_name_another_are_counted
         assert_eq!(far_end.opened(&sent[0])[12..], [0x33; 160], "{profile:?}");
         // The right key under another name, and under none.
         for theirs in [named(theirs, 2), theirs] {
-            let mut stranger = Far::new(SrtpKeys { ours, theirs });
+            let mut stranger = Far::with(&theirs, &ours);
             let packet = stranger.sealed(audio(2, 320), &[0x66; 160]);
             assert_eq!(rig.datagram(A, Port::Rtp, far(A), &packet), [], "{profile:?}");
         }
         assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 2, "{profile:?}");
     }
+}
+
+/// A far end that may seal with any of these keys, whose packets and reports go on over them.
+fn with_several(profile: Profile, theirs: &[MasterKey]) -> (Rig, Far) {
+    let theirs = MasterKeys::new(theirs).unwrap();
+    let agreed = SrtpKeys { ours: key(profile, 1), theirs };
+    let mut rig = Rig::pair(Codec::Pcmu);
+    agree(&mut rig, A, Codec::Pcmu, &agreed);
+    rig.bridge();
+    (rig, Far::new(&agreed))
+}
+
+/// The far end's packet of that number comes: how many go on to the other side.
+fn passes(rig: &mut Rig, far_end: &mut Far, number: u16) -> usize {
+    let packet = far_end.sealed(audio(number, 160 * u32::from(number)), &[0x55; 160]);
+    rig.datagram(A, Port::Rtp, far(A), &packet).len()
+}
+
+#[test]
+fn of_several_keys_each_is_heard_at_any_time_and_one_of_another_name_is_counted() {
+    for profile in Profile::ALL {
+        let all: Vec<_> = (1..=8).map(|n| named(key(profile, 10 * n), u128::from(n))).collect();
+        let (mut rig, mut far_end) = with_several(profile, &all);
+        for n in 0..200_u16 {
+            far_end.sealer.rekey(&all[usize::from(n * 7 % 8)]);
+            assert_eq!(passes(&mut rig, &mut far_end, n), 1, "{profile:?} {n}");
+        }
+        far_end.sealer.rekey(&named(all[0], 9));
+        assert_eq!(passes(&mut rig, &mut far_end, 200), 0, "{profile:?}: a name that nobody has");
+        far_end.sealer.rekey(&named(all[0], 2));
+        assert_eq!(passes(&mut rig, &mut far_end, 201), 0, "{profile:?}: another key's name");
+        far_end.sealer.rekey(&all[0].with_mki(None));
+        assert_eq!(passes(&mut rig, &mut far_end, 202), 0, "{profile:?}: no name");
+        assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 3, "{profile:?}");
+        far_end.sealer.rekey(&all[7]);
+        let packet = far_end.sealed(audio(203, 32_480), &[0x55; 160]);
+        for heard in [1, 0] {
+            assert_eq!(rig.datagram(A, Port::Rtp, far(A), &packet).len(), heard, "once");
+        }
+    }
+}
+
+#[test]
+fn reports_under_each_of_several_keys_are_read() {
+    let profile = Profile::AeadAes256Gcm;
+    let both = [named(key(profile, 10), 1), named(key(profile, 20), 2)];
+    let (mut rig, mut far_end) = with_several(profile, &both);
+    for n in 0..6 {
+        far_end.sealer.rekey(&both[n % 2]);
+        let mut report = [&[0x80, 201, 0, 1][..], &audio(1, 0).ssrc.to_be_bytes()].concat();
+        far_end.sealer.seal_rtcp(&mut report, 0).unwrap();
+        for refused in [n, n + 1] {
+            rig.datagram(A, Port::Rtcp, remote(A, Codec::Pcmu).rtcp, &report);
+            let stats = rig.plane.stats(A).unwrap();
+            assert_eq!(stats.refused_packets, refused as u64, "once, and not again");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_stays_among_others_goes_on_and_one_that_goes_has_two_seconds() {
+    let profile = Profile::AesCm128HmacSha1_80;
+    let [one, two, three] = [1, 2, 3].map(|n| named(key(profile, 10 * n), u128::from(n)));
+    let (mut rig, mut far_end) = with_several(profile, &[one, two]);
+    far_end.sealer.rekey(&two);
+    let before = far_end.sealed(audio(1, 160), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &before).len(), 1);
+    let theirs = MasterKeys::new(&[two, three]).unwrap();
+    agree(&mut rig, A, Codec::Pcmu, &SrtpKeys { ours: key(profile, 1), theirs });
+    let after = far_end.sealed(audio(2, 320), &[0x55; 160]);
+    assert_eq!(rig.datagram(A, Port::Rtp, far(A), &after).len(), 1);
+    for again in [&before, &after] {
+        assert_eq!(rig.datagram(A, Port::Rtp, far(A), again), [], "it was there before");
+    }
+    for (number, key, heard) in [(3, one, 1), (4, three, 1), (5, two, 1), (6, one, 1)] {
+        far_end.sealer.rekey(&key);
+        assert_eq!(passes(&mut rig, &mut far_end, number), heard, "{number}");
+    }
+    rig.millis(2_000);
+    for (number, key, heard) in [(7, one, 0), (8, two, 1), (9, three, 1)] {
+        far_end.sealer.rekey(&key);
+        assert_eq!(passes(&mut rig, &mut far_end, number), heard, "{number}");
+    }
+}
+
+#[test]
+fn a_key_is_heard_for_its_lifetime_and_no_longer() {
+    let profile = Profile::AesCm128HmacSha1_80;
+    let lasting = |key: MasterKey, packets| key.with_lifetime(Lifetime::new(packets));
+    let (short, long) = (named(key(profile, 10), 1), named(key(profile, 20), 2));
+    let (mut rig, mut far_end) = with_several(profile, &[lasting(short, 3), long]);
+    let heard: usize = (1..=5).map(|number| passes(&mut rig, &mut far_end, number)).sum();
+    assert_eq!(heard, 3);
+    assert_eq!(rig.plane.stats(A).unwrap().refused_packets, 2);
+    far_end.sealer.rekey(&long);
+    assert_eq!(passes(&mut rig, &mut far_end, 6), 1, "the other one is good");
+    // Offered again for longer, it goes on where it was: 3 of 4 are used.
+    let theirs = MasterKeys::new(&[lasting(short, 4), long]).unwrap();
+    agree(&mut rig, A, Codec::Pcmu, &SrtpKeys { ours: key(profile, 1), theirs });
+    far_end.sealer.rekey(&short);
+    let heard: usize = (7..=9).map(|number| passes(&mut rig, &mut far_end, number)).sum();
+    assert_eq!(heard, 1);
 }
 
 #[test]
@@ -151,14 +261,14 @@ fn the_same_keys_agreed_on_again_go_on_and_new_ones_take_their_place_in_two_seco
     let (mut rig, mut far_end) = half_secure(profile);
     let first = far_end.sealed(audio(1, 160), &[0x55; 160]);
     assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first).len(), 1);
-    agree(&mut rig, A, Codec::Pcmu, keys(profile));
+    agree(&mut rig, A, Codec::Pcmu, &keys(profile));
     assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first), [], "it was there before");
     let second = far_end.sealed(audio(2, 320), &[0x55; 160]);
     assert_eq!(rig.datagram(A, Port::Rtp, far(A), &second).len(), 1);
 
-    let new = SrtpKeys { ours: key(profile, 50), theirs: key(profile, 150) };
-    agree(&mut rig, A, Codec::Pcmu, new);
-    let mut next_end = Far::new(new);
+    let new = SrtpKeys { ours: key(profile, 50), theirs: key(profile, 150).into() };
+    agree(&mut rig, A, Codec::Pcmu, &new);
+    let mut next_end = Far::new(&new);
     let first_new = next_end.sealed(audio(5, 800), &[0x55; 160]);
     assert_eq!(rig.datagram(A, Port::Rtp, far(A), &first_new).len(), 1);
     let on_its_way = far_end.sealed(audio(3, 480), &[0x55; 160]);

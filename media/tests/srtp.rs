@@ -1,7 +1,7 @@
 //! SRTP against packets that libsrtp made (its `srtp_driver.c`), and against forgery and replay.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use media::srtp::{MAX_OVERHEAD, MasterKey, Mki, Opener, Profile, Sealer, SrtpError};
+use media::srtp::{MAX_OVERHEAD, MasterKey, MasterKeys, Mki, Opener, Profile, Sealer, SrtpError};
 use proptest::prelude::*;
 
 const HEADER: &str = "800f1234decafbadcafebabe";
@@ -118,7 +118,7 @@ fn packets_of_libsrtp_are_opened_by_the_key_that_they_name_and_over_a_change_of_
             if *which == 1 && !changed {
                 let other = open(&mut opener, &mut sealed.clone());
                 assert_eq!(other, Err(SrtpError::OtherKey), "{profile:?}");
-                opener = opener.successor(&keys[1]);
+                assert!(opener.replace(&keys[1].into()).is_some(), "the one before");
                 changed = true;
             }
             let mut packet = sealed.clone();
@@ -130,16 +130,47 @@ fn packets_of_libsrtp_are_opened_by_the_key_that_they_name_and_over_a_change_of_
 }
 
 #[test]
+fn packets_of_libsrtp_under_two_keys_are_opened_in_any_order() {
+    with_two_keys(|profile, keys, packets| {
+        let both = MasterKeys::new(&keys).unwrap();
+        let mut opener = Opener::of(&both);
+        // By turns, the first key's late.
+        for at in [0, 4, 5, 1, 2, 7, 6, 3] {
+            let (is_rtp, _, plain, sealed) = &packets[at];
+            let mut packet = sealed.clone();
+            let length = if *is_rtp {
+                opener.open_rtp(&mut packet).unwrap()
+            } else {
+                opener.open_rtcp(&mut packet).unwrap()
+            };
+            assert_eq!(packet[..length], plain[..], "{profile:?} {at}");
+        }
+        for (is_rtp, _, _, sealed) in packets {
+            let mut again = sealed.clone();
+            let opened =
+                if *is_rtp { opener.open_rtp(&mut again) } else { opener.open_rtcp(&mut again) };
+            assert_eq!(opened, Err(SrtpError::Replayed), "{profile:?}");
+        }
+    });
+}
+
+#[test]
 fn packets_are_sealed_to_the_byte_as_libsrtp_seals_them_with_keys_that_they_name() {
     with_two_keys(|profile, keys, packets| {
         let mut sealer = Sealer::new(&keys[0]);
+        // libsrtp's first report has the number 1, not 0 (RFC 3711 §3.4).
+        sealer.seal_rtcp(&mut plain(RTCP_HEADER), 0).unwrap();
         let mut used = 0;
-        for (_, which, plain, sealed) in packets.iter().filter(|(is_rtp, ..)| *is_rtp) {
+        for (is_rtp, which, plain, sealed) in packets {
             if std::mem::replace(&mut used, *which) != *which {
                 sealer.rekey(&keys[*which]);
             }
             let mut packet = plain.clone();
-            sealer.seal_rtp(&mut packet, 0).unwrap();
+            if *is_rtp {
+                sealer.seal_rtp(&mut packet, 0).unwrap();
+            } else {
+                sealer.seal_rtcp(&mut packet, 0).unwrap();
+            }
             assert_eq!(packet, *sealed, "{profile:?}");
         }
     });
@@ -294,7 +325,7 @@ proptest! {
         extension in proptest::option::of(0_u8..4),
         flipped in any::<proptest::sample::Index>(),
         before in 0_usize..40,
-        mki in proptest::option::of((any::<u8>(), 1_usize..17)),
+        mki in proptest::option::of((any::<u8>(), 1_usize..129)),
     ) {
         let mki = mki.and_then(|(value, length)| Mki::new(u128::from(value), length));
         let key = key(Profile::ALL[which]).with_mki(mki);
@@ -326,7 +357,7 @@ proptest! {
         which in 0_usize..6,
         mut bytes in proptest::collection::vec(any::<u8>(), 0..80),
     ) {
-        let key = key(Profile::ALL[which]).with_mki(Mki::new(7, 1 + bytes.len() % 16));
+        let key = key(Profile::ALL[which]).with_mki(Mki::new(7, 1 + bytes.len() % 128));
         let (mut opener, mut sealer) = (Opener::new(&key), Sealer::new(&key));
         let _ = opener.open_rtp(&mut bytes.clone());
         let _ = opener.open_rtcp(&mut bytes.clone());

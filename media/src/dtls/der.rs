@@ -1,7 +1,15 @@
 //! As much DER (X.690) as certificates need: the public key of a peer's (RFC 5280 §4.1), and the
 //! pieces of which ours is made.
 
-/// A curve that a key of a certificate may lie on.
+/// The key of a certificate, if it is of a kind that we verify.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PublicKey<'a> {
+    /// A point on a curve, uncompressed.
+    Ec(Curve, &'a [u8]),
+    /// `RSAPublicKey` (RFC 8017 §A.1.1).
+    Rsa(&'a [u8]),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Curve {
     P256,
@@ -18,6 +26,8 @@ pub(super) const GENERALIZED_TIME: u8 = 0x18;
 /// The version of a certificate, tagged `[0]`.
 pub(super) const VERSION: u8 = 0xa0;
 
+/// `rsaEncryption` (RFC 3279 §2.3.1).
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// `id-ecPublicKey`, `secp256r1`, `secp384r1` (RFC 5480 §2.1.1), `ecdsa-with-SHA256` (RFC 5758
 /// §3.2), `id-at-commonName`.
 pub(super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -26,9 +36,8 @@ const SECP384R1: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 pub(super) const ECDSA_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 pub(super) const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
-/// The curve and the point of a certificate's key; none of one that is no certificate, or has a
-/// key of another kind.
-pub(super) fn public_key(certificate: &[u8]) -> Option<(Curve, &[u8])> {
+/// A certificate's key; none of one that is no certificate, or has a key of another kind.
+pub(super) fn public_key(certificate: &[u8]) -> Option<PublicKey<'_>> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (mut rest, _) = element(certificate, SEQUENCE)?;
     if let Some((_, behind)) = element(rest, VERSION) {
@@ -41,16 +50,18 @@ pub(super) fn public_key(certificate: &[u8]) -> Option<(Curve, &[u8])> {
     let (key, _) = element(rest, SEQUENCE)?;
     let (algorithm, rest) = element(key, SEQUENCE)?;
     let (kind, parameters) = element(algorithm, OBJECT_ID)?;
-    let (curve, _) = element(parameters, OBJECT_ID)?;
-    let curve = match curve {
-        SECP256R1 => Curve::P256,
-        SECP384R1 => Curve::P384,
-        _ => return None,
-    };
     let (bits, _) = element(rest, BIT_STRING)?;
     // The first byte counts the bits that are missing from the last one.
-    let point = bits.strip_prefix(&[0])?;
-    (kind == EC_PUBLIC_KEY).then_some((curve, point))
+    let key = bits.strip_prefix(&[0])?;
+    match kind {
+        RSA_ENCRYPTION => Some(PublicKey::Rsa(key)),
+        EC_PUBLIC_KEY => match element(parameters, OBJECT_ID)? {
+            (SECP256R1, _) => Some(PublicKey::Ec(Curve::P256, key)),
+            (SECP384R1, _) => Some(PublicKey::Ec(Curve::P384, key)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The content of the element that the bytes begin with, if it has that tag; and what is behind.

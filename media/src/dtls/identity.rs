@@ -12,7 +12,8 @@ use super::der::{
     self, BIT_STRING, COMMON_NAME, EC_PUBLIC_KEY, ECDSA_SHA256, GENERALIZED_TIME, INTEGER,
     OBJECT_ID, SECP256R1, SEQUENCE, SET, UTF8_STRING, VERSION,
 };
-use super::{Fingerprint, provider};
+use super::{DtlsRole, Fingerprint, provider};
+use crate::MAX_DATAGRAM;
 
 /// How long our certificate says it holds. Nobody looks: the fingerprint decides.
 const LIFETIME: Duration = Duration::from_secs(365 * 86_400);
@@ -28,6 +29,13 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// The longest datagram of ours: it passes through every tunnel.
 const MTU: usize = 1200;
 
+/// How many datagrams of a flight may wait for those before them.
+const WAITING: usize = 30;
+
+/// Bytes that a datagram of ours, or a certificate of theirs, may have: there is no longer one, for
+/// all of it waits until it is complete.
+pub const ROOM: usize = WAITING * MAX_DATAGRAM;
+
 /// What DTLS is told the time in. It is never read from a clock here: only carried on from what
 /// std's clock said at the origin of ours.
 #[allow(clippy::disallowed_types, reason = "it is the type that DTLS takes")]
@@ -36,7 +44,9 @@ pub(super) type StdInstant = std::time::Instant;
 /// Our key, our certificate, and how we do DTLS: one for the process.
 #[derive(Clone)]
 pub struct Identity {
-    pub(super) config: Arc<Config>,
+    /// For whoever begins a handshake, and for whoever waits for the other to begin.
+    active: Arc<Config>,
+    passive: Arc<Config>,
     pub(super) certificate: DtlsCertificate,
     /// What std's clock said at our clock's origin: DTLS is told the time in its terms.
     pub(super) origin: StdInstant,
@@ -70,20 +80,19 @@ impl Identity {
             SEQUENCE,
             &[&signed, &algorithm(), &der::build(BIT_STRING, &[&[0], signature.as_ref()])],
         );
-        // Which address a handshake comes from has been proven by ICE: no cookie is needed.
-        let config = Config::builder()
-            .with_crypto_provider(provider::provider())
-            .use_server_cookie(false)
-            .flight_start_rto(FIRST_RETRY)
-            .flight_retries(RETRIES)
-            .handshake_timeout(HANDSHAKE)
-            .mtu(MTU)
-            .build()
-            .map_err(|error| NoIdentity(error.to_string()))?;
+        let (active, passive) = (config(DtlsRole::Active)?, config(DtlsRole::Passive)?);
         let fingerprint = Fingerprint::of(&certificate);
         let private_key = pkcs8.as_ref().to_vec();
         let certificate = DtlsCertificate { certificate, private_key };
-        Ok(Self { config: Arc::new(config), certificate, origin, fingerprint })
+        Ok(Self { active, passive, certificate, origin, fingerprint })
+    }
+
+    /// How we do DTLS with that part in the handshake.
+    pub(super) fn config(&self, role: DtlsRole) -> Arc<Config> {
+        match role {
+            DtlsRole::Active => self.active.clone(),
+            DtlsRole::Passive => self.passive.clone(),
+        }
     }
 
     /// The fingerprint of our certificate, for SDP.
@@ -97,6 +106,20 @@ impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Identity({})", self.fingerprint)
     }
+}
+
+fn config(role: DtlsRole) -> Result<Arc<Config>, NoIdentity> {
+    // Which address a handshake comes from has been proven by ICE: no cookie is needed.
+    let config = Config::builder()
+        .with_crypto_provider(provider::provider(role))
+        .use_server_cookie(false)
+        .flight_start_rto(FIRST_RETRY)
+        .flight_retries(RETRIES)
+        .handshake_timeout(HANDSHAKE)
+        .max_queue_rx(WAITING)
+        .mtu(MTU)
+        .build();
+    config.map(Arc::new).map_err(|error| NoIdentity(error.to_string()))
 }
 
 /// The part of a certificate that is signed (RFC 5280 §4.1.2). Its serial number is random:

@@ -6,18 +6,19 @@ mod der;
 mod fingerprint;
 mod identity;
 mod provider;
+mod request;
 
 use base::Instant;
-use dimpl::{Dtls, KeyingMaterial, Output, SrtpProfile};
+use dimpl::{Dtls, Error, KeyingMaterial, Output, SrtpProfile, UnexpectedMessageError};
 
 pub use fingerprint::Fingerprint;
 use identity::StdInstant;
-pub use identity::{Identity, NoIdentity};
+pub use identity::{Identity, NoIdentity, ROOM};
 
 use crate::srtp::{MASTER_BYTES, MasterKey, Profile, SrtpKeys};
 
-/// Bytes that a datagram of ours, or a certificate of theirs, may have.
-pub const ROOM: usize = 4096;
+/// `ContentType.alert` (RFC 5246 §6.2.1).
+const ALERT: u8 = 21;
 
 /// Who begins the handshake (`a=setup`, RFC 8842 §5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -59,8 +60,8 @@ impl Association {
     #[must_use]
     pub fn new(identity: &Identity, role: DtlsRole, now: Instant) -> Self {
         let origin = identity.origin;
-        let config = identity.config.clone();
-        let mut dtls = Dtls::new_auto(config, identity.certificate.clone(), time(origin, now));
+        let (config, certificate) = (identity.config(role), identity.certificate.clone());
+        let mut dtls = Dtls::new_auto(config, certificate, time(origin, now));
         dtls.set_active(role == DtlsRole::Active);
         Self { dtls, origin, at: now, role }
     }
@@ -77,7 +78,13 @@ impl Association {
     /// When the association is over.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8]) -> Result<(), Broken> {
         self.handle_timeout(now)?;
-        self.dtls.handle_packet(packet).map_err(|error| Broken(error.to_string()))
+        match self.dtls.handle_packet(packet) {
+            // What overtakes the first words of the far end that we greeted comes again with them.
+            Err(Error::UnexpectedMessage(
+                UnexpectedMessageError::UnrecognizedAutoServerResponse,
+            )) if packet.first() != Some(&ALERT) => Ok(()),
+            taken => taken.map_err(|error| Broken(error.to_string())),
+        }
     }
 
     /// Time passed.
@@ -104,7 +111,10 @@ impl Association {
         // It is done long before; nothing that a peer sends may keep us here.
         for _ in 0..64 {
             match self.dtls.poll_output(room) {
-                Output::Packet(packet) => take(Progress::Send(packet)),
+                Output::Packet(packet) => match self.role {
+                    DtlsRole::Active => take(Progress::Send(packet)),
+                    DtlsRole::Passive => take(Progress::Send(&request::widened_datagram(packet))),
+                },
                 Output::PeerCert(certificate) => take(Progress::Certificate(certificate)),
                 Output::KeyingMaterial(material, profile) => {
                     take(Progress::Keys(keys(&material, profile, self.role)));
@@ -148,7 +158,7 @@ fn keys(material: &KeyingMaterial, profile: SrtpProfile, role: DtlsRole) -> Opti
     let client = master(keys.get(..key)?, salts.get(..salt)?)?;
     let server = master(keys.get(key..)?, salts.get(salt..2 * salt)?)?;
     Some(match role {
-        DtlsRole::Active => SrtpKeys { ours: client, theirs: server },
-        DtlsRole::Passive => SrtpKeys { ours: server, theirs: client },
+        DtlsRole::Active => SrtpKeys { ours: client, theirs: server.into() },
+        DtlsRole::Passive => SrtpKeys { ours: server, theirs: client.into() },
     })
 }

@@ -20,6 +20,10 @@ const FORGET: f32 = 1.0 / 150.0;
 const FIRST_GUESS_MS: i64 = 20;
 /// Packets that are enough.
 const ENOUGH: i64 = 20;
+/// After so many that were like those before it is looked anew what all of them say.
+const SETTLED: i64 = 8;
+/// Between these is no bucket.
+const UNSETTLED: (usize, usize) = (1, 0);
 /// So many buckets too early is no surprise.
 const SLIGHT: i64 = 16;
 /// So many packets in a row that are outside of all buckets are no accident.
@@ -41,6 +45,8 @@ pub(super) struct Lateness {
     /// What is asked at every tick and known since the last packet.
     target: i64,
     fastest: i64,
+    /// The buckets those two are of.
+    between: (usize, usize),
 }
 
 impl Lateness {
@@ -56,6 +62,7 @@ impl Lateness {
             outside: 0,
             target: 0,
             fastest: 0,
+            between: (0, 0),
         };
         lateness.settle();
         lateness
@@ -101,7 +108,11 @@ impl Lateness {
             self.total = self.buckets.iter().sum();
             self.weight = 1.0;
         }
-        self.settle();
+        // Most packets are like those before: what they change can wait for a few more.
+        let (fast, slow) = self.between;
+        if self.seen < ENOUGH || self.seen % SETTLED == 0 || !(fast..=slow).contains(&place) {
+            self.settle();
+        }
     }
 
     /// The transit to wait for.
@@ -116,6 +127,7 @@ impl Lateness {
 
     fn settle(&mut self) {
         let (low, top) = self.spread();
+        self.between = (low, top);
         let top = top.min(low + MAX_SPREAD_MS / BUCKET_MS);
         let measured = self.origin + (top as i64 + 1) * self.bucket();
         let guess = FIRST_GUESS_MS * (ENOUGH - self.seen).max(0) / ENOUGH;
@@ -174,10 +186,12 @@ impl Lateness {
             }
         }
         self.origin -= by as i64 * self.bucket();
+        self.between = UNSETTLED;
     }
 
     fn shift_down(&mut self, by: usize) {
         self.origin += by as i64 * self.bucket();
+        self.between = UNSETTLED;
         let by = by.min(BUCKETS);
         let lost: f32 = self.buckets.iter().take(by).sum();
         self.total = (self.total - lost).max(0.0);

@@ -76,6 +76,8 @@ pub struct Ear {
     event_until: i64,
     /// When time was scaled last.
     stretched_at: i64,
+    /// How often in a row nothing was found then that could be moved.
+    vain: u8,
     /// The power of what is said, in squared samples, over about a second.
     level: f32,
     meter: Meter,
@@ -107,6 +109,7 @@ impl Ear {
             ended: None,
             event_until: i64::MIN,
             stretched_at: 0,
+            vain: 0,
             level: 0.0,
             meter: Meter::default(),
             counts: Counts::default(),

@@ -20,6 +20,8 @@ const SLACK_MS: i64 = 8;
 const PAUSE_MS: i64 = 200;
 /// Between two moves in any case.
 const SHORT_PAUSE_MS: i64 = 40;
+/// After looking in vain the pause doubles so many times; too long a wait is not urgent.
+const MOST_PATIENCE: u8 = 2;
 /// A wait off by this is a hurry.
 const HURRY_MS: i64 = 40;
 /// A wait too long by this is shortened by leaving packets out.
@@ -69,10 +71,12 @@ impl Ear {
             false
         };
         if moved {
-            self.stretched_at = t;
-        } else if need > 0 && alike < ONLY_IN_PAUSES {
-            // What follows at the very next tick is hardly more alike.
-            self.stretched_at = t - (pause - SHORT_PAUSE_MS) * ms;
+            (self.stretched_at, self.vain) = (t, 0);
+        } else if alike < ONLY_IN_PAUSES {
+            // What follows at the very next tick is hardly more alike, and looking is dear.
+            let again = SHORT_PAUSE_MS << if need > 0 { self.vain.min(MOST_PATIENCE) } else { 0 };
+            self.vain = self.vain.saturating_add(1);
+            self.stretched_at = t - (pause - again.min(pause)) * ms;
         }
     }
 

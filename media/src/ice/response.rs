@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::stun::{
-    BINDING_ERROR, BINDING_SUCCESS, ERROR_CODE, HEADER, INTEGRITY, MESSAGE_INTEGRITY, Transaction,
-    XOR_MAPPED_ADDRESS, attribute, header, is_by, mapped_address,
+    BINDING_ERROR, BINDING_SUCCESS, ERROR_CODE, FINGERPRINT, HEADER, INTEGRITY, MESSAGE_INTEGRITY,
+    Transaction, XOR_MAPPED_ADDRESS, attribute, header, is_by, is_fingerprint, mapped_address,
 };
 
 /// A response, well formed; nothing of it is proven yet.
@@ -30,15 +30,19 @@ pub(crate) enum Outcome {
 pub(crate) const ROLE_CONFLICT: u16 = 487;
 
 impl<'a> Response<'a> {
-    /// Reads one. `None` of anything else, also of one without integrity: whoever sees a check
-    /// could have written it.
+    /// Reads one. `None` of anything else, also of one that was damaged, and of one without
+    /// integrity: whoever sees a check could have written it.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (kind, transaction) = header(bytes)?;
-        let (mut mapped, mut code, mut integrity) = (None, None, 0);
+        let (mut mapped, mut code, mut integrity, mut is_stun) = (None, None, 0, false);
         let mut at = HEADER;
-        while at < bytes.len() && integrity == 0 {
+        while at < bytes.len() {
             let (kind, value, next) = attribute(bytes, at)?;
             match (kind, value) {
+                // Behind the integrity nothing else counts.
+                _ if integrity > 0 => {
+                    is_stun |= kind == FINGERPRINT && is_fingerprint(bytes.get(..at)?, value);
+                }
                 (XOR_MAPPED_ADDRESS, value) => mapped = mapped_address(value, transaction),
                 (ERROR_CODE, [_, _, class, number, ..]) => {
                     code = Some(u16::from(class & 7) * 100 + u16::from(*number));
@@ -55,7 +59,8 @@ impl<'a> Response<'a> {
             BINDING_ERROR => Outcome::Error(code?),
             _ => return None,
         };
-        (integrity > 0).then_some(Self { bytes, transaction, outcome, integrity })
+        // As a check has a fingerprint, so has what answers it (RFC 8489 §7.3).
+        (integrity > 0 && is_stun).then_some(Self { bytes, transaction, outcome, integrity })
     }
 
     /// Whether its writer knows the password that the check was made with.
@@ -108,8 +113,7 @@ mod tests {
     #[test]
     fn whatever_bit_is_turned_the_response_is_nobodys() {
         let good = bytes(SAMPLES[0].0);
-        // The fingerprint behind the integrity is not needed: what it would tell is known.
-        for bit in 0..(good.len() - 8) * 8 {
+        for bit in 0..good.len() * 8 {
             let mut bytes = good.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let read = Response::read(&bytes);

@@ -92,13 +92,16 @@ impl Plane {
         let place = self.streams.get_mut(slot.index as usize);
         let stream = place.and_then(|p| p.stream.as_mut()).filter(|stream| stream.slot == slot);
         let Some(stream) = stream else { return false };
+        let is_looked_at = stream.look_in == 1;
+        stream.look_in -= u16::from(stream.look_in > 1);
         let mut sound = None;
         if let Some(law) = kind.law() {
             let number = parsed.header.sequence;
             let measured = measures(number);
             let power =
                 measured.then(|| stream.rare.live.heard.note_codes(law, number, payload)).flatten();
-            sound = Some(Sound::of_codes(payload, power));
+            // Where each packet is looked at, this one counts there.
+            sound = Some(Sound::of_codes(payload, power.filter(|_| !is_looked_at)));
         }
         if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
@@ -106,8 +109,6 @@ impl Plane {
         let is_news = |sound: &Sound| {
             (!stream.is_lively || sound.is_news()) && stream.rare.stillness.cares_for(*sound)
         };
-        let is_looked_at = stream.look_in == 1;
-        stream.look_in -= u16::from(stream.look_in > 1);
         if let Some(sound) = sound.filter(is_news) {
             self.note_sound(now, slot, sound);
         }

@@ -9,7 +9,7 @@ use super::{
     MediaDescription, NegotiationError, Payload, Settled, Setup, offer, parse,
 };
 use crate::Codec;
-use crate::srtp::SrtpKeys;
+use crate::srtp::{MasterKey, SrtpKeys};
 
 /// Answers an offer: the first audio section we can take is taken with one codec, every other
 /// section is refused with port 0. Among the offer's codecs `prefer` goes first if it is there
@@ -33,10 +33,7 @@ pub fn answer(
     if !caps.comfort_noise {
         remote.comfort_noise = None;
     }
-    let theirs = chosen.crypto.map(|line| line.key);
-    // Who names its key in each packet has ours named in the same way.
-    let ours =
-        theirs.and_then(|theirs| Some(local.keys.key(theirs.profile())?.with_mki(theirs.mki())));
+    let ours = chosen.crypto.as_ref().and_then(|line| key_for(local, line));
     // Their numbers are kept; of Opus we say what we want ourselves.
     let payload = |payload_type, format| Payload { payload_type, format, opus: caps.opus };
     let rate = remote.events_rate;
@@ -44,19 +41,15 @@ pub fn answer(
     let noise = remote.comfort_noise.map(|n| payload(n, Format::ComfortNoise));
     let audio = payload(chosen.audio.payload_type, chosen.audio.format);
     let payloads: Vec<Payload> = [Some(audio), noise, events].into_iter().flatten().collect();
-    let crypto: Vec<Crypto> = chosen
-        .crypto
-        .zip(ours)
-        .map(|(line, key)| Crypto { tag: line.tag, key })
-        .into_iter()
-        .collect();
+    let crypto = chosen.crypto.as_ref().zip(ours);
+    let crypto = crypto.map(|(line, key)| Crypto { tag: line.tag, keys: key.into() });
     let direction = remote.direction.reversed();
     let section = offer::Audio {
         proto: &taken.proto,
         payloads: &payloads,
         ptime: caps.ptime,
         direction,
-        crypto: &crypto,
+        crypto: crypto.as_slice(),
     };
     let peer = taken.web.as_ref().zip(local.web.as_ref());
     let peer = peer.map(|(theirs, ours)| theirs.peer(ours)).transpose()?;
@@ -80,7 +73,8 @@ pub fn answer(
             refuse(&mut body, other);
         }
     }
-    let srtp = ours.zip(theirs).map(|(ours, theirs)| Box::new(SrtpKeys { ours, theirs }));
+    let srtp = ours.zip(chosen.crypto);
+    let srtp = srtp.map(|(ours, line)| Box::new(SrtpKeys { ours, theirs: line.keys }));
     let peer = peer.map(Box::new);
     Ok(Answer { body: Bytes::from(body), settled: Settled { remote, srtp, peer } })
 }
@@ -121,7 +115,7 @@ pub fn accept(our_offer: &[u8], answer: &Description) -> Result<Settled, Negotia
     }
     let srtp = match chosen.crypto {
         None => None,
-        Some(line) => Some(Box::new(keys_of(ours, &line)?)),
+        Some(line) => Some(Box::new(keys_of(ours, line)?)),
     };
     let both = theirs.web.as_ref().zip(ours.web.as_ref());
     let peer = both.map(|(theirs, ours)| theirs.answering_peer(ours)).transpose()?;
@@ -142,11 +136,17 @@ fn policy_of(offer: &Description) -> Encryption {
 }
 
 /// The keys of an answer that takes one of our lines: by its number, and with its profile.
-fn keys_of(ours: &MediaDescription, line: &Crypto) -> Result<SrtpKeys, NegotiationError> {
+fn keys_of(ours: &MediaDescription, line: Crypto) -> Result<SrtpKeys, NegotiationError> {
     let offered = ours.crypto.iter().find(|offered| offered.tag == line.tag);
-    let offered = offered.filter(|offered| offered.key.profile() == line.key.profile());
-    let ours = offered.ok_or(NegotiationError::Mismatch)?.key;
-    Ok(SrtpKeys { ours, theirs: line.key })
+    let offered = offered.filter(|offered| offered.keys.profile() == line.keys.profile());
+    let ours = *offered.ok_or(NegotiationError::Mismatch)?.keys.first();
+    Ok(SrtpKeys { ours, theirs: line.keys })
+}
+
+/// Our key towards who offers this line. Who names its keys in each packet has ours named in the
+/// same way.
+fn key_for(local: &Local, line: &Crypto) -> Option<MasterKey> {
+    Some(local.keys.key(line.keys.profile())?.with_mki(line.keys.first().mki()))
 }
 
 /// Whether a section says that its audio is encrypted.
@@ -176,7 +176,7 @@ fn choose(
             Ok(None) => {}
             Ok(Some((audio, codec, crypto))) => {
                 let chosen = Chosen { place, audio, codec, crypto };
-                if crypto.is_some() || is_web || caps.encryption == Encryption::Off {
+                if chosen.crypto.is_some() || is_web || caps.encryption == Encryption::Off {
                     return Ok(chosen);
                 }
                 plain = plain.or(Some(chosen));
@@ -229,7 +229,7 @@ fn crypto_of(
     let crypto = match caps.encryption {
         Encryption::Off if secure => return Err(NegotiationError::Encryption),
         Encryption::Off => None,
-        _ => section.crypto.first().copied(),
+        _ => section.crypto.first().cloned(),
     };
     if crypto.is_none() && (secure || caps.encryption == Encryption::Required) {
         return Err(NegotiationError::Encryption);

@@ -6,7 +6,7 @@ use base::Rng;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::srtp::{MASTER_BYTES, MasterKey, Mki, Profile};
+use crate::srtp::{Lifetime, MASTER_BYTES, MAX_KEYS, MasterKey, MasterKeys, Mki, Profile};
 
 /// The longest base64 text of a key and salt that is looked at.
 const MAX_KEY_TEXT: usize = 128;
@@ -32,12 +32,12 @@ pub enum Encryption {
 }
 
 /// A line that we understand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Crypto {
     /// Its number: an answer has the one of the offer that it takes.
     pub tag: u32,
-    /// The key of what its writer sends.
-    pub key: MasterKey,
+    /// The keys of what its writer sends.
+    pub keys: MasterKeys,
 }
 
 /// Our own keys on one leg: one a profile, the same for the leg's whole life. It is secret.
@@ -69,7 +69,7 @@ impl LocalKeys {
     /// The lines of our offer.
     pub(super) fn offered(&self) -> Vec<Crypto> {
         let keys = OFFERED.into_iter().filter_map(|profile| self.key(profile));
-        (1..).zip(keys).map(|(tag, key)| Crypto { tag, key }).collect()
+        (1..).zip(keys).map(|(tag, key)| Crypto { tag, keys: key.into() }).collect()
     }
 }
 
@@ -84,42 +84,58 @@ pub(super) fn lines<'a>(values: impl Iterator<Item = &'a str>) -> Vec<Crypto> {
     values.take(MAX_LINES).filter_map(line).collect()
 }
 
-/// `1 AES_CM_128_HMAC_SHA1_80 inline:<key and salt>|2^20|1:4 WSH=64`: lifetime and MKI may each be
-/// missing (§6.1). A line with several keys, of which any may be used at any time, or with a
-/// parameter that we do not know, is none that may be taken (§6.3).
+/// `1 AES_CM_128_HMAC_SHA1_80 inline:<key and salt>|2^20|1:4;inline:... WSH=64`: of a line with one
+/// key, lifetime and MKI may each be missing; several are told apart by their MKIs (§6.1). A line
+/// with more keys than we take, or with a parameter that we do not know, is none that may be taken
+/// (§6.3).
 fn line(value: &str) -> Option<Crypto> {
     let mut words = value.split_ascii_whitespace();
     let tag: u32 = words.next()?.parse().ok()?;
     let profile = Profile::from_name(words.next()?)?;
-    let inline = words.next()?;
-    let (method, key) = inline.split_once(':')?;
-    let mut parts = key.split('|');
+    // One more than may be is enough to see that there are too many.
+    let keys = words.next()?.split(';').take(MAX_KEYS + 1);
+    let keys: Option<Vec<MasterKey>> = keys.map(|text| key(profile, text)).collect();
+    let keys = MasterKeys::new(&keys?)?;
+    words.all(is_harmless).then_some(Crypto { tag, keys })
+}
+
+/// `inline:<key and salt>|2^20|1:4`.
+fn key(profile: Profile, text: &str) -> Option<MasterKey> {
+    let (method, parts) = text.split_once(':')?;
+    let mut parts = parts.split('|');
     let text = parts.next().filter(|text| text.len() <= MAX_KEY_TEXT)?;
+    let bytes = STANDARD.decode(text).ok()?;
+    let mut key = MasterKey::new(profile, &bytes)?;
     let mut part = parts.next();
-    if part.is_some_and(|part| !part.contains(':')) {
-        // The lifetime: what we send with one key never lasts as long.
+    if let Some(text) = part.filter(|part| !part.contains(':')) {
+        key = key.with_lifetime(Some(lifetime(text)?));
         part = parts.next();
     }
-    let mki = match part {
-        Some(part) => Some(mki(part)?),
-        None => None,
-    };
-    let is_one = parts.next().is_none() && !key.contains(';');
-    if !method.eq_ignore_ascii_case("inline") || !is_one || !words.all(is_harmless) {
-        return None;
+    if let Some(part) = part {
+        key = key.with_mki(Some(mki(part)?));
     }
-    let bytes = STANDARD.decode(text).ok()?;
-    Some(Crypto { tag, key: MasterKey::new(profile, &bytes)?.with_mki(mki) })
+    let is_whole = parts.next().is_none() && method.eq_ignore_ascii_case("inline");
+    is_whole.then_some(key)
+}
+
+/// `2^20` or `1048576`.
+fn lifetime(part: &str) -> Option<Lifetime> {
+    let packets = match part.strip_prefix("2^") {
+        Some(exponent) => 1_u64.checked_shl(number(exponent)?)?,
+        None => number(part)?,
+    };
+    Lifetime::new(packets)
 }
 
 /// `1:4`: the identifier as a number, and the bytes that it has in packets.
 fn mki(part: &str) -> Option<Mki> {
     let (value, length) = part.split_once(':')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(value) || !is_number(length) {
-        return None;
-    }
-    Mki::new(value.parse().ok()?, length.parse().ok()?)
+    Mki::new(number(value)?, number(length)?)
+}
+
+/// A number in digits alone.
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// A session parameter that changes nothing for us (RFC 4568 §6.3).
@@ -129,13 +145,27 @@ fn is_harmless(parameter: &str) -> bool {
 
 /// Appends a line.
 pub(super) fn write(text: &mut String, crypto: &Crypto) {
-    let key = STANDARD.encode(crypto.key.key_and_salt());
-    let name = crypto.key.profile().name();
-    let _ = write!(text, "a=crypto:{} {name} inline:{key}", crypto.tag);
-    if let Some(mki) = crypto.key.mki() {
-        let _ = write!(text, "|{}:{}", mki.value(), mki.as_bytes().len());
+    let _ = write!(text, "a=crypto:{} {}", crypto.tag, crypto.keys.profile().name());
+    for (at, key) in crypto.keys.iter().enumerate() {
+        let before = if at == 0 { ' ' } else { ';' };
+        let _ = write!(text, "{before}inline:{}", STANDARD.encode(key.key_and_salt()));
+        if let Some(lifetime) = key.lifetime() {
+            write_lifetime(text, lifetime.packets());
+        }
+        if let Some(mki) = key.mki() {
+            let _ = write!(text, "|{}:{}", mki.value(), mki.length());
+        }
     }
     text.push_str("\r\n");
+}
+
+/// The shorter way of the two.
+fn write_lifetime(text: &mut String, packets: u64) {
+    let _ = if packets.is_power_of_two() {
+        write!(text, "|2^{}", packets.trailing_zeros())
+    } else {
+        write!(text, "|{packets}")
+    };
 }
 
 #[cfg(test)]
@@ -150,20 +180,27 @@ mod tests {
     }
 
     #[test]
-    fn lifetime_and_window_change_nothing_and_several_keys_or_less_protection_are_not_taken() {
-        for rest in ["", "|2^20", "|1048576", " WSH=128", "|2^31 KDR=0 -private"] {
+    fn lifetime_and_window_change_nothing_and_less_protection_is_not_taken() {
+        for rest in ["", "|2^20", "|1048576", "|2^48", " WSH=128", "|2^31 KDR=0 -private", "|1:128"]
+        {
             assert!(is_taken(rest), "{rest}");
         }
-        let more = format!("|2^20|1:4;inline:{KEY}|2^20|2:4");
         for rest in [
             "|2^20|1:0",
-            "|2^20|1:17",
+            "|2^20|1:129",
             "|256:1",
             "|x:4",
             "|+1:4",
+            "|:4",
             "|1:4|2^20",
             "|2^20|2^20",
-            &more,
+            "|",
+            "|0",
+            "|2^",
+            "|2^49",
+            "|2^64",
+            "|+2",
+            "|281474976710657",
             " UNENCRYPTED_SRTP",
             " UNAUTHENTICATED_SRTP",
             " KDR=4",
@@ -173,15 +210,56 @@ mod tests {
     }
 
     #[test]
-    fn a_keys_identifier_is_read_and_written() {
-        for (rest, bytes) in [("|2^20|1:4", &[0, 0, 0, 1][..]), ("|66051:3", &[1, 2, 3])] {
-            let text = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}{rest}");
-            let line = line(&text).unwrap();
-            assert_eq!(line.key.mki().unwrap().as_bytes(), bytes);
-            let mut written = String::new();
-            write(&mut written, &line);
-            assert_eq!(written, format!("a=crypto:{}\r\n", text.replace("|2^20", "")));
+    fn several_keys_are_taken_where_each_has_a_name_of_its_own() {
+        let many = |count: usize| -> String {
+            (2..=count).map(|n| format!(";inline:{KEY}|2^20|{n}:4")).collect()
+        };
+        assert!(is_taken(&format!("|1:4{}", many(2))) && is_taken(&format!("|1:4{}", many(8))));
+        for rest in [
+            format!("|1:4{}", many(9)),
+            format!("|2:4{}", many(2)),
+            format!("|1:3{}", many(2)),
+            many(2),
+            format!("|1:4;inline:{KEY}"),
+            format!(";inline:{KEY}"),
+            format!("|1:4;uri:{KEY}|2:4"),
+            format!("|1:4;{KEY}|2:4"),
+            "|1:4;".to_owned(),
+            "|1:4;inline:d0Rm|2:4".to_owned(),
+        ] {
+            assert!(!is_taken(&rest), "{rest}");
         }
+    }
+
+    #[test]
+    fn a_line_is_written_as_it_was_read() {
+        const OTHER: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+        let highest = format!("|{}:128", u128::MAX);
+        for rest in [
+            "",
+            "|2^20",
+            "|1000000",
+            "|1:32",
+            "|2^48|66051:3",
+            &highest,
+            &format!("|2^20|1:4;inline:{OTHER}|3|2:4;inline:{KEY}|4294967295:4"),
+        ] {
+            let text = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}{rest}");
+            let mut written = String::new();
+            write(&mut written, &line(&text).unwrap());
+            assert_eq!(written, format!("a=crypto:{text}\r\n"));
+        }
+        let text =
+            format!("9 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4;inline:{OTHER}|3|258:4");
+        let keys = line(&text).unwrap().keys;
+        let told = |key: &MasterKey| {
+            let lifetime = key.lifetime().map(Lifetime::packets);
+            (lifetime, key.mki().unwrap().bytes().collect::<Vec<u8>>())
+        };
+        let told: Vec<_> = keys.iter().map(told).collect();
+        assert_eq!(told, [(Some(1 << 20), vec![0, 0, 0, 1]), (Some(3), vec![0, 0, 1, 2])]);
+        let second = keys.iter().nth(1).unwrap().key_and_salt();
+        assert_eq!(second, (0..30).collect::<Vec<u8>>());
     }
 
     #[test]
@@ -210,6 +288,6 @@ mod tests {
         let mut text = String::new();
         write(&mut text, &keys.offered()[0]);
         let value = text.strip_prefix("a=crypto:").unwrap().trim_end();
-        assert_eq!(line(value), Some(keys.offered()[0]));
+        assert_eq!(line(value), keys.offered().into_iter().next());
     }
 }

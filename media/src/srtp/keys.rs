@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Mki;
 use super::cipher::{BlockCipher, Transform};
+use super::{Lifetime, MasterKeys, Mki};
 
 /// Bytes of the longest master key with its salt: AES-256 in counter mode.
 pub const MASTER_BYTES: usize = 46;
@@ -90,12 +90,14 @@ impl Profile {
     }
 }
 
-/// A master key, its salt and how packets name it: what two ends agreed on, for one direction.
+/// A master key, its salt, how packets name it and how many there may be of them: what two ends
+/// agreed on, for one direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MasterKey {
     profile: Profile,
     bytes: [u8; MASTER_BYTES],
     mki: Option<Mki>,
+    lifetime: Option<Lifetime>,
 }
 
 impl MasterKey {
@@ -108,7 +110,7 @@ impl MasterKey {
         }
         let mut bytes = [0; MASTER_BYTES];
         bytes.get_mut(..key_and_salt.len())?.copy_from_slice(key_and_salt);
-        Some(Self { profile, bytes, mki: None })
+        Some(Self { profile, bytes, mki: None, lifetime: None })
     }
 
     /// The same key, which each packet names by `mki` (RFC 3711 §3.1); by nothing with `None`.
@@ -121,6 +123,23 @@ impl MasterKey {
     #[must_use]
     pub fn mki(&self) -> Option<Mki> {
         self.mki
+    }
+
+    /// The same key, for so many packets; for as many as any key may seal with `None`.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Option<Lifetime>) -> Self {
+        Self { lifetime, ..self }
+    }
+
+    /// For how many packets it is, if that was said.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Lifetime> {
+        self.lifetime
+    }
+
+    /// Whether it is the same key under the same name, for however many packets.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Self { lifetime: other.lifetime, ..*self } == *other
     }
 
     /// What it is for.
@@ -176,13 +195,13 @@ impl MasterKey {
     }
 }
 
-/// What two ends agreed on: a key for each direction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What two ends agreed on, for each direction.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SrtpKeys {
     /// Of what we send.
     pub ours: MasterKey,
-    /// Of what the far end sends.
-    pub theirs: MasterKey,
+    /// Of what the far end sends: any of them, at any time.
+    pub theirs: MasterKeys,
 }
 
 impl fmt::Debug for MasterKey {

@@ -6,15 +6,19 @@
 
 mod cipher;
 mod keys;
+mod lifetime;
 mod mki;
 mod opener;
 mod sealer;
+mod several;
 mod window;
 
 pub use keys::{MASTER_BYTES, MasterKey, Profile, SrtpKeys};
+pub use lifetime::Lifetime;
 pub use mki::{MAX_MKI, Mki};
 pub use opener::Opener;
 pub use sealer::Sealer;
+pub use several::{MAX_KEYS, MasterKeys};
 
 /// The most bytes that sealing adds to a packet: SRTCP with AES-GCM, its tag and its index, and the
 /// longest identifier of a key.
@@ -29,7 +33,7 @@ pub enum SrtpError {
     /// The tag is wrong: another key, or a forged packet.
     #[error("the authentication tag is wrong")]
     Forged,
-    /// It names another key than the one agreed on.
+    /// It names none of the keys agreed on.
     #[error("the packet is of another key")]
     OtherKey,
     /// A packet of this number was there already, or it is too old to tell.
@@ -38,7 +42,8 @@ pub enum SrtpError {
     /// SRTCP in the clear, which nobody agreed on.
     #[error("SRTCP that is not encrypted")]
     Unencrypted,
-    /// 2^48 packets or 2^31 reports with one key (RFC 3711 §9.2).
+    /// A key was used for as many packets or reports as its lifetime says, or for 2^48 or 2^31 (RFC
+    /// 3711 §9.2).
     #[error("the key has been used for as many packets as it may be")]
     Exhausted,
 }

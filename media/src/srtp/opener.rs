@@ -3,21 +3,35 @@
 use super::cipher::{PacketNumber, Transform};
 use super::sealer::{clear_rtcp, rollovers};
 use super::window::Window;
-use super::{ENCRYPTED, INDEX_BYTES, MasterKey, Mki, RTCP_CLEAR, SrtpError, identity, rtcp_ssrc};
+use super::{
+    ENCRYPTED, INDEX_BYTES, Lifetime, MasterKey, MasterKeys, RTCP_CLEAR, SrtpError, identity,
+    rtcp_ssrc,
+};
 use crate::rtp;
 
 /// Sources of one far end that are remembered: it changes its SSRC now and then.
 const SOURCES: usize = 4;
 
-/// Opens the packets of one far end with one key. Each SSRC has its own numbers.
+/// Opens the packets of one far end with its key, or with that of its keys that they name. Each SSRC
+/// has its own numbers, whichever key they are sealed with.
 pub struct Opener {
+    keys: Vec<Key>,
+    sources: Sources,
+}
+
+/// One of a far end's keys.
+struct Key {
+    master: MasterKey,
     rtp: Transform,
     rtcp: Transform,
-    /// What each packet has behind what is encrypted, if that was agreed on.
-    mki: Option<Mki>,
-    /// The one heard last is first; the one silent longest makes room.
-    sources: [Option<Source>; SOURCES],
+    /// What was sealed with it, so far.
+    packets: u64,
+    reports: u64,
 }
+
+/// The sources heard: the last one is first; the one silent longest makes room.
+#[derive(Clone, Copy, Default)]
+struct Sources([Option<Source>; SOURCES]);
 
 #[derive(Clone, Copy)]
 struct Source {
@@ -27,21 +41,34 @@ struct Source {
 }
 
 impl Opener {
-    /// Nothing heard yet.
+    /// Nothing heard yet; there is one key.
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
-        let (rtp, rtcp, mki) = (key.rtp(), key.rtcp(), key.mki());
-        Self { rtp, rtcp, mki, sources: [None; SOURCES] }
+        Self { keys: vec![Key::new(key)], sources: Sources::default() }
     }
 
-    /// An opener with the next key: packets are counted on (RFC 3711 §3.3.1), reports anew.
+    /// Nothing heard yet; there may be several keys.
     #[must_use]
-    pub fn successor(&self, key: &MasterKey) -> Self {
-        let mut next = Self { sources: self.sources, ..Self::new(key) };
-        for source in next.sources.iter_mut().flatten() {
-            source.rtcp = Window::default();
+    pub fn of(keys: &MasterKeys) -> Self {
+        Self { keys: keys.iter().map(Key::new).collect(), sources: Sources::default() }
+    }
+
+    /// Opens with the next keys from now on. Packets are counted on (RFC 3711 §3.3.1), those of a
+    /// key that stays as well; reports anew when none stays. What comes back opens what is still
+    /// under way of the keys that have gone.
+    pub fn replace(&mut self, keys: &MasterKeys) -> Option<Self> {
+        let mut gone = std::mem::take(&mut self.keys);
+        let before = gone.len();
+        for master in keys.iter() {
+            let stays = gone.iter().position(|key| key.master.is(master));
+            let key = stays.map(|at| Key { master: *master, ..gone.swap_remove(at) });
+            self.keys.push(key.unwrap_or_else(|| Key::new(master)));
         }
-        next
+        let sources = self.sources;
+        if gone.len() == before {
+            self.sources.0.iter_mut().flatten().for_each(|one| one.rtcp = Window::default());
+        }
+        (!gone.is_empty()).then_some(Self { keys: gone, sources })
     }
 
     /// Opens an RTP packet in place: its length without the tag.
@@ -51,29 +78,34 @@ impl Opener {
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let (sequence, ssrc) = identity(packet).ok_or(SrtpError::Malformed)?;
         let clear = rtp::header_bytes(packet).ok_or(SrtpError::Malformed)?;
-        let packet = self.without_mki(packet, self.rtp.tag_behind_mki())?;
-        let tag = self.rtp.tag_bytes();
+        let Self { keys, sources } = self;
+        let (key, packet) = named(keys, |key| &key.rtp, packet)?;
+        let tag = key.rtp.tag_bytes();
         let length = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
         if length < clear {
             return Err(SrtpError::Malformed);
         }
-        let window = self.find(ssrc).map(|source| source.rtp).unwrap_or_default();
+        let window = sources.find(ssrc).map(|source| source.rtp).unwrap_or_default();
         let index = window.index_of(sequence);
         if window.was_there(index) {
             return Err(SrtpError::Replayed);
         }
+        if key.packets >= key.lifetime().packets() {
+            return Err(SrtpError::Exhausted);
+        }
         let number = PacketNumber { ssrc, index };
-        if self.rtp.is_aead() {
+        if key.rtp.is_aead() {
             let (header, secret) = packet.split_at_mut(clear);
-            self.rtp.open(self.rtp.rtp_nonce(number), header, secret)?;
+            key.rtp.open(key.rtp.rtp_nonce(number), header, secret)?;
         } else {
             let (body, told) = packet.split_at_mut(length);
-            if !self.rtp.is_tag([body, &rollovers(index)], told) {
+            if !key.rtp.is_tag([body, &rollovers(index)], told) {
                 return Err(SrtpError::Forged);
             }
-            self.rtp.crypt(number, body.get_mut(clear..).unwrap_or_default());
+            key.rtp.crypt(number, body.get_mut(clear..).unwrap_or_default());
         }
-        self.source(ssrc).rtp.note(index);
+        key.packets += 1;
+        sources.heard(ssrc).rtp.note(index);
         Ok(length)
     }
 
@@ -83,14 +115,15 @@ impl Opener {
     /// What is wrong with it; then it is changed and not to be read.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let ssrc = rtcp_ssrc(packet).ok_or(SrtpError::Malformed)?;
-        let packet = self.without_mki(packet, self.rtcp.tag_behind_mki())?;
-        let behind = self.rtcp.tag_bytes() + INDEX_BYTES;
+        let Self { keys, sources } = self;
+        let (key, packet) = named(keys, |key| &key.rtcp, packet)?;
+        let behind = key.rtcp.tag_bytes() + INDEX_BYTES;
         let length = packet.len().checked_sub(behind).ok_or(SrtpError::Malformed)?;
         if length < RTCP_CLEAR {
             return Err(SrtpError::Malformed);
         }
         // The index stands before the tag, but behind the tag of AES-GCM (RFC 7714 §9.3).
-        let at = if self.rtcp.is_aead() { packet.len() - INDEX_BYTES } else { length };
+        let at = if key.rtcp.is_aead() { packet.len() - INDEX_BYTES } else { length };
         let index = packet.get(at..).and_then(|rest| rest.first_chunk::<INDEX_BYTES>()).copied();
         let index = index.ok_or(SrtpError::Malformed)?;
         let word = u32::from_be_bytes(index);
@@ -98,55 +131,82 @@ impl Opener {
             return Err(SrtpError::Unencrypted);
         }
         let number = PacketNumber { ssrc, index: u64::from(word & !ENCRYPTED) };
-        let window = self.find(ssrc).map(|source| source.rtcp).unwrap_or_default();
+        let window = sources.find(ssrc).map(|source| source.rtcp).unwrap_or_default();
         if window.was_there(number.index) {
             return Err(SrtpError::Replayed);
         }
-        if self.rtcp.is_aead() {
+        if key.reports >= key.lifetime().reports() {
+            return Err(SrtpError::Exhausted);
+        }
+        if key.rtcp.is_aead() {
             let (clear, secret) = packet.split_at_mut(RTCP_CLEAR);
             let tagged = at - RTCP_CLEAR;
             let secret = secret.get_mut(..tagged).ok_or(SrtpError::Malformed)?;
             let clear = clear_rtcp(clear, index);
-            self.rtcp.open(self.rtcp.rtcp_nonce(number), &clear, secret)?;
+            key.rtcp.open(key.rtcp.rtcp_nonce(number), &clear, secret)?;
         } else {
             let (body, rest) = packet.split_at_mut(length);
             let told = rest.get(INDEX_BYTES..).unwrap_or_default();
-            if !self.rtcp.is_tag([body, &index], told) {
+            if !key.rtcp.is_tag([body, &index], told) {
                 return Err(SrtpError::Forged);
             }
-            self.rtcp.crypt(number, body.get_mut(RTCP_CLEAR..).unwrap_or_default());
+            key.rtcp.crypt(number, body.get_mut(RTCP_CLEAR..).unwrap_or_default());
         }
-        self.source(ssrc).rtcp.note(number.index);
+        key.reports += 1;
+        sources.heard(ssrc).rtcp.note(number.index);
         Ok(length)
     }
+}
 
-    /// The packet without the identifier of its key, which stands before the last `tag` bytes: the
-    /// tag takes its place. It is not authenticated (RFC 3711 §3.1): another one is no packet of
-    /// this key's.
-    fn without_mki<'a>(&self, packet: &'a mut [u8], tag: usize) -> Result<&'a mut [u8], SrtpError> {
-        let Some(mki) = &self.mki else { return Ok(packet) };
-        let mki = mki.as_bytes();
-        let tag_at = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
-        let at = tag_at.checked_sub(mki.len()).ok_or(SrtpError::Malformed)?;
-        if packet.get(at..tag_at) != Some(mki) {
-            return Err(SrtpError::OtherKey);
-        }
-        packet.copy_within(tag_at.., at);
-        packet.get_mut(..at + tag).ok_or(SrtpError::Malformed)
+impl Key {
+    fn new(master: &MasterKey) -> Self {
+        let (rtp, rtcp) = (master.rtp(), master.rtcp());
+        Self { master: *master, rtp, rtcp, packets: 0, reports: 0 }
     }
 
+    fn lifetime(&self) -> Lifetime {
+        self.master.lifetime().unwrap_or_default()
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.master.mki().is_some_and(|mki| mki.bytes().eq(name.iter().copied()))
+    }
+}
+
+/// The key that a packet names, and the packet without that name: it stands before the tag of this
+/// kind, which takes its place. It is not authenticated (RFC 3711 §3.1): a name that nobody has is
+/// none of ours. All of the keys are of one profile, and have names of one length or none.
+fn named<'k, 'p>(
+    keys: &'k mut [Key],
+    kind: fn(&Key) -> &Transform,
+    packet: &'p mut [u8],
+) -> Result<(&'k mut Key, &'p mut [u8]), SrtpError> {
+    let first = keys.first().ok_or(SrtpError::OtherKey)?;
+    let tag = kind(first).tag_behind_mki();
+    let Some(mki) = first.master.mki() else {
+        return Ok((keys.first_mut().ok_or(SrtpError::OtherKey)?, packet));
+    };
+    let tag_at = packet.len().checked_sub(tag).ok_or(SrtpError::Malformed)?;
+    let at = tag_at.checked_sub(mki.length()).ok_or(SrtpError::Malformed)?;
+    let name = packet.get(at..tag_at).ok_or(SrtpError::Malformed)?;
+    let key = keys.iter_mut().find(|key| key.is_named(name)).ok_or(SrtpError::OtherKey)?;
+    packet.copy_within(tag_at.., at);
+    Ok((key, packet.get_mut(..at + tag).ok_or(SrtpError::Malformed)?))
+}
+
+impl Sources {
     fn find(&self, ssrc: u32) -> Option<&Source> {
-        self.sources.iter().flatten().find(|source| source.ssrc == ssrc)
+        self.0.iter().flatten().find(|source| source.ssrc == ssrc)
     }
 
     /// The source of an authentic packet; it is the one heard last now.
-    fn source(&mut self, ssrc: u32) -> &mut Source {
-        let known = self.sources.iter().position(|at| at.is_some_and(|at| at.ssrc == ssrc));
+    fn heard(&mut self, ssrc: u32) -> &mut Source {
+        let known = self.0.iter().position(|at| at.is_some_and(|at| at.ssrc == ssrc));
         let end = known.unwrap_or(SOURCES - 1);
-        if let Some(moved) = self.sources.get_mut(..=end) {
+        if let Some(moved) = self.0.get_mut(..=end) {
             moved.rotate_right(1);
         }
-        let [first, ..] = &mut self.sources;
+        let [first, ..] = &mut self.0;
         let fresh = Source { ssrc, rtp: Window::default(), rtcp: Window::default() };
         if known.is_none() {
             *first = Some(fresh);

@@ -28,10 +28,9 @@ impl Sealer {
         Self { rtp, rtcp, mki, sent: Window::default(), next_report: 0 }
     }
 
-    /// Another key from now on; packets are counted on (RFC 3711 §3.3.1).
+    /// Another key from now on; packets and reports are counted on (RFC 3711 §3.3.1, §3.4).
     pub fn rekey(&mut self, key: &MasterKey) {
-        (self.rtp, self.rtcp, self.next_report) = (key.rtp(), key.rtcp(), 0);
-        self.mki = key.mki();
+        (self.rtp, self.rtcp, self.mki) = (key.rtp(), key.rtcp(), key.mki());
     }
 
     /// Seals the RTP packet that `packet` holds from `start` on, and appends its tag.
@@ -55,11 +54,11 @@ impl Sealer {
         if self.rtp.is_aead() {
             let tag = self.rtp.seal(self.rtp.rtp_nonce(number), header, payload)?;
             packet.extend_from_slice(&tag);
-            packet.extend_from_slice(self.mki_bytes());
+            packet.extend(self.mki_bytes());
         } else {
             self.rtp.crypt(number, payload);
             let tag = self.rtp.tag([bytes, &rollovers(index)]);
-            packet.extend_from_slice(self.mki_bytes());
+            packet.extend(self.mki_bytes());
             packet.extend_from_slice(tag.get(..self.rtp.tag_bytes()).unwrap_or_default());
         }
         self.sent.note(index);
@@ -84,20 +83,20 @@ impl Sealer {
             let tag = self.rtcp.seal(self.rtcp.rtcp_nonce(number), &clear, secret)?;
             packet.extend_from_slice(&tag);
             packet.extend_from_slice(&index);
-            packet.extend_from_slice(self.mki_bytes());
+            packet.extend(self.mki_bytes());
         } else {
             self.rtcp.crypt(number, secret);
             let tag = self.rtcp.tag([bytes, &index]);
             packet.extend_from_slice(&index);
-            packet.extend_from_slice(self.mki_bytes());
+            packet.extend(self.mki_bytes());
             packet.extend_from_slice(tag.get(..self.rtcp.tag_bytes()).unwrap_or_default());
         }
         self.next_report += 1;
         Ok(())
     }
 
-    fn mki_bytes(&self) -> &[u8] {
-        self.mki.as_ref().map_or(&[], Mki::as_bytes)
+    fn mki_bytes(&self) -> impl Iterator<Item = u8> {
+        self.mki.iter().flat_map(Mki::bytes)
     }
 }
 

@@ -107,7 +107,7 @@ impl Browser {
             Progress::Keys(keys) => {
                 let keys = keys.unwrap();
                 *sealer = Some(Sealer::new(&keys.ours));
-                *opener = Some(Opener::new(&keys.theirs));
+                *opener = Some(Opener::of(&keys.theirs));
                 *profile = Some(keys.ours.profile());
             }
             Progress::Certificate(_) => {}

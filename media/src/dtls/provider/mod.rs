@@ -1,5 +1,6 @@
 //! The cryptography that DTLS needs, over the one stack we have: `ring`, and the `aes` that SRTP
-//! uses. AES-GCM, X25519 and the NIST curves, ECDSA: what browsers speak, and nothing besides.
+//! uses. AES-GCM, X25519 and the NIST curves, ECDSA: what browsers speak; and RSA certificates of
+//! others, which gateways show.
 
 mod exchange;
 mod record;
@@ -12,14 +13,22 @@ use dimpl::{CryptoError, CryptoOperation};
 use ring::rand::SystemRandom;
 use ring::{digest, hmac};
 
-/// All of it.
-pub(super) fn provider() -> CryptoProvider {
+use super::DtlsRole;
+use super::request::Transcript;
+
+/// All of it, for the end with that part in the handshake: who waits for the other to begin asks
+/// for its certificate.
+pub(super) fn provider(role: DtlsRole) -> CryptoProvider {
+    let (verifier, hashes): (&sign::Verifier, &Hashes) = match role {
+        DtlsRole::Active => (&sign::Verifier(Transcript::AsItIs), &Hashes(Transcript::AsItIs)),
+        DtlsRole::Passive => (&sign::Verifier(Transcript::Widened), &Hashes(Transcript::Widened)),
+    };
     CryptoProvider {
         kx_groups: exchange::GROUPS,
-        signature_verification: &sign::Verifier,
+        signature_verification: verifier,
         key_provider: &sign::Keys,
         secure_random: &Random,
-        hash_provider: &Hashes,
+        hash_provider: hashes,
         hmac_provider: &Macs,
         cipher_suites: record::SUITES_12,
         dtls13_cipher_suites: record::SUITES_13,
@@ -42,8 +51,9 @@ impl SecureRandom for Random {
     }
 }
 
+/// What is hashed is the transcript, all of it at once.
 #[derive(Debug)]
-struct Hashes;
+struct Hashes(Transcript);
 
 impl HashProvider for Hashes {
     fn create_hash(&self, algorithm: HashAlgorithm) -> Box<dyn HashContext> {
@@ -52,11 +62,14 @@ impl HashProvider for Hashes {
             HashAlgorithm::SHA384 => &digest::SHA384,
             _ => &digest::SHA256,
         };
-        Box::new(Hash(digest::Context::new(algorithm)))
+        Box::new(Hash { sum: digest::Context::new(algorithm), transcript: self.0 })
     }
 }
 
-struct Hash(digest::Context);
+struct Hash {
+    sum: digest::Context,
+    transcript: Transcript,
+}
 
 impl std::fmt::Debug for Hash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,12 +79,12 @@ impl std::fmt::Debug for Hash {
 
 impl HashContext for Hash {
     fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.sum.update(&self.transcript.read(bytes));
     }
 
     fn clone_and_finalize(&self, out: &mut Buf) {
         out.clear();
-        out.extend_from_slice(self.0.clone().finish().as_ref());
+        out.extend_from_slice(self.sum.clone().finish().as_ref());
     }
 }
 
@@ -106,6 +119,8 @@ mod tests {
 
     #[test]
     fn it_does_what_the_test_vectors_of_dtls_ask_for() {
-        provider().validate().unwrap();
+        for role in [DtlsRole::Active, DtlsRole::Passive] {
+            provider(role).validate().unwrap();
+        }
     }
 }
