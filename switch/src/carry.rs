@@ -137,7 +137,7 @@ impl Switch {
         self.node.gate.forget(flow);
         self.forget_watchers(flow.connection);
         for aor in self.node.registrar.flow_closed(flow) {
-            self.review_pages(now, &aor);
+            self.review_pages(now, &aor, None);
         }
         self.node.on_trunk_flow_closed(now, &flow);
         for leg in self.node.index.connection_closed(&flow) {

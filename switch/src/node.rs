@@ -23,7 +23,7 @@ use crate::gate::Gate;
 use crate::index::Index;
 use crate::ladder::Pending;
 use crate::messages::Relays;
-use crate::pages::NewestPages;
+use crate::pages::Pages;
 use crate::paths::Paths;
 use crate::port::{Output, SecurityEvent, SecurityKind};
 use crate::ports::Ports;
@@ -85,8 +85,8 @@ pub(crate) struct Node {
     pub(crate) authenticator: Authenticator,
     /// What agents' tokens are made with.
     pub(crate) token_key: TokenKey,
-    /// Which page of each agent's takes the calls.
-    pub(crate) newest_pages: NewestPages,
+    /// Each agent's pages, of which the newest takes the calls.
+    pub(crate) pages: Pages,
     pub(crate) router: Router,
     pub(crate) gate: Gate,
     pub(crate) watch: Watch,
@@ -139,14 +139,14 @@ pub(crate) enum Alarm {
     Stray(ClientTx),
     /// When a direct call has rung long enough.
     Dial(CallId),
-    /// When a supervisor's phone has.
+    /// When a supervisor's phone has, or a page that is to take a call back.
     Guest(CallId, LegId),
     /// When it may be told again whether a leg talks.
     Talking(CallId, LegId),
     /// When digits have been waited for long enough.
     Collect(CallId),
     /// When an agent's page that is gone has been.
-    Adrift(CallId),
+    Adrift(CallId, LegId),
     /// When a recording that was paused goes on by itself.
     Paused(CallId),
     /// When a caller's INVITE is good no longer.
@@ -193,7 +193,7 @@ impl Node {
             registrar: Registrar::new(),
             authenticator: Authenticator::new(secrets),
             token_key,
-            newest_pages: NewestPages::new(),
+            pages: Pages::new(),
             router: Router::new(),
             gate: Gate::new(&config.limits),
             watch: Watch::default(),

@@ -1,46 +1,122 @@
-//! Of several pages of an agent's (tabs, devices) the newest takes the calls. The one that did until
-//! then is told so, and told again when the newer one is gone: by a NOTIFY outside of any dialog,
-//! which libraries for pages hand to the page. One that does not understand it says so, and that is
-//! all.
+//! Of several pages of an agent's (tabs, devices) the newest takes the calls: the one that came
+//! last. It keeps its place when all of them connect again, if they say how old they are. The one
+//! that did until then is told so, and told again when the newer one is gone: by a NOTIFY outside
+//! of any dialog, which libraries for pages hand to the page. One that does not understand it says
+//! so, and that is all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use base::Instant;
-use sip::{Flow, Method, Name, Request, UriBuf};
+use base::{Duration, Instant};
+use sip::{Binding, Flow, Message, Method, Name, Request, UriBuf};
 
-use crate::call::is_browser;
+use crate::call::{is_browser, is_page};
+use crate::node::Node;
 use crate::register::agent_of_aor;
 use crate::switch::Switch;
 
 /// What a NOTIFY about it is of.
 const EVENT: &str = "strowger-page";
 
-/// The connections of each agent's pages, by its address of record: the last is the newest's.
-pub(crate) type NewestPages = BTreeMap<String, BTreeSet<u64>>;
+/// In a REGISTER: for how many milliseconds the page has wanted its agent's calls.
+const AGE: &str = "X-Strowger-Page-Age";
+/// No page is believed to be older: 31 days.
+const OLDEST: Duration = Duration::from_secs(31 * 86_400);
+
+/// Each agent's pages by their connections, by its address of record.
+pub(crate) type Pages = BTreeMap<String, BTreeMap<u64, Page>>;
+
+/// A page that has registered over a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Page {
+    came: Came,
+    is_browser: bool,
+}
+
+/// When a page came, in milliseconds since the beginning of the switch's clock: before that where
+/// the page is older than the switch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Came(i64);
+
+impl Came {
+    fn ago(now: Instant, age: Duration) -> Self {
+        let millis = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        Self(millis(now.since(Instant::ZERO)) - millis(age.min(OLDEST)))
+    }
+}
+
+/// How old the page is that sends a REGISTER: one that does not say so has just come.
+pub(crate) fn age(register: &Message) -> Duration {
+    let millis = register.header(Name::new(AGE)).and_then(|value| value.trim().parse().ok());
+    Duration::from_millis(millis.unwrap_or(0))
+}
+
+impl Node {
+    /// The newest of an agent's pages, other than the one of that connection.
+    pub(crate) fn newest_page(
+        &self,
+        now: Instant,
+        aor: &str,
+        but: Option<&Flow>,
+    ) -> Option<&Binding> {
+        let bindings = self.registrar.bindings(now, aor);
+        let pages = bindings.filter(|one| is_page(&one.flow) && but != Some(&one.flow));
+        pages.max_by_key(|one| self.place(aor, one.flow.connection))
+    }
+
+    /// Of several pages of an agent's the newest takes the calls.
+    pub(crate) fn keep_newest_page(&self, aor: &str, bindings: &mut Vec<&Binding>) {
+        let pages = bindings.iter().filter(|binding| is_page(&binding.flow));
+        let connections = pages.map(|page| page.flow.connection);
+        let newest = connections.max_by_key(|connection| self.place(aor, *connection));
+        let is_newest = |one: &Binding| newest.is_none_or(|newest| one.flow.connection == newest);
+        bindings.retain(|one| !is_page(&one.flow) || is_newest(one));
+    }
+
+    /// When the page of a connection came; the later connection where two came at once.
+    fn place(&self, aor: &str, connection: u64) -> (Option<Came>, u64) {
+        let known = self.pages.get(aor).and_then(|pages| pages.get(&connection));
+        (known.map(|page| page.came), connection)
+    }
+}
 
 impl Switch {
     /// An agent's phones have changed: whose pages take the calls now is told, if it is others.
-    pub(crate) fn review_pages(&mut self, now: Instant, aor: &str) {
-        let bindings = self.node.registrar.bindings(now, aor);
-        let pages: Vec<(UriBuf, Flow)> = bindings
-            .filter(|one| is_browser(&one.flow, &one.contact))
-            .map(|one| (one.contact.clone(), one.flow))
-            .collect();
-        let now_there: BTreeSet<u64> = pages.iter().map(|(_, flow)| flow.connection).collect();
-        let Some(newest) = now_there.last().copied() else {
-            self.node.newest_pages.remove(aor);
-            return;
-        };
-        let before = self.node.newest_pages.insert(aor.to_owned(), now_there).unwrap_or_default();
-        let took_calls = before.last().copied();
-        for (contact, flow) in pages {
+    /// `registered` is the connection that a REGISTER came over, and how old its page is.
+    pub(crate) fn review_pages(
+        &mut self,
+        now: Instant,
+        aor: &str,
+        registered: Option<(u64, Duration)>,
+    ) {
+        let before = self.node.pages.remove(aor).unwrap_or_default();
+        let bindings = self.node.registrar.bindings(now, aor).filter(|one| is_page(&one.flow));
+        let there: Vec<(UriBuf, Flow)> =
+            bindings.map(|one| (one.contact.clone(), one.flow)).collect();
+        let mut pages = BTreeMap::new();
+        for (contact, flow) in &there {
+            let connection = flow.connection;
+            let is_new = registered.filter(|(of, _)| *of == connection);
+            let age = is_new.map_or(Duration::ZERO, |(_, age)| age);
+            let came = before.get(&connection).map_or(Came::ago(now, age), |known| known.came);
+            let is_browser = is_browser(flow, contact);
+            pages.insert(connection, Page { came, is_browser });
+        }
+        let (newest, took_calls) = (newest_browser(&pages), newest_browser(&before));
+        if !pages.is_empty() {
+            self.node.pages.insert(aor.to_owned(), pages);
+        }
+        for (contact, flow) in there {
             let own = flow.connection;
-            if own == newest {
+            let was_there = before.contains_key(&own);
+            if !is_browser(&flow, &contact) {
+                continue;
+            }
+            if newest == Some(own) {
                 // Whoever is new knows that it takes the calls.
-                if took_calls.is_some_and(|before| newest < before) {
+                if was_there && took_calls != newest {
                     self.tell_page(now, aor, (contact, flow), true);
                 }
-            } else if took_calls == Some(own) || !before.contains(&own) {
+            } else if took_calls == Some(own) || !was_there {
                 self.tell_page(now, aor, (contact, flow), false);
             }
         }
@@ -62,4 +138,10 @@ impl Switch {
             .body("application/json", format!("{{\"rings\":{rings}}}"));
         self.node.endpoint.request(now, flow, notify);
     }
+}
+
+/// The connection of the newest page that is a browser's.
+fn newest_browser(pages: &BTreeMap<u64, Page>) -> Option<u64> {
+    let browsers = pages.iter().filter(|(_, page)| page.is_browser);
+    browsers.max_by_key(|(connection, page)| (page.came, **connection)).map(|(own, _)| *own)
 }

@@ -5,6 +5,7 @@ use base::{AgentId, Instant, TenantId};
 use sip::{Flow, Message, Name, Response, ServerTx, StatusCode};
 
 use crate::call::{SUSPENDED, Signal};
+use crate::pages;
 use crate::port::SecurityKind;
 use crate::switch::Switch;
 
@@ -44,9 +45,9 @@ impl Switch {
             Err((status, reason)) => self.not_registered(status, reason),
         };
         self.node.endpoint.respond(now, tx, response);
-        self.review_pages(now, &aor);
+        self.review_pages(now, &aor, Some((flow.connection, pages::age(request))));
         for call in self.node.calling.waiting_for(&tenant, &agent) {
-            self.signal(now, call, Signal::AgentBack);
+            self.signal(now, call, Signal::AgentBack(agent.clone()));
         }
     }
 

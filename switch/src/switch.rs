@@ -130,7 +130,7 @@ impl Switch {
                 Alarm::Guest(call, leg) => self.signal(now, call, Signal::GuestRangOut(leg)),
                 Alarm::Talking(call, leg) => self.signal(now, call, Signal::TalkingDue(leg)),
                 Alarm::Paused(call) => self.signal(now, call, Signal::PausedLongEnough),
-                Alarm::Adrift(call) => self.signal(now, call, Signal::AdriftTooLong),
+                Alarm::Adrift(call, leg) => self.signal(now, call, Signal::AdriftTooLong(leg)),
                 Alarm::Collect(call) => self.signal(now, call, Signal::CollectedNone),
                 Alarm::Invite(call) => self.signal(now, call, Signal::InviteExpired),
                 Alarm::OneCodec(call) => self.signal(now, call, Signal::OneCodecDue),

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use media::{Command, Event, WebFailure};
 use serde_json::json;
-use sip::Name;
-use switch::{Cause, Input};
+use switch::Cause;
 
 use crate::rig::{ALICE, Asked, BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, answer};
 
@@ -13,65 +12,27 @@ use crate::rig::{ALICE, Asked, BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, answer};
 const AGAIN: SocketAddr = SocketAddr::new(ALICE.ip(), 6000);
 const HERS: (&str, &str, &str) = ("alice", "alice-secret", "acme.example");
 
-/// A page registers over a connection of its own, under the name that it made up.
-fn page(rig: &mut Rig, at: SocketAddr, connection: u64, name: &str) {
-    rig.pages.push((at, connection));
-    let contact = format!("Contact: <sip:{name}@{};transport=ws>;expires=600\r\n", ALICE.ip());
-    let ok = rig.register_as(at, HERS, &contact);
-    assert_eq!(ok.status().unwrap().as_u16(), 200);
-}
-
-/// A page's WebSocket closes.
-fn close(rig: &mut Rig, at: SocketAddr) {
-    let flow = rig.flow(at);
-    rig.pages.retain(|(address, _)| *address != at);
-    rig.input(Input::FlowClosed { flow });
-}
-
 /// A caller from the queue talks with alice's page.
 fn talking() -> (Rig, Call, Phone) {
     let mut rig = Rig::new();
-    page(&mut rig, ALICE, 7, "phone");
+    rig.page("alice", ALICE, 7, "phone");
     let (call, phone) = rig.connect_alice();
     (rig, call, phone)
 }
 
 /// Whether music plays to the caller, by the last order about it.
 fn hears_music(rig: &Rig) -> bool {
-    let caller = rig.streams()[0];
-    let told = rig.commands.iter().rev().find_map(|command| match command {
-        Command::Play { stream, looped, .. } if *stream == caller => Some(*looped),
-        Command::StopPlaying { stream } if *stream == caller => Some(false),
-        _ => None,
-    });
-    told.unwrap_or(false)
-}
-
-fn told(rig: &Rig, kind: &str) -> usize {
-    rig.events_of(kind).len()
-}
-
-/// A page answers the INVITE that it got, as pages do that take it by themselves.
-fn takes_back(rig: &mut Rig, at: SocketAddr) -> Phone {
-    let phone = Phone::new(at, rig.expect(at, "INVITE"));
-    assert_eq!(phone.invite.header(Name::new("Answer-Mode")), Some("Auto"));
-    assert!(phone.invite.header(Name::new("Call-Info")).unwrap().ends_with(";answer-after=0"));
-    let call = rig.last_call().to_string();
-    assert_eq!(phone.invite.header(Name::new("X-Strowger-Returns")), Some(call.as_str()));
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(at, &ok);
-    rig.expect(at, "ACK");
-    phone
+    rig.music().contains(&rig.streams()[0])
 }
 
 #[test]
 fn a_page_whose_websocket_is_there_again_goes_on_in_its_dialog() {
     let (mut rig, mut call, _phone) = talking();
-    close(&mut rig, ALICE);
+    rig.close_page(ALICE);
     assert_eq!(rig.events_of("call.agent_lost"), [json!({"agent": "alice"})]);
     assert!(hears_music(&rig) && rig.records.is_empty());
     rig.advance_ms(3_000);
-    page(&mut rig, AGAIN, 8, "phone");
+    rig.page("alice", AGAIN, 8, "phone");
     assert_eq!(rig.events_of("call.agent_returned"), [json!({"agent": "alice"})]);
     assert!(!hears_music(&rig));
     rig.expect_silence(AGAIN);
@@ -99,7 +60,7 @@ fn a_page_that_consents_no_more_is_waited_for_and_goes_on_when_it_is_heard_again
     // One that shows another certificate than it named is not waited for.
     rig.media(Event::Unreachable { stream, why: WebFailure::WrongCertificate });
     rig.confirm_bye(ALICE);
-    assert_eq!(told(&rig, "call.agent_lost"), 1);
+    assert_eq!(rig.told("call.agent_lost"), 1);
     rig.confirm_bye(call.at);
     assert_eq!(rig.record().cause, Cause::MediaFailed);
 }
@@ -107,22 +68,22 @@ fn a_page_that_consents_no_more_is_waited_for_and_goes_on_when_it_is_heard_again
 #[test]
 fn a_page_that_was_loaded_again_is_called_and_has_the_same_call() {
     let (mut rig, mut call, _phone) = talking();
-    close(&mut rig, ALICE);
+    rig.close_page(ALICE);
     assert!(hears_music(&rig));
     rig.advance_ms(2_000);
-    page(&mut rig, AGAIN, 8, "fresh");
-    takes_back(&mut rig, AGAIN);
-    assert_eq!(told(&rig, "call.agent_returned"), 1);
+    rig.page("alice", AGAIN, 8, "fresh");
+    rig.takes_back(AGAIN);
+    assert_eq!(rig.told("call.agent_returned"), 1);
     assert!(!hears_music(&rig));
     let streams = rig.streams();
     assert_eq!(rig.bridged(), Some((streams[0], streams[2])));
-    assert_eq!(told(&rig, "recording.started"), 1, "the recording goes on");
+    assert_eq!(rig.told("recording.started"), 1, "the recording goes on");
     let is_tapped = |command: &Command| {
         matches!(command,
         Command::Tap { stream, channel: media::Channel::Right, .. } if *stream == streams[2])
     };
     assert!(rig.commands.iter().any(is_tapped), "with what the new page says");
-    assert_eq!(told(&rig, "call.connected"), 1, "and it is the same conversation");
+    assert_eq!(rig.told("call.connected"), 1, "and it is the same conversation");
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(AGAIN);
     assert_eq!(rig.records.len(), 1);
@@ -135,14 +96,14 @@ fn a_page_may_be_loaded_again_fifty_times_in_one_call() {
     let (mut rig, mut call, _phone) = talking();
     let mut at = ALICE;
     for number in 0..50_u16 {
-        close(&mut rig, at);
+        rig.close_page(at);
         rig.advance_ms(700);
         at = SocketAddr::new(ALICE.ip(), 6000 + number);
-        page(&mut rig, at, 100 + u64::from(number), &format!("page-{number}"));
-        takes_back(&mut rig, at);
+        rig.page("alice", at, 100 + u64::from(number), &format!("page-{number}"));
+        rig.takes_back(at);
         rig.advance_ms(1_300);
     }
-    assert_eq!((told(&rig, "call.agent_lost"), told(&rig, "call.agent_returned")), (50, 50));
+    assert_eq!((rig.told("call.agent_lost"), rig.told("call.agent_returned")), (50, 50));
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(at);
     assert_eq!(rig.records.len(), 1);
@@ -154,7 +115,7 @@ fn whose_agent_does_not_come_back_is_the_next_one_in_the_queue() {
     let (mut rig, mut call, _phone) = talking();
     let mut other = rig.dial_into_queue();
     rig.advance_ms(5_000);
-    close(&mut rig, ALICE);
+    rig.close_page(ALICE);
     rig.advance_ms(10_000);
     let queued = rig.events_of("call.queued");
     assert_eq!(queued.last().unwrap(), &json!({"queue": "sales", "position": 1}));
@@ -177,15 +138,15 @@ fn whose_agent_does_not_come_back_is_the_next_one_in_the_queue() {
 #[test]
 fn a_page_that_does_not_take_it_back_has_its_caller_in_the_queue_within_15_s() {
     let (mut rig, mut call, _phone) = talking();
-    close(&mut rig, ALICE);
+    rig.close_page(ALICE);
     rig.advance_ms(9_900);
-    page(&mut rig, AGAIN, 8, "fresh");
+    rig.page("alice", AGAIN, 8, "fresh");
     let phone = Phone::new(AGAIN, rig.expect(AGAIN, "INVITE"));
     rig.send(AGAIN, &phone.respond("180 Ringing", None));
     assert!(hears_music(&rig), "and no ringing tone");
     rig.advance_ms(5_000);
     rig.confirm_cancel(&phone);
-    assert_eq!(told(&rig, "call.queued"), 2);
+    assert_eq!(rig.told("call.queued"), 2);
     rig.caller_hangs_up(&mut call);
     rig.advance_ms(40_000);
     rig.finish();
@@ -195,7 +156,7 @@ fn a_page_that_does_not_take_it_back_has_its_caller_in_the_queue_within_15_s() {
 fn a_caller_who_leaves_while_the_page_is_gone_leaves_nothing_behind() {
     for seconds in [0, 3, 12] {
         let (mut rig, mut call, _phone) = talking();
-        close(&mut rig, ALICE);
+        rig.close_page(ALICE);
         rig.advance_ms(seconds * 1000);
         rig.caller_hangs_up(&mut call);
         rig.advance_ms(40_000);
@@ -208,7 +169,7 @@ fn a_caller_who_leaves_while_the_page_is_gone_leaves_nothing_behind() {
 fn whom_an_agent_has_called_hears_music_until_the_page_is_back_or_the_call_is_over() {
     for comes_back in [true, false] {
         let mut rig = Rig::new();
-        page(&mut rig, ALICE, 7, "phone");
+        rig.page("alice", ALICE, 7, "phone");
         let mut asked = Asked::new(&mut rig, ALICE, sip::Method::Invite, "bob");
         rig.register(BOB, "bob");
         asked.body = Some(("application/sdp".to_owned(), SDP_PCMU.to_owned()));
@@ -219,13 +180,13 @@ fn whom_an_agent_has_called_hears_music_until_the_page_is_back_or_the_call_is_ov
         rig.expect(BOB, "ACK");
         let ok = rig.expect_final(ALICE);
         rig.agent_acks(&mut asked, &ok);
-        close(&mut rig, ALICE);
-        assert_eq!(told(&rig, "call.agent_lost"), 1);
+        rig.close_page(ALICE);
+        assert_eq!(rig.told("call.agent_lost"), 1);
         rig.advance_ms(2_000);
         if comes_back {
-            page(&mut rig, AGAIN, 8, "fresh");
-            takes_back(&mut rig, AGAIN);
-            assert_eq!(told(&rig, "call.agent_returned"), 1);
+            rig.page("alice", AGAIN, 8, "fresh");
+            rig.takes_back(AGAIN);
+            assert_eq!(rig.told("call.agent_returned"), 1);
             let streams = rig.streams();
             assert_eq!(rig.bridged(), Some((streams[1], streams[2])));
             let mut phone = phone;
@@ -246,8 +207,8 @@ fn whom_an_agent_has_called_hears_music_until_the_page_is_back_or_the_call_is_ov
 #[test]
 fn of_several_pages_the_newest_rings_and_a_desk_phone_beside_it() {
     let mut rig = Rig::new();
-    page(&mut rig, ALICE, 7, "first-tab");
-    page(&mut rig, AGAIN, 8, "second-tab");
+    rig.page("alice", ALICE, 7, "first-tab");
+    rig.page("alice", AGAIN, 8, "second-tab");
     let desk: SocketAddr = "127.0.0.15:5060".parse().unwrap();
     let contact = format!("Contact: <sip:alice@{desk}>;expires=3600\r\n");
     rig.register_as(desk, HERS, &contact);

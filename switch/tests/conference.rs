@@ -45,19 +45,6 @@ fn join_bob(rig: &mut Rig, ends_with_host: Option<bool>) -> Phone {
     bob
 }
 
-/// Whom music plays to.
-fn music(rig: &Rig) -> Vec<StreamId> {
-    let mut playing = Vec::new();
-    for command in &rig.commands {
-        match command {
-            Command::Play { stream, looped: true, .. } => playing.push(*stream),
-            Command::StopPlaying { stream } => playing.retain(|known| known != stream),
-            _ => {}
-        }
-    }
-    playing
-}
-
 /// Who is recorded, and on which side.
 fn taps(rig: &Rig) -> Vec<(StreamId, Channel)> {
     let mut tapped: Vec<(StreamId, Channel)> = Vec::new();
@@ -225,17 +212,17 @@ fn one_is_muted_and_one_held_aside_while_the_others_talk() {
     assert!(matches!(hold(&mut rig, 1, true), Err(ApiError::Conflict(_))));
     assert!(matches!(hold(&mut rig, 99, true), Err(ApiError::NotFound)));
     assert_eq!(rig.mix().unwrap(), parties(&s[1..]), "the agents confer");
-    assert_eq!(music(&rig), [s[0]]);
+    assert_eq!(rig.music(), [s[0]]);
     assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "api", "leg": 1})]);
     assert!(hold(&mut rig, 1, false).is_ok());
-    assert_eq!((rig.mix().unwrap(), music(&rig)), (parties(&s), vec![]));
+    assert_eq!((rig.mix().unwrap(), rig.music()), (parties(&s), vec![]));
 
     // A phone that holds is out of it, and keeps nobody waiting.
     let mut bob = bob;
     let reinvite = bob.next("INVITE", Some(&sdp("inactive", bob.cseq)));
     rig.send(BOB, &reinvite);
     rig.expect(BOB, "SIP/2.0 200");
-    assert_eq!(music(&rig), []);
+    assert_eq!(rig.music(), []);
     assert!(rig.mix().unwrap()[2].muted);
     asks(&mut rig, ApiRequest::RemoveParticipant { call: id, leg: LegId(3) });
     // Hung up with its ACK still to come: it does not keep the BYE.
@@ -254,11 +241,11 @@ fn an_agents_phone_that_holds_in_a_conference_keeps_nobody_waiting_until_two_are
     let reinvite = alice.next("INVITE", Some(&sdp("sendonly", alice.cseq)));
     rig.send(ALICE, &reinvite);
     rig.expect(ALICE, "SIP/2.0 200");
-    assert_eq!(music(&rig), [], "the caller talks with Bob");
+    assert_eq!(rig.music(), [], "the caller talks with Bob");
     let holding = Member { muted: true, ..Member::party(s[1]) };
     assert_eq!(rig.mix().unwrap(), [Member::party(s[0]), holding, Member::party(s[2])]);
     end(&mut rig, BOB, &mut bob);
-    assert_eq!(music(&rig), [s[0]], "held by the one who is left");
+    assert_eq!(rig.music(), [s[0]], "held by the one who is left");
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();
@@ -274,9 +261,9 @@ fn two_who_talk_are_muted_and_one_of_them_held_without_a_third() {
     asks(&mut rig, ApiRequest::Mute { call: id, leg: LegId(1), muted: false });
     assert_eq!((rig.mix(), rig.bridged()), (None, Some((s[0], s[1]))));
     asks(&mut rig, ApiRequest::HoldParticipant { call: id, leg: LegId(1), holds: true });
-    assert_eq!((rig.mix().unwrap(), music(&rig)), (parties(&s[1..]), vec![s[0]]));
+    assert_eq!((rig.mix().unwrap(), rig.music()), (parties(&s[1..]), vec![s[0]]));
     asks(&mut rig, ApiRequest::HoldParticipant { call: id, leg: LegId(1), holds: false });
-    assert_eq!((rig.bridged(), music(&rig)), (Some((s[0], s[1])), vec![]));
+    assert_eq!((rig.bridged(), rig.music()), (Some((s[0], s[1])), vec![]));
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.finish();

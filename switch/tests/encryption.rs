@@ -1,6 +1,6 @@
 //! Keys of SRTP in SDP: who is offered some, whose are taken, and who is refused for want of them.
 
-use media::srtp::{Profile, SrtpKeys};
+use media::srtp::{MasterKey, Profile, SrtpKeys};
 use media::{Command, StreamId};
 use switch::Cause;
 
@@ -37,7 +37,7 @@ fn keys_of(rig: &Rig, stream: StreamId) -> Option<SrtpKeys> {
         Command::SetRemote { stream: told, srtp, .. } if *told == stream => Some(srtp.as_deref()),
         _ => None,
     });
-    told.unwrap().copied()
+    told.unwrap().cloned()
 }
 
 /// A caller with that description gets its 200 and confirms it.
@@ -101,14 +101,54 @@ fn a_key_that_packets_name_is_taken_and_ours_is_named_in_the_same_way() {
     assert!(line.ends_with("|1:1"), "{line}");
     let stream = rig.streams()[0];
     let keys = keys_of(&rig, stream).unwrap();
-    let mki = |key: media::srtp::MasterKey| key.mki().unwrap().as_bytes().to_vec();
-    assert_eq!((mki(keys.ours), mki(keys.theirs)), (vec![1], vec![1]));
-    // Several keys of which any may be used: another line is taken, or none.
-    let several =
-        format!("{KEY}|2^20|1:4;inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|2:4");
-    refused(&mut rig, &secured("RTP/SAVP", 1, &several));
+    assert_eq!((name(&keys.ours), name(keys.theirs.first())), (vec![1], vec![1]));
     rig.caller_hangs_up(&mut call);
     rig.expect(ALICE, "INVITE");
+}
+
+/// How packets name a key.
+fn name(key: &MasterKey) -> Vec<u8> {
+    key.mki().unwrap().bytes().collect()
+}
+
+#[test]
+fn all_keys_of_a_line_are_taken_by_their_names_and_a_line_whose_keys_have_none_is_passed_over() {
+    let more = OTHER_KEY.split_once(' ').unwrap().1;
+    let unnamed = format!("{KEY};{more}");
+    let mut stern = rig("required", "accepted");
+    refused(&mut stern, &secured("RTP/SAVP", 1, &unnamed));
+    stern.finish();
+    let mut rig = rig("required", "accepted");
+    let named = format!("{KEY}|2^20|1:2;{more}|2^20|258:2");
+    let both = format!("{}a=crypto:2 {named}\r\n", secured("RTP/SAVP", 1, &unnamed));
+    let (mut call, ok) = dial(&mut rig, &both);
+    let line = ok.lines().find(|line| line.starts_with("a=crypto:")).unwrap();
+    let taken = line.starts_with("a=crypto:2 ") && line.ends_with("|1:2") && !line.contains(';');
+    assert!(taken, "our one key, named like their first: {line}");
+    let stream = rig.streams()[0];
+    let keys = keys_of(&rig, stream).unwrap();
+    assert_eq!(keys.theirs.iter().map(name).collect::<Vec<_>>(), [vec![0, 1], vec![1, 2]]);
+    assert_eq!(name(&keys.ours), [0, 1]);
+    rig.caller_hangs_up(&mut call);
+    rig.expect(ALICE, "INVITE");
+}
+
+#[test]
+fn a_phone_that_answers_our_offer_with_several_keys_is_heard_by_any_of_them() {
+    let mut rig = rig("off", "required");
+    let (mut call, _) = dial(&mut rig, SDP_PCMU);
+    let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
+    let more = OTHER_KEY.split_once(' ').unwrap().1;
+    let answer = secured("RTP/SAVP", 3, &format!("{KEY}|1:1;{more}|2:1"));
+    rig.send(ALICE, &phone.respond("200 OK", Some(&answer)));
+    rig.expect(ALICE, "ACK");
+    let stream = rig.streams()[1];
+    let keys = keys_of(&rig, stream).unwrap();
+    assert_eq!(keys.theirs.iter().map(name).collect::<Vec<_>>(), [[1], [2]]);
+    assert_eq!(keys.ours.mki(), None, "ours is as we offered it");
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(ALICE);
+    rig.finish();
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use media::Command;
 use sip::{Message, Name};
-use switch::Input;
 
 use crate::rig::{ALICE, Phone, Rig};
 
@@ -20,12 +19,6 @@ fn registers(rig: &mut Rig, at: SocketAddr, connection: u64, contact: &str) {
     }
     let contact = format!("Contact: <sip:{contact};transport=ws>;expires=600\r\n");
     assert_eq!(rig.register_as(at, HERS, &contact).status().unwrap().as_u16(), 200);
-}
-
-fn close(rig: &mut Rig, at: SocketAddr) {
-    let flow = rig.flow(at);
-    rig.pages.retain(|(address, _)| *address != at);
-    rig.input(Input::FlowClosed { flow });
 }
 
 /// What alice's phone is offered when it rings.
@@ -88,9 +81,9 @@ fn a_tab_is_told_that_a_newer_one_takes_the_calls_and_when_that_is_gone() {
     for at in [ALICE, TABS[0], TABS[1]] {
         rig.expect_silence(at);
     }
-    close(&mut rig, TABS[0]);
+    rig.close_page(TABS[0]);
     rig.expect_silence(ALICE);
-    close(&mut rig, TABS[1]);
+    rig.close_page(TABS[1]);
     told(&mut rig, ALICE, "{\"rings\":true}");
     let (_, phone) = rig.ring_alice();
     assert_eq!(phone.at, ALICE);
@@ -106,7 +99,7 @@ fn a_tab_that_registers_after_a_newer_one_is_told_that_the_newer_one_takes_the_c
     registers(&mut rig, ALICE, 7, "one@aaa.invalid");
     rig.expect_silence(ALICE);
     rig.expect_silence(TABS[0]);
-    close(&mut rig, TABS[0]);
+    rig.close_page(TABS[0]);
     told(&mut rig, ALICE, "{\"rings\":true}");
 }
 
@@ -117,8 +110,60 @@ fn a_desk_phone_beside_a_page_is_told_nothing_and_tells_it_nothing() {
     registers(&mut rig, TABS[0], 8, "alice@10.0.0.7:5060");
     rig.expect_silence(ALICE);
     rig.expect_silence(TABS[0]);
-    close(&mut rig, TABS[0]);
+    rig.close_page(TABS[0]);
     rig.expect_silence(ALICE);
     rig.advance_ms(700_000);
     rig.expect_silence(ALICE);
+}
+
+/// A page that says how long it has wanted the calls registers.
+fn registers_aged(rig: &mut Rig, at: SocketAddr, connection: u64, (name, age): (&str, &str)) {
+    rig.pages.push((at, connection));
+    let contact = format!("Contact: <sip:{name};transport=ws>;expires=600\r\n");
+    let lines = format!("{contact}X-Strowger-Page-Age: {age}\r\n");
+    assert_eq!(rig.register_as(at, HERS, &lines).status().unwrap().as_u16(), 200);
+}
+
+/// After a restart of the server the connections tell nothing of whose page is the newest.
+#[test]
+fn tabs_that_all_connect_again_keep_their_order_when_they_say_how_old_they_are() {
+    let mut rig = Rig::with_web();
+    rig.advance_ms(2_000);
+    registers_aged(&mut rig, TABS[0], 7, ("two@bbb.invalid", "60000"));
+    rig.expect_silence(TABS[0]);
+    rig.advance_ms(500);
+    registers_aged(&mut rig, ALICE, 8, ("one@aaa.invalid", "3600000"));
+    told(&mut rig, ALICE, "{\"rings\":false}");
+    rig.expect_silence(TABS[0]);
+    rig.dial_into_queue();
+    let phone = Phone::new(TABS[0], rig.expect(TABS[0], "INVITE"));
+    rig.send(TABS[0], &phone.respond("486 Busy Here", None));
+    rig.expect(TABS[0], "ACK");
+    // The older one takes the calls: it wants them since now.
+    rig.close_page(ALICE);
+    registers_aged(&mut rig, ALICE, 9, ("one@aaa.invalid", "0"));
+    told(&mut rig, TABS[0], "{\"rings\":false}");
+    rig.expect_silence(ALICE);
+    // What it says later, over the same connection, changes nothing.
+    registers(&mut rig, TABS[0], 7, "two@bbb.invalid");
+    rig.expect_silence(TABS[0]);
+    rig.close_page(ALICE);
+    told(&mut rig, TABS[0], "{\"rings\":true}");
+}
+
+/// One that says nothing, or nonsense, has come when it registers; no age is from before the last
+/// month.
+#[test]
+fn a_tab_that_says_no_age_or_nonsense_has_just_come() {
+    for nonsense in ["soon", "-5", "", "99999999999999999999999"] {
+        let mut rig = Rig::with_web();
+        registers_aged(&mut rig, ALICE, 8, ("one@aaa.invalid", "1000"));
+        registers_aged(&mut rig, TABS[0], 7, ("two@bbb.invalid", nonsense));
+        told(&mut rig, ALICE, "{\"rings\":false}");
+        rig.expect_silence(TABS[0]);
+    }
+    let mut rig = Rig::with_web();
+    registers_aged(&mut rig, ALICE, 8, ("one@aaa.invalid", &u64::MAX.to_string()));
+    registers_aged(&mut rig, TABS[0], 7, ("two@bbb.invalid", "2678400000"));
+    told(&mut rig, TABS[0], "{\"rings\":false}");
 }

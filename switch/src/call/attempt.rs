@@ -5,7 +5,6 @@ use base::{AgentId, Instant, LegId, QueueId};
 use routing::{AttemptFailure, CancelReason, Decision, Input};
 use sip::{Binding, ClientTx, Message, Method, Name, Request, StatusCode, UriBuf};
 
-use super::adrift::is_page;
 use super::dial::Failure;
 use super::early::forget_early;
 use super::far_end::{FarEnd, refused_elsewhere};
@@ -52,15 +51,8 @@ impl Call {
         self.tell(node, now, offered);
 
         let targets = self.targets(node, now, &agent);
-        let signalling = Signalling::Preparing { targets };
-        let role = Role::Agent(agent.clone());
-        let terms = Terms::of(&self.directory, &self.tenant, &role);
-        let mut leg = Leg::new(node, role, terms, signalling);
-        leg.called = true;
-        let id = leg.id;
-        let reachable = !matches!(&leg.signalling, Signalling::Preparing { targets }
-            if targets.is_empty());
-        self.add_far(leg);
+        let reachable = !targets.is_empty();
+        let id = self.leg_to_agent(node, &agent, targets);
         let opened = reachable && self.open_stream(node, now, id, self.worker());
         self.stage = Stage::Ringing { step, queue, ring: Ring { agent, leg: id } };
         if !reachable {
@@ -68,6 +60,22 @@ impl Call {
         } else if !opened {
             self.fail_attempt(node, now, id, AttemptFailure::Error, None);
         }
+    }
+
+    /// Makes the leg of an agent who is to be rung there; its stream is still to be opened.
+    pub(super) fn leg_to_agent(
+        &mut self,
+        node: &mut Node,
+        agent: &AgentId,
+        targets: Vec<Target>,
+    ) -> LegId {
+        let role = Role::Agent(agent.clone());
+        let terms = Terms::of(&self.directory, &self.tenant, &role);
+        let mut leg = Leg::new(node, role, terms, Signalling::Preparing { targets });
+        leg.called = true;
+        let id = leg.id;
+        self.add_far(leg);
+        id
     }
 
     /// The agent's phones: the newest bindings.
@@ -79,7 +87,7 @@ impl Call {
         };
         let aor = aor(&self.tenant, agent);
         let mut bindings = node.registrar.targets(now, &aor);
-        keep_newest_page(&mut bindings);
+        node.keep_newest_page(&aor, &mut bindings);
         let mut targets: Vec<Target> = bindings.into_iter().map(target).collect();
         targets.truncate(node.config.limits.bindings_rung);
         targets
@@ -127,7 +135,8 @@ impl Call {
 
     /// Who an agent's phone shows as calling. Whom the API rings first sees who comes next.
     fn shown_to_agent(&self, leg: LegId) -> Party {
-        if let Some(shown) = self.shown_to_supervisor(leg) {
+        let beside = self.shown_to_supervisor(leg).or_else(|| self.shown_to_returning(leg));
+        if let Some(shown) = beside {
             return shown;
         }
         let dial = self.dialling.as_ref().filter(|dial| dial.leg == Some(leg));
@@ -340,13 +349,6 @@ impl Call {
             self.cancel_fork(node, now, leg, fork, why);
         }
     }
-}
-
-/// Of several pages of an agent's (tabs, devices) the newest takes the calls.
-fn keep_newest_page(bindings: &mut Vec<&Binding>) {
-    let pages = bindings.iter().filter(|binding| is_page(&binding.flow));
-    let newest = pages.map(|page| page.flow.connection).max();
-    bindings.retain(|one| !is_page(&one.flow) || newest.is_none_or(|it| one.flow.connection == it));
 }
 
 /// What a refusal of the phone says about the agent.

@@ -76,7 +76,7 @@ impl Call {
             tapped: Vec::new(),
             capturing: None,
             relays: Vec::new(),
-            adrift: None,
+            adrift: Vec::new(),
             pausing: None,
             goes_first: false,
             transfer: None,

@@ -58,8 +58,8 @@ impl Call {
             Some(Then::TakeOver(_)) => self.taker_answered(node, now),
             Some(Then::Join | Then::Step(_)) => self.join(node, now, leg),
             Some(Then::Beside) => self.beside_answered(node, now, leg),
-            Some(Then::Return) => self.returned(node, now, leg),
             Some(Then::Guest) => self.participant_answered(node, now, leg),
+            None if self.is_returning(leg) => self.returned(node, now, leg),
             None if self.is_guest(leg) => self.supervisor_answered(node, now, leg),
             None => self.connect(node, now, leg),
         }

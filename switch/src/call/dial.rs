@@ -264,8 +264,6 @@ impl Call {
             Goal::Outside(to) if !failure.far.speaks_for_callee() && self.has_more_trunks() => {
                 self.try_next_trunk(node, now, &to);
             }
-            // A conversation that is to go on with its agent goes nowhere else.
-            Goal::Agent(_) if self.is_return() => self.give_up(node, now, &failure),
             Goal::Agent(agent) => self.forward_failed(node, now, &agent, failure),
             Goal::Outside(_) => self.give_up(node, now, &failure),
         }
@@ -348,10 +346,6 @@ impl Call {
         matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Beside))
     }
 
-    fn is_return(&self) -> bool {
-        matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Return))
-    }
-
     fn is_for_guest(&self) -> bool {
         matches!(&self.dialling, Some(dial) if matches!(dial.then, Then::Guest))
     }
@@ -396,7 +390,6 @@ impl Call {
                 self.refuse_by_far_end(node, now, &dial.goal, failure)
             }
             Then::Beside => self.beside_failed(node, now, failure),
-            Then::Return => self.return_failed(node, now),
             Then::Guest => self.participant_failed(node, now, &dial.goal, failure),
         }
         if !matches!(self.stage, Stage::Ending(_)) {

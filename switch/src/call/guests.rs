@@ -92,6 +92,7 @@ impl Call {
     }
 
     /// A leg is over, or is to be, and the call goes on without it. `false` if the call does not.
+    /// One that was to take another's place has not.
     pub(super) fn leaves(
         &mut self,
         node: &mut Node,
@@ -99,8 +100,13 @@ impl Call {
         leg: LegId,
         cause: Cause,
     ) -> bool {
+        if self.is_returning(leg) {
+            self.return_failed(node, now, leg);
+            return true;
+        }
         if let Some(at) = self.guests.iter().position(|guest| guest.leg == leg) {
             let guest = self.guests.remove(at);
+            self.forget_adrift(node, now, leg);
             self.see_off(node, now, &guest, cause);
             self.hang_up(node, now, leg, cause);
             self.review_music(node);
@@ -152,6 +158,7 @@ impl Call {
         let Some(at) = further else { return false };
         let next = self.guests.remove(at).leg;
         let who = self.who(leg);
+        self.forget_adrift(node, now, leg);
         self.release_leaving(node, now, leg);
         self.hang_up(node, now, leg, cause);
         if let Some(trunk) = &who.trunk {
@@ -194,7 +201,8 @@ impl Call {
         }
     }
 
-    /// An INVITE to a guest has come to nothing. `false` if the leg is none's.
+    /// An INVITE to a guest, or to a page that was to take a conversation back, has come to
+    /// nothing. `false` if the leg is neither's.
     pub(super) fn guest_failed(
         &mut self,
         node: &mut Node,
@@ -202,7 +210,8 @@ impl Call {
         leg: LegId,
         cause: Cause,
     ) -> bool {
-        self.is_guest(leg) && self.leaves(node, now, leg, cause)
+        let is_beside = self.is_guest(leg) || self.is_returning(leg);
+        is_beside && self.leaves(node, now, leg, cause)
     }
 
     /// Whether a leg is a supervisor's whom nobody hears.

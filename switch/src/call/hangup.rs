@@ -86,7 +86,7 @@ impl Call {
         self.abandon_transfer(node, now, cause);
         self.end_guests(node, now, cause);
         self.stop_dialling(node);
-        self.forget_adrift(node);
+        self.forget_all_adrift(node, now);
         self.stop_collecting(node);
         self.forget_waiting(node);
         let (tenant, work) = (self.tenant.clone(), self.work());

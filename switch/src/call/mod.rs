@@ -51,6 +51,7 @@ mod refresh;
 mod refusal;
 mod relay;
 mod reliable;
+mod returning;
 mod sent_on;
 mod setup;
 mod sign;
@@ -175,8 +176,8 @@ pub(crate) struct Call {
     relays: Vec<Relay>,
     /// The transfer under way, if one is.
     transfer: Option<Transfer>,
-    /// Whose page is gone, if an agent's is.
-    adrift: Option<Adrift>,
+    /// Those agents whose pages are gone.
+    adrift: Vec<Adrift>,
     /// Since when nothing of the conversation is recorded, if it was asked not to be.
     pausing: Option<Pausing>,
     /// Whether it is the next one in the queue that it comes to.
@@ -247,7 +248,7 @@ pub(crate) enum Signal {
     Path(base::LegId, PathEvent),
     /// A direct call has rung long enough.
     RangOut,
-    /// A supervisor's phone has.
+    /// A supervisor's phone has, or a page that is to take a call back.
     GuestRangOut(base::LegId),
     /// An offer of one codec for both has waited long enough.
     OneCodecDue,
@@ -256,9 +257,9 @@ pub(crate) enum Signal {
     /// What a leg's talking came to may be told now.
     TalkingDue(base::LegId),
     /// The agent whose page is gone has registered one.
-    AgentBack,
-    /// It has been waited for long enough.
-    AdriftTooLong,
+    AgentBack(AgentId),
+    /// The page of that leg has been waited for long enough.
+    AdriftTooLong(base::LegId),
     /// A recording was paused for as long as it was to be.
     PausedLongEnough,
     /// Digits have been waited for long enough.
@@ -320,9 +321,9 @@ impl Call {
             Signal::TalkingDue(leg) => self.on_talking_due(node, now, leg),
             Signal::OneCodecDue => self.on_one_codec_due(node, now),
             Signal::PromiseDue => self.on_promise_due(node, now),
-            Signal::AgentBack => self.on_agent_back(node, now),
+            Signal::AgentBack(agent) => self.on_agent_back(node, now, &agent),
             Signal::PausedLongEnough => self.on_paused_long_enough(node, now),
-            Signal::AdriftTooLong => self.on_adrift_too_long(node, now),
+            Signal::AdriftTooLong(leg) => self.on_adrift_too_long(node, now, leg),
             Signal::CollectedNone => self.on_collect_timeout(node, now),
             Signal::InviteExpired => self.on_invite_expired(node, now),
             Signal::End => self.end(node, now, Cause::ApiRequest, EndedBy::Api),

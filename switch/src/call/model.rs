@@ -244,8 +244,6 @@ pub(super) enum Then {
     TakeOver(Target),
     /// Somebody is called in place of one who talks, whose conversation stands meanwhile.
     Beside,
-    /// A page of an agent's who talks, in place of the one that is gone.
-    Return,
     /// Somebody else is to join a conversation, which goes on meanwhile.
     Guest,
 }

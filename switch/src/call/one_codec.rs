@@ -109,7 +109,7 @@ impl Call {
             && self.mixing.is_none()
             && self.guests.is_empty()
             && self.transfer.is_none()
-            && self.adrift.is_none()
+            && self.adrift.is_empty()
             && self.relays.is_empty();
         let far = self.leg(talk.leg).filter(|_| is_plain)?;
         let (one, other) = (self.caller.remote?.codec, far.remote?.codec);

@@ -76,7 +76,7 @@ impl Call {
     }
 
     /// Who a further party sees calling: the agent who has the call, else whoever called.
-    fn shown_to_guest(&self) -> Option<Party> {
+    pub(super) fn shown_to_guest(&self) -> Option<Party> {
         let agents = self.talking_agents();
         let known = self.directory.agent(&self.tenant, agents.first()?)?;
         Some(Party { number: known.id.to_string(), display: known.name.clone() })

@@ -44,7 +44,7 @@ impl Call {
             self.tell(node, now, EventKind::CallRinging { agent, trunk });
         }
         let is_beside = matches!(&self.dialling,
-            Some(dial) if matches!(dial.then, Then::Beside | Then::Guest | Then::Return));
+            Some(dial) if matches!(dial.then, Then::Beside | Then::Guest));
         if !is_dialling || is_beside {
             return;
         }

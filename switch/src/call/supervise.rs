@@ -12,10 +12,8 @@ use sip::StatusCode;
 
 use super::guests::{Guest, MOST, Part, Supervising};
 use super::join::Parted;
-use super::leg::{Leg, Role, Signalling};
 use super::model::Party;
 use super::takeover::{Purpose, Target};
-use super::terms::Terms;
 use super::{Call, Stage};
 use crate::Cause;
 use crate::api::ApiError;
@@ -48,12 +46,10 @@ impl Call {
         if targets.is_empty() {
             return conflict(format!("{by} has no phone"));
         }
-        let role = Role::Agent(by.clone());
-        let terms = Terms::of(&self.directory, &self.tenant, &role);
-        let mut leg = Leg::new(node, role, terms, Signalling::Preparing { targets });
-        (leg.called, leg.supervises) = (true, true);
-        let id = leg.id;
-        self.add_far(leg);
+        let id = self.leg_to_agent(node, &by, targets);
+        if let Some(leg) = self.far_mut(id) {
+            leg.supervises = true;
+        }
         let until = now + RINGS;
         node.alarms.insert((until, Alarm::Guest(self.id, id)));
         let told = Decided::Supervised { by: by.clone(), mode, why };
@@ -100,9 +96,10 @@ impl Call {
         Ok((of.clone(), why))
     }
 
-    /// A supervisor's phone has rung long enough.
+    /// A supervisor's phone has rung long enough, or a page that was to take a conversation back.
     pub(super) fn on_guest_rang_out(&mut self, node: &mut Node, now: Instant, leg: LegId) {
-        if self.guest(leg).is_some_and(|guest| !guest.joined) {
+        let is_rung = self.guest(leg).is_some_and(|guest| !guest.joined);
+        if is_rung || self.is_returning(leg) {
             self.leaves(node, now, leg, Cause::NoAnswer);
         }
     }

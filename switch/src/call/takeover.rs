@@ -88,7 +88,7 @@ impl Call {
         match &self.stage {
             Stage::Ending(_) => Err(StatusCode::DECLINE),
             Stage::Ringing { ring, .. } if ring.leg == leg => Ok(true),
-            _ if self.is_dialling(leg) && !is_first && !self.is_returning(leg) => Ok(true),
+            _ if self.is_dialling(leg) && !is_first => Ok(true),
             Stage::Connected { talk }
                 if self.transfer.is_none() && (talk.leg == leg || self.is_caller(leg)) =>
             {

@@ -277,7 +277,7 @@ impl Call {
         else {
             return None;
         };
-        self.forget_adrift(node);
+        self.forget_all_adrift(node, now);
         self.stop_recording(node, now, &talk);
         self.unbridge(node, talk.leg);
         self.stop_music(node, talk.leg);

@@ -5,6 +5,7 @@
 
 pub mod agent;
 mod network;
+mod page;
 mod phone;
 mod provisioning;
 
