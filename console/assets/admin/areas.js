@@ -109,6 +109,7 @@ export const TRUNK_FIELDS = (is_new) => [
   field("concurrent_calls", "number"),
   field("calls_per_second", "number"),
   field("probe_s", "number"),
+  field("webrtc", "check", { hint: t("admin.hint.webrtc") }),
 ];
 
 /** A name with its id behind it, where the two differ. */

@@ -16,7 +16,8 @@ const PROOF_MS = 3000;
 const ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, UPDATE, INFO";
 
 /**
- * The line. `token()` asks the API; `on` hears `state(kind)`, `call(call)`, `over(call)`,
+ * The line. `token()` asks the API; `since` is when the agent wanted calls to ring in this page, by
+ * its own clock; `on` hears `state(kind)`, `call(call)`, `over(call)`,
  * `change()`, `rings(here)` when calls begin or cease to ring in this page, and
  * `notTaken(call, {to, status})` when whom a call was sent on to does not take it.
  */
@@ -29,6 +30,7 @@ export class Line {
   rings = true;
 
   #token;
+  #since;
   #on;
   #socket = null;
   #account = null;
@@ -40,8 +42,9 @@ export class Line {
   #proving = null;
   #name = { user: random(8), host: `${random(12)}.invalid`, call: random(20), tag: random(10) };
 
-  constructor({ token, on }) {
+  constructor({ token, since = Date.now(), on }) {
     this.#token = token;
+    this.#since = since;
     const nobody = () => {};
     this.#on = { over: nobody, rings: nobody, notTaken: nobody, ...on };
   }
@@ -79,9 +82,10 @@ export class Line {
     this.#socket?.close();
   }
 
-  /** Has calls ring here: the page whose connection is the newest takes them. */
-  async takeOver() {
+  /** Has calls ring here, since that time: the page that came last takes them. */
+  async takeOver(since) {
     if (this.state !== "registered") return;
+    this.#since = since;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -220,6 +224,8 @@ export class Line {
         ["To", `<${uri}>`],
         ["Call-ID", this.#name.call],
         ["Contact", `${this.contact};expires=${EXPIRES_S}`],
+        // A server that was started again knows by it which of several pages is the newest.
+        ["X-Strowger-Page-Age", String(Math.max(0, Date.now() - this.#since))],
       ],
     });
     if (asked.status !== 200) throw new Error(`${asked.status}`);

@@ -108,6 +108,7 @@ export const admin = {
   "admin.field.concurrent_calls": "Calls at most",
   "admin.field.calls_per_second": "New calls a second at most",
   "admin.field.probe_s": "Ask by OPTIONS every (s)",
+  "admin.field.webrtc": "Its audio goes by WebRTC alone (ICE, DTLS)",
   "admin.hint.number": "With + and country code, such as +1 555 0100.",
   "admin.hint.id": "Small letters, digits, - _ and dots. It cannot be changed later.",
   "admin.hint.skills": "Names with commas between, such as sales, billing.",
@@ -128,6 +129,8 @@ export const admin = {
   "admin.hint.key_agent": "For the role agent: whom the key speaks for.",
   "admin.hint.prompt": "Its audio is given in the list, as a WAV file.",
   "admin.hint.sources": "Addresses and blocks with commas between, such as 192.0.2.7.",
+  "admin.hint.webrtc": "For a gateway or a media server that speaks as browsers do. Whatever "
+    + "else it offers gets 488.",
   "admin.role.admin": "Administrator",
   "admin.role.supervisor": "Supervisor",
   "admin.role.agent": "Agent",

@@ -3,7 +3,7 @@
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
 import { h, setText } from "../dom.js";
-import { keepCalls, keptCalls } from "../phone/kept.js";
+import { keepCalls, keptCalls, wantCalls, wantedCalls } from "../phone/kept.js";
 import { Known } from "../phone/known.js";
 import { Line } from "../phone/line.js";
 import { MicrophoneWatch } from "../phone/microphone.js";
@@ -68,7 +68,7 @@ export function phoneView({ api, model, me, badge }) {
   const start = startPanel({ me, agent, onStart: (chosen) => turnOn(chosen) });
   const state = stateView({ api, own: () => known.own, line: lineNow, onSignOut: signOff });
   const notices = noticesView({
-    useHere: () => line?.takeOver(),
+    useHere: () => line?.takeOver(wantCalls()),
     letSound: () => sound.allow(),
     async findMicrophone() {
       if (!(await sound.again())) devices.focus();
@@ -122,9 +122,10 @@ export function phoneView({ api, model, me, badge }) {
       start.busy(false);
       return start.problem(error.message);
     }
+    const since = wasOn() ? wantedCalls() : wantCalls();
     sessionStorage.setItem(KEPT, agent);
     known.watch(agent);
-    line = new Line({ token, on: {
+    line = new Line({ token, since, on: {
       state: showLine, call: ringing, over, change: show, rings: showRings,
       notTaken: (call, { to }) => announce(t("desk.not_taken", { who: nameOf(call), to }), "bad"),
     } });
