@@ -29,10 +29,11 @@ load() {
 for kind in $kinds; do
   case $kind in
     relay)
-      for relay in rtpengine strowger strowger-kernel; do
+      for relay in bare rtpengine strowger strowger-kernel; do
         load --kind relay --relay $relay --calls 500,1000
         load --kind relay --relay $relay --calls 500,1000 --beat-us 1000
       done
+      load --kind relay --relay bare --calls 1500 --step 200 --most 3100
       load --kind relay --relay rtpengine --calls 600 --step 100
       load --kind relay --relay strowger --calls 1500 --step 200 --most 3100
       load --kind relay --relay strowger-kernel --calls 1500 --step 200 --most 3900

@@ -2,9 +2,12 @@
 //! oldest by keyset, by a part of a number that is rare, common or not there, and what else is not
 //! there, for which all of the index is read; and what a call costs when it is written.
 //! `STROWGER_CALLS=N` takes another number of calls, `STROWGER_URL=postgres://...` an empty
-//! PostgreSQL in place of SQLite.
+//! PostgreSQL in place of SQLite. `STROWGER_KEEP=folder` keeps the SQLite file there, and a later
+//! run takes the calls that are in it; with `STROWGER_SECONDS=N` a run writes for so long at most
+//! and searches only when all calls are there.
 #![allow(clippy::expect_used, missing_docs)]
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base::{CallId, TenantId, UnixTime};
@@ -23,12 +26,16 @@ fn main() {
     let calls = std::env::var("STROWGER_CALLS").ok().and_then(|n| n.parse().ok());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let folder = std::env::temp_dir().join(format!("strowger-search-{}", std::process::id()));
+    let own = || std::env::temp_dir().join(format!("strowger-search-{}", std::process::id()));
+    let kept = std::env::var_os("STROWGER_KEEP").map(PathBuf::from);
+    let folder = kept.clone().unwrap_or_else(own);
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = format!("sqlite:{}", folder.join("search.db").display());
     let url = std::env::var("STROWGER_URL").unwrap_or(file);
     runtime.block_on(measure(&url, calls.unwrap_or(1_000_000)));
-    std::fs::remove_dir_all(&folder).expect("the folder");
+    if kept.is_none() {
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
 }
 
 async fn measure(url: &str, calls: u32) {
@@ -38,19 +45,37 @@ async fn measure(url: &str, calls: u32) {
     let provisioning = Provisioning { tenants: vec![acme], ..Provisioning::default() };
     let store = Store::open(url).await.expect("the store");
     store.apply(&provisioning, &[]).await.expect("the tenant");
-    let mut writing = Duration::ZERO;
-    for first in (0..calls).step_by(BATCH as usize) {
-        let batch: Vec<Append> =
-            (first..calls.min(first + BATCH)).map(|number| over(&tenant, number)).collect();
+    if fill(&store, &tenant, calls).await {
+        search(&store, &tenant).await;
+    }
+    store.close().await;
+}
+
+/// Writes the calls that are not there yet; says whether all of them are.
+async fn fill(store: &Store, tenant: &TenantId, calls: u32) -> bool {
+    let newest = store.search_calls(tenant, &CallFilter::default(), None, 1).await;
+    let newest = newest.expect("to search").rows.first().map(|row| row.id.as_u128());
+    let there = newest.map_or(0, |id| u32::try_from(id).expect("a call of ours") + 1);
+    let seconds = std::env::var("STROWGER_SECONDS").ok().and_then(|n| n.parse().ok());
+    let most = seconds.map_or(Duration::MAX, Duration::from_secs);
+    let (mut writing, mut next) = (Duration::ZERO, there);
+    while next < calls && writing < most {
+        let until = calls.min(next + BATCH);
+        let batch: Vec<Append> = (next..until).map(|number| over(tenant, number)).collect();
         let began = Instant::now();
         store.append(&batch).await.expect("to append");
         writing += began.elapsed();
+        next = until;
     }
-    println!(
-        "{:28} {:>19.1} us",
-        "a call, written",
-        writing.as_secs_f64() * 1e6 / f64::from(calls)
-    );
+    if next > there {
+        let each = writing.as_secs_f64() * 1e6 / f64::from(next - there);
+        println!("{:28} {each:>19.1} us", "a call, written");
+    }
+    println!("{next} of {calls} calls are there");
+    next >= calls
+}
+
+async fn search(store: &Store, tenant: &TenantId) {
     let any = CallFilter::default;
     let queue = "sales".parse().ok();
     let text = |text: &str| Some(text.to_owned());
@@ -78,14 +103,13 @@ async fn measure(url: &str, calls: u32) {
         let mut rows = 0;
         for _ in 0..TIMES {
             let began = Instant::now();
-            let found = store.search_calls(&tenant, &filter, before, 100).await;
+            let found = store.search_calls(tenant, &filter, before, 100).await;
             times.push(began.elapsed());
             rows = found.expect("to search").rows.len();
         }
         times.sort();
         println!("{what:28} {rows:4} rows {:>9}", shown(times[TIMES / 2]));
     }
-    store.close().await;
 }
 
 fn shown(time: Duration) -> String {

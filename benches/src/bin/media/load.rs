@@ -191,7 +191,7 @@ fn connect_browser(
     handshakes.add(&connected, cost.get("media").copied().unwrap_or(0.0));
     generator.plug(Plug {
         place: 0,
-        browser: Some((connected.browser, Opener::new(&connected.keys.theirs))),
+        browser: Some((connected.browser, Opener::of(&connected.keys.theirs))),
         to: v4(targets.caller)?,
         payload_type: if kind.has_opus(Side::Caller) { OPUS } else { 0 },
         sealer: Some(Sealer::new(&connected.keys.ours)),

@@ -1,8 +1,10 @@
-//! The media harness: all far ends of many calls in one thread, and between them Strowger or
-//! rtpengine on a core of its own. Each load prints a line of JSON; `table` makes a table of them.
+//! The media harness: all far ends of many calls in one thread, and between them Strowger,
+//! rtpengine or a bare relay on a core of its own. Each load prints a line of JSON; `table` makes
+//! a table of them.
 //!
 //! It measures and asserts no time. It fails when a call cannot be made.
 
+mod bare;
 mod bencode;
 mod describe;
 mod figures;
@@ -15,6 +17,7 @@ mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -32,6 +35,12 @@ struct Args {
 enum Part {
     /// Calls through a relay, more and more of them
     Load(load::Args),
+    /// The floor: what the others are read by
+    Bare {
+        /// How long packets may gather, microseconds, as `rtp.gather_us`
+        #[arg(long, default_value_t = 400)]
+        gather_us: u64,
+    },
     /// The table of a file that holds what the loads printed
     Table {
         /// Lines of JSON
@@ -43,6 +52,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let is_well = match &args.part {
         Part::Load(part) => load::run(&args.strowger, part),
+        Part::Bare { gather_us } => bare::run(Duration::from_micros(*gather_us)).map(|()| true),
         Part::Table { results } => table::print(results).map(|()| true),
     };
     match is_well {

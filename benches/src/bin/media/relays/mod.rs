@@ -1,5 +1,6 @@
 //! What audio goes through: a child process on one core, in a folder of its own.
 
+mod bare;
 mod rtpengine;
 mod strowger;
 
@@ -15,7 +16,7 @@ use self::strowger::Settings;
 use crate::describe::{Kind, Side};
 
 /// Where every relay listens.
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// How long one may take to start, and to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Ports for audio: below those that the system gives by itself, and above.
@@ -30,6 +31,8 @@ pub(crate) enum Name {
     StrowgerKernel,
     /// By its control protocol, in user space
     Rtpengine,
+    /// Wait, receive, send, and nothing else
+    Bare,
 }
 
 impl Name {
@@ -38,6 +41,7 @@ impl Name {
             Self::Strowger => "strowger",
             Self::StrowgerKernel => "strowger-kernel",
             Self::Rtpengine => "rtpengine",
+            Self::Bare => "bare",
         }
     }
 }
@@ -46,6 +50,7 @@ impl Name {
 enum Control {
     Strowger(strowger::Phones),
     Rtpengine(rtpengine::Control),
+    Bare(bare::Control),
 }
 
 /// A running relay.
@@ -91,6 +96,9 @@ impl Relay {
             }
             Name::Rtpengine => rtpengine::start(&folder, core)
                 .map(|(child, control)| (child, Control::Rtpengine(control))),
+            Name::Bare => {
+                bare::start(&folder, core).map(|(child, control)| (child, Control::Bare(control)))
+            }
         };
         match started {
             Ok((child, control)) => Ok(Self { child, folder, control }),
@@ -113,6 +121,7 @@ impl Relay {
         let made = match &mut self.control {
             Control::Strowger(phones) => phones.call(kind, number, offer, callee),
             Control::Rtpengine(control) => control.call(kind, number, offer, callee),
+            Control::Bare(control) => control.call(kind, offer, callee),
         };
         made.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
     }
@@ -121,7 +130,7 @@ impl Relay {
     pub(crate) fn bring(&mut self, number: usize, at: SocketAddr) -> Result<SocketAddr, String> {
         let brought = match &mut self.control {
             Control::Strowger(phones) => phones.bring(number, at),
-            Control::Rtpengine(_) => Err("it mixes nothing".to_owned()),
+            Control::Rtpengine(_) | Control::Bare(_) => Err("it mixes nothing".to_owned()),
         };
         brought.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
     }
