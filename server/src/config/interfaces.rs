@@ -36,6 +36,8 @@ impl Interface {
 
 /// The longest that packets may gather, in microseconds: a quarter of a packet of 20 ms.
 const LONGEST_GATHERING: u16 = 5_000;
+/// Those of setpriority(2).
+const NICE_LEVELS: RangeInclusive<i8> = -20..=19;
 /// The highest class of service: six bits.
 const HIGHEST_DSCP: u8 = 63;
 
@@ -50,6 +52,14 @@ pub(super) fn check(rtp: &Rtp, place: &Place<'_>) -> Result<(), ConfigFault> {
     if rtp.gather_us > LONGEST_GATHERING {
         let problem = format!("{} is too long: every packet may be as late", rtp.gather_us);
         return fault("rtp.gather_us", problem, "write 0 to 5000; 0 is never");
+    }
+    if !NICE_LEVELS.contains(&rtp.nice) {
+        let problem = format!("{} is no nice level", rtp.nice);
+        return fault(
+            "rtp.nice",
+            problem,
+            "write -20 to 19; less goes before more, 0 is as others",
+        );
     }
     let key = "rtp.interfaces";
     let mut taken = Vec::new();

@@ -151,6 +151,8 @@ pub struct Rtp {
     pub kernel: KernelPath,
     /// How long packets may gather, in microseconds, before a busy worker wakes up for all of them.
     pub gather_us: u16,
+    /// The nice level of the media workers (setpriority(2)): less goes before more.
+    pub nice: i8,
     /// Other addresses, for the peers of some networks.
     pub interfaces: Vec<Interface>,
 }
@@ -288,6 +290,7 @@ impl Default for Rtp {
             dscp: 46,
             kernel: KernelPath::Auto,
             gather_us: 400,
+            nice: -10,
             interfaces: Vec::new(),
         }
     }

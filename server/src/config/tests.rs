@@ -137,4 +137,5 @@ fn an_interface_has_an_address_ports_and_networks_of_its_own() {
     }
     assert!(fault("[rtp]\ndscp = 64\n").contains("rtp.dscp: 64 is no class of service"));
     assert!(fault("[rtp]\ngather_us = 5001\n").contains("rtp.gather_us: 5001 is too long"));
+    assert!(fault("[rtp]\nnice = -21\n").contains("rtp.nice: -21 is no nice level"));
 }

@@ -17,11 +17,11 @@ mod shared;
 mod sockets;
 mod steered;
 mod streams;
+mod thread;
 
 use base::{Duration, Instant, Rng};
 use media::{Batch, CaptureSender, Datagram, Plane, PlaneOutput, Slot, TapSender, WorkerId};
 use metrics::Counter;
-use rustix::thread::CpuSet;
 use tokio::sync::mpsc;
 
 use self::arrivals::ARRIVALS;
@@ -148,7 +148,7 @@ impl Worker {
         let thread = thread.spawn(move || {
             // Dropped last, when nobody reads the queue any more.
             let _obituary = Obituary(events.bell());
-            pin(id);
+            thread::settle(id, rtp.nice);
             let most_resting = files::part();
             let opened = watching(&bell).and_then(|poller| {
                 let ports = way_there.ports(id, &poller, most_resting, || Places::of(&rtp));
@@ -483,20 +483,6 @@ fn send(batch: &mut Batch, ports: &mut Ports, shared: Option<&mut Shared>, meter
     meters.sent.untold += sent;
     meters.unsent.untold += unsent;
     batch.clear();
-}
-
-/// Ties this thread to one of the cores the process may use.
-fn pin(id: WorkerId) {
-    let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
-    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
-    if cores.is_empty() {
-        return;
-    }
-    let mut own = CpuSet::new();
-    own.set(cores[usize::from(id.0) % cores.len()]);
-    if let Err(error) = rustix::thread::sched_setaffinity(None, &own) {
-        tracing::warn!(worker = id.0, %error, "a media worker stays unpinned");
-    }
 }
 
 #[cfg(test)]

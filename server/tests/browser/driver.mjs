@@ -17,6 +17,8 @@ const need = createRequire(join(modules, "package.json"));
 const { chromium } = need("playwright-core");
 const types = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript" };
 const pages = new Map();
+/** This machine may do ten things at once. */
+const PATIENCE_MS = 60_000;
 
 // JsSIP comes as CommonJS: its files as they are, each in a function, behind a `require`.
 function bundle(entry) {
@@ -118,6 +120,7 @@ async function fromFolder(context) {
 }
 
 async function begin(name, { browser, context, page, url }) {
+  page.setDefaultTimeout(PATIENCE_MS);
   const log = [];
   page.on("console", (message) => log.push(message.text()));
   page.on("pageerror", (error) => log.push(`error: ${error.stack ?? error}`));
@@ -179,11 +182,11 @@ const commands = {
     return {};
   },
   async click({ page, selector }) {
-    await pages.get(page).page.click(selector, { timeout: 20000 });
+    await pages.get(page).page.click(selector);
     return {};
   },
   async fill({ page, selector, text }) {
-    await pages.get(page).page.fill(selector, text, { timeout: 20000 });
+    await pages.get(page).page.fill(selector, text);
     return {};
   },
   // A key as Playwright names it: `Enter`, `Shift+Tab`.
@@ -197,7 +200,7 @@ const commands = {
   },
   async see({ page, selector }) {
     const found = pages.get(page).page.locator(selector).first();
-    await found.waitFor({ timeout: 20000 });
+    await found.waitFor();
     // A drawing has no inner text.
     return found.evaluate((element) => element.innerText ?? element.textContent);
   },

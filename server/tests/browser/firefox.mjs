@@ -104,7 +104,7 @@ export class Firefox {
     return JSON.parse(result.value);
   }
 
-  async waitForFunction(expression, seconds = 30) {
+  async waitForFunction(expression, seconds = 60) {
     for (let turn = 0; turn < 20 * seconds; turn += 1) {
       if (await this.evaluate(`Boolean(${expression})`)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));

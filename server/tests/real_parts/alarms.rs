@@ -1,8 +1,6 @@
 //! Alarms of queues: set by a supervisor in one browser, they hold in another and are told as
 //! events, raised by SIPp's callers and cleared when they are gone.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::browser::{Browsers, Page};
@@ -36,19 +34,6 @@ fn floor<'a>(browsers: &'a Browsers, folder: &Folder, server: &Strowger, name: &
     page.goes("#/floor");
     page.sees("[data-queue=sales]");
     page
-}
-
-#[track_caller]
-fn until(page: &Page<'_>, script: &str, holds: impl Fn(&Value) -> bool) {
-    let deadline = Instant::now() + LIMIT / 4;
-    loop {
-        let said = page.says(script);
-        if holds(&said) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{script}: {said}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
@@ -85,19 +70,19 @@ fn thresholds_set_in_one_browser_hold_in_another_and_their_alarms_are_events() {
     server.calls_are(ACME, 2, "queued");
     let alarm = "document.querySelector('[data-queue=sales] .wall-alarm').textContent";
     for page in [&one, &other] {
-        until(page, alarm, |said| said == "2 or more wait");
-        until(page, "document.querySelector('.alarm-number').textContent", |said| said == "1");
+        page.until(alarm, |said| said == "2 or more wait");
+        page.until("document.querySelector('.alarm-number').textContent", |said| said == "1");
     }
     let raised = json!([["alarm.raised", "sales", "waiting", 2]]);
-    until(&other, "globalThis.alarms", |said| *said == raised);
+    other.until("globalThis.alarms", |said| *said == raised);
 
     // They go, and five seconds later so does the alarm.
     sipp.hang_up();
     sipp.succeed(LIMIT);
     for page in [&one, &other] {
-        until(page, "document.querySelector('.alarm-number').textContent", |said| said == "");
+        page.until("document.querySelector('.alarm-number').textContent", |said| said == "");
     }
-    until(&other, "globalThis.alarms.at(-1).slice(0, 3)", |said| {
+    other.until("globalThis.alarms.at(-1).slice(0, 3)", |said| {
         *said == json!(["alarm.cleared", "sales", "waiting"])
     });
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::pages::{AGENT_HZ, BACK, CALLER_HZ, stage_with};
+use crate::pages::{AGENT_HZ, CALLER_HZ, stage_with};
 use crate::parts::LIMIT;
 use crate::path::Path;
 use crate::strowger::{ACME, Setup};
@@ -58,7 +58,6 @@ fn a_page_whose_address_changes_in_mid_call_is_heard_and_hears_again() {
         path.moves();
         stage.both_hear((&carrier, &page), 0.5);
         eprintln!("heard again after {:?}", moved.elapsed());
-        assert!(moved.elapsed() < 2 * BACK, "it took {:?}", moved.elapsed());
     }
     let types = stage.server.event_types(ACME, &stage.call());
     assert!(types.iter().all(|kind| kind != "call.agent_lost"), "{types:?}");

@@ -35,7 +35,7 @@ pub(crate) struct Baresip {
     pub(crate) sip: SocketAddr,
 }
 
-/// Ten ports for each phone, below those that the system hands out.
+/// Ten ports for each phone, above those that the system hands out: below them are the servers'.
 static NEXT_RTP: AtomicU16 = AtomicU16::new(0);
 
 pub(crate) const AMPLITUDE: f64 = 0.3;
@@ -53,7 +53,7 @@ impl Baresip {
         audio::write_tone(&tone, phone.tone, AMPLITUDE, 600);
         let sip = SocketAddr::new(phone.address, free_port(phone.address));
         let control = SocketAddr::new(phone.address, free_port(phone.address));
-        let rtp = 10_000 + NEXT_RTP.fetch_add(1, Ordering::Relaxed) % 900 * 10;
+        let rtp = 61_000 + NEXT_RTP.fetch_add(1, Ordering::Relaxed) % 200 * 10;
         let dir_text = dir.display();
         let config = format!(
             "net_interface {ip}\nsip_listen {sip}\npoll_method epoll\n\
@@ -193,6 +193,9 @@ impl Baresip {
 
 impl Drop for Baresip {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("baresip at {} said:\n{}", self.sip, self.output());
+        }
         if matches!(self.child.try_wait(), Ok(None)) {
             self.quit();
         }

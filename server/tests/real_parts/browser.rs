@@ -171,6 +171,22 @@ impl Page<'_> {
         self.does("until", json!([what, times, 60]));
     }
 
+    /// Waits until a script in the page gives what is wanted: a page follows what happens a moment
+    /// later.
+    #[track_caller]
+    pub(crate) fn until(&self, script: &str, wanted: impl Fn(&Value) -> bool) {
+        let deadline = Instant::now() + LIMIT / 2;
+        loop {
+            let is = self.told("evaluate", json!({ "script": script }));
+            if wanted(&is) {
+                return;
+            }
+            let late = Instant::now() > deadline;
+            assert!(!late, "{script}: {is}: {:#}", self.told("log", json!({})));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits until it has heard that tone for so many seconds, from now on.
     #[track_caller]
     pub(crate) fn hears(&self, hertz: f64, seconds: f64) {

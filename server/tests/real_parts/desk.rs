@@ -22,9 +22,11 @@ pub(crate) const ALICE: &str = "desk-alice";
 pub(crate) const CALLER: &str = "+4930123456";
 
 pub(crate) struct Stage {
-    pub(crate) folder: Folder,
     pub(crate) server: Strowger,
     pub(crate) browsers: Browsers,
+    pub(crate) provisioning: PathBuf,
+    // Goes after the server, which writes into it to its last.
+    pub(crate) folder: Folder,
 }
 
 /// The demo with a key of alice's own, who is rung while she talks, codes for her queue, and time
@@ -40,7 +42,7 @@ fn provisioning(folder: &Folder) -> PathBuf {
     }
     let mut text = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
     let wrap_up = text.find("wrap_up_s = 2, wrap_up_extend_s = 120").expect("her queue");
-    text.replace_range(wrap_up..wrap_up + "wrap_up_s = 2".len(), "wrap_up_s = 25");
+    text.replace_range(wrap_up..wrap_up + "wrap_up_s = 2".len(), "wrap_up_s = 100");
     let alice = "password = \"alice-secret\"";
     assert!(text.contains(alice));
     text = text.replacen(alice, &format!("{alice}, call_waiting = true"), 1);
@@ -58,15 +60,21 @@ fn provisioning(folder: &Folder) -> PathBuf {
 pub(crate) fn stage(name: &str) -> Stage {
     let folder = Folder::new(name);
     let browsers = Browsers::start();
-    let setup = Setup { provisioning: Some(provisioning(&folder)), ..Setup::default() };
+    let provisioning = provisioning(&folder);
+    let setup = Setup { provisioning: Some(provisioning.clone()), ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
-    Stage { folder, server, browsers }
+    Stage { folder, server, browsers, provisioning }
 }
 
 impl Stage {
     /// Alice's page, signed in with her own key, its phone on.
     pub(crate) fn desk(&self) -> Page<'_> {
-        let page = self.signed_in("alice", json!({}));
+        self.desk_with(json!({}))
+    }
+
+    /// The same; `more` is for the driver.
+    pub(crate) fn desk_with(&self, more: Value) -> Page<'_> {
+        let page = self.signed_in("alice", more);
         click(&page, ".desk-turn-on");
         self.server.agent_is(ACME, "alice", "available");
         page
@@ -81,27 +89,23 @@ impl Stage {
         page
     }
 
-    /// A carrier calls the sales queue, and talks.
-    pub(crate) fn caller(&self) -> (Ua, Dialog) {
-        let mut carrier = Ua::new(CARRIER_A, self.server.sip, CALLER_HZ);
-        let from = format!("sip:{CALLER}@{}", carrier.at);
-        let to = format!("sip:{ACME_SALES}@{}", self.server.sip);
-        let mut dialog = carrier.calls(&from, &to);
-        let sdp = carrier.sdp();
-        carrier.ask(&mut dialog, "INVITE", "", &sdp);
-        let ok = carrier.expect("SIP/2.0 200");
-        carrier.ack(&mut dialog, &ok, "");
-        carrier.voice.talks_to(body(&ok));
-        (carrier, dialog)
-    }
-
     /// The caller and alice talk.
     pub(crate) fn talking(&self, page: &Page<'_>) -> (Ua, Dialog, String) {
-        let (carrier, dialog) = self.caller();
+        let (carrier, dialog) = calls_sales(&self.server);
         click(page, ".call .accept");
         carrier.voice.hears(AGENT_HZ, 0.5);
         let id = self.server.newest_talk(ACME);
         (carrier, dialog, id)
+    }
+
+    /// She asks bob, whose phone registers then, while her caller waits.
+    pub(crate) fn asked_bob(&self, page: &Page<'_>) -> Ua {
+        let mut bob = Ua::new(AGENTS, self.server.sip, BOB_HZ);
+        bob.registers("bob");
+        ask_bob(page);
+        bob.takes();
+        bob.voice.hears(AGENT_HZ, 1.0);
+        bob
     }
 
     pub(crate) fn call(&self, id: &str) -> Value {
@@ -113,6 +117,20 @@ impl Stage {
         let path = format!("/api/v1/calls/{id}");
         self.server.eventually("it", &path, ACME, LIMIT, |call| is_so(call).then(|| call.clone()))
     }
+}
+
+/// A carrier calls the sales queue, and talks.
+pub(crate) fn calls_sales(server: &Strowger) -> (Ua, Dialog) {
+    let mut carrier = Ua::new(CARRIER_A, server.sip, CALLER_HZ);
+    let from = format!("sip:{CALLER}@{}", carrier.at);
+    let to = format!("sip:{ACME_SALES}@{}", server.sip);
+    let mut dialog = carrier.calls(&from, &to);
+    let sdp = carrier.sdp();
+    carrier.ask(&mut dialog, "INVITE", "", &sdp);
+    let ok = carrier.expect("SIP/2.0 200");
+    carrier.ack(&mut dialog, &ok, "");
+    carrier.voice.talks_to(body(&ok));
+    (carrier, dialog)
 }
 
 pub(crate) fn click(page: &Page<'_>, selector: &str) {
@@ -166,14 +184,14 @@ fn what_is_said_while_the_recording_is_paused_is_nowhere_in_it_and_its_time_goes
     let (mut carrier, mut dialog, id) = stage.talking(&page);
     says(&page, ".call-recording", "Recorded");
     is_accessible(&page);
-    carrier.voice.heard_for(1.5);
+    carrier.voice.hears(AGENT_HZ, 1.5);
     click(&page, ".call-recording-button");
     says(&page, ".call-recording", "Recording paused");
     stage.call_when(&id, |call| call["recording_state"] == "paused");
     carrier.voice.hears(AGENT_HZ, 2.0);
     click(&page, ".call-recording-button");
     says(&page, ".call-recording", "Recorded");
-    carrier.voice.heard_for(1.5);
+    carrier.voice.hears(AGENT_HZ, 1.5);
     carrier.hangs_up(&mut dialog);
 
     let wav = recorded(&stage.server, &id);
@@ -184,6 +202,8 @@ fn what_is_said_while_the_recording_is_paused_is_nowhere_in_it_and_its_time_goes
     let (from, lasts) = (after(&row["started_at"], &pause["at"]), seconds(&pause["duration_s"]));
     assert!(lasts >= 2.0 && pause["ended"] == "request" && pause["by"] == "alice", "{pause}");
     let gaps = row["gaps_ms"].as_f64().expect("milliseconds");
+    // A busy machine leaves those who speak here no time for some packets: gaps that are real, and
+    // that no narrower bound tells from the machine's. A pause that counted would be all of itself.
     assert!(gaps < 0.25 * lasts * 1000.0, "a pause of {lasts} s is no gap, {gaps} ms");
     for (channel, hertz) in [(0, CALLER_HZ), (1, AGENT_HZ)] {
         let sound = Sound::from_wav(&wav, channel);
@@ -302,13 +322,8 @@ fn a_colleague_is_asked_first_then_all_three_talk_and_then_she_goes_back_to_the_
     let stage = stage("desk-three");
     let page = stage.desk();
     let (mut carrier, mut dialog, id) = stage.talking(&page);
-    let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
-    bob.registers("bob");
-    ask_bob(&page);
-    bob.takes();
-    bob.voice.hears(AGENT_HZ, 1.0);
-    let alone = carrier.voice.heard_for(1.0);
-    assert!(alone.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "the caller waits");
+    let mut bob = stage.asked_bob(&page);
+    carrier.voice.hears_no_more(AGENT_HZ);
     is_accessible(&page);
     click(&page, ".call-consulting:not([hidden]) button:nth-child(3)");
     bob.hears_bye();
@@ -337,11 +352,7 @@ fn whoever_was_asked_first_gets_the_caller_and_a_lost_server_is_told_plainly() {
     let stage = stage("desk-over");
     let page = stage.desk();
     let (mut carrier, mut dialog, _) = stage.talking(&page);
-    let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
-    bob.registers("bob");
-    ask_bob(&page);
-    bob.takes();
-    bob.voice.hears(AGENT_HZ, 1.0);
+    let mut bob = stage.asked_bob(&page);
     click(&page, ".call-consulting:not([hidden]) .accept");
     carrier.voice.hears(BOB_HZ, 1.0);
     bob.voice.hears(CALLER_HZ, 1.0);
@@ -353,7 +364,7 @@ fn whoever_was_asked_first_gets_the_caller_and_a_lost_server_is_told_plainly() {
     says(&page, "[data-notice=lost]", "No connection to the server");
 }
 
-fn ask_bob(page: &Page<'_>) {
+pub(crate) fn ask_bob(page: &Page<'_>) {
     click(page, ".call-talks button:nth-child(4)");
     page.told("fill", json!({"selector": ".call-sending:not([hidden]) input", "text": "bob"}));
     click(page, ".call-sending:not([hidden]) button[type=button]");
@@ -365,7 +376,7 @@ fn ask_bob(page: &Page<'_>) {
 fn a_keyboard_is_enough_and_a_page_that_is_loaded_again_has_its_call() {
     let stage = stage("desk-keyboard");
     let page = stage.desk();
-    let (mut carrier, _dialog) = stage.caller();
+    let (mut carrier, _dialog) = calls_sales(&stage.server);
     says(&page, ".call", "Accept");
     press(&page, &["Enter"]);
     carrier.voice.hears(AGENT_HZ, 0.5);
@@ -380,8 +391,7 @@ fn a_keyboard_is_enough_and_a_page_that_is_loaded_again_has_its_call() {
     carrier.voice.hears(AGENT_HZ, 0.5);
     press(&page, &["Tab", "Space"]);
     says(&page, ".call", "Unmute");
-    let muted = carrier.voice.heard_for(1.0);
-    assert!(muted.seconds_with_tone(AGENT_HZ, AMPLITUDE) < 0.3, "she is muted");
+    carrier.voice.hears_no_more(AGENT_HZ);
     press(&page, &["Tab", "Tab", "Tab", "Tab", "Enter"]);
     carrier.hears_bye();
     says(&page, ".desk-now", "Wrap-up");

@@ -1,17 +1,19 @@
-//! The agent's page in Chromium beside other tabs, other calls and other devices: calls that ring in
-//! a newer tab, a second call, a caller who is sent on, microphones that are unplugged, loudspeakers
-//! that are chosen, and what a browser refuses. Who hears whom is told by content.
+//! The agent's page in Chromium with several calls and several devices: a second call, a caller who
+//! is sent on, microphones that are unplugged, loudspeakers that are chosen, and what a browser
+//! refuses. Who hears whom is told by content.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::browser::Page;
-use crate::desk::{AGENT_HZ, BOB_HZ, CALLER_HZ, Stage, click, is_accessible, press, says, stage};
+use crate::desk::{
+    AGENT_HZ, BOB_HZ, CALLER_HZ, Stage, calls_sales, click, is_accessible, press, says, stage,
+};
 use crate::net::http;
-use crate::parts::{AGENTS, LIMIT};
+use crate::parts::AGENTS;
 use crate::strowger::ACME;
 use crate::ua::{Dialog, Ua, body};
 
@@ -20,14 +22,14 @@ const TABLE_HZ: f64 = 1300.0;
 
 impl Stage {
     /// Bob, who has registered and is rung by no queue.
-    fn bob(&self) -> Ua {
+    pub(crate) fn bob(&self) -> Ua {
         let mut bob = Ua::new(AGENTS, self.server.sip, BOB_HZ);
         bob.registers("bob");
         self.put("bob/do-not-disturb", &json!({"on": true}));
         bob
     }
 
-    fn put(&self, path: &str, what: &Value) {
+    pub(crate) fn put(&self, path: &str, what: &Value) {
         let path = format!("/api/v1/agents/{path}");
         assert_eq!(http(self.server.http, "PUT", &path, ACME, Some(what)).status, 200, "{path}");
     }
@@ -50,7 +52,12 @@ fn is_answered(caller: &mut Ua, dialog: &mut Dialog) {
 
 /// They hear each other without her, until the caller hangs up.
 #[track_caller]
-fn bob_has_the_caller(page: &Page<'_>, bob: &mut Ua, carrier: &mut Ua, dialog: &mut Dialog) {
+pub(crate) fn bob_has_the_caller(
+    page: &Page<'_>,
+    bob: &mut Ua,
+    carrier: &mut Ua,
+    dialog: &mut Dialog,
+) {
     carrier.voice.hears(BOB_HZ, 1.0);
     bob.voice.hears(CALLER_HZ, 1.0);
     says(page, ".desk-idle", "No call");
@@ -60,71 +67,22 @@ fn bob_has_the_caller(page: &Page<'_>, bob: &mut Ua, carrier: &mut Ua, dialog: &
 
 /// Nothing of that tone, beyond what was on its way.
 #[track_caller]
-fn has_no(heard: &Sound, hertz: f64) {
+pub(crate) fn has_no(heard: &Sound, hertz: f64) {
     let seconds = heard.seconds_with_tone(hertz, AMPLITUDE);
     assert!(seconds < 0.3, "{seconds} s of {hertz} Hz");
 }
 
-/// Waits until a script gives what is wanted.
-#[track_caller]
-fn until(page: &Page<'_>, script: &str, wanted: impl Fn(&Value) -> bool) {
-    let deadline = Instant::now() + LIMIT / 2;
-    loop {
-        let is = page.told("evaluate", json!({ "script": script }));
-        if wanted(&is) {
-            return;
-        }
-        let late = Instant::now() > deadline;
-        assert!(!late, "{script}: {is}: {:#}", page.told("log", json!({})));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// Waits until the page plays that tone, on the loudspeaker of that name (`""` is the system's).
 #[track_caller]
-fn plays(page: &Page<'_>, hertz: f64, sink: &str) {
-    until(page, &format!("globalThis.plays({hertz})"), |players| {
+pub(crate) fn plays(page: &Page<'_>, hertz: f64, sink: &str) {
+    page.until(&format!("globalThis.plays({hertz})"), |players| {
         let mut players = players.as_array().into_iter().flatten();
         players.any(|one| one["sink"] == sink && one["level"].as_f64() > Some(0.02))
     });
 }
 
-fn run(page: &Page<'_>, script: &str) {
+pub(crate) fn run(page: &Page<'_>, script: &str) {
     page.told("evaluate", json!({ "script": format!("{script}; 0") }));
-}
-
-/// The second tab is of the same browser; the first one takes the phone back, and then is alone.
-#[test]
-fn the_older_of_two_tabs_says_that_calls_ring_elsewhere_and_has_them_again_when_it_wants_them() {
-    let stage = stage("desk-tabs");
-    let older = stage.desk();
-    let newer = stage.signed_in("newer", json!({"beside": "alice"}));
-    click(&newer, ".desk-turn-on");
-    says(&older, "[data-notice=elsewhere]", "ring in another tab");
-    says(&older, ".desk-bar", "Rings elsewhere");
-    is_accessible(&older);
-    let (mut carrier, mut dialog, _) = stage.talking(&newer);
-    until(&older, "document.querySelectorAll('.call').length", |calls| *calls == 0);
-    carrier.hangs_up(&mut dialog);
-    says(&newer, ".desk-now", "Wrap-up");
-    click(&newer, ".desk-wrap-up-actions .primary");
-    stage.server.agent_is(ACME, "alice", "available");
-
-    // With the keyboard: the notice's button is the first of the page's after the bar.
-    run(&older, "document.querySelector('[data-notice=elsewhere] button').focus()");
-    press(&older, &["Enter"]);
-    says(&newer, "[data-notice=elsewhere]", "ring in another tab");
-    until(&older, "document.querySelector('[data-notice=elsewhere]').hidden", |is| *is == true);
-    let (mut carrier, mut dialog, _) = stage.talking(&older);
-    // While it talks, a newer one takes what comes next; this call stays here.
-    click(&newer, "[data-notice=elsewhere] button");
-    says(&older, "[data-notice=elsewhere]", "This call stays here");
-    carrier.voice.hears(AGENT_HZ, 1.0);
-    newer.told("close", json!({}));
-    until(&older, "document.querySelector('[data-notice=elsewhere]').hidden", |is| *is == true);
-    says(&older, ".desk-bar", "Ready");
-    carrier.voice.hears(AGENT_HZ, 1.0);
-    carrier.hangs_up(&mut dialog);
 }
 
 #[test]
@@ -139,7 +97,7 @@ fn a_second_call_is_taken_while_the_first_waits_or_is_declined_and_disturbs_no_k
     says(&page, ".call-rings:not([hidden])", "Hold and accept");
     is_accessible(&page);
     let focus = "document.activeElement.parentElement.className";
-    until(&page, focus, |is| is.as_str().is_some_and(|is| is.contains("call-talks")));
+    page.until(focus, |is| is.as_str().is_some_and(|is| is.contains("call-talks")));
     click(&page, ".call-rings:not([hidden]) .reject");
     let busy = bob.expect("SIP/2.0 486");
     bob.ack_refusal(&second, &busy);
@@ -151,15 +109,14 @@ fn a_second_call_is_taken_while_the_first_waits_or_is_declined_and_disturbs_no_k
     bob.cancel(&given_up);
     let ended = bob.expect("SIP/2.0 487");
     bob.ack_refusal(&given_up, &ended);
-    until(&page, "document.querySelectorAll('.call').length", |calls| *calls == 1);
+    page.until("document.querySelectorAll('.call').length", |calls| *calls == 1);
 
     // Taken: the first caller hears music, and neither hears the other.
     let mut second = stage.bob_calls(&mut bob);
     click(&page, ".call-rings:not([hidden]) .accept");
     is_answered(&mut bob, &mut second);
     bob.voice.hears(AGENT_HZ, 1.0);
-    let waits = carrier.voice.heard_for(1.5);
-    has_no(&waits, AGENT_HZ);
+    let waits = carrier.voice.hears_no_more(AGENT_HZ);
     assert!(waits.rms() > 0.005, "there is music");
     has_no(&bob.voice.heard_for(1.0), CALLER_HZ);
     says(&page, ".call[data-state=held]", "On hold");
@@ -168,9 +125,9 @@ fn a_second_call_is_taken_while_the_first_waits_or_is_declined_and_disturbs_no_k
     // She goes to and fro between them, and one of them hangs up.
     click(&page, ".call[data-state=held] .call-talks button:first-child");
     carrier.voice.hears(AGENT_HZ, 1.0);
-    has_no(&bob.voice.heard_for(1.0), AGENT_HZ);
+    bob.voice.hears_no_more(AGENT_HZ);
     bob.hangs_up(&mut second);
-    until(&page, "document.querySelectorAll('.call').length", |calls| *calls == 1);
+    page.until("document.querySelectorAll('.call').length", |calls| *calls == 1);
     carrier.voice.hears(AGENT_HZ, 1.0);
     carrier.hangs_up(&mut dialog);
 }
@@ -191,8 +148,7 @@ fn a_caller_is_sent_on_at_once_and_is_back_when_nobody_takes_the_call() {
     let invite = bob.expect("INVITE ");
     bob.respond(&invite, "180 Ringing", "", "");
     says(&page, ".call", "Being transferred to bob");
-    let waits = carrier.voice.heard_for(1.0);
-    has_no(&waits, AGENT_HZ);
+    carrier.voice.hears_no_more(AGENT_HZ);
     bob.respond(&invite, "486 Busy Here", "", "");
     bob.expect("ACK ");
     says(&page, ".toast", "bob has not taken it");
@@ -204,43 +160,11 @@ fn a_caller_is_sent_on_at_once_and_is_back_when_nobody_takes_the_call() {
     bob_has_the_caller(&page, &mut bob, &mut carrier, &mut dialog);
 }
 
-/// She asks bob about a caller who waits, is muted meanwhile, and the page is loaded again: all of
-/// it is as it was.
-#[test]
-fn a_page_that_is_loaded_again_has_its_calls_as_they_were_held_muted_and_about_each_other() {
-    let stage = stage("desk-as-it-was");
-    let page = stage.desk();
-    let mut bob = stage.bob();
-    let (mut carrier, mut dialog, _) = stage.talking(&page);
-    stage.put("bob/do-not-disturb", &json!({"on": false}));
-    click(&page, ".call-talks button:nth-child(4)");
-    page.told("fill", json!({"selector": ".call-sending:not([hidden]) input", "text": "bob"}));
-    click(&page, ".call-sending:not([hidden]) button[type=button]");
-    bob.takes();
-    bob.voice.hears(AGENT_HZ, 1.0);
-    let kept = "Object.keys(JSON.parse(sessionStorage.getItem('strowger.calls') ?? '{}')).length";
-    until(&page, kept, |calls| *calls == 2);
-    click(&page, ".call:not([data-state=held]) .call-talks button:nth-child(2)");
-    says(&page, ".call", "Unmute");
-    page.told("reload", json!({}));
-    says(&page, ".call-consulting:not([hidden])", "Hand");
-    says(&page, ".call[data-state=held]", "On hold");
-    says(&page, ".call:not([data-state=held])", "Unmute");
-    has_no(&carrier.voice.heard_for(1.0), AGENT_HZ);
-    has_no(&bob.voice.heard_for(1.0), AGENT_HZ);
-    click(&page, ".call:not([data-state=held]) .call-talks button:nth-child(2)");
-    bob.voice.hears(AGENT_HZ, 1.0);
-    click(&page, ".call-consulting:not([hidden]) .accept");
-    bob_has_the_caller(&page, &mut bob, &mut carrier, &mut dialog);
-}
-
 /// Its tone tells which microphone it is.
 #[test]
 fn an_unplugged_microphone_is_told_at_once_and_the_caller_hears_the_next_one() {
     let stage = stage("desk-unplugged");
-    let page = stage.signed_in("alice", json!({"init": "devices.js"}));
-    click(&page, ".desk-turn-on");
-    stage.server.agent_is(ACME, "alice", "available");
+    let page = stage.desk_with(json!({"init": "devices.js"}));
     let (mut carrier, mut dialog, _) = stage.talking(&page);
     // One that was chosen is there again when it is plugged in again.
     click(&page, ".desk-devices summary");
@@ -263,12 +187,12 @@ fn an_unplugged_microphone_is_told_at_once_and_the_caller_hears_the_next_one() {
     says(&page, "[data-notice=microphone]", "unplugged: nobody hears you");
     says(&page, ".call", "Your microphone was unplugged");
     is_accessible(&page);
-    has_no(&carrier.voice.heard_for(1.0), TABLE_HZ);
+    carrier.voice.hears_no_more(TABLE_HZ);
     // She is muted meanwhile, and stays so.
     click(&page, ".call-talks button:nth-child(2)");
     run(&page, "devices.plug('stick', 1500)");
-    until(&page, "document.querySelector('[data-notice=microphone]').hidden", |is| *is == true);
-    has_no(&carrier.voice.heard_for(1.0), 1500.0);
+    page.until("document.querySelector('[data-notice=microphone]').hidden", |is| *is == true);
+    carrier.voice.hears_no_more(1500.0);
     click(&page, ".call-talks button:nth-child(2)");
     carrier.voice.hears(1500.0, 1.0);
     carrier.hangs_up(&mut dialog);
@@ -277,14 +201,12 @@ fn an_unplugged_microphone_is_told_at_once_and_the_caller_hears_the_next_one() {
 #[test]
 fn the_loudspeaker_and_what_it_rings_on_are_chosen_apart_and_a_second_call_only_knocks() {
     let stage = stage("desk-speakers");
-    let page = stage.signed_in("alice", json!({"init": "player.js"}));
-    click(&page, ".desk-turn-on");
-    stage.server.agent_is(ACME, "alice", "available");
+    let page = stage.desk_with(json!({"init": "player.js"}));
     let mut bob = stage.bob();
     click(&page, ".desk-devices summary");
     let options = "[...document.querySelectorAll('#device-speaker option')]";
     let count = format!("{options}.length");
-    until(&page, &count, |count| count.as_u64() >= Some(3));
+    page.until(&count, |count| count.as_u64() >= Some(3));
     let script = format!("{options}.slice(1).map((one) => one.value)");
     let found = page.told("evaluate", json!({ "script": script }));
     let id = |at: usize| found[at].as_str().expect("a loudspeaker").to_owned();
@@ -298,7 +220,7 @@ fn the_loudspeaker_and_what_it_rings_on_are_chosen_apart_and_a_second_call_only_
         page.told("evaluate", json!({ "script": script }));
     }
     is_accessible(&page);
-    let (mut carrier, mut dialog) = stage.caller();
+    let (mut carrier, mut dialog) = calls_sales(&stage.server);
     plays(&page, 425.0, &bell);
     click(&page, ".call .accept");
     carrier.voice.hears(AGENT_HZ, 0.5);
@@ -337,9 +259,9 @@ fn what_the_browser_refuses_is_told_in_plain_words_and_can_be_mended() {
     // Taken away in mid-call, and given again.
     page.told("permit", json!({"microphone": false}));
     says(&page, "[data-notice=microphone]", "gives this page no microphone");
-    has_no(&carrier.voice.heard_for(1.0), AGENT_HZ);
+    carrier.voice.hears_no_more(AGENT_HZ);
     page.told("permit", json!({"microphone": true}));
-    until(&page, "document.querySelector('[data-notice=microphone]').hidden", |is| *is == true);
+    page.until("document.querySelector('[data-notice=microphone]').hidden", |is| *is == true);
     carrier.voice.hears(AGENT_HZ, 1.0);
     // Chromium plays to a page that has a microphone, though nobody has touched it yet.
     page.told("reload", json!({}));
@@ -353,7 +275,7 @@ fn what_the_browser_refuses_is_told_in_plain_words_and_can_be_mended() {
     is_accessible(&page);
     click(&page, "[data-notice=sound] button");
     plays(&page, CALLER_HZ, "");
-    until(&page, "document.querySelector('[data-notice=sound]').hidden", |is| *is == true);
+    page.until("document.querySelector('[data-notice=sound]').hidden", |is| *is == true);
     carrier.hangs_up(&mut dialog);
 }
 
@@ -397,7 +319,7 @@ fn do_not_disturb_is_shown_whoever_sets_it_and_nobody_is_put_through_meanwhile()
     let mut bob = stage.bob();
     stage.put("alice/do-not-disturb", &json!({"on": true}));
     let pressed = "document.querySelector('.desk-choice[data-kind=quiet]').ariaPressed";
-    until(&page, pressed, |is| is == "true");
+    page.until(pressed, |is| is == "true");
     says(&page, ".desk-now", "Do not disturb");
     is_accessible(&page);
     let sdp = bob.sdp();
@@ -408,9 +330,9 @@ fn do_not_disturb_is_shown_whoever_sets_it_and_nobody_is_put_through_meanwhile()
     // In one tab it is ended, and another one sees it.
     let other = stage.signed_in("other", json!({"beside": "alice"}));
     click(&other, ".desk-turn-on");
-    until(&other, pressed, |is| is == "true");
+    other.until(pressed, |is| is == "true");
     click(&other, ".desk-choice[data-kind=quiet]");
-    until(&page, pressed, |is| is == "false");
+    page.until(pressed, |is| is == "false");
     let (mut carrier, mut dialog, _) = stage.talking(&other);
     carrier.hangs_up(&mut dialog);
 }

@@ -99,18 +99,10 @@ impl Page<'_> {
         self.told("evaluate", json!({ "script": script }))
     }
 
-    /// Waits until the script gives that: a page follows what happens a moment later.
+    /// Waits until the script gives that.
     #[track_caller]
     fn comes_to(&self, script: &str, expected: &str) {
-        let deadline = std::time::Instant::now() + LIMIT / 4;
-        loop {
-            let is = self.says(script);
-            if is == expected {
-                return;
-            }
-            assert!(std::time::Instant::now() < deadline, "{script}: {is}, not {expected}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        self.until(script, |is| is == expected);
     }
 
     pub(crate) fn presses(&self, key: &str) {

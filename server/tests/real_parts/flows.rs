@@ -1,8 +1,6 @@
 //! The editor of flows in Chromium: a menu is built from nothing with the keyboard alone, what the
 //! API finds wrong stands where it is, and a call of SIPp's goes through it to the right queue.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::browser::{Browsers, Page};
@@ -35,25 +33,11 @@ fn expected() -> Value {
     ])
 }
 
-/// Waits until a script says that.
-#[track_caller]
-fn until(page: &Page<'_>, script: &str, wanted: &Value) {
-    let deadline = Instant::now() + LIMIT / 4;
-    loop {
-        let said = page.says(script);
-        if said == *wanted {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{script}: {said} and not {wanted}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[track_caller]
 fn is_focused(page: &Page<'_>, label: &str) {
     let script = "(({ labels, ariaLabel, textContent }) => \
         labels?.[0]?.textContent ?? ariaLabel ?? textContent)(document.activeElement)";
-    until(page, script, &json!(label));
+    page.until(script, |is| *is == json!(label));
 }
 
 impl Page<'_> {
@@ -82,10 +66,15 @@ fn steps(page: &Page<'_>) -> Value {
     serde_json::from_str(text.as_str().expect("a text")).expect("JSON")
 }
 
-fn signed_in<'a>(browsers: &'a Browsers, folder: &Folder, server: &Strowger) -> Page<'a> {
+pub(crate) fn signed_in<'a>(
+    browsers: &'a Browsers,
+    folder: &Folder,
+    server: &Strowger,
+    key: &str,
+) -> Page<'a> {
     let url = format!("http://{}/", server.http);
     let page = browsers.site(folder.path(), &url, "admin", SIGNED_IN_HZ);
-    page.fills("#key", ACME);
+    page.fills("#key", key);
     page.clicks("button[type=submit]");
     page.sees("main h1");
     page
@@ -123,7 +112,7 @@ fn builds_a_menu(page: &Page<'_>) {
     page.presses("Enter");
     let fault = ".flow-choice:nth-child(2) .form-field:first-child .field-fault";
     let said = json!("another choice has the same – remove one");
-    until(page, &format!("document.querySelector('{fault}').textContent"), &said);
+    page.until(&format!("document.querySelector('{fault}').textContent"), |is| *is == said);
     is_focused(page, "Keys");
     page.can_be_read("flow-fault");
     page.presses("Control+A");
@@ -149,11 +138,13 @@ fn adds_what_follows(page: &Page<'_>) {
     page.focuses("#flow-save");
     page.presses("Enter");
     let fault = "document.querySelector('.flow-step:nth-child(3) > .field-fault').textContent";
-    until(page, &format!("{fault}.startsWith('the step before it hangs up')"), &json!(true));
+    page.until(&format!("{fault}.startsWith('the step before it hangs up')"), |is| {
+        *is == json!(true)
+    });
     page.focuses(".flow-step:nth-child(3) .flow-title");
     page.presses("Alt+ArrowUp");
     let place = "document.activeElement.closest('li').querySelector('.step-mark').textContent";
-    until(page, place, &json!("2"));
+    page.until(place, |is| *is == json!("2"));
     assert_eq!(steps(page), expected());
 }
 
@@ -161,10 +152,10 @@ fn adds_what_follows(page: &Page<'_>) {
 fn undoes_and_writes_json(page: &Page<'_>) {
     page.focuses(".flow-step:nth-child(2) .flow-title");
     page.presses("Delete");
-    until(page, COUNT, &json!(2));
+    page.until(COUNT, |is| *is == json!(2));
     page.focuses("#flow-undo");
     page.presses("Enter");
-    until(page, COUNT, &json!(3));
+    page.until(COUNT, |is| *is == json!(3));
     page.clicks("#flow-as-json");
     page.fills("#flow-json", "[{]");
     page.clicks("#flow-as-steps");
@@ -182,9 +173,9 @@ fn keeps_a_draft(page: &Page<'_>) {
     page.sees("text=Support");
     page.goes("#/admin/flows/reception");
     assert_eq!(page.sees(".flow-state"), "Not saved yet.");
-    until(page, COUNT, &json!(2));
+    page.until(COUNT, |is| *is == json!(2));
     page.clicks("#flow-discard");
-    until(page, COUNT, &json!(3));
+    page.until(COUNT, |is| *is == json!(3));
 }
 
 #[test]
@@ -192,7 +183,7 @@ fn a_menu_is_built_from_nothing_by_keys_and_a_call_goes_through_it_to_the_right_
     let folder = Folder::new("flows");
     let server = Strowger::start(folder.path());
     let browsers = Browsers::start();
-    let page = signed_in(&browsers, &folder, &server);
+    let page = signed_in(&browsers, &folder, &server, ACME);
     page.goes("#/admin/flows");
     page.sees(".things .steps");
     page.focuses(".admin-tools button");
@@ -202,7 +193,7 @@ fn a_menu_is_built_from_nothing_by_keys_and_a_call_goes_through_it_to_the_right_
     undoes_and_writes_json(&page);
     page.focuses("#flow-save");
     page.presses("Enter");
-    until(&page, "location.hash", &json!("#/admin/flows/reception"));
+    page.until("location.hash", |is| *is == json!("#/admin/flows/reception"));
     page.sees(".flow-choices-read");
     page.can_be_read("flow");
     let live = server.data("/api/v1/provisioning", ACME);

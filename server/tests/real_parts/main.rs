@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod abuse;
+mod administration;
 mod alarms;
 mod announcing;
 mod answering_machine;
@@ -19,6 +20,7 @@ mod commands;
 mod database_tls;
 mod desk;
 mod desk_calls;
+mod desk_pages;
 mod dtmf;
 mod explorer;
 mod floor;
@@ -26,6 +28,7 @@ mod flows;
 mod garbage;
 mod handed_over;
 mod hep;
+mod info_keys;
 mod interfaces;
 mod kamailio;
 mod kept_flows;

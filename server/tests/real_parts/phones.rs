@@ -16,10 +16,11 @@ const BOB_HZ: f64 = 700.0;
 const THIRD_HZ: f64 = 440.0;
 
 struct Stage {
-    folder: Folder,
     server: Strowger,
     authority: PathBuf,
     transport: &'static str,
+    // Goes after the server, which writes into it to its last.
+    folder: Folder,
 }
 
 /// A server on every transport, acme's alice and bob, and `a0` to whom calls are transferred.

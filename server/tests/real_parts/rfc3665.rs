@@ -30,8 +30,9 @@ pub(crate) const ACME_MAIN: &str = "+15550100";
 pub(crate) const OUTSIDE: &str = "+12125550123";
 
 pub(crate) struct Stage {
-    _folder: Folder,
     pub(crate) server: Strowger,
+    // Goes after the server, which writes into it to its last.
+    _folder: Folder,
 }
 
 /// Acme has alice, bob, a number that rings bob, and a trunk with these targets and keys.

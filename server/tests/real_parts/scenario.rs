@@ -11,6 +11,8 @@ pub(crate) enum Step {
     InviteWith(&'static str),
     /// The same with an offer of Opus before PCMU.
     InviteWithOpus,
+    /// The same with an offer of that audio, and of no events.
+    InviteOf(&'static str),
     /// Their offer in the dialog must come; we answer it with PCMU, and its ACK must come.
     TakeOffer,
     /// This answer must come next.
@@ -27,6 +29,10 @@ pub(crate) enum Step {
     Told,
     /// A key is pressed, told by INFO, and its 200.
     Press(char),
+    /// An INFO of the carrier's, and its 200.
+    Tell(Info),
+    /// An INFO of the agent's phone, and its 200.
+    AgentTell(Info),
     /// Our BYE, and its 200.
     Bye,
     /// Their BYE must come; we answer 200.
@@ -41,10 +47,22 @@ pub(crate) enum Step {
     Answer(u16),
     /// 200 with an SDP answer of PCMU, and its ACK must come.
     Accept,
+    /// The same with an answer of that audio, and of no events.
+    AcceptOf(&'static str),
     /// SIPp's own words, for what no other step says.
     Raw(&'static str),
     /// The next message is lost on its way to us, this many times of a hundred.
     Lossy(u8),
+}
+
+/// What an INFO brings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Info {
+    /// One more than that of its side's last request.
+    pub(crate) cseq: u32,
+    /// The type of what it brings.
+    pub(crate) kind: &'static str,
+    pub(crate) body: &'static str,
 }
 
 const OFFER: &str = "v=0
@@ -87,6 +105,10 @@ fn step_xml(step: Step, lost: &str) -> String {
             let message = invite("").replace(opus[1], opus[0]);
             send(&message, " retrans=\"500\"", lost)
         }
+        Step::InviteOf(audio) => {
+            let message = invite("").replace(OFFER, &described(audio));
+            send(&message, " retrans=\"500\"", lost)
+        }
         Step::TakeOffer => {
             recv("request=\"INVITE\"", lost)
                 + &send(&answer(200, "[last_To:]", Some(OFFER)), " retrans=\"500\"", "")
@@ -98,19 +120,14 @@ fn step_xml(step: Step, lost: &str) -> String {
         Step::AckRefusal => send(&refusal_ack(), "", lost),
         Step::Pause(ms) => format!("<pause milliseconds=\"{ms}\"/>\n"),
         Step::Told => recv("request=\"INFO\"", ""),
-        Step::Press(key) => {
-            send(&press(key), " retrans=\"500\"", lost) + &recv("response=\"200\"", "")
-        }
-        Step::Bye => {
-            send(&in_dialog("BYE", 9, "[next_url]"), " retrans=\"500\"", lost)
-                + &recv("response=\"200\"", "")
-        }
+        Step::Press(key) => ask(&press(key), lost),
+        Step::Tell(info) => ask(&carriers_info(info), lost),
+        Step::AgentTell(info) => ask(&agents_info(info), lost),
+        Step::Bye => ask(&in_dialog("BYE", 9, "[next_url]"), lost),
         Step::ExpectBye => {
             recv("request=\"BYE\"", lost) + &send(&answer(200, "[last_To:]", None), "", "")
         }
-        Step::AgentBye => {
-            send(&agent_bye(), " retrans=\"500\"", lost) + &recv("response=\"200\"", "")
-        }
+        Step::AgentBye => ask(&agent_bye(), lost),
         // The INVITE's headers are kept for a later BYE of ours, and for the 487 after a CANCEL.
         Step::ExpectInvite => "<recv request=\"INVITE\" rrs=\"true\"><action>\
              <ereg regexp=\".*\" search_in=\"hdr\" header=\"CSeq:\" assign_to=\"cseq\"/>\
@@ -134,6 +151,10 @@ fn step_xml(step: Step, lost: &str) -> String {
             send(&answer(200, TAGGED, Some(OFFER)), " retrans=\"500\"", lost)
                 + &recv("request=\"ACK\"", "")
         }
+        Step::AcceptOf(audio) => {
+            send(&answer(200, TAGGED, Some(&described(audio))), " retrans=\"500\"", lost)
+                + &recv("request=\"ACK\"", "")
+        }
         Step::Raw(text) => text.to_owned(),
         Step::Lossy(_) => String::new(),
     }
@@ -143,6 +164,11 @@ fn send(message: &str, attributes: &str, lost: &str) -> String {
     let mut text = String::new();
     let _ = write!(text, "<send{attributes}{lost}><![CDATA[\n\n{message}\n]]></send>\n");
     text
+}
+
+/// A request, and its 200.
+fn ask(message: &str, lost: &str) -> String {
+    send(message, " retrans=\"500\"", lost) + &recv("response=\"200\"", "")
 }
 
 fn recv(what: &str, lost: &str) -> String {
@@ -219,6 +245,34 @@ fn answer(status: u16, to: &str, body: Option<&str>) -> String {
 [last_Record-Route:]
 Contact: <sip:agent@[local_ip]:[local_port]>
 {kind}Content-Length: [len]
+
+{body}"
+    )
+}
+
+/// A description of that audio: an `m=` line and what follows.
+fn described(audio: &str) -> String {
+    let head = OFFER.split_once("m=").map_or("", |(head, _)| head);
+    format!("{head}{audio}")
+}
+
+fn carriers_info(Info { cseq, kind, body }: Info) -> String {
+    let head = format!("Content-Type: {kind}\nContent-Length: [len]\n");
+    in_dialog("INFO", cseq, "[next_url]").replace("Content-Length: 0\n", &head) + body
+}
+
+fn agents_info(Info { cseq, kind, body }: Info) -> String {
+    format!(
+        "INFO [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From:[$to];tag=[pid]a[call_number]
+To:[$from]
+[last_Call-ID:]
+CSeq: {cseq} INFO
+Max-Forwards: 70
+Content-Type: {kind}
+Content-Length: [len]
 
 {body}"
     )

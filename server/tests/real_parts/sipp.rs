@@ -55,7 +55,8 @@ impl Sipp {
             .args(["-s", part.number])
             .args(["-m", &part.calls.to_string()])
             .args(["-r", &part.rate.to_string()])
-            .args(["-mp", &(10_000 + u32::from(part.local.port() % 4000) * 2).to_string()])
+            // It takes four, which are nobody's: above the ports that the system hands out.
+            .args(["-mp", &(63_000 + u32::from(part.local.port() / 2 % 600) * 4).to_string()])
             .args(["-cid_str", &format!("%u-{}-{}", part.name, part.local.port())])
             .args(["-max_invite_retrans", "10", "-max_non_invite_retrans", "12"])
             .args(["-timeout", "240s", "-timeout_error"])

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject;
@@ -19,7 +20,7 @@ use crate::name_server::{NameServer, Record};
 use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, CARRIER_B, LIMIT, carrier, many_agents};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
-use crate::ua::{Ua, field};
+use crate::ua::{Ua, field, fields};
 
 /// The number of SIPp's first call.
 const CALLER: &str = "155591";
@@ -149,30 +150,39 @@ fn serve(at: IpAddr, own: &Files) {
 }
 
 struct Stage {
-    folder: Folder,
     server: Strowger,
     _names: NameServer,
+    // Goes after the server, which writes into it to its last.
+    folder: Folder,
 }
 
 /// carrier-a's signatures are verified, carrier-b's demanded.
 fn stage() -> Stage {
-    let folder = Folder::new("stir");
+    stage_of("stir", |folder| {
+        let path = many_agents(folder, 0);
+        let demo = fs::read_to_string(&path).expect("the demo");
+        demo.replacen("id = \"carrier-a\"", "id = \"carrier-a\"\nstir = { verify = true }", 1)
+            .replacen("id = \"carrier-b\"", "id = \"carrier-b\"\nstir = { require = true }", 1)
+    })
+}
+
+/// A server that knows whose signatures to believe, and where their certificates are.
+fn stage_of(name: &str, provisioning: impl Fn(&Path) -> String) -> Stage {
+    let folder = Folder::new(name);
     let authority = Authority::new(folder.path(), "authority");
     let own = authority.certify(folder.path(), "own", &[HOST]);
-    // An address that no other run of these tests has.
+    // An address that no other test and no other run of these tests has.
+    static NEXT: AtomicU8 = AtomicU8::new(73);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let [.., high, low] = std::process::id().to_be_bytes();
-    let at = IpAddr::V4(Ipv4Addr::new(127, 71, high, low));
+    let at = IpAddr::V4(Ipv4Addr::new(127, number, high, low));
     serve(at, &own);
     let names = NameServer::start(vec![
         (HOST, Record::Address(at)),
         ("nobody.example", Record::Address(IpAddr::V4(Ipv4Addr::new(127, 72, high, low)))),
     ]);
-    let path = many_agents(folder.path(), 0);
-    let demo = fs::read_to_string(&path).expect("the demo");
-    let stirred = demo
-        .replacen("id = \"carrier-a\"", "id = \"carrier-a\"\nstir = { verify = true }", 1)
-        .replacen("id = \"carrier-b\"", "id = \"carrier-b\"\nstir = { require = true }", 1);
-    fs::write(&path, stirred).expect("the provisioning");
+    let path = folder.path().join("provisioning.toml");
+    fs::write(&path, provisioning(folder.path())).expect("the provisioning");
     let config = format!(
         "[dns]\nservers = [\"{}\"]\n[tls]\nserver_ca = \"{}\"\n\
          [stir]\nroots = \"{}\"\nprivate_networks = true\n",
@@ -285,31 +295,101 @@ fn our_own_signature_convinces_another_implementation() {
     let refused = alice.expect("SIP/2.0 486");
     alice.ack_refusal(&call, &refused);
 
-    let identity = field(&invite, "Identity");
-    let (token, parameters) = identity.split_once(';').expect("parameters");
-    assert!(parameters.contains(&format!("info=<{url}>")), "{identity}");
-    let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else {
-        panic!("no PASSporT: {token}");
-    };
-    let read = |part: &str| serde_json::from_slice::<Value>(&decoded(part)).expect("JSON");
+    let (header, said) = believed(folder.path(), &field(&invite, "Identity"), url);
     let header_read = json!({"alg": "ES256", "ppt": "shaken", "typ": "passport", "x5u": url});
-    assert_eq!(read(header), header_read);
-    let said = read(claims);
+    assert_eq!(header, header_read);
     // The number is the tenant's own (RFC 8588 §4: full attestation).
     assert_eq!((&said["attest"], &said["orig"]["tn"]), (&json!("A"), &json!("15550100")));
     assert_eq!(said["dest"]["tn"], json!(["12125550123"]));
     assert!(now().abs_diff(said["iat"].as_u64().expect("a time")) < 300, "{said}");
     assert!(field(&invite, "From").contains("+15550100"), "{invite}");
+}
 
+/// The header and the claims of an Identity whose signature OpenSSL believes to be of
+/// `provider.pem`'s key.
+fn believed(folder: &Path, identity: &str, url: &str) -> (Value, Value) {
+    let (token, parameters) = identity.split_once(';').expect("parameters");
+    assert!(parameters.contains(&format!("info=<{url}>")), "{identity}");
+    let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else {
+        panic!("no PASSporT: {token}");
+    };
     let certificate = fixture("provider.pem");
     let certificate = certificate.to_str().expect("a path");
-    let public = folder.path().join("public.pem");
+    let public = folder.join("public.pem");
     let keys = openssl(&["x509", "-in", certificate, "-noout", "-pubkey"], b"");
     fs::write(&public, keys).expect("the public key");
-    let file = folder.path().join("signature.der");
+    let file = folder.join("signature.der");
     fs::write(&file, der(&decoded(signature))).expect("the signature");
     let (public, file) = (public.to_str().expect("a path"), file.to_str().expect("a path"));
     let check = ["dgst", "-sha256", "-verify", public, "-signature", file];
     let verdict = openssl(&check, format!("{header}.{claims}").as_bytes());
     assert_eq!(String::from_utf8_lossy(&verdict).trim(), "Verified OK");
+    let read = |part: &str| serde_json::from_slice::<Value>(&decoded(part)).expect("JSON");
+    (read(header), read(claims))
+}
+
+/// Acme sends its calls on to a number outside, over the trunk they came by, which signs.
+fn sent_on(outside: SocketAddr, url: &str) -> String {
+    let pem = fs::read_to_string(fixture("key.pem")).expect("a key");
+    format!(
+        r#"
+[[trunks]]
+id = "outside"
+sources = ["{CARRIER_A}"]
+targets = [{{ uri = "sip:{outside}" }}]
+probe_s = 0
+country = "US"
+shows_caller = true
+[trunks.stir]
+verify = true
+[trunks.stir.sign]
+certificate_url = "{url}"
+private_key = """
+{pem}"""
+
+[[tenants]]
+id = "acme"
+domain = "acme.example"
+country = "US"
+caller_id = "+{CALLED}"
+routes = [{{ trunk = "outside" }}]
+flows = [{{ id = "main", steps = [{{ do = "dial", to = "+12125550123" }}] }}]
+numbers = [{{ number = "+{CALLED}", flow = "main" }}]
+api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
+"#
+    )
+}
+
+#[test]
+fn a_signed_call_that_is_sent_on_has_its_callers_signature_and_ours_that_we_sent_it_on() {
+    let mut outside = Ua::new(CARRIER_A, SocketAddr::new(CARRIER_A, 9), 440.0);
+    let url = format!("https://{HOST}:8443/provider.pem");
+    let at = outside.at;
+    let stage = stage_of("stir-sent-on", |_| sent_on(at, &url));
+    outside.server = stage.server.sip;
+    let to = format!("sip:+{CALLED}@{}", stage.server.sip);
+    // A machine that is too slow for the two seconds fetches the certificate for the next call.
+    let told = (0..10).find_map(|_| {
+        let theirs = identity(&fixture("key.pem"), &url, 0);
+        let mut call = outside.calls(&format!("sip:+{CALLER}@{at}"), &to);
+        let offer = outside.sdp();
+        outside.ask(&mut call, "INVITE", &format!("Identity: {theirs}\r\n"), &offer);
+        let answered = outside.expect("SIP/2.0 200");
+        outside.ack(&mut call, &answered, "");
+        let invite = outside.expect("INVITE sip:+12125550123@");
+        outside.respond(&invite, "486 Busy Here", "", "");
+        outside.hears_bye();
+        let all = fields(&invite, "Identity");
+        (all.len() == 2).then_some((theirs, all, invite))
+    });
+    let (theirs, all, invite) = told.expect("an INVITE with two signatures");
+    let diverted = all.iter().find(|one| **one != theirs).expect("one of ours");
+    assert!(all.contains(&theirs), "as it came: {all:?}");
+    let (header, claims) = believed(stage.folder.path(), diverted, &url);
+    // RFC 8946 §3: who called stays who called, and it is told for whom the call was.
+    assert_eq!((&header["ppt"], &header["x5u"]), (&json!("div"), &json!(url)));
+    assert_eq!(claims["orig"]["tn"], CALLER);
+    assert_eq!(claims["div"]["tn"], CALLED);
+    assert_eq!(claims["dest"]["tn"], json!(["12125550123"]));
+    assert!(field(&invite, "From").contains(CALLER), "{invite}");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// A provisioning file instead of the demo's.
     pub(crate) provisioning: Option<PathBuf>,
+    /// Where HTTP listens; a free port of 127.0.0.1 unless said.
+    pub(crate) http: Option<SocketAddr>,
     /// Where SIP and RTP listen.
     pub(crate) listen: Listen,
     /// The table `rtp`, with what follows, in place of the usual one.
@@ -96,6 +98,29 @@ impl Listen {
     }
 }
 
+impl Setup {
+    /// The configuration, with the server's data there.
+    fn text(&self, data: &Path) -> String {
+        let [udp, tcp, rtp] = self.listen.values();
+        format!(
+            "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
+             tcp = [{tcp}]\ntls = [{tls}]\nkeep_alive_s = {keep_alive}\n\
+             [http]\nlisten = \"{http}\"\ntls = {https}\n\
+             sip_origins = {pages:?}\n{rtp}",
+            data.display(),
+            self.drain_s.unwrap_or(5),
+            tls = if self.tls { "\"127.0.0.1:0\"" } else { "" },
+            http = self.http.unwrap_or_else(|| ([127, 0, 0, 1], 0).into()),
+            https = self.https,
+            pages = self.pages.iter().collect::<Vec<_>>(),
+            keep_alive = self.keep_alive_s.unwrap_or(95),
+            rtp = self.rtp.clone().unwrap_or_else(|| {
+                format!("[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n")
+            }),
+        ) + &self.config
+    }
+}
+
 /// A running server; stopped politely when dropped.
 pub(crate) struct Strowger {
     child: Child,
@@ -134,22 +159,7 @@ impl Strowger {
 
     pub(crate) fn start_with(folder: &Path, setup: &Setup) -> Self {
         let config = folder.join("strowger.toml");
-        let [udp, tcp, rtp] = setup.listen.values();
-        let text = format!(
-            "data_dir = \"{}\"\ndrain_deadline_s = {}\n[sip]\nudp = [{udp}]\n\
-             tcp = [{tcp}]\ntls = [{tls}]\nkeep_alive_s = {keep_alive}\n[http]\nlisten = \"127.0.0.1:0\"\ntls = {https}\n\
-             sip_origins = {pages:?}\n{rtp}",
-            folder.join("data").display(),
-            setup.drain_s.unwrap_or(5),
-            tls = if setup.tls { "\"127.0.0.1:0\"" } else { "" },
-            https = setup.https,
-            pages = setup.pages.iter().collect::<Vec<_>>(),
-            keep_alive = setup.keep_alive_s.unwrap_or(95),
-            rtp = setup.rtp.clone().unwrap_or_else(|| {
-                format!("[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 1\n")
-            }),
-        ) + &setup.config;
-        fs::write(&config, text).expect("the configuration");
+        fs::write(&config, setup.text(&folder.join("data"))).expect("the configuration");
         let demo = repository().join("fixtures/demo.toml");
         let mut child = Command::new(env!("CARGO_BIN_EXE_strowger"))
             .arg("serve")
@@ -358,6 +368,15 @@ impl Strowger {
 
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    /// Waits until nobody listens to HTTP there any more.
+    pub(crate) fn is_gone(&self) {
+        let deadline = Instant::now() + LIMIT;
+        while TcpStream::connect(self.http).is_ok() {
+            assert!(Instant::now() < deadline, "it is still there");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {

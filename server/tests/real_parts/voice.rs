@@ -28,9 +28,21 @@ pub(crate) struct Voice {
 struct Shared {
     target: Mutex<Option<SocketAddr>>,
     heard: Mutex<Vec<i16>>,
-    /// Keys that came as events (RFC 4733), each with the time it began at.
-    keys: Mutex<Vec<(u32, u8)>>,
+    /// Keys that came as events (RFC 4733).
+    presses: Mutex<Vec<Press>>,
     over: AtomicBool,
+}
+
+/// A key that came as an event: all packets of one timestamp.
+#[derive(Clone, Debug)]
+pub(crate) struct Press {
+    /// When it began.
+    at: u32,
+    pub(crate) key: char,
+    /// What each packet said of how long it has lasted, in ticks.
+    pub(crate) lengths: Vec<u16>,
+    /// Packets that said that it was over.
+    pub(crate) ends: usize,
 }
 
 impl Voice {
@@ -41,7 +53,7 @@ impl Voice {
         let shared = Arc::new(Shared {
             target: Mutex::new(None),
             heard: Mutex::new(Vec::new()),
-            keys: Mutex::new(Vec::new()),
+            presses: Mutex::new(Vec::new()),
             over: AtomicBool::new(false),
         });
         let own = Arc::clone(&shared);
@@ -61,8 +73,12 @@ impl Voice {
 
     /// The keys that have been pressed to it so far.
     pub(crate) fn keys(&self) -> String {
-        let keys = self.shared.keys.lock().expect("the keys");
-        keys.iter().filter_map(|(_, key)| "0123456789*#ABCD".chars().nth((*key).into())).collect()
+        self.presses().iter().map(|press| press.key).collect()
+    }
+
+    /// The same, packet by packet.
+    pub(crate) fn presses(&self) -> Vec<Press> {
+        self.shared.presses.lock().expect("the keys").clone()
     }
 
     /// What it hears in so many seconds from now on.
@@ -84,6 +100,20 @@ impl Voice {
             }
             assert!(Instant::now() < deadline, "{heard} s of {hertz} Hz at {}", self.at);
             std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until a whole second goes by with next to nothing of that tone; gives that second.
+    #[track_caller]
+    pub(crate) fn hears_no_more(&self, hertz: f64) -> Sound {
+        let deadline = Instant::now() + LIMIT / 4;
+        loop {
+            let second = self.heard_for(1.0);
+            let heard = second.seconds_with_tone(hertz, AMPLITUDE);
+            if heard < 0.3 {
+                return second;
+            }
+            assert!(Instant::now() < deadline, "still {heard} s of {hertz} Hz at {}", self.at);
         }
     }
 }
@@ -114,13 +144,18 @@ impl Shared {
     }
 
     fn hear(&self, packet: &[u8]) {
-        if let [0x80, kind, _, _, t0, t1, t2, t3, _, _, _, _, key, ..] = packet
+        if let [0x80, kind, _, _, t0, t1, t2, t3, _, _, _, _, key, end, l0, l1] = packet
             && kind & 0x7f == EVENTS
         {
-            let began = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
-            let mut keys = self.keys.lock().expect("the keys");
-            if keys.last().is_none_or(|last| last.0 != began) {
-                keys.push((began, *key));
+            let at = u32::from_be_bytes([*t0, *t1, *t2, *t3]);
+            let key = "0123456789*#ABCD".chars().nth((*key).into()).unwrap_or('?');
+            let mut presses = self.presses.lock().expect("the keys");
+            if presses.last().is_none_or(|last| last.at != at) {
+                presses.push(Press { at, key, lengths: Vec::new(), ends: 0 });
+            }
+            if let Some(press) = presses.last_mut() {
+                press.lengths.push(u16::from_be_bytes([*l0, *l1]));
+                press.ends += usize::from(end & 0x80 != 0);
             }
             return;
         }

@@ -1,7 +1,8 @@
-//! Trunks whose audio goes by WebRTC: between two servers, one of which is lite and one full, and to
-//! a media server that is lite (rtpengine). Who is at one end hears who is at the other.
+//! Trunks whose audio goes by WebRTC: between two servers, one of which is lite and one full, over
+//! IPv4 and IPv6; to a media server that is lite (rtpengine); and with a full end that begins the
+//! handshake, with a certificate of RSA (baresip). Who is at one end hears who is at the other.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::baresip::{Baresip, Phone};
 use crate::net::free_port;
 use crate::parts::{ACME_SALES, LIMIT, many_agents, speaking_agent, speaking_carrier};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
 use crate::ua::{Ua, body};
 
 const CALLER_HZ: f64 = 440.0;
@@ -40,21 +42,26 @@ fn sends_on(folder: &Path, to: SocketAddr) -> PathBuf {
     path
 }
 
-/// The demo, whose sales are called by WebRTC from this machine.
-fn is_called(folder: &Path) -> PathBuf {
+/// The demo, whose sales are called by WebRTC from there.
+fn is_called(folder: &Path, from: IpAddr) -> PathBuf {
     let path = many_agents(folder, 0);
     let demo = std::fs::read_to_string(&path).expect("the demo");
     let number = "{ number = \"+15550101\", flow = \"support\" }";
     assert!(demo.contains(number), "the demo is another than it was");
     let demo = demo.replacen(number, &format!("{{ number = \"{CALLED}\", flow = \"sales\" }}"), 1);
     let trunk =
-        "[[trunks]]\nid = \"near\"\nsources = [\"127.0.0.1\"]\nprobe_s = 0\nwebrtc = true\n";
+        format!("[[trunks]]\nid = \"near\"\nsources = [\"{from}\"]\nprobe_s = 0\nwebrtc = true\n");
     std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
     path
 }
 
 fn start(folder: &Path, provisioning: PathBuf) -> Strowger {
-    Strowger::start_with(folder, &Setup { provisioning: Some(provisioning), ..Setup::default() })
+    start_at(folder, provisioning, Listen::Loopback)
+}
+
+fn start_at(folder: &Path, provisioning: PathBuf, listen: Listen) -> Strowger {
+    let provisioning = Some(provisioning);
+    Strowger::start_with(folder, &Setup { provisioning, listen, ..Setup::default() })
 }
 
 /// The descriptions of a call that passed to or from there, in their order.
@@ -71,13 +78,30 @@ fn descriptions(server: &Strowger, of: SocketAddr) -> Vec<String> {
 
 #[test]
 fn two_servers_talk_by_webrtc_the_one_that_is_called_being_lite() {
+    two_servers_talk(Ipv4Addr::LOCALHOST.into(), Listen::Loopback);
+}
+
+#[test]
+fn two_servers_talk_by_webrtc_over_ipv6() {
+    let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    if UdpSocket::bind((here, 0)).is_err() {
+        eprintln!("this machine has no IPv6: nothing to try");
+        return;
+    }
+    two_servers_talk(here, Listen::All);
+}
+
+/// Whose signalling and audio go between them at that address.
+fn two_servers_talk(here: IpAddr, listen: Listen) {
     let folder = Folder::new("webrtc-trunk");
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     for folder in [&one, &other] {
         std::fs::create_dir_all(folder).expect("a folder");
     }
-    let called = start(&other, is_called(&other));
-    let calling = start(&one, sends_on(&one, called.sip));
+    let called = start_at(&other, is_called(&other, here), listen);
+    let port = called.sip_udp.iter().find(|at| at.is_ipv6() == here.is_ipv6());
+    let at = SocketAddr::new(here, port.expect("its port").port());
+    let calling = start_at(&one, sends_on(&one, at), listen);
     let alice = speaking_agent(&other, &called, "alice", CALLED_HZ);
     called.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &calling, ACME_SALES, CALLER_HZ);
@@ -85,7 +109,12 @@ fn two_servers_talk_by_webrtc_the_one_that_is_called_being_lite() {
     caller.hears(CALLED_HZ, 3.0);
     alice.hears(CALLER_HZ, 3.0);
     caller.hang_up_and_listen();
-    let sdp = descriptions(&calling, called.sip);
+    let sdp = descriptions(&calling, at);
+    let family = if here.is_ipv6() { " IP6 ::1" } else { " IP4 127.0.0.1" };
+    assert!(sdp.iter().all(|sdp| sdp.contains(&format!("c=IN{family}"))), "{sdp:#?}");
+    let ways: Vec<&str> = sdp.iter().flat_map(|sdp| sdp.split("a=candidate:").skip(1)).collect();
+    let here = format!(" {here} ");
+    assert!(!ways.is_empty() && ways.iter().all(|way| way.contains(&here)), "{ways:#?}");
     assert!(!sdp[0].contains("a=ice-lite") && sdp[0].contains("a=ice-options:ice2"), "{sdp:#?}");
     assert!(sdp.last().is_some_and(|answer| answer.contains("a=ice-lite")), "{sdp:#?}");
     let call = called.ended_calls(ACME, 1, LIMIT).remove(0);
@@ -200,4 +229,49 @@ fn a_media_server_that_is_lite_is_found_whichever_end_begins_the_handshake() {
         gateway.hears_bye();
         relay.ask(&[("command", "delete"), ("call-id", "one"), ("from-tag", "caller")]);
     }
+}
+
+/// baresip, which does ICE as a full end, begins the handshake and shows a certificate of RSA; its
+/// words when it has the keys.
+const SECURE: &str = "DTLS-SRTP complete";
+
+fn gateway(folder: &Path, dial: Option<String>) -> Baresip {
+    let account = format!(
+        "<sip:{CALLED}@{GATEWAY}>;regint=0;answermode=auto;mediaenc=dtls_srtp;medianat=ice"
+    );
+    let phone = Phone { address: GATEWAY, accounts: vec![account], tone: CALLED_HZ, dial };
+    let more = "module srtp.so\nmodule dtls_srtp.so\nmodule ice.so\nrtcp_mux yes\n";
+    Baresip::start_with(&folder.join("gateway"), &phone, more)
+}
+
+#[test]
+fn a_gateway_with_a_certificate_of_rsa_is_called_and_hears_who_calls() {
+    let folder = Folder::new("webrtc-rsa");
+    let gateway = gateway(folder.path(), None);
+    gateway.wait_for("baresip is ready", LIMIT);
+    let server = start(folder.path(), sends_on(folder.path(), gateway.sip));
+    let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
+    gateway.wait_for(SECURE, LIMIT);
+    caller.hears(CALLED_HZ, 3.0);
+    gateway.hears(CALLER_HZ, 3.0);
+    caller.hang_up_and_listen();
+    gateway.wait_for("session closed", LIMIT);
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    assert_eq!(call["cause"], "normal", "{call}");
+}
+
+#[test]
+fn a_gateway_with_a_certificate_of_rsa_calls_and_hears_the_agent() {
+    let folder = Folder::new("webrtc-rsa-calls");
+    let server = start(folder.path(), is_called(folder.path(), GATEWAY));
+    let alice = speaking_agent(folder.path(), &server, "alice", CALLER_HZ);
+    server.agent_is(ACME, "alice", "available");
+    let gateway = gateway(folder.path(), Some(format!("sip:{CALLED}@{}", server.sip)));
+    gateway.wait_for(SECURE, LIMIT);
+    gateway.hears(CALLER_HZ, 3.0);
+    alice.hears(CALLED_HZ, 3.0);
+    gateway.hang_up_and_listen();
+    let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
+    assert_eq!(call["cause"], "normal", "{call}");
+    alice.hang_up_and_listen();
 }
