@@ -124,9 +124,7 @@ fn whose_agent_does_not_come_back_is_the_next_one_in_the_queue() {
     rig.register(BOB, "bob");
     let ringing = rig.expect(BOB, "INVITE");
     let phone = Phone::new(BOB, ringing);
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(BOB, &ok);
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&phone);
     // It is the one who had talked already.
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(BOB);
@@ -176,8 +174,7 @@ fn whom_an_agent_has_called_hears_music_until_the_page_is_back_or_the_call_is_ov
         let text = asked.text(None);
         rig.send(ALICE, &text);
         let phone = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-        rig.send(BOB, &phone.respond("200 OK", Some(SDP_PCMU)));
-        rig.expect(BOB, "ACK");
+        rig.phone_answers(&phone);
         let ok = rig.expect_final(ALICE);
         rig.agent_acks(&mut asked, &ok);
         rig.close_page(ALICE);
@@ -217,9 +214,7 @@ fn of_several_pages_the_newest_rings_and_a_desk_phone_beside_it() {
     let other = Phone::new(desk, rig.expect(desk, "INVITE"));
     rig.send(desk, &other.respond("180 Ringing", None));
     rig.expect_silence(ALICE);
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(AGAIN, &ok);
-    rig.expect(AGAIN, "ACK");
+    rig.phone_answers(&phone);
     let cancel = rig.expect(desk, "CANCEL");
     rig.send(desk, &answer(&cancel, desk, "200 OK", &other.tag, None));
     rig.send(desk, &other.respond("487 Request Terminated", None));

@@ -7,13 +7,12 @@ use media::{Channel, Command, Event, Member, StreamId, WebFailure};
 use serde_json::json;
 use switch::{ApiReply, ApiRequest, Cause, EndedBy};
 
-use crate::rig::{ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer};
+use crate::rig::{ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, address};
 
 /// Where a page is after it has connected again.
 const AGAIN: SocketAddr = SocketAddr::new(ALICE.ip(), 6000);
 const BOB_AGAIN: SocketAddr = SocketAddr::new(BOB.ip(), 6000);
-const CAROL: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 13)), 5060);
+const CAROL: SocketAddr = address([127, 0, 0, 13], 5060);
 
 const THIRD: &str = r#"agents = [
     { id = "carol", password = "carol-secret" },"#;
@@ -37,8 +36,7 @@ fn add(rig: &mut Rig, who: &str, ends_with_host: Option<bool>) {
 /// Somebody who was called in answers.
 fn comes_in(rig: &mut Rig, at: SocketAddr) -> Phone {
     let phone = Phone::new(at, rig.expect(at, "INVITE"));
-    rig.send(at, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(at, "ACK");
+    rig.phone_answers(&phone);
     phone
 }
 
@@ -180,8 +178,7 @@ fn who_does_not_come_back_has_left_and_the_others_go_on() {
     let bye = bob.next("BYE", None);
     rig.send(BOB, &bye);
     rig.expect(BOB, "SIP/2.0 200");
-    let bye = rig.expect(call.at, "BYE");
-    rig.send(call.at, &answer(&bye, call.at, "200 OK", "", None));
+    rig.confirm_bye(call.at);
     call.cseq += 1;
     rig.advance_ms(3_000);
     assert_eq!(rig.record().cause, Cause::Normal);
@@ -269,8 +266,7 @@ fn a_page_comes_back_while_somebody_is_being_called_in() {
     rig.takes_back(AGAIN);
     let s = rig.streams();
     assert_eq!((rig.music(), rig.bridged()), (vec![], Some((s[0], s[3]))));
-    rig.send(CAROL, &carol.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CAROL, "ACK");
+    rig.phone_answers(&carol);
     assert_eq!(rig.mix().unwrap(), parties(&s, &[0, 3, 2]));
     end(&mut rig, &[AGAIN, CAROL, TRUNK]);
     rig.finish();

@@ -26,8 +26,7 @@ fn an_agent_who_does_not_answer_is_cancelled_and_the_next_one_rings() {
     rig.advance_ms(200);
     rig.confirm_cancel(&phone);
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(BOB);
     rig.expect_silence(ALICE);
@@ -59,8 +58,7 @@ fn each_peer_is_told_the_address_of_ours_that_it_reaches() {
     }
     let (desk, phone) = (Phone::new(ALICE, at_home), Phone::new(outside, away));
     rig.send(ALICE, &desk.respond("180 Ringing", None));
-    rig.send(outside, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(outside, "ACK");
+    rig.phone_answers(&phone);
     rig.confirm_cancel(&desk);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(outside);
@@ -112,8 +110,7 @@ fn when_all_are_busy_the_caller_waits_and_the_first_free_agent_takes_the_call() 
     rig.expect_silence(ALICE);
     rig.advance_ms(5000);
     let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.caller_hangs_up(&mut second);
     rig.confirm_bye(ALICE);
     assert_eq!(rig.records.iter().map(|r| r.call).collect::<Vec<_>>(), [first_id, waiting]);
@@ -148,8 +145,7 @@ fn a_phone_that_answers_after_the_record_was_written_is_hung_up_all_the_same() {
     rig.advance_ms(5000);
     assert_eq!(rig.records.len(), 1);
     rig.wire.clear();
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.confirm_bye(ALICE);
     rig.finish();
 }
@@ -179,8 +175,7 @@ fn all_phones_of_an_agent_ring_and_the_first_to_answer_gets_the_call() {
     let desk_phone = Phone::new(desk, rig.expect(desk, "INVITE"));
     rig.send(ALICE, &mobile.respond("180 Ringing", None));
     rig.send(desk, &desk_phone.respond("180 Ringing", None));
-    rig.send(desk, &desk_phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(desk, "ACK");
+    rig.phone_answers(&desk_phone);
     rig.confirm_cancel(&mobile);
     assert_eq!(rig.events_of("call.ringing").len(), 1);
     rig.caller_hangs_up(&mut call);
@@ -253,8 +248,7 @@ fn a_second_fork_that_answers_is_hung_up() {
     rig.register(ALICE, "alice");
     let (mut call, mut phone) = rig.connect_alice();
     phone.tag = "another-fork".to_owned();
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.confirm_bye(ALICE);
     assert_eq!(rig.records.len(), 0, "the call goes on with the first");
     rig.caller_hangs_up(&mut call);
@@ -267,8 +261,7 @@ fn a_repeated_200_is_acknowledged_again_and_changes_nothing() {
     let mut rig = Rig::new();
     rig.register(ALICE, "alice");
     let (mut call, phone) = rig.connect_alice();
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     let bridges = rig.commands.iter().filter(|c| matches!(c, Command::Bridge { .. })).count();
     assert_eq!(bridges, 1);
     rig.caller_hangs_up(&mut call);

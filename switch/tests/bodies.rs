@@ -108,9 +108,7 @@ fn a_compressed_body_is_415_and_says_how_bodies_are_taken() {
     let mut plain = Call::new(&mut rig, TRUNK, "+15550100");
     let text = plain.invite().replace("Content-Type", "e: identity\r\nContent-Type");
     rig.send(TRUNK, &text);
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = plain.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut plain);
     rig.caller_hangs_up(&mut plain);
     rig.finish();
 }

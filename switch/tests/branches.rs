@@ -36,9 +36,7 @@ fn a_caller_whom_somebody_vouches_for_goes_one_way_and_one_without_a_signature_a
     let mut rig = rig_with(&flows(), "verify = true");
     let mut call = signed(&mut rig, CALLED, 0);
     fetched(&mut rig, "provider.pem");
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     assert_eq!(rig.events_of("call.queued")[0]["queue"], "sales");
     let why = &rig.events_of("call.routed")[1]["reasons"][0];
@@ -91,9 +89,7 @@ fn a_branch_may_come_after_other_steps() {
     let mut rig = Rig::with(&late);
     let mut call = Call::new(&mut rig, TRUNK, CALLED);
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     rig.confirm_bye(TRUNK);
     assert_eq!(rig.record().cause, Cause::Busy);
@@ -116,9 +112,7 @@ fn flows_that_dial_each_others_numbers_end_the_call() {
     let mut rig = Rig::with(&circle);
     let mut call = Call::new(&mut rig, TRUNK, "+15550102");
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.confirm_bye(TRUNK);
     assert_eq!(rig.record().cause, Cause::NoRoute);
     rig.finish();

@@ -4,7 +4,7 @@
 use sip::{Flow, Method, Name};
 use switch::{ApiReply, ApiRequest, Input, SecurityKind};
 
-use crate::rig::{ALICE, Asked, Call, DEMO, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, answer, header};
+use crate::rig::{ALICE, Asked, Call, DEMO, Phone, Rig, SDP_PCMU, STRANGER, TRUNK, header};
 
 const BY_PASSWORD: &str = r#"
 [[trunks]]
@@ -48,9 +48,7 @@ fn a_trunk_without_a_network_calls_in_with_its_password() {
     call.cseq = 2;
     call.branch = "z9hG4bK-again".to_owned();
     rig.send(STRANGER, &call.invite());
-    let ok = rig.expect(STRANGER, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(STRANGER, &ack);
+    rig.caller_is_answered(&mut call);
     rig.caller_hangs_up(&mut call);
     assert_eq!(rig.record().number.as_deref(), Some("+15550100"));
     let ladder = &rig.record().ladder;
@@ -99,9 +97,7 @@ fn a_trunk_is_known_by_the_name_in_its_certificate_on_that_connection_alone() {
     rig.input(Input::FlowIdentity { flow, names });
     let mut call = Call::new(&mut rig, STRANGER, "+15550100");
     rig.send(STRANGER, &call.invite());
-    let ok = rig.expect(STRANGER, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(STRANGER, &ack);
+    rig.caller_is_answered(&mut call);
     rig.caller_hangs_up(&mut call);
     // Meanwhile somebody else on a connection of their own is nobody.
     let other: std::net::SocketAddr = "127.0.0.98:5060".parse().unwrap();
@@ -306,9 +302,7 @@ headers = [
     let fields = format!("{repeated}X-Secret: no\r\nX-Other: no\r\nX-Carrier: forged\r\n");
     let mut call = Call::new(&mut rig, TRUNK, "+15550100");
     rig.send(TRUNK, &call.invite().replace("Max-Forwards", &format!("{fields}Max-Forwards")));
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     let invite = rig.expect(ALICE, "INVITE");
     assert_eq!(header(&invite, "X-Campaign"), "spring");
@@ -318,11 +312,9 @@ headers = [
         assert_eq!(invite.header(Name::new(kept)), None, "{kept}");
     }
     let phone = Phone::new(ALICE, invite);
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.caller_hangs_up(&mut call);
-    let bye = rig.expect(ALICE, "BYE");
-    rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
+    rig.confirm_bye(ALICE);
     rig.finish();
 }
 

@@ -30,8 +30,7 @@ fn a_carrier_gets_g711_and_a_phone_that_dials_with_opus_is_answered_with_the_car
     let mut alice = rig.agent_offers(ALICE, "alice", "+12125550123", offer);
     let carrier = Phone::new(ONE, rig.expect(ONE, "INVITE"));
     assert_eq!(formats(&carrier.invite.body()), "0 8 101");
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     assert_eq!(formats(&ok.body()), "0", "nothing has to be converted");
     rig.agent_acks(&mut alice, &ok);
@@ -55,9 +54,7 @@ fn an_agents_phones_are_offered_what_the_agent_or_the_tenant_is_allowed() {
         rig.register(ALICE, "alice");
         let mut call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(SDP_PCMU);
         rig.send(TRUNK, &call.invite());
-        let ok = rig.expect(TRUNK, "SIP/2.0 200");
-        let ack = call.ack(&ok, None);
-        rig.send(TRUNK, &ack);
+        rig.caller_is_answered(&mut call);
         rig.finish_prompt();
         let invite = rig.expect(ALICE, "INVITE");
         assert_eq!(formats(&invite.body()), offered, "the caller's codec first, if allowed");
@@ -114,8 +111,7 @@ fn opus_meets_pcmu(trunk: &str) -> (Rig, Call, Phone) {
     rig.send(TRUNK, &ack);
     rig.finish_prompt();
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     (rig, call, alice)
 }
 
@@ -221,9 +217,7 @@ fn a_trunk_gets_the_extended_reports_that_it_asks_for_unless_it_is_not_to() {
         let mut rig = Rig::with(&DEMO.replacen("id = \"carrier-a\"\n", &trunk, 1));
         let mut call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&asks);
         rig.send(TRUNK, &call.invite());
-        let ok = rig.expect(TRUNK, "SIP/2.0 200");
-        let ack = call.ack(&ok, None);
-        rig.send(TRUNK, &ack);
+        rig.caller_is_answered(&mut call);
         let told = rig.commands.iter().find_map(|command| match command {
             Command::SetRemote { remote, .. } => Some(remote.xr),
             _ => None,

@@ -40,8 +40,7 @@ fn join_bob(rig: &mut Rig, ends_with_host: Option<bool>) -> Phone {
     assert!(matches!(add(rig, "bob", ends_with_host), Ok(ApiReply::Accepted)));
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     rig.send(BOB, &bob.respond("180 Ringing", None));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     bob
 }
 
@@ -114,8 +113,7 @@ fn the_agent_who_leaves_is_free_and_the_others_talk_until_one_is_alone() {
     assert_eq!(alices["state"], "wrap_up", "the queue's figures hear that she is done");
     rig.expect_silence(TRUNK);
     end(&mut rig, BOB, &mut bob);
-    let bye = rig.expect(TRUNK, "BYE");
-    rig.send(TRUNK, &crate::rig::answer(&bye, TRUNK, "200 OK", "", None));
+    rig.confirm_bye(TRUNK);
     rig.advance_ms(3000);
     assert_eq!((rig.record().cause, call.cseq), (Cause::Normal, call.cseq));
     call.cseq += 1;
@@ -128,8 +126,7 @@ fn a_call_that_ends_with_its_host_does() {
     join_bob(&mut rig, Some(true));
     end(&mut rig, ALICE, &mut alice);
     rig.confirm_bye(BOB);
-    let bye = rig.expect(TRUNK, "BYE");
-    rig.send(TRUNK, &crate::rig::answer(&bye, TRUNK, "200 OK", "", None));
+    rig.confirm_bye(TRUNK);
     rig.advance_ms(3000);
     assert_eq!(rig.record().ended_by, switch::EndedBy::Agent);
     rig.finish();
@@ -179,8 +176,7 @@ fn the_call_ends_while_a_further_party_rings_and_nobody_is_left_behind() {
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     rig.expect(BOB, "CANCEL");
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.confirm_bye(BOB);
     assert!(rig.events_of("call.participant_joined").is_empty());
     rig.finish();
@@ -281,8 +277,7 @@ fn a_party_whose_media_fails_is_taken_out_and_the_others_go_on() {
     // Of two who are left it ends the call, as ever.
     rig.media(media::Event::RtpTimeout { stream: s[1] });
     rig.confirm_bye(ALICE);
-    let bye = rig.expect(TRUNK, "BYE");
-    rig.send(TRUNK, &crate::rig::answer(&bye, TRUNK, "200 OK", "", None));
+    rig.confirm_bye(TRUNK);
     rig.advance_ms(3000);
     assert_eq!(rig.record().cause, Cause::MediaTimeout);
     call.cseq += 1;
@@ -319,8 +314,7 @@ fn a_further_party_that_falls_silent_or_sends_no_sound_is_told_of_searched_for_a
 fn consult(rig: &mut Rig) -> (Asked, CallId) {
     let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let ok = rig.expect_final(ALICE);
     rig.agent_acks(&mut second, &ok);
     (second, rig.last_call())
@@ -359,10 +353,7 @@ fn a_conference_is_not_sent_on_whole() {
     let id = rig.last_call();
     let asked = ApiRequest::Transfer { call: id, to: "+15550101".to_owned() };
     assert!(matches!(rig.request("acme", asked), Err(ApiError::Conflict(_))));
-    let refer = alice
-        .next("REFER", None)
-        .replace("Content-Length: 0", "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0");
-    rig.send(ALICE, &refer);
+    rig.send(ALICE, &alice.refer("<sip:bob@acme.example>"));
     rig.expect(ALICE, "SIP/2.0 603");
     asks(&mut rig, ApiRequest::EndCall { call: id });
     for at in [ALICE, BOB, TRUNK] {

@@ -255,9 +255,7 @@ fn without_events_tones_are_listened_for_while_digits_are_asked_for_and_no_longe
     let mut rig = flow(PIN);
     let mut call = Call::new(&mut rig, TRUNK, "+15550102").with_sdp(SDP_PCMA);
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     let listens = |rig: &Rig| {
         let told = rig.commands.iter().filter_map(|command| match command {
             Command::DigitWays { ways, .. } => Some(ways.listen),

@@ -4,7 +4,7 @@ use media::Command;
 use routing::AgentState;
 use switch::{ApiRequest, CallDirection, Cause, EndedBy, LegKind};
 
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
+use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, TRUNK, answer, header};
 
 /// Everybody has a phone.
 fn rig(provisioning: &str) -> Rig {
@@ -23,8 +23,7 @@ fn alice_calls_bob_by_name_hears_him_ring_and_talks_with_him() {
     rig.send(BOB, &bob.respond("180 Ringing", None));
     let ringing = rig.expect(ALICE, "SIP/2.0 180");
     rig.advance_ms(3000);
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     assert_eq!(ok.to_tag(), ringing.to_tag(), "one dialog");
     rig.agent_acks(&mut alice, &ok);
@@ -70,8 +69,7 @@ fn a_queues_call_passes_over_an_agent_who_is_in_a_call_of_their_own() {
     let busy = Phone::new(BOB, second).respond("486 Busy Here", None);
     rig.send(BOB, &busy);
     rig.expect(BOB, "ACK");
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     let mut alice = alice;
     rig.agent_acks(&mut alice, &ok);
@@ -138,8 +136,7 @@ fn a_200_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     (cancel.method, cancel.body) = (sip::Method::Cancel, None);
     rig.send(ALICE, &cancel.text(None));
     let cancelled = rig.expect(BOB, "CANCEL");
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let bye = rig.expect(BOB, "BYE");
     rig.send(BOB, &answer(&cancelled, BOB, "200 OK", &bob.tag, None));
     rig.send(BOB, &answer(&bye, BOB, "200 OK", "", None));
@@ -173,8 +170,7 @@ fn nobody_answers_and_the_forward_takes_it_to_another_agent() {
     rig.advance_ms(10_000);
     rig.confirm_cancel(&bob);
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     rig.caller_hangs_up(&mut caller);
     rig.confirm_bye(ALICE);
     let record = rig.record();
@@ -231,11 +227,9 @@ fn two_agents_who_forward_to_each_other_do_not_ring_for_ever() {
 fn an_agent_calls_a_queue_and_is_answered_and_waits() {
     let mut rig = rig(DEMO);
     let mut alice = rig.agent_dials(ALICE, "alice", "support", "");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.agent_is_answered(&mut alice);
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.agent_hangs_up(&mut alice, "Reason: Q.850;cause=31\r\n");
     let bye = rig.expect(BOB, "BYE");
     assert!(header(&bye, "Reason").starts_with("Q.850;cause=31;"), "the cause goes through");

@@ -1,34 +1,22 @@
 //! Who sent a call on, and who is shown as calling: in what carriers send us, in what goes out to
 //! carriers and phones, in events and records (RFC 5806, RFC 7044, RFC 3323, RFC 3325).
 
-use std::net::SocketAddr;
-
 use serde_json::json;
 use sip::{Message, Name};
 use switch::{ApiRequest, Diverter};
 
-use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
-
-pub(crate) const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
+use crate::rig::{ALICE, BOB, Call, OUT, Phone, Rig, TRUNK, answer, calls_out, header};
 
 /// Alice's calls go as `forward` says; the carrier `out` has those rules.
 pub(crate) fn provisioning(out: &str, forward: &str) -> String {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nlimits = { international = true }\n\
-                  routes = [{ trunk = \"out\" }]";
     let flow = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
     let alice = r#"password = "alice-secret","#;
     let own = format!("{alice} caller_id = \"+15550101\", forward = {{ {forward} }},");
-    let demo = DEMO
-        .replacen(skills, &format!("{routes}\n{skills}"), 1)
+    calls_out(out)
+        .replacen("country = \"US\"", "country = \"US\"\nlimits = { international = true }", 1)
         .replacen(flow, r#"steps = [{ do = "dial", to = "alice" }]"#, 1)
         .replacen(alice, &own, 1)
-        .replacen("id = \"carrier-a\"", "id = \"carrier-a\"\ntrusts_identity = true", 1);
-    format!(
-        "[[trunks]]\nid = \"out\"\ntargets = [{{ uri = \"sip:127.0.0.51\" }}]\n\
-         sources = [\"127.0.0.51\"]\nprobe_s = 0\n{out}\n{demo}"
-    )
+        .replacen("id = \"carrier-a\"", "id = \"carrier-a\"\ntrusts_identity = true", 1)
 }
 
 fn rig(out: &str, forward: &str) -> Rig {
@@ -42,9 +30,7 @@ fn call_in(rig: &mut Rig, extra: &str) -> Call {
     let mut call = Call::new(rig, TRUNK, "+15550102");
     call.extra = extra.to_owned();
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     call
 }
 
@@ -53,8 +39,7 @@ fn all(message: &Message, name: Name<'static>) -> Vec<String> {
 }
 
 fn refuse_and_end(rig: &mut Rig, mut call: Call, out: &Phone) {
-    rig.send(OUT, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
+    rig.phone_answers(out);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(OUT);
 }
@@ -227,8 +212,7 @@ fn a_transfer_outside_names_the_agent_who_sent_the_call_on() {
     let mut rig = rig("trusts_identity = true", "");
     let mut call = call_in(&mut rig, "");
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let id = rig.last_call();
     let busy = ApiRequest::Transfer { call: id, to: "+12125550124".to_owned() };
     rig.request("acme", busy).unwrap();
@@ -241,8 +225,7 @@ fn a_transfer_outside_names_the_agent_who_sent_the_call_on() {
     let diversions = all(&out.invite, Name::DIVERSION);
     assert_eq!(diversions.len(), 1, "the one that failed does not count: {diversions:?}");
     assert!(diversions[0].starts_with("<sip:+15550101@127.0.0.1>;reason=deflection"));
-    rig.send(OUT, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
+    rig.phone_answers(&out);
     rig.confirm_bye(ALICE);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(OUT);

@@ -1,38 +1,18 @@
 //! Requests in early dialogs (RFC 3311): of callers who hear us ring, and of those who ring for us.
 
-use std::net::SocketAddr;
-
 use media::Command;
 use switch::{Cause, EndedBy, SecurityKind};
 
 use crate::rig::{
-    ALICE, Asked, BOB, Phone, Rig, SDP_PCMU, SDP_VIDEO, STRANGER, answer, header, sdp,
+    ALICE, Asked, BOB, OUT, Phone, Rig, SDP_PCMU, SDP_VIDEO, STRANGER, calls_out, header, sdp,
 };
-
-const CARRIER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "one"
-sources = ["127.0.0.51"]
-targets = [{ uri = "sip:127.0.0.51" }]
-probe_s = 0
-early_media = true
-"#;
 
 /// Alice's call to a number outside, at the carrier.
 fn ringing_outside() -> (Rig, Asked, Phone) {
-    let routes = r#"country = "US"
-caller_id = "+15550100"
-routes = [{ prefix = "+1", trunk = "one" }]
-skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let demo =
-        crate::rig::DEMO.replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, routes);
-    let mut rig = Rig::with(&format!("{OUTSIDE}{demo}"));
+    let mut rig = Rig::with(&calls_out("early_media = true"));
     rig.register_both();
     let alice = rig.agent_dials(ALICE, "alice", "+12125550123", "Supported: 100rel\r\n");
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
     (rig, alice, carrier)
 }
 
@@ -56,7 +36,7 @@ fn early(alice: &mut Asked, method: sip::Method, tag: &str, sdp: Option<&str>) -
 }
 
 fn refuse_and_finish(mut rig: Rig, alice: &Asked, invite_cseq: u32, carrier: &Phone) {
-    rig.send(CARRIER, &carrier.respond("486 Busy Here", None));
+    rig.send(OUT, &carrier.respond("486 Busy Here", None));
     let refused = rig.expect_final(ALICE);
     let mut invite = alice.clone();
     invite.cseq = invite_cseq;
@@ -67,41 +47,41 @@ fn refuse_and_finish(mut rig: Rig, alice: &Asked, invite_cseq: u32, carrier: &Ph
 #[test]
 fn a_carriers_update_before_the_answer_is_200_and_moves_the_early_media() {
     let (mut rig, alice, mut carrier) = ringing_outside();
-    rig.send(CARRIER, &carrier.respond("180 Ringing", None));
+    rig.send(OUT, &carrier.respond("180 Ringing", None));
     let update = carrier.next("UPDATE", None);
-    rig.send(CARRIER, &update);
-    let ok = rig.expect(CARRIER, "SIP/2.0 200");
+    rig.send(OUT, &update);
+    let ok = rig.expect(OUT, "SIP/2.0 200");
     assert!(header(&ok, "Contact").contains("127.0.0.1:5060"));
     // Our offer has no answer yet: no other one beside it.
     let update = carrier.next("UPDATE", Some(SDP_PCMU));
-    rig.send(CARRIER, &update);
-    rig.expect(CARRIER, "SIP/2.0 491");
-    rig.send(CARRIER, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    rig.send(OUT, &update);
+    rig.expect(OUT, "SIP/2.0 491");
+    rig.send(OUT, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
     let moved = sdp("sendrecv", 2).replace("m=audio 40000", "m=audio 45000");
     let update = carrier.next("UPDATE", Some(&moved));
-    rig.send(CARRIER, &update);
-    let ok = rig.expect(CARRIER, "SIP/2.0 200");
+    rig.send(OUT, &update);
+    let ok = rig.expect(OUT, "SIP/2.0 200");
     assert!(String::from_utf8_lossy(&ok.body()).contains("m=audio "));
     assert_eq!(ports(&rig).last(), Some(&45_000));
     let update = carrier.next("UPDATE", Some(SDP_VIDEO));
-    rig.send(CARRIER, &update);
-    let refused = rig.expect(CARRIER, "SIP/2.0 488");
+    rig.send(OUT, &update);
+    let refused = rig.expect(OUT, "SIP/2.0 488");
     assert!(header(&refused, "Warning").starts_with("305 "));
     assert_eq!(ports(&rig).last(), Some(&45_000));
     // An old number, another dialog, and what nobody who is called may do.
     let mut old = carrier.clone();
     old.cseq = 90;
     let update = old.next("UPDATE", None);
-    rig.send(CARRIER, &update);
-    rig.expect(CARRIER, "SIP/2.0 500");
+    rig.send(OUT, &update);
+    rig.expect(OUT, "SIP/2.0 500");
     for method in ["OPTIONS", "INFO"] {
         let request = carrier.next(method, None);
-        rig.send(CARRIER, &request);
-        rig.expect(CARRIER, "SIP/2.0 200");
+        rig.send(OUT, &request);
+        rig.expect(OUT, "SIP/2.0 200");
     }
     let bye = carrier.next("BYE", None);
-    rig.send(CARRIER, &bye);
-    rig.expect(CARRIER, "SIP/2.0 481");
+    rig.send(OUT, &bye);
+    rig.expect(OUT, "SIP/2.0 481");
     rig.wire.clear();
     refuse_and_finish(rig, &alice, alice.cseq, &carrier);
 }
@@ -109,7 +89,7 @@ fn a_carriers_update_before_the_answer_is_200_and_moves_the_early_media() {
 #[test]
 fn an_update_by_a_stranger_in_an_early_dialog_is_481_and_moves_nothing() {
     let (mut rig, alice, mut carrier) = ringing_outside();
-    rig.send(CARRIER, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    rig.send(OUT, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
     let before = ports(&rig);
     let update = carrier.next("UPDATE", Some(&SDP_PCMU.replace("40000", "46000")));
     rig.send(STRANGER, &update);
@@ -126,22 +106,21 @@ fn after_the_refusal_or_the_answer_the_other_early_dialogs_are_gone() {
     let mut other = carrier.clone();
     other.tag = "other-branch".to_owned();
     for branch in [&carrier, &other] {
-        rig.send(CARRIER, &branch.respond("180 Ringing", None));
+        rig.send(OUT, &branch.respond("180 Ringing", None));
     }
     let update = other.next("UPDATE", None);
-    rig.send(CARRIER, &update);
-    rig.expect(CARRIER, "SIP/2.0 200");
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    rig.send(OUT, &update);
+    rig.expect(OUT, "SIP/2.0 200");
+    rig.phone_answers(&carrier);
     let update = other.next("UPDATE", None);
-    rig.send(CARRIER, &update);
-    rig.expect(CARRIER, "SIP/2.0 481");
+    rig.send(OUT, &update);
+    rig.expect(OUT, "SIP/2.0 481");
     rig.wire.retain(|(flow, _)| flow.remote == ALICE);
     let ok = rig.expect_final(ALICE);
     rig.agent_acks(&mut alice, &ok);
     alice.extra.clear();
     rig.agent_hangs_up(&mut alice, "");
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     rig.finish();
 }
 
@@ -149,7 +128,7 @@ fn after_the_refusal_or_the_answer_the_other_early_dialogs_are_gone() {
 fn a_callers_update_before_the_answer_is_taken_when_its_offer_has_been_answered() {
     let (mut rig, mut alice, carrier) = ringing_outside();
     let invite_cseq = alice.cseq;
-    rig.send(CARRIER, &carrier.respond("180 Ringing", None));
+    rig.send(OUT, &carrier.respond("180 Ringing", None));
     let ringing = rig.expect(ALICE, "SIP/2.0 180");
     let tag = ringing.to_tag().unwrap().to_owned();
     let text = early(&mut alice, sip::Method::Update, &tag, None);
@@ -159,7 +138,7 @@ fn a_callers_update_before_the_answer_is_taken_when_its_offer_has_been_answered(
     rig.send(ALICE, &text);
     let early_yet = rig.expect(ALICE, "SIP/2.0 500");
     assert!(header(&early_yet, "Retry-After").parse::<u32>().unwrap() <= 10);
-    rig.send(CARRIER, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    rig.send(OUT, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
     rig.expect(ALICE, "SIP/2.0 183");
     let moved = sdp("sendrecv", 2).replace("m=audio 40000", "m=audio 47000");
     let text = early(&mut alice, sip::Method::Update, &tag, Some(&moved));
@@ -234,8 +213,7 @@ fn an_answer_of_a_phone_in_its_early_dialog_goes_on_with_its_numbers() {
     let update = phone.next("UPDATE", None);
     rig.send(ALICE, &update);
     rig.expect(ALICE, "SIP/2.0 200");
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     let mut old = phone.clone();
     old.cseq -= 1;
     rig.send(ALICE, &old.next("INFO", None).replace("z9hG4bK-", "z9hG4bK-again-"));
@@ -244,7 +222,6 @@ fn an_answer_of_a_phone_in_its_early_dialog_goes_on_with_its_numbers() {
     rig.send(ALICE, &old.next("INFO", None).replace("z9hG4bK-", "z9hG4bK-old-"));
     rig.expect(ALICE, "SIP/2.0 500");
     rig.caller_hangs_up(&mut call);
-    let bye = rig.expect(ALICE, "BYE");
-    rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
+    rig.confirm_bye(ALICE);
     rig.finish();
 }

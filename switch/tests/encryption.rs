@@ -4,7 +4,7 @@ use media::srtp::{MasterKey, Profile, SrtpKeys};
 use media::{Command, StreamId};
 use switch::Cause;
 
-use crate::rig::{ALICE, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer};
+use crate::rig::{ALICE, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK};
 
 const KEY: &str = "AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 const OTHER_KEY: &str = "AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
@@ -44,9 +44,7 @@ fn keys_of(rig: &Rig, stream: StreamId) -> Option<SrtpKeys> {
 fn dial(rig: &mut Rig, sdp: &str) -> (Call, String) {
     let mut call = Call::new(rig, TRUNK, "+15550100").with_sdp(sdp);
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    let ok = rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     (call, body(&ok))
 }
@@ -64,8 +62,7 @@ fn a_carrier_with_keys_and_a_phone_without_talk_and_the_record_says_which_leg_wa
     assert!(ok.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:"), "{ok}");
     let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
     assert!(!body(&phone.invite).contains("a=crypto"), "{}", body(&phone.invite));
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     let streams = rig.streams();
     let keys = keys_of(&rig, streams[0]).unwrap();
     assert_eq!(keys.theirs.profile(), Profile::AesCm128HmacSha1_80);
@@ -182,8 +179,7 @@ fn a_phone_that_must_encrypt_and_answers_in_the_clear_is_hung_up_on() {
         "{}",
         body(&phone.invite)
     );
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.confirm_bye(ALICE);
     let stream = rig.streams()[1];
     let told = |command: &Command| {
@@ -201,16 +197,13 @@ fn in_a_call_a_new_key_replaces_the_old_and_none_is_no_way_out_of_encryption() {
     let mut rig = rig("required", "accepted");
     let (mut call, first) = dial(&mut rig, &secured("RTP/SAVP", 1, KEY));
     let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     let stream = rig.streams()[0];
     let before = keys_of(&rig, stream).unwrap();
 
     let reinvite = call.next("INVITE", Some(&secured("RTP/SAVP", 1, OTHER_KEY)));
     rig.send(TRUNK, &reinvite);
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    let ok = rig.caller_is_answered(&mut call);
     let after = keys_of(&rig, stream).unwrap();
     assert_ne!(before.theirs, after.theirs);
     assert_eq!(before.ours, after.ours);
@@ -223,8 +216,7 @@ fn in_a_call_a_new_key_replaces_the_old_and_none_is_no_way_out_of_encryption() {
     rig.send(TRUNK, &call.ack_refusal(&refused));
     assert_eq!(keys_of(&rig, stream), Some(after), "it goes on as it was");
     rig.caller_hangs_up(&mut call);
-    let bye = rig.expect(ALICE, "BYE");
-    rig.send(ALICE, &answer(&bye, ALICE, "200 OK", "", None));
+    rig.confirm_bye(ALICE);
     rig.finish();
 }
 
@@ -234,8 +226,7 @@ fn an_offer_of_ours_in_an_encrypted_conversation_has_keys_whatever_we_would_offe
         let mut rig = rig("accepted", "accepted");
         let (mut call, _) = dial(&mut rig, &secured(proto, 1, KEY));
         let phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-        rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-        rig.expect(ALICE, "ACK");
+        rig.phone_answers(&phone);
         let stream = rig.streams()[0];
         for seconds in [3, 5] {
             let quiet = base::Duration::from_secs(seconds);

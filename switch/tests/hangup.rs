@@ -119,8 +119,7 @@ fn a_queue_that_does_not_record_leaves_no_recording() {
     rig.register(crate::rig::BOB, "bob");
     let mut call = rig.dial("+15550101");
     let phone = Phone::new(crate::rig::BOB, rig.expect(crate::rig::BOB, "INVITE"));
-    rig.send(crate::rig::BOB, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(crate::rig::BOB, "ACK");
+    rig.phone_answers(&phone);
     assert!(rig.recordings.is_empty());
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(crate::rig::BOB);
@@ -204,8 +203,7 @@ fn the_connection_of_one_of_two_phones_closes_and_the_other_one_rings_on() {
     rig.send(ALICE, &phone.respond("180 Ringing", None));
     let flow = rig.flow(second);
     rig.input(Input::FlowClosed { flow });
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);
     assert_eq!(rig.record().cause, Cause::Normal);
@@ -226,8 +224,7 @@ fn a_caller_whose_connection_closes_before_the_ack_and_who_cannot_be_reached_lea
     let flow = rig.flow(TRUNK);
     rig.input(Input::FlowClosed { flow });
     let mut phone = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     rig.send(ALICE, &phone.next("BYE", None));
     rig.expect(ALICE, "SIP/2.0 200");
     // The ACK is waited for, then nobody can be told.

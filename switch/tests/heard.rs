@@ -9,10 +9,9 @@ use media::{Batch, Plane, PlaneOutput, Port, Slot, WorkerId, g711, tap};
 use routing::Supervision::{self, Barge, Listen, Whisper};
 use switch::{ApiReply, ApiRequest};
 
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, TRUNK};
+use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, TRUNK, address};
 
-const SUE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 20)), 5060);
+const SUE: SocketAddr = address([127, 0, 0, 20], 5060);
 
 /// 20 ms at 8 kHz.
 const PACKET: usize = 160;

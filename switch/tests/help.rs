@@ -1,34 +1,14 @@
 //! Calls for help: the number to call back, and where the caller is.
 
-use std::net::SocketAddr;
-
 use sip::Name;
 
-use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, header};
-
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "out"
-targets = [{ uri = "sip:127.0.0.51" }]
-sources = ["127.0.0.51"]
-probe_s = 0
-emergency = true
-trusts_identity = true
-"#;
+use crate::rig::{ALICE, OUT, Phone, Rig, SDP_PCMU, calls_out, header};
 
 fn rig() -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
     let password = r#"password = "alice-secret","#;
-    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1).replacen(
-        password,
-        &format!("{password} caller_id = \"+15550103\","),
-        1,
-    );
-    let mut rig = Rig::with(&format!("{OUTSIDE}{demo}"));
+    let own = format!("{password} caller_id = \"+15550103\",");
+    let demo = calls_out("emergency = true\ntrusts_identity = true");
+    let mut rig = Rig::with(&demo.replacen(password, &own, 1));
     rig.register_both();
     rig
 }
@@ -111,10 +91,8 @@ fn a_place_in_the_body_goes_on_beside_our_own_offer() {
     assert!(!String::from_utf8_lossy(parts[0].content()).contains("40000"), "the offer is our own");
     assert_eq!((&**parts[1].content(), parts[1].id()), (PLACE.as_bytes(), Some("place@phone")));
     // Both sides of the offer are understood: the call is answered.
-    rig.send(OUT, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut asked, &ok);
+    rig.phone_answers(&out);
+    rig.agent_is_answered(&mut asked);
     asked.extra.clear();
     rig.agent_hangs_up(&mut asked, "");
     rig.confirm_bye(OUT);

@@ -78,8 +78,7 @@ fn an_agents_dialog_takes_the_password_from_another_address_and_follows_the_phon
     rig.send(moved, &info);
     rig.expect(moved, "SIP/2.0 200");
     rig.input(Input::EndCalls);
-    let bye = rig.expect(moved, "BYE");
-    rig.send(moved, &answer(&bye, moved, "200 OK", "", None));
+    rig.confirm_bye(moved);
     rig.confirm_bye(TRUNK);
     rig.finish();
 }

@@ -3,7 +3,7 @@
 use media::Command;
 use switch::{ApiError, ApiReply, ApiRequest};
 
-use crate::rig::{ALICE, BOB, Phone, Rig, SDP_PCMU, TRUNK, own_uri, sdp};
+use crate::rig::{ALICE, BOB, Phone, Rig, TRUNK, own_uri, sdp};
 
 /// What the caller's and the agent's stream were told last about music.
 fn music(rig: &Rig) -> [bool; 2] {
@@ -82,8 +82,7 @@ fn a_caller_who_held_in_the_queue_holds_when_the_agent_comes() {
     };
     hold(&mut rig, &mut call, "inactive");
     assert!(rig.events_of("call.held").is_empty(), "nobody is there to be held");
-    rig.send(ALICE, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     assert!(music(&rig)[1], "the agent hears that the caller holds");
     assert_eq!(rig.events_of("call.held"), [serde_json::json!({"by": "caller"})]);
     hold(&mut rig, &mut call, "sendrecv");
@@ -121,10 +120,8 @@ fn an_agent_who_was_called_and_holds_is_named_as_the_agent() {
     rig.register_both();
     let mut bob = rig.agent_dials(BOB, "bob", "alice", "");
     let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
-    let ok = rig.expect(BOB, "SIP/2.0 200");
-    rig.agent_acks(&mut bob, &ok);
+    rig.phone_answers(&alice);
+    rig.agent_is_answered(&mut bob);
     let reinvite = alice.next("INVITE", Some(&sdp("sendonly", alice.cseq)));
     rig.send(ALICE, &reinvite);
     rig.expect(ALICE, "SIP/2.0 200");
@@ -170,15 +167,11 @@ fn who_holds_after_a_transfer_is_named_as_what_they_are_then() {
     let mut rig = Rig::new();
     rig.register_both();
     let (mut call, mut alice) = rig.connect_alice();
-    let to = "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0";
-    let refer = alice.next("REFER", None).replace("Content-Length: 0", to);
-    rig.send(ALICE, &refer);
+    rig.send(ALICE, &alice.refer("<sip:bob@acme.example>"));
     rig.expect(ALICE, "SIP/2.0 202");
-    let trying = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &crate::rig::answer(&trying, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
     let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     holds_and_resumes(&mut rig, &mut bob);
     caller_holds_and_resumes(&mut rig, &mut call);
     assert_eq!(sides(&rig, "call.held"), ["agent", "caller"]);
@@ -193,10 +186,8 @@ fn the_caller_who_is_left_when_the_called_one_is_sent_on_is_named_by_what_they_a
     let mut rig = crate::outbound::rig();
     let mut bob = rig.agent_dials(BOB, "bob", "alice", "");
     let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
-    let ok = rig.expect(BOB, "SIP/2.0 200");
-    rig.agent_acks(&mut bob, &ok);
+    rig.phone_answers(&alice);
+    rig.agent_is_answered(&mut bob);
     bob.uri = own_uri();
     bob.cseq += 1;
     let mut refer = bob.clone();
@@ -208,8 +199,7 @@ fn the_caller_who_is_left_when_the_called_one_is_sent_on_is_named_by_what_they_a
         crate::outbound::ONE,
         rig.expect(crate::outbound::ONE, "INVITE sip:+12125550123@"),
     );
-    rig.send(out.at, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(out.at, "ACK");
+    rig.phone_answers(&out);
     holds_and_resumes(&mut rig, &mut alice);
     holds_and_resumes(&mut rig, &mut out);
     assert_eq!(sides(&rig, "call.held"), ["agent", "callee"]);

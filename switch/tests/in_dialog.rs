@@ -58,9 +58,7 @@ fn the_caller_moves_to_another_address() {
     let moved = SDP_PCMU.replace("m=audio 40000", "m=audio 45000");
     let reinvite = call.next("INVITE", Some(&moved));
     rig.send(TRUNK, &reinvite);
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     assert_eq!(remote_of(&rig, 0).rtp.port(), 45_000);
     rig.advance_ms(5000);
     assert_eq!(rig.count(TRUNK, "SIP/2.0 200"), 2, "acknowledged, so not repeated");

@@ -121,9 +121,7 @@ fn a_carrier_with_a_contact_that_is_nobodys_address_is_reached_where_it_came_fro
         let invite = call.invite();
         let old = format!("Contact: <sip:carrier@{TRUNK}>");
         rig.send(TRUNK, &invite.replace(&old, &format!("Contact: <{contact}>")));
-        let ok = rig.expect(TRUNK, "SIP/2.0 200");
-        let ack = call.ack(&ok, None);
-        rig.send(TRUNK, &ack);
+        rig.caller_is_answered(&mut call);
         let id = rig.last_call();
         rig.request("acme", switch::ApiRequest::EndCall { call: id }).unwrap();
         rig.confirm_bye(TRUNK);
@@ -170,9 +168,7 @@ fn names_in_utf_8_and_long_legal_fields_reach_the_agent_whole_or_do_no_harm() {
     );
     let invite = call.invite().replace("\"Carla \\\"C\\\" Caller\"", "\"Zoë Ünal 李\"");
     rig.send(TRUNK, &invite);
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     let invite = rig.expect(ALICE, "INVITE");
     assert!(header(&invite, "From").starts_with("\"Zoë Ünal 李\" <sip:+4930123456@"));

@@ -6,27 +6,13 @@ use std::net::SocketAddr;
 use sip::{Message, Name};
 use switch::Cause;
 
-use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, header};
+use crate::rig::{ALICE, OUT, Phone, Rig, address, calls_out, header};
 
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
-const SOFT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 31)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "out"
-targets = [{ uri = "sip:127.0.0.51" }]
-sources = ["127.0.0.51"]
-probe_s = 0
-authenticate = { user = "acme", password = "trunk-secret-of-acme" }
-"#;
+const SOFT: SocketAddr = address([127, 0, 0, 31], 5060);
 
 fn rig() -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
-    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1);
-    let mut rig = Rig::with(&format!("{OUTSIDE}{demo}"));
+    let login = r#"authenticate = { user = "acme", password = "trunk-secret-of-acme" }"#;
+    let mut rig = Rig::with(&calls_out(login));
     rig.register_both();
     rig
 }
@@ -59,10 +45,8 @@ fn a_trunk_gets_the_same_invite_again_with_its_own_least_interval() {
     rig.expect(OUT, "ACK");
     let last = Phone::new(OUT, rig.expect(OUT, "INVITE"));
     assert_eq!(intervals(&last.invite), ("7200".to_owned(), Some("7200"), 1));
-    rig.send(OUT, &last.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&last);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(OUT);
     assert_eq!(rig.record().cause, Cause::Normal);
@@ -95,10 +79,8 @@ fn a_password_and_a_longer_interval_go_together_and_no_answer_is_shown_twice() {
     let last = Phone::new(OUT, rig.expect(OUT, "INVITE"));
     let shown = header(&last.invite, "Proxy-Authorization");
     assert!(shown.contains("nonce=\"two\"") && shown.contains("nc=00000001"), "{shown}");
-    rig.send(OUT, &last.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&last);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(OUT);
     rig.finish();
@@ -153,8 +135,7 @@ fn of_two_phones_only_the_one_that_asked_gets_it_again() {
     rig.expect(SOFT, "ACK");
     let again = Phone::new(SOFT, rig.expect(SOFT, "INVITE"));
     assert_eq!(intervals(&again.invite), ("4000".to_owned(), Some("4000"), 1));
-    rig.send(SOFT, &again.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SOFT, "ACK");
+    rig.phone_answers(&again);
     rig.confirm_cancel(&desk);
     assert_eq!((rig.count(ALICE, "INVITE"), rig.count(SOFT, "INVITE")), (1, 2));
     rig.caller_hangs_up(&mut call);

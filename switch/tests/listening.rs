@@ -1,7 +1,5 @@
 //! Who answers a call outside, what is done when it is a machine, and tones before the answer.
 
-use std::net::SocketAddr;
-
 use base::{AgentId, Duration, PromptId};
 use media::progress::{
     Answer, AnswerReason, AnsweredBy, Information, Listening, ProgressTone, Verdict,
@@ -12,22 +10,10 @@ use switch::{
     Originate,
 };
 
-use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, header};
-
-const CARRIER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
+use crate::rig::{ALICE, DEMO, OUT, Phone, Rig, SDP_PCMU, calls_out, header};
 
 fn rig(tones_end_calls: bool) -> Rig {
-    let trunk = format!(
-        "[[trunks]]\nid = \"one\"\ntargets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n\
-         sources = [\"127.0.0.51\"]\ntones_end_calls = {tones_end_calls}\n"
-    );
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\n\
-                  routes = [{ prefix = \"+1\", trunk = \"one\" },\n\
-                  { prefix = \"+49\", trunk = \"one\" }]\n\
-                  skills = [{ id = \"sales\" }, { id = \"billing\" }]";
-    let tenant = DEMO.replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, routes);
-    let mut rig = Rig::with(&format!("{trunk}{tenant}"));
+    let mut rig = Rig::with(&calls_out(&format!("tones_end_calls = {tones_end_calls}")));
     rig.register_both();
     rig
 }
@@ -56,9 +42,8 @@ fn asked(first: First, wish: AnsweringMachine) -> Originate {
 fn answered_first(rig: &mut Rig, wish: AnsweringMachine) -> Phone {
     let asked = ApiRequest::Originate(asked(First::Customer, wish));
     assert!(matches!(rig.request("acme", asked), Ok(ApiReply::Originated(_))));
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.phone_answers(&carrier);
     carrier
 }
 
@@ -109,14 +94,13 @@ fn the_agent_is_rung_when_a_person_has_answered_and_not_before() {
     assert_eq!(listening.answer, Some(AnswerTimes::default()));
     hear(&mut rig, stream, is(AnsweredBy::Human, AnswerReason::Waits));
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let told = rig.events_of("call.answered_by");
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["by"], &told[0]["reason"]), (&"human".into(), &"waits".into()));
     assert_eq!((&told[0]["words"], &told[0]["after_ms"]), (&9.into(), &1500.into()));
-    rig.send(CARRIER, &carrier.next("BYE", None));
-    rig.expect(CARRIER, "SIP/2.0 200");
+    rig.send(OUT, &carrier.next("BYE", None));
+    rig.expect(OUT, "SIP/2.0 200");
     rig.confirm_bye(ALICE);
     ended(&rig, Cause::Normal);
     rig.finish();
@@ -129,9 +113,9 @@ fn a_machine_is_hung_up_on_and_nobody_was_rung_for_it() {
         answered_first(&mut rig, wish(MachineAction::HangUp, true));
         let stream = order(&rig).0;
         hear(&mut rig, stream, is(by, AnswerReason::TalksOn));
-        let bye = rig.expect(CARRIER, "BYE");
+        let bye = rig.expect(OUT, "BYE");
         assert!(header(&bye, "Reason").starts_with("Q.850;cause=16"));
-        rig.send(CARRIER, &crate::rig::answer(&bye, CARRIER, "200 OK", "", None));
+        rig.send(OUT, &crate::rig::answer(&bye, OUT, "200 OK", "", None));
         rig.expect_silence(ALICE);
         ended(&rig, Cause::AnsweringMachine);
         rig.finish();
@@ -152,7 +136,7 @@ fn a_machine_gets_its_message_after_the_beep_and_anew_when_it_beeps_again() {
     assert_eq!(played, stream);
     assert_ne!(play, early.1, "anew, as nothing of it was recorded");
     rig.finish_prompt();
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     rig.expect_silence(ALICE);
     assert_eq!(rig.events_of("call.message_left")[0]["prompt"], "greeting");
     let heard: Vec<_> =
@@ -171,7 +155,7 @@ fn a_machine_that_never_ends_is_hung_up_on_in_the_end() {
     rig.advance_ms(59_000);
     assert!(rig.records.is_empty());
     rig.advance_ms(1_000);
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     ended(&rig, Cause::AnsweringMachine);
     rig.finish();
 }
@@ -189,7 +173,7 @@ fn who_was_taken_for_a_person_and_beeps_gets_the_message_and_the_agents_phone_is
     hear(&mut rig, stream, Verdict::Beep);
     assert!(rig.last_play().is_some());
     rig.finish_prompt();
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     let told = rig.events_of("call.answered_by");
     assert_eq!((&told[0]["revised"], &told[1]["revised"]), (&false.into(), &true.into()));
     ended(&rig, Cause::AnsweringMachine);
@@ -205,7 +189,7 @@ fn without_waiting_the_agent_is_rung_at_once_and_let_go_when_it_is_a_machine() {
     rig.send(ALICE, &alice.respond("180 Ringing", None));
     hear(&mut rig, stream, is(AnsweredBy::Machine, AnswerReason::TalksOn));
     rig.confirm_cancel(&alice);
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     ended(&rig, Cause::AnsweringMachine);
     rig.finish();
 }
@@ -216,25 +200,23 @@ fn detection_tells_an_agent_who_was_first_and_goes_on() {
     let asked = asked(First::Agent, wish(MachineAction::Detect, false));
     rig.request("acme", ApiRequest::Originate(asked)).expect("it begins");
     let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    rig.phone_answers(&alice);
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.send(OUT, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
     let (stream, listening) = order(&rig);
     assert_eq!(listening.unwrap().answer, None, "nobody has answered yet");
     hear(&mut rig, stream, Verdict::Tone(ProgressTone::Ringing));
     assert_eq!(rig.events_of("call.progress")[0]["heard"], "ringback");
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    rig.phone_answers(&carrier);
     let (again, listening) = order(&rig);
     assert_eq!((again, listening.unwrap().answer.is_some()), (stream, true));
     hear(&mut rig, stream, is(AnsweredBy::Machine, AnswerReason::TalksOn));
     hear(&mut rig, stream, Verdict::Beep);
     assert_eq!(order(&rig), (stream, None), "all is known");
-    rig.expect_silence(CARRIER);
+    rig.expect_silence(OUT);
     rig.send(ALICE, &alice.next("BYE", None));
     rig.expect(ALICE, "SIP/2.0 200");
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     ended(&rig, Cause::Normal);
     rig.finish();
 }
@@ -243,8 +225,8 @@ fn detection_tells_an_agent_who_was_first_and_goes_on() {
 fn early(tones_end_calls: bool) -> (Rig, crate::rig::Asked, Phone) {
     let mut rig = rig(tones_end_calls);
     let alice = rig.agent_dials(ALICE, "alice", "+12125550123", "");
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.send(OUT, &carrier.respond("183 Session Progress", Some(SDP_PCMU)));
     (rig, alice, carrier)
 }
 
@@ -279,7 +261,7 @@ fn nobody_listens_where_neither_the_trunk_nor_the_request_says_so() {
     let (mut rig, alice, carrier) = early(false);
     let is_order = |command: &Command| matches!(command, Command::Progress { .. });
     assert!(!rig.commands.iter().any(is_order));
-    rig.send(CARRIER, &carrier.respond("486 Busy Here", None));
+    rig.send(OUT, &carrier.respond("486 Busy Here", None));
     let refused = rig.expect_final(ALICE);
     rig.send(ALICE, &alice.ack(&refused));
     rig.finish();
@@ -305,23 +287,14 @@ fn a_message_is_left_only_where_the_customer_is_first_and_of_a_prompt_that_there
 
 /// A caller whom a step of a flow sends on to a number outside, which has answered.
 fn dialled_by_a_step(on_machine: &str) -> (Rig, crate::rig::Call, Phone) {
-    let trunk = "[[trunks]]\nid = \"one\"\ntargets = [{ uri = \"sip:127.0.0.51\" }]\nprobe_s = 0\n\
-                 sources = [\"127.0.0.51\"]\n";
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\n\
-                  routes = [{ prefix = \"+1\", trunk = \"one\" }]\n\
-                  skills = [{ id = \"sales\" }, { id = \"billing\" }]";
     let closed = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
     assert!(DEMO.contains(closed));
     let dial = format!(r#"{{ do = "dial", to = "+12125550123"{on_machine} }}"#);
     let steps = format!(r#"steps = [{dial}, {{ do = "queue", queue = "sales" }}]"#);
-    let demo = DEMO
-        .replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, routes)
-        .replace(closed, &steps);
-    let mut rig = Rig::with(&format!("{trunk}{demo}"));
+    let mut rig = Rig::with(&calls_out("").replace(closed, &steps));
     let call = rig.dial("+15550102");
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.phone_answers(&carrier);
     (rig, call, carrier)
 }
 
@@ -334,8 +307,7 @@ fn a_machine_that_a_flow_has_dialled_is_hung_up_on_and_the_next_step_follows() {
     assert!(listening.unwrap().answer.is_some(), "who answers is listened for");
     hear(&mut rig, stream, is(AnsweredBy::Machine, AnswerReason::TalksOn));
     assert_eq!(rig.events_of("call.answered_by")[0]["by"], "machine");
-    let bye = rig.expect(CARRIER, "BYE");
-    rig.send(CARRIER, &crate::rig::answer(&bye, CARRIER, "200 OK", "", None));
+    rig.confirm_bye(OUT);
     assert_eq!(rig.events_of("call.queued").len(), 1, "the next step");
     assert_eq!(rig.bridged(), None);
     rig.caller_hangs_up(&mut call);
@@ -354,10 +326,10 @@ fn a_person_or_a_machine_that_is_merely_told_of_is_talked_with() {
         let (stream, _) = order(&rig);
         hear(&mut rig, stream, is(by, reason));
         assert_eq!(rig.events_of("call.answered_by").len(), 1);
-        rig.expect_silence(CARRIER);
+        rig.expect_silence(OUT);
         assert_eq!(rig.bridged(), Some((rig.streams()[0], rig.streams()[1])));
         rig.caller_hangs_up(&mut call);
-        rig.confirm_bye(CARRIER);
+        rig.confirm_bye(OUT);
         rig.finish();
     }
     let (rig, ..) = dialled_by_a_step("");

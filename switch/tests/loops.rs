@@ -1,34 +1,15 @@
 //! A call that goes round through two of our own trunks comes to its end (RFC 7332).
 
-use std::net::SocketAddr;
-
 use sip::Name;
 use switch::SecurityKind;
 
-use crate::rig::{Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK};
-
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "out"
-targets = [{ uri = "sip:127.0.0.51" }]
-sources = ["127.0.0.51"]
-probe_s = 0
-"#;
+use crate::rig::{Call, OUT, Phone, Rig, TRUNK, calls_out};
 
 /// The number's calls go out to a number that comes back.
 fn rig() -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
     let flow = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
-    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1).replacen(
-        flow,
-        r#"steps = [{ do = "dial", to = "+12125550123" }]"#,
-        1,
-    );
-    Rig::with(&format!("{OUTSIDE}{demo}"))
+    let dial = r#"steps = [{ do = "dial", to = "+12125550123" }]"#;
+    Rig::with(&calls_out("").replacen(flow, dial, 1))
 }
 
 #[test]
@@ -46,9 +27,7 @@ fn a_call_that_goes_round_through_two_trunks_ends_in_483() {
             break;
         }
         // The flow answers its caller; the count goes on all the same.
-        let ok = rig.expect(TRUNK, "SIP/2.0 200");
-        let ack = call.ack(&ok, None);
-        rig.send(TRUNK, &ack);
+        rig.caller_is_answered(&mut call);
         let out = Phone::new(OUT, rig.expect(OUT, "INVITE"));
         let left: u8 = out.invite.header(Name::MAX_FORWARDS).unwrap().parse().unwrap();
         assert_eq!(left, hops - 1, "each round takes one");
@@ -81,8 +60,7 @@ fn an_agents_phone_is_told_how_often_the_call_may_still_be_passed_on() {
     let at = crate::rig::BOB;
     let phone = Phone::new(at, rig.expect(at, "INVITE"));
     assert_eq!(phone.invite.header(Name::MAX_FORWARDS), Some("19"));
-    rig.send(at, &phone.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(at, "ACK");
+    rig.phone_answers(&phone);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(at);
     rig.finish();

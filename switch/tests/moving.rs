@@ -4,7 +4,7 @@ use base::CallId;
 use routing::AgentState;
 use switch::{ApiError, ApiReply, ApiRequest};
 
-use crate::rig::{ALICE, BOB, Phone, Rig, SDP_PCMU};
+use crate::rig::{ALICE, BOB, Phone, Rig};
 
 fn raise(rig: &mut Rig, call: CallId, priority: u8) -> Result<ApiReply, ApiError> {
     rig.request("acme", ApiRequest::SetPriority { call, priority, by: "sue".to_owned() })
@@ -12,12 +12,6 @@ fn raise(rig: &mut Rig, call: CallId, priority: u8) -> Result<ApiReply, ApiError
 
 fn send_on(rig: &mut Rig, call: CallId, to: &str) -> Result<ApiReply, ApiError> {
     rig.request("acme", ApiRequest::Transfer { call, to: to.to_owned() })
-}
-
-fn accepts(rig: &mut Rig, phone: &Phone) {
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(phone.at, &ok);
-    rig.expect(phone.at, "ACK");
 }
 
 #[test]
@@ -43,7 +37,7 @@ fn a_caller_who_is_raised_is_next_and_the_reasons_say_who_did_it() {
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
     let offered = rig.events.iter().rfind(|event| event.kind.type_name() == "call.offered");
     assert_eq!(offered.unwrap().call, Some(id), "the second one came last and is next");
-    accepts(&mut rig, &alice);
+    rig.phone_answers(&alice);
     assert!(matches!(raise(&mut rig, id, 1), Err(ApiError::Conflict(_))), "who talks waits not");
     rig.caller_hangs_up(&mut second);
     rig.confirm_bye(ALICE);
@@ -65,7 +59,7 @@ fn a_caller_who_waits_is_moved_to_another_queue_and_waits_there() {
     assert_eq!(rig.events_of("call.transferred")[0]["to"], "support");
     rig.register(BOB, "bob");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    accepts(&mut rig, &bob);
+    rig.phone_answers(&bob);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(BOB);
     rig.finish();
@@ -81,7 +75,7 @@ fn a_caller_for_whom_an_agent_rings_is_moved_and_the_agent_is_let_go() {
     rig.confirm_cancel(&alice);
     rig.register(BOB, "bob");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    accepts(&mut rig, &bob);
+    rig.phone_answers(&bob);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(BOB);
     rig.finish();

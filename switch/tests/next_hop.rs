@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use sip::Transport;
 use switch::Input;
 
-use crate::rig::{BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, answer};
+use crate::rig::{BOB, Call, Phone, Rig, SDP_PCMU, TRUNK, address, answer};
 
 /// Another server of the carrier.
-const ELSEWHERE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 22)), 5062);
+const ELSEWHERE: SocketAddr = address([127, 0, 0, 22], 5062);
 
 /// A call from that address whose INVITE has this Contact, answered and confirmed.
 fn call_with_contact(rig: &mut Rig, from: SocketAddr, contact: &str, lines: &str) -> Call {
@@ -19,9 +18,7 @@ fn call_with_contact(rig: &mut Rig, from: SocketAddr, contact: &str, lines: &str
     let invite = call.invite();
     assert!(invite.contains(&old));
     rig.send(from, &invite.replace(&old, &format!("{lines}Contact: <{contact}>\r\n")));
-    let ok = rig.expect(from, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(from, &ack);
+    rig.caller_is_answered(&mut call);
     call
 }
 
@@ -37,8 +34,7 @@ fn a_contact_that_is_a_name_is_resolved_and_our_bye_goes_there() {
     call_with_contact(&mut rig, TRUNK, "sip:c@sbc.carrier.example:5062", "");
     end(&mut rig);
     rig.expect_silence(TRUNK);
-    let bye = rig.expect(ELSEWHERE, "BYE sip:c@sbc.carrier.example:5062 SIP/2.0");
-    rig.send(ELSEWHERE, &answer(&bye, ELSEWHERE, "200 OK", "x", None));
+    rig.confirm(ELSEWHERE, "BYE sip:c@sbc.carrier.example:5062 SIP/2.0");
     rig.finish();
 }
 
@@ -49,8 +45,7 @@ fn a_record_route_that_is_a_name_is_resolved_and_our_bye_goes_there() {
     let route = "Record-Route: <sip:edge.carrier.example:5062;lr>\r\n";
     call_with_contact(&mut rig, TRUNK, "sip:c@10.9.9.9", route);
     end(&mut rig);
-    let bye = rig.expect(ELSEWHERE, "BYE sip:c@10.9.9.9 SIP/2.0");
-    rig.send(ELSEWHERE, &answer(&bye, ELSEWHERE, "200 OK", "x", None));
+    rig.confirm(ELSEWHERE, "BYE sip:c@10.9.9.9 SIP/2.0");
     rig.finish();
 }
 
@@ -157,8 +152,7 @@ fn a_caller_who_vanished_before_the_ack_leaves_nothing_when_no_connection_takes_
     let flow = rig.flow(TRUNK);
     rig.input(Input::FlowClosed { flow });
     let mut bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let bye = bob.next("BYE", None);
     rig.send(BOB, &bye);
     // Our BYE waits for the ACK, for 32 s: longer than the record does.
@@ -176,9 +170,7 @@ fn a_re_invite_may_move_the_dialog_to_a_name() {
     let again = call.next("INVITE", Some(SDP_PCMU));
     let old = format!("Contact: <sip:carrier@{TRUNK}>");
     rig.send(TRUNK, &again.replace(&old, "Contact: <sip:c@sbc.carrier.example:5062>"));
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     end(&mut rig);
     rig.expect(ELSEWHERE, "BYE sip:c@sbc.carrier.example:5062");
 }

@@ -1,24 +1,14 @@
 //! Click-to-call: the agent first, or the customer first.
 
-use std::net::SocketAddr;
-
 use base::AgentId;
 use media::{Channel, Command};
 use routing::Forward;
 use switch::{ApiError, ApiReply, ApiRequest, CallDirection, Cause, First, Originate};
 
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, header};
-
-const CARRIER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
+use crate::rig::{ALICE, BOB, OUT, Phone, Rig, calls_out, header};
 
 fn rig() -> Rig {
-    let trunk = "[[trunks]]\nid = \"one\"\ntargets = [{ uri = \"sip:127.0.0.51\" }]\nprobe_s = 0\n\
-                 sources = [\"127.0.0.51\"]\n";
-    let routes = "country = \"US\"\nroutes = [{ prefix = \"+1\", trunk = \"one\" }]\n\
-                  skills = [{ id = \"sales\" }, { id = \"billing\" }]";
-    let tenant = DEMO.replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, routes);
-    let mut rig = Rig::with(&format!("{trunk}{tenant}"));
+    let mut rig = Rig::with(&calls_out("").replacen("caller_id = \"+15550100\"\n", "", 1));
     rig.register_both();
     rig
 }
@@ -62,25 +52,23 @@ fn the_agents_phone_rings_first_and_hears_the_customers_ring() {
     assert!(header(&invite, "From").contains("sip:+12125550123@acme.example"), "who comes next");
     let mut alice = Phone::new(ALICE, invite);
     rig.send(ALICE, &alice.respond("180 Ringing", None));
-    rig.expect_silence(CARRIER);
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.expect_silence(OUT);
+    rig.phone_answers(&alice);
     assert!(rig.last_play().is_some(), "a tone until the customer answers");
-    let invite = rig.expect(CARRIER, "INVITE sip:+12125550123@127.0.0.51");
+    let invite = rig.expect(OUT, "INVITE sip:+12125550123@127.0.0.51");
     assert!(header(&invite, "From").starts_with("<sip:+15550101@127.0.0.1>"));
-    let carrier = Phone::new(CARRIER, invite);
-    rig.send(CARRIER, &carrier.respond("180 Ringing", None));
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    let carrier = Phone::new(OUT, invite);
+    rig.send(OUT, &carrier.respond("180 Ringing", None));
+    rig.phone_answers(&carrier);
     assert_eq!(channels(&rig), [(0, Channel::Left), (1, Channel::Right)]);
     rig.send(ALICE, &alice.next("BYE", None));
     rig.expect(ALICE, "SIP/2.0 200");
-    rig.confirm_bye(CARRIER);
+    rig.confirm_bye(OUT);
     let record = rig.record();
     assert_eq!((record.call, record.direction), (call, CallDirection::Outbound));
     assert_eq!((record.from.as_str(), record.to.as_str()), ("alice", "+12125550123"));
     assert_eq!(record.agent.as_ref().unwrap().as_str(), "alice");
-    assert_eq!(record.trunk.as_ref().unwrap().as_str(), "one");
+    assert_eq!(record.trunk.as_ref().unwrap().as_str(), "out");
     assert_eq!(
         rig.story(call),
         [
@@ -103,16 +91,14 @@ fn the_customer_is_called_first_and_the_agent_is_left_in_the_recording_all_the_s
     let mut rig = rig();
     originate(&mut rig, asked(First::Customer));
     rig.expect_silence(ALICE);
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(CARRIER, "ACK");
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.phone_answers(&carrier);
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     assert_eq!(channels(&rig), [(1, Channel::Left), (0, Channel::Right)]);
     let mut carrier = carrier;
-    rig.send(CARRIER, &carrier.next("BYE", None));
-    rig.expect(CARRIER, "SIP/2.0 200");
+    rig.send(OUT, &carrier.next("BYE", None));
+    rig.expect(OUT, "SIP/2.0 200");
     rig.confirm_bye(ALICE);
     assert_eq!(rig.record().direction, CallDirection::Outbound);
     rig.finish();
@@ -126,7 +112,7 @@ fn an_agent_who_does_not_answer_in_time_is_left_alone_and_the_customer_never_cal
     rig.send(ALICE, &alice.respond("180 Ringing", None));
     rig.advance_ms(20_000);
     rig.confirm_cancel(&alice);
-    rig.expect_silence(CARRIER);
+    rig.expect_silence(OUT);
     assert_eq!(rig.record().cause, Cause::NoAnswer);
     rig.finish();
 }
@@ -136,11 +122,10 @@ fn a_customer_who_is_busy_ends_the_call_of_the_agent_with_that_cause() {
     let mut rig = rig();
     originate(&mut rig, asked(First::Agent));
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
-    let carrier = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-    rig.send(CARRIER, &carrier.respond("486 Busy Here", None));
-    rig.expect(CARRIER, "ACK");
+    rig.phone_answers(&alice);
+    let carrier = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+    rig.send(OUT, &carrier.respond("486 Busy Here", None));
+    rig.expect(OUT, "ACK");
     let bye = rig.expect(ALICE, "BYE");
     assert!(header(&bye, "Reason").starts_with("Q.850;cause=17;"));
     rig.send(ALICE, &crate::rig::answer(&bye, ALICE, "200 OK", "", None));

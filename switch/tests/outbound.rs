@@ -7,7 +7,7 @@ use media::{Channel, Command};
 use sip::{Message, Name};
 use switch::{CallDirection, Cause, EndedBy, LegKind};
 
-use crate::rig::{ALICE, Asked, BOB, DEMO, Phone, Rig, SDP_PCMU, answer, header, sdp};
+use crate::rig::{ALICE, Asked, BOB, DEMO, Phone, Rig, SDP_PCMU, header, sdp};
 
 /// The carriers' servers.
 pub(crate) const ONE: SocketAddr = SocketAddr::new(ip(51), 5060);
@@ -94,8 +94,7 @@ fn an_agent_dials_out_and_nothing_of_the_agents_side_is_shown() {
     rig.send(ONE, &carrier.respond("180 Ringing", None));
     rig.expect(ALICE, "SIP/2.0 180");
     rig.advance_ms(4000);
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     let shown = text(&ok);
     assert!(!shown.contains("127.0.0.51"), "nor the trunk to the agent:\n{shown}");
@@ -135,8 +134,7 @@ fn what_the_carrier_plays_before_the_answer_is_heard() {
     assert_eq!(early.content_type(), Some("application/sdp"));
     assert!(rig.commands.iter().any(|c| matches!(c, Command::Bridge { .. })));
     rig.send(ONE, &carrier.respond("180 Ringing", None));
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     assert_eq!((ok.to_tag(), ok.body()), (early.to_tag(), early.body()), "the same answer");
     rig.agent_acks(&mut alice, &ok);
@@ -174,13 +172,11 @@ fn a_200_from_another_branch_of_a_fork_brings_its_own_media() {
     rig.expect(ALICE, "SIP/2.0 183");
     rig.send(ONE, &other.respond("200 OK", Some(&elsewhere)));
     rig.expect(ONE, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.agent_is_answered(&mut alice);
     let ports: Vec<u16> = rig.commands.iter().filter_map(remote_port).collect();
     assert_eq!(ports.last(), Some(&41000));
     // The first branch answers as well: it is hung up, the call goes on.
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     rig.confirm_bye(ONE);
     assert!(rig.records.is_empty());
     rig.agent_hangs_up(&mut alice, "");
@@ -201,10 +197,8 @@ fn a_carrier_that_says_nothing_is_left_within_two_seconds_for_its_other_server()
     let (mut alice, _) = dial(&mut rig);
     rig.advance_ms(1900);
     let second = Phone::new(ONE_B, rig.expect(ONE_B, "INVITE"));
-    rig.send(ONE_B, &second.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE_B, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&second);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(ONE_B);
     // The INVITE that nobody answered is waited for a while.
@@ -229,8 +223,7 @@ fn a_503_leads_to_the_next_server_and_then_to_the_next_trunk() {
     let pcma = SDP_PCMU.replace("RTP/AVP 0 8 101", "RTP/AVP 8 101");
     rig.send(TWO, &third.respond("200 OK", Some(&pcma)));
     rig.expect(TWO, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(TWO);
     let record = rig.record();
@@ -285,8 +278,7 @@ fn a_challenge_is_answered_with_the_trunks_password_and_a_foreign_realm_is_not()
     rig.send(ONE, &again.respond("200 OK", Some(SDP_PCMU)));
     let ack = rig.expect(ONE, "ACK");
     assert_eq!(ack.cseq().unwrap(), 2);
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(ONE);
 
@@ -439,11 +431,9 @@ fn a_flow_sends_its_caller_on_to_a_number_outside() {
     let carrier = Phone::new(ONE, rig.expect(ONE, "INVITE"));
     rig.send(ONE, &carrier.respond("183 Session Progress", Some(&sdp("sendrecv", 1))));
     assert!(rig.commands.iter().any(|c| matches!(c, Command::StopPlaying { .. })), "our tone ends");
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     rig.caller_hangs_up(&mut caller);
-    let bye = rig.expect(ONE, "BYE");
-    rig.send(ONE, &answer(&bye, ONE, "200 OK", "", None));
+    rig.confirm_bye(ONE);
     let record = rig.record();
     assert_eq!((record.direction, record.cause), (CallDirection::Inbound, Cause::Normal));
     rig.finish();

@@ -1,14 +1,9 @@
 //! Header fields that pass from one side to the other because a trunk's rules say so: what another
 //! platform hands over with a call (User-to-User, RFC 7433; Alert-Info, Call-Info, RFC 3261 §20).
 
-use std::net::SocketAddr;
-
 use sip::Name;
 
-use crate::rig::{ALICE, Call, DEMO, Phone, Rig, TRUNK};
-
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
+use crate::rig::{ALICE, Call, OUT, Phone, Rig, TRUNK, calls_out};
 
 const FIELDS: [(&str, &str); 3] = [
     ("User-to-User", "56a390f3d2b7310023a2;encoding=hex"),
@@ -30,19 +25,12 @@ fn rig() -> Rig {
 
 /// The carrier that calls leave over has these rules, and those other keys.
 fn rig_with(outbound: &str, more: &str) -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
     let flow = r#"steps = [{ do = "hangup", cause = "busy" }]"#;
     let inbound = format!("id = \"carrier-a\"\nheaders = [{}]", rules("inbound", &FIELDS));
-    let demo = DEMO
-        .replacen(skills, &format!("{routes}\n{skills}"), 1)
+    let demo = calls_out(&format!("headers = [{outbound}]\n{more}"))
         .replacen(flow, r#"steps = [{ do = "dial", to = "+12125550123" }]"#, 1)
         .replacen("id = \"carrier-a\"", &inbound, 1);
-    let out = format!(
-        "[[trunks]]\nid = \"out\"\ntargets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n\
-         sources = [\"127.0.0.51\"]\nheaders = [{outbound}]\n{more}\n"
-    );
-    let mut rig = Rig::with(&format!("{out}{demo}"));
+    let mut rig = Rig::with(&demo);
     rig.register_both();
     rig
 }
@@ -51,9 +39,7 @@ fn call_in(rig: &mut Rig, number: &str) -> Call {
     let mut call = Call::new(rig, TRUNK, number);
     call.extra = FIELDS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     call
 }
 

@@ -1,11 +1,13 @@
 //! A recording that is paused: nobody is tapped and nothing is copied from the next packet on, the
 //! recorder is told, and it goes on when it is told to, by itself, or with the next conversation.
 
+use std::net::SocketAddr;
+
 use base::{AgentId, CallId, Duration};
 use media::{Command, StreamId};
-use switch::{ApiError, ApiReply, ApiRequest, RecordCommand, Side};
+use switch::{ApiError, ApiReply, ApiRequest, LiveCall, RecordCommand, Side};
 
-use crate::rig::{ALICE, BOB, Phone, Rig, SDP_PCMU, answer};
+use crate::rig::{ALICE, BOB, Call, Phone, Rig};
 
 fn pause(rig: &mut Rig, call: CallId, agent: Option<&str>) -> Result<ApiReply, ApiError> {
     let agent = agent.map(|name| AgentId::new(name).unwrap());
@@ -43,21 +45,39 @@ fn orders(rig: &Rig) -> Vec<&'static str> {
     rig.recordings.iter().map(name).collect()
 }
 
+/// The caller talks with Alice; and which call that is.
+fn talking() -> (Rig, Call, CallId) {
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (call, _) = rig.connect_alice();
+    let id = rig.last_call();
+    (rig, call, id)
+}
+
+fn live(rig: &mut Rig, call: CallId) -> Box<LiveCall> {
+    match rig.request("acme", ApiRequest::Call { call }) {
+        Ok(ApiReply::Call(live)) => live,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The caller hangs up on that agent, and nothing is left.
+fn over(mut rig: Rig, mut call: Call, agent: SocketAddr) {
+    rig.caller_hangs_up(&mut call);
+    rig.confirm_bye(agent);
+    rig.finish();
+}
+
 #[test]
 fn an_agent_pauses_the_recording_of_her_own_conversation_and_goes_on_with_it() {
-    let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let (mut call, _) = rig.connect_alice();
-    let id = rig.last_call();
+    let (mut rig, mut call, id) = talking();
     assert_eq!(tapped(&rig).len(), 2);
     assert_eq!(pause(&mut rig, id, Some("bob")).err(), Some(ApiError::NotFound), "not his");
     assert!(resume(&mut rig, id).is_err(), "it is not paused");
     pause(&mut rig, id, Some("alice")).unwrap();
     assert_eq!(tapped(&rig), []);
-    let Ok(ApiReply::Call(live)) = rig.request("acme", ApiRequest::Call { call: id }) else {
-        panic!()
-    };
-    assert!(live.paused_until.is_some() && live.recording.is_some());
+    let shown = live(&mut rig, id);
+    assert!(shown.paused_until.is_some() && shown.recording.is_some());
     rig.advance(Duration::from_secs(10));
     resume(&mut rig, id).unwrap();
     assert_eq!(tapped(&rig).len(), 2);
@@ -75,10 +95,7 @@ fn an_agent_pauses_the_recording_of_her_own_conversation_and_goes_on_with_it() {
 
 #[test]
 fn it_goes_on_by_itself_when_nobody_says_so_in_time_and_asked_again_the_time_begins_anew() {
-    let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let (mut call, _) = rig.connect_alice();
-    let id = rig.last_call();
+    let (mut rig, call, id) = talking();
     pause(&mut rig, id, None).unwrap();
     rig.advance(Duration::from_secs(50));
     pause(&mut rig, id, None).unwrap();
@@ -89,17 +106,12 @@ fn it_goes_on_by_itself_when_nobody_says_so_in_time_and_asked_again_the_time_beg
     let resumed = rig.events_of("recording.resumed");
     assert_eq!((&resumed[0]["why"], &resumed[0]["paused_ms"]), (&"limit".into(), &110_000.into()));
     assert_eq!(orders(&rig), ["start", "pause", "resume"]);
-    rig.caller_hangs_up(&mut call);
-    rig.confirm_bye(ALICE);
-    rig.finish();
+    over(rig, call, ALICE);
 }
 
 #[test]
 fn the_end_of_the_call_ends_the_pause_and_is_told() {
-    let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let (mut call, _) = rig.connect_alice();
-    let id = rig.last_call();
+    let (mut rig, mut call, id) = talking();
     pause(&mut rig, id, None).unwrap();
     rig.advance(Duration::from_secs(5));
     rig.caller_hangs_up(&mut call);
@@ -110,66 +122,48 @@ fn the_end_of_the_call_ends_the_pause_and_is_told() {
     rig.finish();
 }
 
-/// Alice sends her caller on to Bob, whose phone is given back as it rings.
-fn sends_on_to_bob(rig: &mut Rig, alice: &mut Phone) -> Phone {
-    let to = "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0";
-    let refer = alice.next("REFER", None).replace("Content-Length: 0", to);
-    rig.send(ALICE, &refer);
+/// Alice, who has paused the recording, sends her caller on to Bob, whose phone rings.
+fn paused_and_sent_on() -> (Rig, Call, CallId, Phone) {
+    let mut rig = Rig::new();
+    rig.register_both();
+    let (call, mut alice) = rig.connect_alice();
+    let id = rig.last_call();
+    pause(&mut rig, id, Some("alice")).unwrap();
+    rig.send(ALICE, &alice.refer("<sip:bob@acme.example>"));
     rig.expect(ALICE, "SIP/2.0 202");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    hears_how_it_goes(rig);
-    bob
-}
-
-fn hears_how_it_goes(rig: &mut Rig) {
-    let notify = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
+    (rig, call, id, bob)
 }
 
 /// Whoever pauses answers for their own conversation alone: another agent's is recorded, as
 /// everybody there is told.
 #[test]
 fn a_pause_ends_with_the_conversation_and_what_a_transfer_begins_is_recorded() {
-    let mut rig = Rig::new();
-    rig.register_both();
-    let (mut call, mut alice) = rig.connect_alice();
-    let id = rig.last_call();
-    pause(&mut rig, id, Some("alice")).unwrap();
-    let bob = sends_on_to_bob(&mut rig, &mut alice);
+    let (mut rig, call, id, bob) = paused_and_sent_on();
     rig.send(BOB, &bob.respond("180 Ringing", None));
     assert_eq!(tapped(&rig), [], "nobody talks");
     rig.advance(Duration::from_secs(3));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     assert_eq!(tapped(&rig).len(), 2, "the caller and Bob");
     let resumed = rig.events_of("recording.resumed");
     assert_eq!((resumed.len(), &resumed[0]["why"]), (1, &"ended".into()));
     assert_eq!(orders(&rig), ["start", "pause", "stop", "start"]);
-    let Ok(ApiReply::Call(live)) = rig.request("acme", ApiRequest::Call { call: id }) else {
-        panic!()
-    };
-    assert!(live.paused_until.is_none());
-    hears_how_it_goes(&mut rig);
+    assert!(live(&mut rig, id).paused_until.is_none());
+    rig.confirm(ALICE, "NOTIFY");
     rig.confirm_bye(ALICE);
     // Bob may pause his own.
     pause(&mut rig, id, Some("bob")).unwrap();
     assert_eq!(tapped(&rig), []);
-    rig.caller_hangs_up(&mut call);
-    rig.confirm_bye(BOB);
-    rig.finish();
+    over(rig, call, BOB);
 }
 
 #[test]
 fn a_pause_holds_when_whom_the_caller_was_sent_to_does_not_take_the_call() {
-    let mut rig = Rig::new();
-    rig.register_both();
-    let (mut call, mut alice) = rig.connect_alice();
-    let id = rig.last_call();
-    pause(&mut rig, id, Some("alice")).unwrap();
-    let bob = sends_on_to_bob(&mut rig, &mut alice);
+    let (mut rig, call, _, bob) = paused_and_sent_on();
     rig.send(BOB, &bob.respond("486 Busy Here", None));
     rig.expect(BOB, "ACK");
-    hears_how_it_goes(&mut rig);
+    rig.confirm(ALICE, "NOTIFY");
     // Its recording is another one, and paused from its beginning for what is left of the time.
     assert_eq!(
         (tapped(&rig), orders(&rig)),
@@ -183,17 +177,12 @@ fn a_pause_holds_when_whom_the_caller_was_sent_to_does_not_take_the_call() {
     assert_eq!(tapped(&rig).len(), 2);
     let resumed = rig.events_of("recording.resumed");
     assert_eq!((resumed.len(), &resumed[1]["why"]), (2, &"limit".into()));
-    rig.caller_hangs_up(&mut call);
-    rig.confirm_bye(ALICE);
-    rig.finish();
+    over(rig, call, ALICE);
 }
 
 #[test]
 fn a_secured_side_stays_secured_when_the_recording_goes_on() {
-    let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    let (mut call, _) = rig.connect_alice();
-    let id = rig.last_call();
+    let (mut rig, call, id) = talking();
     let caller = rig.streams()[0];
     let secure = |rig: &mut Rig, speech| {
         let leg = Side::Customer;
@@ -212,9 +201,7 @@ fn a_secured_side_stays_secured_when_the_recording_goes_on() {
     pause(&mut rig, id, None).unwrap();
     secure(&mut rig, None);
     assert_eq!((masked(&rig), tapped(&rig).len()), (Some(media::Masking::Off), 0), "still paused");
-    rig.caller_hangs_up(&mut call);
-    rig.confirm_bye(ALICE);
-    rig.finish();
+    over(rig, call, ALICE);
 }
 
 #[test]
@@ -232,11 +219,7 @@ fn what_is_not_recorded_cannot_be_paused() {
 
 #[test]
 fn what_a_call_came_to_is_told_while_it_is_up_and_after_and_wrap_up_ends_when_she_is_done() {
-    let mut rig = Rig::new();
-    rig.register(ALICE, "alice");
-    rig.register(BOB, "bob");
-    let (mut call, _) = rig.connect_alice();
-    let id = rig.last_call();
+    let (mut rig, mut call, id) = talking();
     let agent = AgentId::new("alice").unwrap();
     let say = |rig: &mut Rig, notes: &str| {
         let wrap_up = switch::WrapUp {

@@ -6,12 +6,11 @@ use sip::{Message, Method, Name};
 use switch::{ApiError, ApiReply, ApiRequest, CallRecord, Cause, SecurityKind};
 
 use crate::rig::{
-    ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header, own_uri,
+    ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, address, header, own_uri,
 };
 
 /// Where the phone of a colleague of another group is.
-const DAVE: std::net::SocketAddr =
-    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 14)), 5060);
+const DAVE: std::net::SocketAddr = address([127, 0, 0, 14], 5060);
 
 /// Alice and Bob share a group; Dave is in none.
 fn provisioning() -> String {
@@ -39,9 +38,7 @@ fn ringing() -> (Rig, Call, Phone) {
 /// They talk.
 fn talking() -> (Rig, Call, Phone) {
     let (mut rig, call, phone) = ringing();
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(ALICE, &ok);
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&phone);
     (rig, call, phone)
 }
 
@@ -100,8 +97,7 @@ fn a_colleague_picks_a_queues_call_up_with_what_the_lamp_says() {
     lamp.from = "<sip:bob@acme.example>".to_owned();
     lamp.extra = "Event: dialog\r\nExpires: 0\r\n".to_owned();
     rig.ask_as(&mut lamp, "bob", "bob-secret");
-    let notify = rig.expect(BOB, "NOTIFY");
-    rig.send(BOB, &answer(&notify, BOB, "200 OK", "", None));
+    let notify = rig.confirm(BOB, "NOTIFY");
     let xml = String::from_utf8(notify.body().to_vec()).unwrap();
     let part = |name: &str| {
         let (_, rest) = xml.split_once(&format!("{name}=\"")).unwrap();
@@ -148,8 +144,7 @@ fn who_shares_no_group_sees_no_names_and_takes_nothing() {
     lamp.from = "<sip:dave@acme.example>".to_owned();
     lamp.extra = "Event: dialog\r\nExpires: 0\r\n".to_owned();
     rig.ask_as(&mut lamp, "dave", "dave-secret");
-    let notify = rig.expect(DAVE, "NOTIFY");
-    rig.send(DAVE, &answer(&notify, DAVE, "200 OK", "", None));
+    let notify = rig.confirm(DAVE, "NOTIFY");
     let xml = String::from_utf8(notify.body().to_vec()).unwrap();
     assert!(xml.contains("early") && !xml.contains("call-id") && !xml.contains("tag="), "{xml}");
 
@@ -258,8 +253,7 @@ fn each_wrong_replaces_gets_the_answer_of_rfc_3891_and_changes_nothing() {
     rig.finish();
 }
 
-const STRANGE_PHONE: std::net::SocketAddr =
-    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 21)), 5060);
+const STRANGE_PHONE: std::net::SocketAddr = address([127, 0, 0, 21], 5060);
 
 #[test]
 fn a_phone_that_calls_us_and_has_not_been_answered_is_not_replaced() {
@@ -409,8 +403,7 @@ fn the_api_has_a_colleague_pick_a_call_up() {
     rig.expect_silence(ALICE);
     rig.send(BOB, &bob.respond("180 Ringing", None));
     rig.advance_ms(2000);
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.confirm_cancel(&alice);
     let streams = rig.streams();
     assert_eq!(last_bridge(&rig), (streams[0], streams[2]));
@@ -440,13 +433,11 @@ fn the_api_picks_up_nothing_that_does_not_ring_or_is_not_the_agents_to_take() {
     let call_of_it = rig.last_call();
     assert!(matches!(pick_up(&mut rig, "bob", false), Ok(ApiReply::Originated(_))));
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let again =
         ApiRequest::PickUp { call: call_of_it, agent: "bob".parse().unwrap(), own_wish: false };
     assert!(matches!(rig.request("acme", again), Err(ApiError::Conflict(_))), "they talk");
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.confirm_bye(BOB);
     rig.caller_hangs_up(&mut call);
     rig.confirm_bye(ALICE);

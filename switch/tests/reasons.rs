@@ -6,27 +6,13 @@ use std::net::SocketAddr;
 use sip::{Message, Name};
 use switch::{Cause, EndedBy};
 
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
+use crate::rig::{ALICE, BOB, OUT, Phone, Rig, TRUNK, address, answer, calls_out, header};
 
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
 /// Alice's other phone.
-const SOFT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 31)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "out"
-targets = [{ uri = "sip:127.0.0.51" }]
-sources = ["127.0.0.51"]
-probe_s = 0
-"#;
+const SOFT: SocketAddr = address([127, 0, 0, 31], 5060);
 
 fn rig() -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
-    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1);
-    let mut rig = Rig::with(&format!("{OUTSIDE}{demo}"));
+    let mut rig = Rig::with(&calls_out(""));
     rig.register_both();
     rig
 }
@@ -50,10 +36,8 @@ fn ringing(rig: &mut Rig) -> (crate::rig::Asked, Phone) {
 
 fn talking(rig: &mut Rig) -> (crate::rig::Asked, Phone) {
     let (mut alice, out) = ringing(rig);
-    rig.send(OUT, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&out);
+    rig.agent_is_answered(&mut alice);
     (alice, out)
 }
 
@@ -197,8 +181,7 @@ fn the_phones_of_one_who_has_answered_on_another_show_no_missed_call() {
     for phone in [&desk, &soft] {
         rig.send(phone.at, &phone.respond("180 Ringing", None));
     }
-    rig.send(ALICE, &desk.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&desk);
     let cancel = rig.expect(SOFT, "CANCEL");
     assert_eq!(reasons(&cancel), ["SIP;cause=200;text=\"Call completed elsewhere\""]);
     rig.send(SOFT, &answer(&cancel, SOFT, "200 OK", &soft.tag, None));
@@ -254,13 +237,11 @@ fn a_dial_that_failed_on_the_way_has_nothing_to_do_with_the_end() {
     asked.extra = refer.to_owned();
     rig.send(ALICE, &asked.text(None));
     rig.expect(ALICE, "SIP/2.0 202");
-    let notify = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     rig.send(BOB, &bob.respond("486 Busy Here", None));
     rig.expect(BOB, "ACK");
-    let notify = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
     // Alice and the callee talk again, and hang up.
     let bye = out.next("BYE", None);
     rig.send(OUT, &bye);

@@ -4,32 +4,14 @@ use std::net::SocketAddr;
 
 use switch::{AttemptEnd, Cause, Diverter};
 
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMU, answer, header};
+use crate::rig::{ALICE, BOB, OUT, Phone, Rig, address, answer, calls_out, header};
 
-const OUT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
-const SOFT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 32)), 5060);
-
-const OUTSIDE: &str = r#"
-[[trunks]]
-id = "out"
-targets = [{ uri = "sip:127.0.0.51" }]
-sources = ["127.0.0.51"]
-probe_s = 0
-trusts_identity = true
-"#;
+const SOFT: SocketAddr = address([127, 0, 0, 32], 5060);
 
 fn rig(bob: &str) -> Rig {
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
     let password = r#"password = "bob-secret","#;
-    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1).replacen(
-        password,
-        &format!("{password} {bob}"),
-        1,
-    );
-    let mut rig = Rig::with(&format!("{OUTSIDE}{demo}"));
+    let demo = calls_out("trusts_identity = true");
+    let mut rig = Rig::with(&demo.replacen(password, &format!("{password} {bob}"), 1));
     rig.register_both();
     rig
 }
@@ -54,10 +36,8 @@ fn a_phone_sends_a_direct_call_on_to_a_number_as_its_agent_may_dial() {
     let mut alice = redirect(&mut rig, contacts);
     let out = Phone::new(OUT, rig.expect(OUT, "INVITE sip:+12125550123@127.0.0.51"));
     assert!(header(&out.invite, "Diversion").contains("reason=deflection"));
-    rig.send(OUT, &out.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(OUT, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&out);
+    rig.agent_is_answered(&mut alice);
     rig.agent_hangs_up(&mut alice, "");
     rig.confirm_bye(OUT);
     let told = &rig.events_of("call.forwarded")[0];

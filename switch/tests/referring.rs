@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use sip::{Message, Name};
 use switch::{ApiReply, ApiRequest, Cause};
 
-use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header};
+use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, TRUNK, answer, header};
 
 const ROUTES: &str = r#"country = "US"
 routes = [{ prefix = "+1", trunk = "carrier-a" }]
@@ -33,18 +33,14 @@ fn connected(keys: &str) -> (Rig, Call, Phone) {
 }
 
 fn refer(rig: &mut Rig, phone: &mut Phone, target: &str) {
-    let refer = phone
-        .next("REFER", None)
-        .replace("Content-Length: 0", &format!("Refer-To: {target}\r\nContent-Length: 0"));
-    rig.send(phone.at, &refer);
+    rig.send(phone.at, &phone.refer(target));
     rig.expect(phone.at, "SIP/2.0 202");
 }
 
 /// The next NOTIFY to a phone, answered: its status line.
 #[track_caller]
 fn told(rig: &mut Rig, at: SocketAddr) -> String {
-    let notify = rig.expect(at, "NOTIFY");
-    rig.send(at, &answer(&notify, at, "200 OK", "", None));
+    let notify = rig.confirm(at, "NOTIFY");
     String::from_utf8(notify.body().to_vec()).unwrap().trim().to_owned()
 }
 
@@ -122,8 +118,7 @@ fn what_a_carrier_does_not_want_to_do_we_do_ourselves() {
         let asked = rig.expect(TRUNK, "REFER");
         rig.send(TRUNK, &answer(&asked, TRUNK, refusal, "", None));
         let out = Phone::new(TRUNK, rig.expect(TRUNK, "INVITE"));
-        rig.send(TRUNK, &out.respond("200 OK", Some(SDP_PCMU)));
-        rig.expect(TRUNK, "ACK");
+        rig.phone_answers(&out);
         assert_eq!(told(&mut rig, ALICE), "SIP/2.0 200 OK", "{refusal}");
         rig.confirm_bye(ALICE);
         rig.caller_hangs_up(&mut call);
@@ -209,8 +204,7 @@ fn two_far_sides_on_one_trunk_are_joined_by_it_and_if_it_will_not_by_us() {
         let (mut rig, mut call, mut alice) = connected("passes_refer = true");
         let mut second = rig.agent_dials(ALICE, "alice", "+12125550123", "");
         let mut out = Phone::new(TRUNK, rig.expect(TRUNK, "INVITE"));
-        rig.send(TRUNK, &out.respond("200 OK", Some(SDP_PCMU)));
-        rig.expect(TRUNK, "ACK");
+        rig.phone_answers(&out);
         let ok = rig.expect_final(ALICE);
         rig.agent_acks(&mut second, &ok);
         let replaces = format!(
@@ -297,8 +291,7 @@ fn a_carriers_refer_is_obeyed_within_the_tenant_only_and_only_if_provisioned() {
         }
         told(&mut rig, TRUNK);
         let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-        rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-        rig.expect(BOB, "ACK");
+        rig.phone_answers(&bob);
         assert_eq!(told(&mut rig, TRUNK), "SIP/2.0 200 OK");
         rig.confirm_bye(TRUNK);
         // Alice and Bob talk now.

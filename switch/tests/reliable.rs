@@ -31,10 +31,8 @@ fn a_phone_that_requires_100rel_gets_its_ringing_again_until_it_acknowledges() {
     rig.advance_ms(5000);
     rig.expect_silence(ALICE);
 
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&bob);
+    rig.agent_is_answered(&mut alice);
     alice.cseq += 1;
     alice.extra.clear();
     rig.agent_hangs_up(&mut alice, "");
@@ -87,8 +85,7 @@ fn a_reliable_ringing_of_a_phone_is_acknowledged_once_and_its_call_goes_on_in_th
     assert_eq!(header(&prack, "CSeq"), "2 PRACK");
     rig.send(ALICE, &answer(&prack, ALICE, "200 OK", "", None));
     rig.expect_silence(ALICE);
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     rig.caller_hangs_up(&mut call);
     let bye = rig.expect(ALICE, "BYE");
     assert_eq!(header(&bye, "CSeq"), "3 BYE");
@@ -107,8 +104,7 @@ fn a_phone_that_answered_in_its_acknowledged_ringing_need_not_do_so_again() {
         .respond("183 Session Progress", Some(SDP_PCMU))
         .replace("Contact:", "Require: 100rel\r\nRSeq: 1\r\nContact:");
     rig.send(ALICE, &progress);
-    let prack = rig.expect(ALICE, "PRACK");
-    rig.send(ALICE, &answer(&prack, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "PRACK");
     rig.send(ALICE, &alice.respond("200 OK", None));
     rig.expect(ALICE, "ACK");
     rig.expect_silence(ALICE);

@@ -11,9 +11,7 @@ fn timed_call(rig: &mut Rig, terms: &str) -> Call {
 }
 
 fn answered(rig: &mut Rig, call: &mut Call) -> sip::Message {
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    let ok = rig.caller_is_answered(call);
     rig.finish_prompt();
     ok
 }

@@ -166,9 +166,7 @@ fn the_agent_is_offered_the_callers_codec_first() {
     let call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(SDP_PCMA);
     let mut call = call;
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.finish_prompt();
     let invite = rig.expect(ALICE, "INVITE");
     let offer = String::from_utf8(invite.body().to_vec()).unwrap();
@@ -200,9 +198,7 @@ fn an_ack_without_the_awaited_answer_ends_the_call() {
     let mut rig = Rig::new();
     let mut call = Call::new(&mut rig, TRUNK, "+15550100").without_sdp();
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.confirm_bye(TRUNK);
     assert_eq!(rig.record().cause, Cause::IncompatibleMedia);
     rig.finish();

@@ -7,7 +7,7 @@ use sip::stir::{Attestation, Roots, Signer, Verdict, Verification, verify};
 use switch::{Input, SecurityKind};
 
 use crate::diversion;
-use crate::rig::{ALICE, Call, DEMO, Rig, TRUNK};
+use crate::rig::{ALICE, Call, DEMO, OUT, Rig, TRUNK, calls_out};
 
 const URL: &str = "https://cert.example.org/passport.cer";
 const CALLED: &str = "+15550100";
@@ -72,9 +72,7 @@ fn done(verification: Verification) -> Verdict {
 }
 
 fn answered_and_over(rig: &mut Rig, mut call: Call) {
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     rig.caller_hangs_up(&mut call);
 }
 
@@ -222,19 +220,10 @@ fn without_anybody_to_trust_or_a_wish_nothing_is_fetched_and_nothing_said() {
 
 #[test]
 fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is_not() {
-    let trunk = format!(
-        "[[trunks]]\nid = \"one\"\nsources = [\"127.0.0.51\"]\n\
-         targets = [{{ uri = \"sip:127.0.0.51\" }}]\nprobe_s = 0\n{}\n",
-        signs()
-    );
-    let skills = "skills = [{ id = \"sales\" }, { id = \"billing\" }]";
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"one\" }]";
-    let tenant = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1);
-    let mut rig = Rig::with(&format!("{trunk}{tenant}"));
+    let mut rig = Rig::with(&calls_out(&signs()));
     rig.register(ALICE, "alice");
-    let one = std::net::SocketAddr::from(([127, 0, 0, 51], 5060));
     rig.agent_dials(ALICE, "alice", "+12125550123", "");
-    let invite = rig.expect(one, "INVITE");
+    let invite = rig.expect(OUT, "INVITE");
     let wall = UnixTime::from_micros(1_795_168_800_000_000);
     let now = wall.after(rig.now.since(base::Instant::ZERO));
     let Verification::Ask(pending) = verify(&invite, now, "+15550100", "+12125550123") else {
@@ -247,7 +236,7 @@ fn a_call_that_goes_out_over_a_trunk_with_a_key_is_signed_and_a_hidden_caller_is
 
     rig.agent_dials(ALICE, "alice", "+12125550124", "Privacy: id\r\n");
     let invite = loop {
-        let invite = rig.expect(one, "INVITE");
+        let invite = rig.expect(OUT, "INVITE");
         if invite.uri_text().contains("+12125550124") {
             break invite;
         }
@@ -270,9 +259,7 @@ fn calls_alice(rig: &mut Rig, ago: u64) -> (Call, String) {
     call.extra = format!("Identity: {signed}\r\n");
     rig.send(TRUNK, &call.invite());
     fetched(rig, "provider.pem");
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut call);
     (call, signed)
 }
 
@@ -284,7 +271,7 @@ fn identities(invite: &sip::Message) -> Vec<String> {
 fn a_signed_call_that_is_forwarded_keeps_its_signature_and_gets_ours_for_sending_it_on() {
     let mut rig = forwarding("always = \"+12125550123\"");
     let (mut call, signed) = calls_alice(&mut rig, 3);
-    let invite = rig.expect(diversion::OUT, "INVITE sip:+12125550123@");
+    let invite = rig.expect(OUT, "INVITE sip:+12125550123@");
     let both = identities(&invite);
     assert_eq!((both.len(), &both[0]), (2, &signed));
     assert!(both[1].ends_with(";ppt=div"), "{}", both[1]);
@@ -311,7 +298,7 @@ fn a_signature_that_nobody_believes_any_more_or_never_was_good_gives_way_to_ours
         let (mut call, signed) = calls_alice(&mut rig, ago);
         rig.expect(ALICE, "INVITE");
         rig.advance_ms(15_100);
-        let invite = rig.expect(diversion::OUT, "INVITE sip:+12125550123@");
+        let invite = rig.expect(OUT, "INVITE sip:+12125550123@");
         let own = identities(&invite);
         assert_eq!(own.len(), 1, "{certificate}: {own:?}");
         assert!(own[0] != signed && own[0].ends_with(";ppt=shaken"), "{own:?}");

@@ -3,7 +3,7 @@
 use switch::{Cause, EndedBy};
 
 use crate::outbound::{ONE, TWO, dial, rig};
-use crate::rig::{ALICE, Phone, Rig, SDP_PCMU, header};
+use crate::rig::{ALICE, Phone, Rig, header};
 
 /// Nothing more comes; alice is told in the end, and the carrier's INVITE is given up.
 fn given_up(rig: &mut Rig, begun: &str) -> (crate::rig::Asked, Phone) {
@@ -52,8 +52,7 @@ fn a_trunk_that_answers_at_the_last_moment_is_hung_up() {
     let mut rig = rig();
     let (_, mut carrier) = given_up(&mut rig, "180 Ringing");
     rig.expect(ONE, "CANCEL");
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
+    rig.phone_answers(&carrier);
     rig.confirm_bye(ONE);
     let _ = carrier.next("OPTIONS", None);
     is_over_unanswered(rig);
@@ -63,10 +62,8 @@ fn a_trunk_that_answers_at_the_last_moment_is_hung_up() {
 fn a_trunk_that_is_gone_when_the_call_ends_holds_nothing_up() {
     let mut rig = rig();
     let (mut alice, carrier) = dial(&mut rig);
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&carrier);
+    rig.agent_is_answered(&mut alice);
     rig.advance_ms(5_000);
     rig.agent_hangs_up(&mut alice, "");
     rig.expect(ONE, "BYE");

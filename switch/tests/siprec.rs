@@ -8,9 +8,7 @@ use media::{Command, StreamId};
 use sip::{Body, Message};
 use switch::{ApiRequest, Cause};
 
-use crate::rig::{
-    ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, header, own_uri, sdp,
-};
+use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, TRUNK, answer, header, own_uri, sdp};
 
 /// The recording servers.
 const SRS: SocketAddr = SocketAddr::new(ip(61), 5060);
@@ -234,17 +232,13 @@ fn after_a_glare_the_change_is_told_again() {
 #[test]
 fn a_transfer_goes_on_in_the_same_recording_session() {
     let (mut rig, call, mut alice, _) = copied();
-    let refer = alice
-        .next("REFER", None)
-        .replace("Content-Length: 0", "Refer-To: <sip:bob@acme.example>\r\nContent-Length: 0");
-    rig.send(ALICE, &refer);
+    rig.send(ALICE, &alice.refer("<sip:bob@acme.example>"));
     rig.expect(ALICE, "SIP/2.0 202");
     let held = rig.expect(SRS, "INVITE");
     assert!(metadata(&held).contains("alice") && !metadata(&held).contains("<send>"));
     accept(&mut rig, SRS, &held, &takes([7000, 7002], "inactive"));
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let change = rig.expect(SRS, "INVITE");
     let xml = metadata(&change);
     assert_eq!(xml.matches("<disassociate-time>").count(), 1, "Alice has left:\n{xml}");
@@ -455,8 +449,7 @@ fn a_server_takes_no_more_calls_than_its_trunk_may_have() {
     let (mut rig, first, _, _) = copied();
     let second = rig.dial_into_queue();
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.expect_silence(SRS);
     let invite = rig.expect(SRS_B, "INVITE");
     accept(&mut rig, SRS_B, &invite, &takes([7000, 7002], "recvonly"));
@@ -468,8 +461,7 @@ fn a_server_takes_no_more_calls_than_its_trunk_may_have() {
     // The place is free again.
     let mut third = rig.dial_into_queue();
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let invite = rig.expect(SRS, "INVITE");
     accept(&mut rig, SRS, &invite, &takes([7000, 7002], "recvonly"));
     rig.caller_hangs_up(&mut third);

@@ -37,9 +37,7 @@ fn a_full_queue_lets_the_flow_go_on_at_once() {
     let mut first = rig.dial("+15550103");
     let mut second = Call::new(&mut rig, TRUNK, "+15550103");
     rig.send(TRUNK, &second.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = second.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    rig.caller_is_answered(&mut second);
     rig.confirm_bye(TRUNK);
     assert_eq!(rig.record().cause, Cause::Busy);
     rig.caller_hangs_up(&mut first);

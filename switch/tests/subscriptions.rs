@@ -21,8 +21,7 @@ fn subscribe(rig: &mut Rig, to: &str, package: &str) -> (Asked, Message) {
 /// The next NOTIFY to a phone, confirmed; gives its body.
 #[track_caller]
 fn notified(rig: &mut Rig, at: std::net::SocketAddr) -> (Message, String) {
-    let notify = rig.expect(at, "NOTIFY");
-    rig.send(at, &answer(&notify, at, "200 OK", "", None));
+    let notify = rig.confirm(at, "NOTIFY");
     let body = String::from_utf8(notify.body().to_vec()).unwrap();
     (notify, body)
 }

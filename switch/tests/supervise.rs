@@ -6,10 +6,9 @@ use routing::Supervision::{self, Barge, Listen, Whisper};
 use switch::{ApiError, ApiReply, ApiRequest, Cause, LegKind};
 
 use crate::rig::agent::Asked;
-use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer, sdp};
+use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, TRUNK, address, sdp};
 
-const SUE: std::net::SocketAddr =
-    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 20)), 5060);
+const SUE: std::net::SocketAddr = address([127, 0, 0, 20], 5060);
 
 fn provisioning() -> String {
     DEMO.replace(
@@ -45,8 +44,7 @@ fn ring_sue(rig: &mut Rig, mode: Supervision) -> Phone {
 
 fn join_sue(rig: &mut Rig, mode: Supervision) -> Phone {
     let sue = ring_sue(rig, mode);
-    rig.send(SUE, &sue.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SUE, "ACK");
+    rig.phone_answers(&sue);
     sue
 }
 
@@ -79,8 +77,7 @@ fn a_whisper_is_in_the_mix_as_a_coach_from_its_first_order_on_and_nothing_before
         rig.commands[before..].iter().filter(joining).count()
     };
     assert_eq!(joins(&rig), 0, "while it rings nothing changes");
-    rig.send(SUE, &sue.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SUE, "ACK");
+    rig.phone_answers(&sue);
     assert_eq!(joins(&rig), 1, "one order puts all of them in their places");
     let coach = placed(streams[2], Role::Coach { of: streams[1] });
     assert_eq!(rig.mix().unwrap(), [party(streams[0]), party(streams[1]), coach]);
@@ -226,8 +223,7 @@ fn a_supervisor_who_answers_as_the_call_ends_is_hung_up_at_once() {
     rig.confirm_bye(ALICE);
     rig.expect(SUE, "CANCEL");
     // The 200 crossed the CANCEL.
-    rig.send(SUE, &sue.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SUE, "ACK");
+    rig.phone_answers(&sue);
     rig.confirm_bye(SUE);
     assert!(rig.events_of("call.supervised").is_empty());
     assert_eq!(rig.mix(), None);
@@ -271,8 +267,7 @@ fn a_whisper_follows_a_transfer_to_the_next_agent_and_never_reaches_the_caller()
     assert_eq!(rig.mix().unwrap(), [party(streams[1]), coach(1)], "the caller hears music");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     let all = rig.streams();
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     rig.confirm_bye(ALICE);
     let next = placed(all[2], Role::Coach { of: all[3] });
     assert_eq!(rig.mix().unwrap(), [party(all[0]), party(all[3]), next]);
@@ -302,8 +297,7 @@ fn when_no_agent_is_left_in_it_supervision_ends() {
     assert_eq!(rig.events_of("call.supervision_ended")[0]["cause"], "normal");
     assert_eq!(rig.mix(), None);
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let streams = rig.streams();
     assert_eq!(rig.bridged(), Some((streams[0], streams[3])));
     hang_up_all(&mut rig, &mut call, &[BOB]);
@@ -460,8 +454,7 @@ fn an_attended_transfer_during_a_whisper_lets_the_supervisor_follow() {
     join_sue(&mut rig, Whisper);
     let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     let ok = rig.expect_final(ALICE);
     rig.agent_acks(&mut second, &ok);
     let replaces = format!(
@@ -471,14 +464,10 @@ fn an_attended_transfer_during_a_whisper_lets_the_supervisor_follow() {
         second.to_tag,
         second.tag
     );
-    let refer = alice
-        .next("REFER", None)
-        .replace("Content-Length: 0", &format!("Refer-To: {replaces}\r\nContent-Length: 0"));
-    rig.send(ALICE, &refer);
+    rig.send(ALICE, &alice.refer(&replaces));
     rig.expect(ALICE, "SIP/2.0 202");
     rig.confirm_bye(ALICE);
-    let notify = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
     rig.confirm_bye(ALICE);
     let s = rig.streams();
     let coach = placed(s[2], Role::Coach { of: s[4] });

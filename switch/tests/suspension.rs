@@ -1,31 +1,13 @@
 //! A suspended tenant has no service, and is told so; calls for help go out all the same.
 
-use std::net::SocketAddr;
-
 use sip::{Method, Name};
 use switch::{ApiError, ApiRequest, Cause, First, Originate};
 
-use crate::rig::{ALICE, Asked, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, header};
-
-const CARRIER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 51)), 5060);
+use crate::rig::{ALICE, Asked, BOB, Call, OUT, Phone, Rig, SDP_PCMU, TRUNK, calls_out, header};
 
 fn provisioning(suspended: bool) -> String {
-    let trunk = r#"
-[[trunks]]
-id = "one"
-sources = ["127.0.0.51"]
-targets = [{ uri = "sip:127.0.0.51" }]
-probe_s = 0
-emergency = true
-"#;
-    let tenant = format!(
-        "suspended = {suspended}\ncountry = \"US\"\ncaller_id = \"+15550100\"\n\
-         routes = [{{ prefix = \"+1\", trunk = \"one\" }}]\nskills = [{{ id = \"sales\" }}, \
-         {{ id = \"billing\" }}]"
-    );
-    let demo = DEMO.replace(r#"skills = [{ id = "sales" }, { id = "billing" }]"#, &tenant);
-    format!("{trunk}{demo}")
+    let routes = format!("suspended = {suspended}\nroutes = [{{ prefix = \"+1\",");
+    calls_out("emergency = true").replacen("routes = [{", &routes, 1)
 }
 
 const WHY: &str = "399 strowger \"the tenant is suspended\"";
@@ -81,9 +63,9 @@ fn nothing_begins_but_calls_for_help_and_what_is_up_goes_on() {
     // Help is called without a registration.
     for number in ["911", "112"] {
         let bob = rig.agent_dials(BOB, "bob", number, "");
-        let help = Phone::new(CARRIER, rig.expect(CARRIER, "INVITE"));
-        rig.send(CARRIER, &help.respond("486 Busy Here", None));
-        rig.expect(CARRIER, "ACK");
+        let help = Phone::new(OUT, rig.expect(OUT, "INVITE"));
+        rig.send(OUT, &help.respond("486 Busy Here", None));
+        rig.expect(OUT, "ACK");
         let refused = rig.expect_final(BOB);
         rig.send(BOB, &bob.ack(&refused));
     }

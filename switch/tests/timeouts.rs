@@ -2,7 +2,7 @@
 
 use switch::{Cause, EndedBy};
 
-use crate::rig::{ALICE, BOB, Call, Phone, Rig, SDP_PCMU, TRUNK};
+use crate::rig::{ALICE, BOB, Call, Phone, Rig, TRUNK};
 
 #[test]
 fn our_200_is_repeated_until_its_ack_comes() {
@@ -95,10 +95,8 @@ fn an_answered_call_outlives_its_invites_time() {
     rig.register(BOB, "bob");
     let mut bob = rig.agent_dials(BOB, "bob", "alice", "Expires: 7\r\n");
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
-    let ok = rig.expect(BOB, "SIP/2.0 200");
-    rig.agent_acks(&mut bob, &ok);
+    rig.phone_answers(&alice);
+    rig.agent_is_answered(&mut bob);
     rig.advance_ms(20_000);
     bob.extra.clear();
     rig.agent_hangs_up(&mut bob, "");

@@ -5,7 +5,7 @@ use media::Command;
 use switch::{ApiError, ApiReply, ApiRequest, Cause};
 
 use crate::rig::agent::Asked;
-use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SDP_PCMU, SWITCH, TRUNK, answer};
+use crate::rig::{ALICE, BOB, Call, DEMO, Phone, Rig, SWITCH, TRUNK};
 
 /// A caller talks with Alice; Bob is there.
 fn connected() -> (Rig, Call, Phone) {
@@ -28,8 +28,7 @@ fn refer(rig: &mut Rig, phone: &mut Phone, target: &str) {
 
 /// The next NOTIFY's status line, answered.
 fn notified(rig: &mut Rig, phone: &Phone) -> (String, String) {
-    let notify = rig.expect(phone.at, "NOTIFY");
-    rig.send(phone.at, &answer(&notify, phone.at, "200 OK", "", None));
+    let notify = rig.confirm(phone.at, "NOTIFY");
     let state = notify.header(sip::Name::SUBSCRIPTION_STATE).unwrap().to_owned();
     (String::from_utf8(notify.body().to_vec()).unwrap().trim().to_owned(), state)
 }
@@ -46,9 +45,7 @@ fn last_bridge(rig: &Rig) -> (media::StreamId, media::StreamId) {
 fn take(rig: &mut Rig, phone: &Phone) {
     let ringing = phone.respond("180 Ringing", None);
     rig.send(phone.at, &ringing);
-    let ok = phone.respond("200 OK", Some(SDP_PCMU));
-    rig.send(phone.at, &ok);
-    rig.expect(phone.at, "ACK");
+    rig.phone_answers(phone);
 }
 
 #[test]
@@ -294,8 +291,7 @@ fn lamp(rig: &mut Rig, of: &str) -> String {
     asked.from = "<sip:bob@acme.example>".to_owned();
     asked.extra = "Event: dialog\r\nExpires: 0\r\n".to_owned();
     rig.ask_as(&mut asked, "bob", "bob-secret");
-    let notify = rig.expect(watcher, "NOTIFY");
-    rig.send(watcher, &answer(&notify, watcher, "200 OK", "", None));
+    let notify = rig.confirm(watcher, "NOTIFY");
     String::from_utf8(notify.body().to_vec()).unwrap()
 }
 
@@ -322,26 +318,30 @@ fn lamps_show_who_talks_with_whom_after_a_transfer() {
     rig.finish();
 }
 
-#[test]
-fn an_attended_transfer_to_one_who_only_rings_lets_the_phone_ring_on() {
-    let (mut rig, mut call, mut alice) = connected();
+/// Alice, who talks with a caller, calls Bob, and sends the caller to him while he rings.
+fn sent_to_bob_who_rings(rig: &mut Rig, alice: &mut Phone) -> Phone {
     let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
     let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
     rig.send(BOB, &bob.respond("180 Ringing", None));
     let ringing = rig.expect(ALICE, "SIP/2.0 180");
     second.to_tag = ringing.to_tag().unwrap().to_owned();
     let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
-    refer(&mut rig, &mut alice, &replaces);
+    refer(rig, alice, &replaces);
     let over = rig.expect(ALICE, "SIP/2.0 487");
-    let ack = second.ack(&over);
-    rig.send(ALICE, &ack);
+    rig.send(ALICE, &second.ack(&over));
     rig.expect(ALICE, "SIP/2.0 202");
+    bob
+}
+
+#[test]
+fn an_attended_transfer_to_one_who_only_rings_lets_the_phone_ring_on() {
+    let (mut rig, mut call, mut alice) = connected();
+    let bob = sent_to_bob_who_rings(&mut rig, &mut alice);
     let (line, state) = notified(&mut rig, &alice);
     assert_eq!(line, "SIP/2.0 180 Ringing");
     assert!(state.starts_with("active"), "{state}");
     rig.expect_silence(BOB);
-    rig.send(BOB, &bob.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(BOB, "ACK");
+    rig.phone_answers(&bob);
     assert_eq!(notified(&mut rig, &alice).0, "SIP/2.0 200 OK");
     rig.confirm_bye(ALICE);
     let streams = rig.streams();
@@ -360,16 +360,7 @@ fn an_attended_transfer_to_one_who_only_rings_lets_the_phone_ring_on() {
 fn one_who_only_rings_and_then_refuses_gives_the_agent_the_caller_back() {
     let (mut rig, mut call, mut alice) = connected();
     let before = last_bridge(&rig);
-    let mut second = rig.agent_dials(ALICE, "alice", "bob", "");
-    let bob = Phone::new(BOB, rig.expect(BOB, "INVITE"));
-    rig.send(BOB, &bob.respond("180 Ringing", None));
-    let ringing = rig.expect(ALICE, "SIP/2.0 180");
-    second.to_tag = ringing.to_tag().unwrap().to_owned();
-    let replaces = replacing(&second.call_id, &second.to_tag, &second.tag);
-    refer(&mut rig, &mut alice, &replaces);
-    let over = rig.expect(ALICE, "SIP/2.0 487");
-    rig.send(ALICE, &second.ack(&over));
-    rig.expect(ALICE, "SIP/2.0 202");
+    let bob = sent_to_bob_who_rings(&mut rig, &mut alice);
     notified(&mut rig, &alice);
     // He does not answer for as long as a direct call rings.
     rig.advance_ms(60_000);

@@ -7,7 +7,7 @@ use sip::resolve::Question;
 use sip::{Message, Transport};
 use switch::{ApiReply, ApiRequest, TrunkState, TrunkView};
 
-use crate::rig::{ALICE, DEMO, Phone, Rig, SDP_PCMU, answer, header};
+use crate::rig::{ALICE, DEMO, Phone, Rig, answer, header};
 
 /// The carrier's two servers.
 pub(crate) const FIRST: SocketAddr = SocketAddr::new(IP_1, 5060);
@@ -243,10 +243,8 @@ fn a_call_is_on_the_second_server_within_two_seconds_when_the_first_is_dead() {
     rig.advance_ms(1_999);
     let invite = rig.expect(SECOND, "INVITE sip:+12125550123@carrier.example");
     let mut carrier = Phone::new(SECOND, invite);
-    rig.send(SECOND, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SECOND, "ACK");
-    let ok = rig.expect(ALICE, "SIP/2.0 200");
-    rig.agent_acks(&mut alice, &ok);
+    rig.phone_answers(&carrier);
+    rig.agent_is_answered(&mut alice);
     // Another server of the carrier, one that its name has led to, ends the call.
     rig.wire.clear();
     let bye = carrier.next("BYE", None);

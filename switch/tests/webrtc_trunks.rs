@@ -7,8 +7,8 @@ use media::srtp::Profile;
 use media::{Command, Event, Peer, StreamId, WebFailure};
 use switch::Cause;
 
-use crate::outbound::{ONE, dial};
-use crate::rig::{ALICE, Asked, Call, DEMO, Phone, Rig, SDP_PCMU, TRUNK, answer};
+use crate::outbound::dial;
+use crate::rig::{ALICE, Asked, Call, OUT, Phone, Rig, SDP_PCMU, TRUNK, answer, calls_out};
 
 /// What a gateway that is lite says of itself; of this version, with these credentials.
 fn gateway(version: u32, fragment: &str, setup: &str) -> String {
@@ -27,15 +27,8 @@ fn gateway(version: u32, fragment: &str, setup: &str) -> String {
 
 /// Calls to `+1` go out over such a trunk; those from the demo's carrier come so.
 fn provisioning() -> String {
-    let trunk = "[[trunks]]\nid = \"one\"\nsources = [\"127.0.0.51\"]\nwebrtc = true\n\
-                 targets = [{ uri = \"sip:127.0.0.51\" }]\nprobe_s = 0\n";
-    let skills = r#"skills = [{ id = "sales" }, { id = "billing" }]"#;
-    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\n\
-                  routes = [{ prefix = \"+1\", trunk = \"one\" }]\n";
-    let tenant = DEMO.replacen(skills, &format!("{routes}{skills}"), 1);
-    let callers =
-        tenant.replace("sources = [\"127.0.0.2\"]", "sources = [\"127.0.0.2\"]\nwebrtc = true");
-    format!("{trunk}{callers}")
+    let callers = "sources = [\"127.0.0.2\"]";
+    calls_out("webrtc = true").replace(callers, &format!("{callers}\nwebrtc = true"))
 }
 
 fn rig() -> Rig {
@@ -77,8 +70,8 @@ fn told(rig: &Rig) -> Vec<(String, bool)> {
 /// A call out that the gateway has taken.
 fn connected(rig: &mut Rig) -> (Asked, Phone) {
     let (alice, carrier) = dial(rig);
-    rig.send(ONE, &carrier.respond("200 OK", Some(&gateway(1, "them", "passive"))));
-    rig.expect(ONE, "ACK");
+    rig.send(OUT, &carrier.respond("200 OK", Some(&gateway(1, "them", "passive"))));
+    rig.expect(OUT, "ACK");
     let ok = rig.expect(ALICE, "SIP/2.0 200");
     let ack = alice.ack(&ok);
     rig.send(ALICE, &ack);
@@ -94,8 +87,8 @@ fn a_call_out_is_offered_by_a_full_end_and_the_lite_end_is_looked_for_where_it_m
     assert!(!offer.contains("a=ice-lite") && offer.contains("a=ice-options:ice2"), "{offer}");
     assert!(offer.contains("a=setup:actpass") && !offer.contains("a=crypto"), "{offer}");
     assert!(told(&rig).iter().all(|(_, full)| *full));
-    rig.send(ONE, &carrier.respond("200 OK", Some(&gateway(1, "them", "passive"))));
-    rig.expect(ONE, "ACK");
+    rig.send(OUT, &carrier.respond("200 OK", Some(&gateway(1, "them", "passive"))));
+    rig.expect(OUT, "ACK");
     let peer = peer(&rig);
     assert_eq!(peer.role, media::dtls::DtlsRole::Active);
     let reach = peer.reach.unwrap();
@@ -111,9 +104,7 @@ fn a_call_in_from_a_lite_end_is_answered_by_a_full_one() {
     let offer = gateway(1, "them", "actpass");
     let mut call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&offer);
     rig.send(TRUNK, &call.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = call.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    let ok = rig.caller_is_answered(&mut call);
     let answer = body(&ok);
     assert!(!answer.contains("a=ice-lite") && answer.contains("a=setup:passive"), "{answer}");
     assert!(peer(&rig).reach.unwrap().lite);
@@ -121,9 +112,7 @@ fn a_call_in_from_a_lite_end_is_answered_by_a_full_one() {
     let full = offer.replace("a=ice-lite\r\n", "");
     let mut other = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(&full);
     rig.send(TRUNK, &other.invite());
-    let ok = rig.expect(TRUNK, "SIP/2.0 200");
-    let ack = other.ack(&ok, None);
-    rig.send(TRUNK, &ack);
+    let ok = rig.caller_is_answered(&mut other);
     assert!(body(&ok).contains("a=ice-lite\r\n"));
 }
 
@@ -142,9 +131,8 @@ fn nothing_but_webrtc_is_taken_from_such_a_trunk_and_nothing_else_is_sent_to_it(
     let call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(SDP_PCMU);
     rig.refuses(&call, &call.invite(), "SIP/2.0 488");
     let (_, carrier) = dial(&mut rig);
-    rig.send(ONE, &carrier.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ONE, "ACK");
-    rig.expect(ONE, "BYE");
+    rig.phone_answers(&carrier);
+    rig.expect(OUT, "BYE");
 }
 
 #[test]
@@ -152,7 +140,7 @@ fn where_webrtc_is_off_no_call_goes_to_such_a_trunk_in_the_clear() {
     let mut rig = Rig::with(&provisioning());
     rig.register_both();
     rig.agent_dials(ALICE, "alice", "+12125550123", "");
-    rig.expect_silence(ONE);
+    rig.expect_silence(OUT);
     let call = Call::new(&mut rig, TRUNK, "+15550100").with_sdp(SDP_PCMU);
     rig.send(TRUNK, &call.invite());
     rig.expect(TRUNK, "SIP/2.0 5");
@@ -165,8 +153,7 @@ fn a_far_end_that_is_not_found_ends_the_call_and_the_record_says_why() {
     let stream = shared(&rig);
     rig.media(Event::Secured { stream, profile: Profile::AeadAes256Gcm });
     rig.media(Event::Unreachable { stream, why: WebFailure::NoWay });
-    let bye = rig.expect(ONE, "BYE");
-    rig.send(ONE, &answer(&bye, ONE, "200 OK", "x", None));
+    rig.confirm_bye(OUT);
     rig.confirm_bye(ALICE);
     let record = rig.record();
     assert_eq!(record.cause, Cause::MediaFailed);
@@ -180,7 +167,7 @@ fn a_far_end_that_consents_no_more_is_looked_for_anew_and_the_call_goes_on() {
     let stream = shared(&rig);
     let before = told(&rig).len();
     rig.media(Event::Unreachable { stream, why: WebFailure::ConsentLost });
-    let again = rig.expect(ONE, "INVITE");
+    let again = rig.expect(OUT, "INVITE");
     let (old, new) = (body(&carrier.invite), body(&again));
     let fragment = |sdp: &str| {
         let line = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
@@ -190,14 +177,14 @@ fn a_far_end_that_consents_no_more_is_looked_for_anew_and_the_call_goes_on() {
     assert!(!new.contains("a=ice-lite"), "{new}");
     assert_eq!(told(&rig)[before..], [(fragment(&new), true)], "before it is offered");
     let sdp = gateway(2, "others", "passive");
-    rig.send(ONE, &answer(&again, ONE, "200 OK", "x", Some(&sdp)));
-    rig.expect(ONE, "ACK");
+    rig.send(OUT, &answer(&again, OUT, "200 OK", "x", Some(&sdp)));
+    rig.expect(OUT, "ACK");
     assert_eq!(&*peer(&rig).fragment, "others");
     rig.advance_ms(1_000);
     assert!(rig.records.is_empty(), "it goes on");
     // And when there is no way at all, it is over.
     rig.media(Event::Unreachable { stream, why: WebFailure::NoWay });
-    rig.expect(ONE, "BYE");
+    rig.expect(OUT, "BYE");
 }
 
 #[test]
@@ -206,8 +193,8 @@ fn a_restart_of_the_far_ends_is_answered_with_other_credentials_of_ours() {
     let (_, mut carrier) = connected(&mut rig);
     let before = told(&rig).last().unwrap().clone();
     let offer = carrier.next("INVITE", Some(&gateway(2, "others", "actpass")));
-    rig.send(ONE, &offer);
-    let ok = body(&rig.expect(ONE, "SIP/2.0 200"));
+    rig.send(OUT, &offer);
+    let ok = body(&rig.expect(OUT, "SIP/2.0 200"));
     assert!(!ok.contains("a=ice-lite") && !ok.contains(&before.0), "{ok}");
     assert!(ok.contains("a=setup:active"), "the parts in the handshake stay cast: {ok}");
     assert!(told(&rig).last().unwrap().1, "and we are full");
@@ -220,7 +207,7 @@ fn who_trickles_unasked_is_told_that_nobody_listens() {
     let (_, mut carrier) = connected(&mut rig);
     let info = carrier.next("INFO", None);
     let info = info.replace("Contact:", "Info-Package: trickle-ice\r\nContact:");
-    rig.send(ONE, &info);
-    rig.expect(ONE, "SIP/2.0 469");
+    rig.send(OUT, &info);
+    rig.expect(OUT, "SIP/2.0 469");
     assert!(rig.records.is_empty());
 }

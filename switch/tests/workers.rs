@@ -8,10 +8,9 @@ use media::{Batch, Command, Plane, PlaneOutput, Port, Slot, StreamId, WorkerId, 
 use switch::{Cause, Limits};
 
 use crate::rig::agent::Asked;
-use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMA, SDP_PCMU, SWITCH, answer, worker};
+use crate::rig::{ALICE, BOB, DEMO, Phone, Rig, SDP_PCMA, SWITCH, address, worker};
 
-const DAVE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 14)), 5060);
+const DAVE: SocketAddr = address([127, 0, 0, 14], 5060);
 
 /// The planes of all workers, on one loopback network.
 struct Planes {
@@ -141,8 +140,7 @@ fn joined(ports_of_each: u16) -> Joined {
 
     let mut dave_leg = rig.agent_dials(DAVE, "dave", "alice", "");
     let mut alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let ok = rig.expect_final(DAVE);
     let dave_port = port_of(&ok);
     rig.agent_acks(&mut dave_leg, &ok);
@@ -153,10 +151,7 @@ fn joined(ports_of_each: u16) -> Joined {
         "<sip:bob@{SWITCH}?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3D{}>",
         first.call_id, first.to_tag, first.tag
     );
-    let refer = alice
-        .next("REFER", None)
-        .replace("Content-Length: 0", &format!("Refer-To: {replaces}\r\nContent-Length: 0"));
-    rig.send(ALICE, &refer);
+    rig.send(ALICE, &alice.refer(&replaces));
     Joined { rig, planes, bob: bob_port, dave: dave_port, dave_leg }
 }
 
@@ -165,8 +160,7 @@ fn calls_of_two_workers_are_joined_and_each_side_hears_the_other() {
     let Joined { mut rig, mut planes, bob, dave, mut dave_leg } = joined(99);
     rig.expect(ALICE, "SIP/2.0 202");
     rig.confirm_bye(ALICE);
-    let notify = rig.expect(ALICE, "NOTIFY");
-    rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+    rig.confirm(ALICE, "NOTIFY");
     rig.confirm_bye(ALICE);
     rig.expect_silence(BOB);
     rig.expect_silence(DAVE);
@@ -212,8 +206,7 @@ fn a_relays_port_that_is_taken_is_tried_again_and_a_call_without_any_ends() {
         rig.media(media::Event::OpenFailed { stream: ends_of_relay[0], reason });
         rig.expect(ALICE, "SIP/2.0 202");
         rig.confirm_bye(ALICE);
-        let notify = rig.expect(ALICE, "NOTIFY");
-        rig.send(ALICE, &answer(&notify, ALICE, "200 OK", "", None));
+        rig.confirm(ALICE, "NOTIFY");
         rig.confirm_bye(ALICE);
         rig.bad_opens = 0;
         if ends {
@@ -236,8 +229,7 @@ fn a_relays_port_that_is_taken_is_tried_again_and_a_call_without_any_ends() {
     }
 }
 
-const SUE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 20)), 5060);
+const SUE: SocketAddr = address([127, 0, 0, 20], 5060);
 
 impl Planes {
     /// Time passes by a tick: what all planes send to the outside, with the port it is sent from.
@@ -318,8 +310,7 @@ fn a_whisper_to_a_guest_of_another_worker_reaches_that_one_alone_and_hears_all()
     let call = rig.last_call();
     let mut second = rig.agent_dials(BOB, "bob", "alice", "");
     let alice = Phone::new(ALICE, rig.expect(ALICE, "INVITE"));
-    rig.send(ALICE, &alice.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(ALICE, "ACK");
+    rig.phone_answers(&alice);
     let ok = rig.expect_final(BOB);
     rig.agent_acks(&mut second, &ok);
     let other = rig.last_call();
@@ -330,8 +321,7 @@ fn a_whisper_to_a_guest_of_another_worker_reaches_that_one_alone_and_hears_all()
     let (agent, of) = ("sue".parse().unwrap(), Some("bob".parse().unwrap()));
     rig.request("acme", switch::ApiRequest::Supervise { call, agent, mode, of }).unwrap();
     let sue = Phone::new(SUE, rig.expect(SUE, "INVITE"));
-    rig.send(SUE, &sue.respond("200 OK", Some(SDP_PCMU)));
-    rig.expect(SUE, "ACK");
+    rig.phone_answers(&sue);
 
     let streams = rig.streams();
     let mut planes = Planes::new(2);

@@ -159,6 +159,13 @@ impl Rig {
         asked
     }
 
+    /// The agent hears that the call was answered, and confirms it.
+    #[track_caller]
+    pub fn agent_is_answered(&mut self, asked: &mut Asked) {
+        let ok = self.expect(asked.at, "SIP/2.0 200");
+        self.agent_acks(asked, &ok);
+    }
+
     /// The agent's phone confirms the 200.
     pub fn agent_acks(&mut self, asked: &mut Asked, ok: &Message) {
         asked.to_tag = ok.to_tag().unwrap().to_owned();

@@ -24,7 +24,7 @@ use switch::{
 
 pub use agent::{Asked, own_uri};
 pub use phone::{Call, Phone, SDP_PCMA, SDP_PCMU, SDP_VIDEO, answer, sdp};
-pub use provisioning::{DEMO, directory, prompts};
+pub use provisioning::{DEMO, calls_out, directory, prompts};
 
 /// Where the switch listens.
 pub const SWITCH: SocketAddr = address([127, 0, 0, 1], 5060);
@@ -34,13 +34,15 @@ pub const SWITCH_OUTSIDE: SocketAddr = address([192, 0, 2, 1], 5060);
 pub const TRUNK: SocketAddr = address([127, 0, 0, 2], 5060);
 /// The carrier of the trunk `carrier-b`, which may only call globex.
 pub const TRUNK_B: SocketAddr = address([127, 0, 0, 3], 5060);
+/// The carrier of the trunk `out` of [`calls_out`].
+pub const OUT: SocketAddr = address([127, 0, 0, 51], 5060);
 /// Nobody we know.
 pub const STRANGER: SocketAddr = address([127, 0, 0, 99], 5060);
 /// The phones of the agents.
 pub const ALICE: SocketAddr = address([127, 0, 0, 11], 5060);
 pub const BOB: SocketAddr = address([127, 0, 0, 12], 5060);
 
-const fn address(ip: [u8; 4], port: u16) -> SocketAddr {
+pub const fn address(ip: [u8; 4], port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(ip[0], ip[1], ip[2], ip[3])), port)
 }
 

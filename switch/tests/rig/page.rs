@@ -6,7 +6,7 @@ use media::{Command, StreamId};
 use sip::Name;
 use switch::Input;
 
-use super::{Phone, Rig, SDP_PCMU};
+use super::{Phone, Rig};
 
 impl Rig {
     /// A page of an agent's registers over a connection of its own, under the name that it made up.
@@ -35,9 +35,7 @@ impl Rig {
         assert!(phone.invite.header(Name::new("Call-Info")).unwrap().ends_with(";answer-after=0"));
         let call = self.last_call().to_string();
         assert_eq!(phone.invite.header(Name::new("X-Strowger-Returns")), Some(call.as_str()));
-        let ok = phone.respond("200 OK", Some(SDP_PCMU));
-        self.send(at, &ok);
-        self.expect(at, "ACK");
+        self.phone_answers(&phone);
         phone
     }
 

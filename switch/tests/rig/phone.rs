@@ -132,6 +132,12 @@ impl Phone {
         answer(&self.invite, self.at, status, &self.tag, sdp)
     }
 
+    /// Its REFER to there.
+    pub fn refer(&mut self, target: &str) -> String {
+        let to = format!("Refer-To: {target}\r\nContent-Length: 0");
+        self.next("REFER", None).replace("Content-Length: 0", &to)
+    }
+
     /// A request of the phone within the dialog.
     pub fn next(&mut self, method: &str, sdp: Option<&str>) -> String {
         self.cseq += 1;
@@ -266,10 +272,17 @@ impl Rig {
     pub fn dial_from(&mut self, trunk: SocketAddr, number: &str) -> Call {
         let mut call = Call::new(self, trunk, number);
         self.send(trunk, &call.invite());
-        let ok = self.expect(trunk, "SIP/2.0 200");
-        let ack = call.ack(&ok, None);
-        self.send(trunk, &ack);
+        self.caller_is_answered(&mut call);
         call
+    }
+
+    /// The caller hears that the call was answered, and confirms it.
+    #[track_caller]
+    pub fn caller_is_answered(&mut self, call: &mut Call) -> Message {
+        let ok = self.expect(call.at, "SIP/2.0 200");
+        let ack = call.ack(&ok, None);
+        self.send(call.at, &ack);
+        ok
     }
 
     /// The same, and the greeting is over: the caller waits in `sales`.
@@ -301,10 +314,15 @@ impl Rig {
     /// Alice answers.
     pub fn connect_alice(&mut self) -> (Call, Phone) {
         let (call, phone) = self.ring_alice();
-        let ok = phone.respond("200 OK", Some(SDP_PCMU));
-        self.send(ALICE, &ok);
-        self.expect(ALICE, "ACK");
+        self.phone_answers(&phone);
         (call, phone)
+    }
+
+    /// A phone, or a carrier, takes the call that rings.
+    #[track_caller]
+    pub fn phone_answers(&mut self, phone: &Phone) {
+        self.send(phone.at, &phone.respond("200 OK", Some(SDP_PCMU)));
+        self.expect(phone.at, "ACK");
     }
 
     /// An INVITE of that call's, which is refused with that status and acknowledged.
@@ -325,9 +343,16 @@ impl Rig {
 
     /// A peer confirms the switch's BYE.
     #[track_caller]
-    pub fn confirm_bye(&mut self, at: SocketAddr) {
-        let bye = self.expect(at, "BYE");
-        self.send(at, &answer(&bye, at, "200 OK", "", None));
+    pub fn confirm_bye(&mut self, at: SocketAddr) -> Message {
+        self.confirm(at, "BYE")
+    }
+
+    /// A peer says 200 to a request of the switch's that begins so.
+    #[track_caller]
+    pub fn confirm(&mut self, at: SocketAddr, begins: &str) -> Message {
+        let request = self.expect(at, begins);
+        self.send(at, &answer(&request, at, "200 OK", "", None));
+        request
     }
 
     /// A phone confirms the switch's CANCEL, and refuses the INVITE.

@@ -80,6 +80,18 @@ numbers = [{ number = "+15550200", flow = "main" }]
 limits = { concurrent_calls = 2, calls_per_second = 3 }
 "#;
 
+/// The demo, whose tenant acme calls out over one more trunk, `out`, to [`super::OUT`]; these are
+/// more of that trunk's keys.
+pub fn calls_out(keys: &str) -> String {
+    let skills = "skills = [{ id = \"sales\" }, { id = \"billing\" }]";
+    let routes = "country = \"US\"\ncaller_id = \"+15550100\"\nroutes = [{ trunk = \"out\" }]";
+    let demo = DEMO.replacen(skills, &format!("{routes}\n{skills}"), 1);
+    format!(
+        "[[trunks]]\nid = \"out\"\ntargets = [{{ uri = \"sip:127.0.0.51\" }}]\n\
+         sources = [\"127.0.0.51\"]\nprobe_s = 0\n{keys}\n{demo}"
+    )
+}
+
 pub fn directory(text: &str) -> Arc<Directory> {
     let provisioning: Provisioning = toml::from_str(text).expect("provisioning");
     Arc::new(Directory::build(provisioning).expect("a directory"))
