@@ -134,8 +134,9 @@ impl Page<'_> {
 #[test]
 fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     let folder = Folder::new("first-call");
-    let demo = Demo::start(&folder);
+    // No browser is beside it while the demo listens to its own call.
     let browsers = Browsers::start();
+    let demo = Demo::start(&folder);
     let page = browsers.site(folder.path(), &demo.link, "newcomer", 1000.0);
     // No key was typed, and the code is gone from the address.
     page.clicks("text=Switch on");
@@ -186,8 +187,9 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
 #[test]
 fn calls_are_found_shared_by_address_and_what_is_provisioned_is_changed_in_the_page() {
     let folder = Folder::new("explorer");
-    let demo = Demo::start(&folder);
+    // No browser is beside it while the demo listens to its own call.
     let browsers = Browsers::start();
+    let demo = Demo::start(&folder);
     let page = browsers.site(folder.path(), &demo.link, "explorer", 1000.0);
     page.sees("h1");
 
