@@ -26,6 +26,12 @@ function watch(session) {
   calls.push(session);
 }
 
+/** What JsSIP does in its own time: while an earlier offer is in the air it does not begin at all. */
+const done = (begin) => new Promise((told) => {
+  const attempt = () => begin(told) || setTimeout(attempt, 50);
+  attempt();
+});
+
 offer({
   async register(given) {
     account = given;
@@ -62,8 +68,8 @@ offer({
     return at;
   },
   hangup: () => void current().terminate(),
-  hold: () => void current().hold(),
-  resume: () => void current().unhold(),
+  hold: () => done((told) => current().hold({}, told)),
+  resume: () => done((told) => current().unhold({}, told)),
   mute: (muted) => void (muted ? current().mute({ audio: true }) : current().unmute({ audio: true })),
   dtmf: (keys, how) => void current().sendDTMF(keys, { transportType: how }),
   transfer: (to) => void current().refer(to, {
