@@ -27,8 +27,14 @@ function watch(session) {
 }
 
 /** What JsSIP does in its own time: while an earlier offer is in the air it does not begin at all. */
-const done = (begin) => new Promise((told) => {
-  const attempt = () => begin(told) || setTimeout(attempt, 50);
+const done = (begin) => new Promise((told, failed) => {
+  const attempt = () => {
+    try {
+      if (!begin(told)) setTimeout(attempt, 50);
+    } catch (error) {
+      failed(error);
+    }
+  };
   attempt();
 });
 
