@@ -8,7 +8,7 @@ use std::path::Path;
 
 use base::{AgentId, Duration, TenantId};
 use phone::{Manner, PhoneEvent};
-use sim::{Conditions, World, check_quiet, flow_page};
+use sim::{Conditions, PhoneId, World, check_quiet, flow_page};
 use sip::StatusCode;
 use switch::{ApiRequest, CallDirection, CallRecord, Cause, EndedBy, First, Input, Originate};
 
@@ -42,6 +42,34 @@ fn count(world: &World, kind: &str) -> usize {
     kinds(world).iter().filter(|seen| **seen == kind).count()
 }
 
+/// Runs until events of that kind were told so often.
+#[track_caller]
+fn wait_for(world: &mut World, kind: &str, times: usize) {
+    assert!(world.run_until(MINUTE, |world| count(world, kind) == times), "{:?}", kinds(world));
+}
+
+/// Somebody calls the sales, and an agent takes the call.
+#[track_caller]
+fn connected(world: &mut World, number: &str) -> PhoneId {
+    let caller = world.add_caller(number);
+    world.dial(caller, SALES);
+    wait_for(world, "call.connected", 1);
+    caller
+}
+
+/// Alice rings first and does not take the call; bob does, and they talk for so many seconds.
+fn bob_takes_it(seed: u64, alice: Manner, number: &str, talk_s: u64) -> CallRecord {
+    let mut world = World::new(seed);
+    world.add_agent("alice", alice);
+    world.add_agent("bob", SOON);
+    let caller = connected(&mut world, number);
+    world.run_for(seconds(talk_s));
+    world.hang_up(caller);
+    let record = close(world).remove(0);
+    assert_eq!(record.agent, AgentId::new("bob").ok());
+    record
+}
+
 /// Compares a page of `docs/flows/` with this run's, or writes it.
 fn page(name: &str, title: &str, story: &str, record: &CallRecord) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/flows").join(name);
@@ -61,9 +89,7 @@ fn page(name: &str, title: &str, story: &str, record: &CallRecord) {
 fn a_caller_is_greeted_queued_connected_and_hangs_up() {
     let mut world = World::new(1);
     world.add_agent("alice", SOON);
-    let caller = world.add_caller("+15559001");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    let caller = connected(&mut world, "+15559001");
     world.run_for(seconds(10));
     assert!(world.recorded_frames > 900, "both voices reached the recorder");
     world.hang_up(caller);
@@ -87,16 +113,7 @@ fn a_caller_is_greeted_queued_connected_and_hangs_up() {
 
 #[test]
 fn an_agent_who_does_not_answer_makes_room_for_the_next() {
-    let mut world = World::new(2);
-    world.add_agent("alice", Manner::Ring);
-    world.add_agent("bob", SOON);
-    let caller = world.add_caller("+15559002");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
-    world.run_for(seconds(3));
-    world.hang_up(caller);
-    let record = close(world).remove(0);
-    assert_eq!(record.agent, AgentId::new("bob").ok());
+    let record = bob_takes_it(2, Manner::Ring, "+15559002", 3);
     page(
         "no-answer.md",
         "An agent who does not answer",
@@ -108,30 +125,13 @@ fn an_agent_who_does_not_answer_makes_room_for_the_next() {
 
 #[test]
 fn an_agent_who_declines_makes_room_for_the_next() {
-    let mut world = World::new(3);
-    world.add_agent("alice", Manner::Refuse(seconds(1), StatusCode::DECLINE));
-    world.add_agent("bob", SOON);
-    let caller = world.add_caller("+15559003");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
-    world.run_for(seconds(3));
-    world.hang_up(caller);
-    let record = close(world).remove(0);
-    assert_eq!(record.agent, AgentId::new("bob").ok());
+    let record = bob_takes_it(3, Manner::Refuse(seconds(1), StatusCode::DECLINE), "+15559003", 3);
     page("declined.md", "An agent who declines", "alice declines with 603; bob takes it.", &record);
 }
 
 #[test]
 fn an_agent_whose_phone_is_dead_is_given_up_after_the_ring_time() {
-    let mut world = World::new(4);
-    world.add_agent("alice", Manner::Mute);
-    world.add_agent("bob", SOON);
-    let caller = world.add_caller("+15559004");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
-    world.hang_up(caller);
-    let record = close(world).remove(0);
-    assert_eq!(record.agent, AgentId::new("bob").ok());
+    let record = bob_takes_it(4, Manner::Mute, "+15559004", 0);
     page(
         "dead-phone.md",
         "An agent's phone that says nothing",
@@ -147,7 +147,7 @@ fn a_caller_who_hangs_up_while_an_agent_rings_stops_the_ringing() {
     let alice = world.add_agent("alice", Manner::Ring);
     let caller = world.add_caller("+15559005");
     world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.ringing") == 1));
+    wait_for(&mut world, "call.ringing", 1);
     world.run_for(seconds(2));
     world.hang_up(caller);
     world.run_for(seconds(1));
@@ -167,7 +167,7 @@ fn a_caller_who_hangs_up_while_queued_is_an_abandoned_call() {
     let mut world = World::new(6);
     let caller = world.add_caller("+15559006");
     world.dial(caller, SUPPORT);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.queued") == 1));
+    wait_for(&mut world, "call.queued", 1);
     world.run_for(seconds(20));
     world.hang_up(caller);
     let record = close(world).remove(0);
@@ -187,12 +187,12 @@ fn two_callers_and_one_agent_means_that_the_second_waits_for_the_first_free_agen
     world.add_agent("alice", Manner::Answer(seconds(1)));
     let (first, second) = (world.add_caller("+15559007"), world.add_caller("+15559008"));
     world.dial(first, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    wait_for(&mut world, "call.connected", 1);
     world.dial(second, SALES);
     world.run_for(seconds(20));
     assert_eq!(count(&world, "call.connected"), 1, "she is busy");
     world.hang_up(first);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 2));
+    wait_for(&mut world, "call.connected", 2);
     world.hang_up(second);
     let records = close(world);
     assert!(records.iter().all(|record| record.agent == AgentId::new("alice").ok()));
@@ -202,9 +202,7 @@ fn two_callers_and_one_agent_means_that_the_second_waits_for_the_first_free_agen
 fn an_agent_who_hangs_up_lets_the_caller_go() {
     let mut world = World::new(8);
     let alice = world.add_agent("alice", SOON);
-    let caller = world.add_caller("+15559009");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    let caller = connected(&mut world, "+15559009");
     world.run_for(seconds(3));
     world.hang_up(alice);
     world.run_for(seconds(2));
@@ -294,9 +292,7 @@ fn a_caller_who_cancels_while_we_answer_is_let_go_either_way() {
 fn the_platform_may_end_a_call() {
     let mut world = World::new(50);
     world.add_agent("alice", SOON);
-    let caller = world.add_caller("+15559014");
-    world.dial(caller, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    connected(&mut world, "+15559014");
     let call = world.events.iter().find_map(|event| event.call).expect("a call");
     let acme = TenantId::new("acme").expect("a tenant");
     let globex = TenantId::new("globex").expect("a tenant");
@@ -318,7 +314,7 @@ fn while_draining_new_calls_are_refused_and_live_ones_go_on() {
     world.add_agent("alice", SOON);
     let (first, second) = (world.add_caller("+15559015"), world.add_caller("+15559016"));
     world.dial(first, SALES);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    wait_for(&mut world, "call.connected", 1);
     world.tell_switch(Input::Drain);
     world.dial(second, SALES);
     world.run_for(seconds(2));
@@ -341,7 +337,7 @@ fn an_agent_calls_a_colleague() {
     let alice = world.add_agent("alice", SOON);
     world.add_agent("bob", SOON);
     world.dial(alice, "bob");
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    wait_for(&mut world, "call.connected", 1);
     world.run_for(seconds(5));
     world.hang_up(alice);
     let record = close(world).remove(0);
@@ -364,7 +360,7 @@ fn an_agent_dials_out_and_hears_the_carrier_before_the_answer() {
     let early = |world: &World| world.seen.iter().any(|(.., event)| *event == PhoneEvent::Early);
     assert!(world.run_until(MINUTE, early), "the carrier is heard");
     assert_eq!(count(&world, "call.connected"), 0);
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    wait_for(&mut world, "call.connected", 1);
     world.run_for(seconds(5));
     world.hang_up(alice);
     let record = close(world).remove(0);
@@ -392,7 +388,7 @@ fn a_carrier_that_is_dead_is_left_for_the_next_within_two_seconds() {
     };
     assert!(world.run_until(MINUTE, rings));
     assert!(world.now().since(began) <= seconds(2), "{:?}", world.now().since(began));
-    assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+    wait_for(&mut world, "call.connected", 1);
     world.run_for(seconds(2));
     world.hang_up(alice);
     let record = close(world).remove(0);
@@ -421,7 +417,7 @@ fn click_to_call_rings_the_agent_and_then_the_customer_or_the_other_way_round() 
         let (to, caller_id, timeout_s) = (OUTSIDE.to_owned(), None, None);
         let asked = Originate { agent, to, first, caller_id, timeout_s, answering_machine: None };
         world.ask(&tenant, ApiRequest::Originate(asked));
-        assert!(world.run_until(MINUTE, |world| count(world, "call.connected") == 1));
+        wait_for(&mut world, "call.connected", 1);
         world.run_for(seconds(3));
         world.hang_up(alice);
         let record = close(world).remove(0);
