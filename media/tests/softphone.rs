@@ -7,26 +7,8 @@ use std::sync::Arc;
 
 use base::{Duration, Instant};
 use media::softphone::Softphone;
-use media::{Codec, Command, Direction, OpusSettings, Port, RemoteMedia};
-use rig::{A, B, Rig, far};
-
-/// How a softphone sees the engine: the address does not matter on this wire.
-fn engine(codec: Codec) -> RemoteMedia {
-    RemoteMedia {
-        rtp: "198.51.100.1:20000".parse().unwrap(),
-        rtcp: "198.51.100.1:20001".parse().unwrap(),
-        codec,
-        payload_type: codec.offered_payload_type(),
-        opus: OpusSettings::default(),
-        telephone_event: Some(101),
-        events_rate: 8000,
-        comfort_noise: None,
-        ptime: Duration::from_millis(20),
-        maxptime: None,
-        xr: Default::default(),
-        direction: Direction::SendRecv,
-    }
-}
+use media::{Codec, Command, Port};
+use rig::{A, B, Rig, far, remote};
 
 fn tone(hz: f64) -> Arc<[i16]> {
     let step = hz * std::f64::consts::TAU / 8000.0;
@@ -55,8 +37,9 @@ impl Talk {
     fn new() -> Self {
         let rig = Rig::pair(Codec::Pcma);
         let delay = Duration::from_millis(40);
-        let caller = Softphone::new(0x1111_1111, engine(Codec::Pcmu), delay, true);
-        let agent = Softphone::new(0x2222_2222, engine(Codec::Pcma), delay, true);
+        // The engine's address does not matter on this wire.
+        let caller = Softphone::new(0x1111_1111, remote(A, Codec::Pcmu), delay, true);
+        let agent = Softphone::new(0x2222_2222, remote(A, Codec::Pcma), delay, true);
         Self { rig, caller, agent }
     }
 

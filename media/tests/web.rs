@@ -45,6 +45,16 @@ impl World {
         Self { rig, browser, rng, loss: 0 }
     }
 
+    /// A browser that was found, has its keys, and may talk with the other stream.
+    fn bridged() -> Self {
+        let mut world = Self::new(DtlsRole::Active);
+        world.describe();
+        world.rig.bridge();
+        world.check();
+        world.shake_hands(Duration::from_secs(2)).unwrap();
+        world
+    }
+
     /// Its SDP is there.
     fn describe(&mut self) {
         let peer = self.browser.peer();
@@ -252,11 +262,7 @@ fn no_answer_is_longer_than_what_it_answers() {
 
 #[test]
 fn audio_follows_a_browser_that_moves_and_nobody_who_copies_it() {
-    let mut world = World::new(DtlsRole::Active);
-    world.describe();
-    world.rig.bridge();
-    world.check();
-    world.shake_hands(Duration::from_secs(2)).unwrap();
+    let mut world = World::bridged();
     world.assert_talks(1);
     // A copy from elsewhere, also of a packet that never arrived.
     let copied = world.browser.seal(audio(2, 320), &[1; 160]);
@@ -277,11 +283,7 @@ fn audio_follows_a_browser_that_moves_and_nobody_who_copies_it() {
 
 #[test]
 fn an_ice_restart_by_either_side_keeps_keys_and_audio() {
-    let mut world = World::new(DtlsRole::Active);
-    world.describe();
-    world.rig.bridge();
-    world.check();
-    world.shake_hands(Duration::from_secs(2)).unwrap();
+    let mut world = World::bridged();
     world.assert_talks(1);
     for round in 0..3_u16 {
         let ice = Credentials::draw(&mut world.rng);
@@ -302,11 +304,7 @@ fn an_ice_restart_by_either_side_keeps_keys_and_audio() {
 
 #[test]
 fn a_browser_whose_checks_cease_is_lost_after_thirty_seconds_and_is_sent_nothing_more() {
-    let mut world = World::new(DtlsRole::Active);
-    world.describe();
-    world.rig.bridge();
-    world.check();
-    world.shake_hands(Duration::from_secs(2)).unwrap();
+    let mut world = World::bridged();
     world.rig.take_events();
     let checked = world.rig.now;
     for n in 1..=29 {

@@ -97,6 +97,23 @@ fn copies(rig: &Rig) -> Vec<(StreamId, StreamId)> {
     copies.into_iter().collect()
 }
 
+/// That INVITE says that nobody is sent, though alice is still there.
+#[track_caller]
+fn tells_of_silence(change: &Message) {
+    assert_eq!(part(change, "application/sdp").matches("a=inactive").count(), 2);
+    let xml = metadata(change);
+    assert!(!xml.contains("<send>") && xml.contains("alice"), "{xml}");
+}
+
+/// The server is told that both are sent again, and takes them.
+#[track_caller]
+fn copies_again(rig: &mut Rig) {
+    let change = rig.expect(SRS, "INVITE");
+    assert_eq!(part(&change, "application/sdp").matches("a=sendonly").count(), 2);
+    accept(rig, SRS, &change, &takes([7000, 7002], "recvonly"));
+    assert_eq!(copies(rig).len(), 2);
+}
+
 /// Ends the call, and with it the recording session.
 fn end(mut rig: Rig, mut call: Call, phone: SocketAddr, server: SocketAddr) -> Rig {
     rig.caller_hangs_up(&mut call);
@@ -174,18 +191,13 @@ fn hold_silences_the_copies_and_resume_brings_them_back() {
     let change = rig.expect(SRS, "INVITE");
     assert_eq!(header(&change, "CSeq"), "2 INVITE");
     assert_eq!(header(&change, "Contact"), format!("<{}>;+sip.src", own_uri()));
-    assert_eq!(part(&change, "application/sdp").matches("a=inactive").count(), 2);
-    let xml = metadata(&change);
-    assert!(!xml.contains("<send>") && xml.contains("alice"), "{xml}");
+    tells_of_silence(&change);
     // Resumed before the server has answered: told when it has.
     rig.request("acme", ApiRequest::Hold { call: id, holds: false }).unwrap();
     rig.expect_silence(SRS);
     accept(&mut rig, SRS, &change, &takes([7000, 7002], "inactive"));
     assert!(copies(&rig).is_empty(), "the server wants nothing yet");
-    let change = rig.expect(SRS, "INVITE");
-    assert_eq!(part(&change, "application/sdp").matches("a=sendonly").count(), 2);
-    accept(&mut rig, SRS, &change, &takes([7000, 7002], "recvonly"));
-    assert_eq!(copies(&rig).len(), 2);
+    copies_again(&mut rig);
     end(rig, call, ALICE, SRS).finish();
 }
 
@@ -198,17 +210,12 @@ fn a_pause_silences_the_copies_at_once_and_they_come_back_when_it_is_over() {
     rig.request("acme", ApiRequest::PauseRecording { call: id, agent: None, by, lasts }).unwrap();
     assert!(copies(&rig).is_empty(), "at once");
     let change = rig.expect(SRS, "INVITE");
-    assert_eq!(part(&change, "application/sdp").matches("a=inactive").count(), 2);
-    let xml = metadata(&change);
-    assert!(!xml.contains("<send>") && xml.contains("alice"), "{xml}");
+    tells_of_silence(&change);
     accept(&mut rig, SRS, &change, &takes([7000, 7002], "inactive"));
     rig.advance(Duration::from_secs(19));
     assert!(copies(&rig).is_empty());
     rig.advance(Duration::from_secs(1));
-    let change = rig.expect(SRS, "INVITE");
-    assert_eq!(part(&change, "application/sdp").matches("a=sendonly").count(), 2);
-    accept(&mut rig, SRS, &change, &takes([7000, 7002], "recvonly"));
-    assert_eq!(copies(&rig).len(), 2);
+    copies_again(&mut rig);
     end(rig, call, ALICE, SRS).finish();
 }
 
