@@ -26,3 +26,5 @@ mod stand;
 mod statistics;
 mod supervision;
 mod things;
+#[path = "../../../store/tests/repository/told.rs"]
+mod told;

@@ -1,12 +1,13 @@
 //! Two tenants, their keys, and events as a switch would tell them.
 
-use base::{CallId, RecordingId, TenantId, UnixTime};
+use base::CallId;
 use routing::Provisioning;
 use serde_json::{Value, json};
 use store::{
-    Append, CallRow, CallState, DecisionRow, EventRow, FinalRecord, LadderRow, RecordingRow,
-    RecordingState,
+    Append, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, RecordingRow, RecordingState,
 };
+
+pub(crate) use crate::told::{at, call, event, recording, tenant};
 
 pub(crate) const ACME: &str = "demo-acme-admin";
 pub(crate) const GLOBEX: &str = "demo-globex-admin";
@@ -14,22 +15,6 @@ pub(crate) const PLATFORM: &str = "demo-platform";
 pub(crate) const SUPERVISOR: &str = "demo-acme-supervisor";
 /// Speaks for the agent alice of acme.
 pub(crate) const ALICE: &str = "demo-acme-alice";
-
-pub(crate) fn tenant(name: &str) -> TenantId {
-    TenantId::new(name).unwrap()
-}
-
-pub(crate) fn call(number: u128) -> CallId {
-    CallId::from_u128(number)
-}
-
-pub(crate) fn recording(number: u128) -> RecordingId {
-    RecordingId::from_u128(number)
-}
-
-pub(crate) fn at(seconds: i64) -> UnixTime {
-    UnixTime::from_micros(1_795_168_800_000_000 + seconds * 1_000_000)
-}
 
 fn tenant_document(name: &str, number: &str, agent: &str) -> Value {
     let key = |rest: &str, role: &str| {
@@ -65,24 +50,6 @@ pub(crate) fn provisioning() -> Value {
 
 pub(crate) fn typed_provisioning() -> Provisioning {
     serde_json::from_value(provisioning()).unwrap()
-}
-
-/// One event, a second after the one before it.
-pub(crate) fn event(
-    owner: &str,
-    sequence: u64,
-    of: CallId,
-    kind: &'static str,
-    data: Value,
-) -> Append {
-    Append::Event(EventRow {
-        tenant: tenant(owner),
-        sequence,
-        call: Some(of),
-        at: at(i64::try_from(sequence).unwrap()),
-        kind: kind.into(),
-        data: data.to_string(),
-    })
 }
 
 pub(crate) fn ticks(owner: &str, from: u64, to: u64) -> Vec<Append> {

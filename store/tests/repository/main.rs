@@ -15,6 +15,7 @@ mod recordings;
 mod recovery;
 mod sample;
 mod settings;
+mod told;
 mod wrap_ups;
 
 /// Writes each test twice: once on SQLite, once on PostgreSQL.

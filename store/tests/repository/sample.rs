@@ -1,25 +1,11 @@
 //! Two tenants with everything, and events as a switch would tell them.
 
-use base::{CallId, RecordingId, TenantId, UnixTime};
+use base::CallId;
 use routing::Provisioning;
 use serde_json::{Value, json};
-use store::{Append, EventRow, PromptRow};
+use store::{Append, PromptRow};
 
-pub(crate) fn tenant(name: &str) -> TenantId {
-    TenantId::new(name).unwrap()
-}
-
-pub(crate) fn call(number: u128) -> CallId {
-    CallId::from_u128(number)
-}
-
-pub(crate) fn recording(number: u128) -> RecordingId {
-    RecordingId::from_u128(number)
-}
-
-pub(crate) fn at(seconds: i64) -> UnixTime {
-    UnixTime::from_micros(1_795_168_800_000_000 + seconds * 1_000_000)
-}
+pub(crate) use crate::told::{at, call, event, recording, tenant};
 
 fn tenant_document(name: &str, number: &str, agent: &str) -> Value {
     json!({
@@ -55,24 +41,6 @@ pub(crate) fn prompts() -> Vec<PromptRow> {
         wav: format!("RIFF {owner} {id} \0\u{1}").into_bytes(),
     };
     vec![prompt("acme", "music"), prompt("acme", "hello"), prompt("globex", "music")]
-}
-
-/// One event, a second after the one before it.
-pub(crate) fn event(
-    owner: &str,
-    sequence: u64,
-    of: CallId,
-    kind: &'static str,
-    data: Value,
-) -> Append {
-    Append::Event(EventRow {
-        tenant: tenant(owner),
-        sequence,
-        call: Some(of),
-        at: at(i64::try_from(sequence).unwrap()),
-        kind: kind.into(),
-        data: data.to_string(),
-    })
 }
 
 /// A call up to the conversation: events `first` to `first + 5`.
