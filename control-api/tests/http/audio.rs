@@ -35,9 +35,7 @@ async fn record(stand: &Stand) -> Finished {
         for _ in 0..2 {
             let (recording, tap) = (recording(0), TapId(0));
             commands.send(Command::Stop { recording, tap, now: now() }).await.unwrap();
-            while commands.capacity() < commands.max_capacity() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            commands.reserve_many(commands.max_capacity()).await.unwrap();
         }
     };
     let (id, tap) = (recording(77), TapId(77));

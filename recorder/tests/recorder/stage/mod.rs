@@ -158,7 +158,8 @@ impl Stage {
                 now: Instant::ZERO,
             };
             self.commands.send(nothing).await.unwrap();
-            until(|| self.commands.capacity() == self.commands.max_capacity()).await;
+            let taken = self.commands.reserve_many(self.commands.max_capacity());
+            tokio::time::timeout(Duration::from_secs(30), taken).await.unwrap().unwrap();
         }
     }
 
