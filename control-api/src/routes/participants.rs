@@ -109,7 +109,8 @@ pub(crate) async fn mute(
     scoped: Scoped,
     Path((id, leg)): Path<(String, String)>,
 ) -> Result<Answer<Steered>, Fault> {
-    set_muted(&api, &scoped, (&id, &leg), true).await
+    let asked = |call, leg| ApiRequest::Mute { call, leg, muted: true };
+    change(&api, &scoped, (&id, &leg), asked, "it is so").await
 }
 
 /// Lets a muted one be heard again.
@@ -122,7 +123,8 @@ pub(crate) async fn unmute(
     scoped: Scoped,
     Path((id, leg)): Path<(String, String)>,
 ) -> Result<Answer<Steered>, Fault> {
-    set_muted(&api, &scoped, (&id, &leg), false).await
+    let asked = |call, leg| ApiRequest::Mute { call, leg, muted: false };
+    change(&api, &scoped, (&id, &leg), asked, "it is so").await
 }
 
 /// Holds one party, who hears music while the others talk.
@@ -136,7 +138,8 @@ pub(crate) async fn hold(
     scoped: Scoped,
     Path((id, leg)): Path<(String, String)>,
 ) -> Result<Answer<Steered>, Fault> {
-    set_held(&api, &scoped, (&id, &leg), true).await
+    let asked = |call, leg| ApiRequest::HoldParticipant { call, leg, holds: true };
+    change(&api, &scoped, (&id, &leg), asked, "they are held").await
 }
 
 /// Takes a held party back.
@@ -150,36 +153,20 @@ pub(crate) async fn resume(
     scoped: Scoped,
     Path((id, leg)): Path<(String, String)>,
 ) -> Result<Answer<Steered>, Fault> {
-    set_held(&api, &scoped, (&id, &leg), false).await
+    let asked = |call, leg| ApiRequest::HoldParticipant { call, leg, holds: false };
+    change(&api, &scoped, (&id, &leg), asked, "they talk again").await
 }
 
-async fn set_muted(
+/// Asks that of one party, whose call the key may steer.
+async fn change(
     api: &Shared,
     scoped: &Scoped,
     (id, leg): (&str, &str),
-    muted: bool,
+    asked: impl FnOnce(CallId, LegId) -> ApiRequest,
+    done: &'static str,
 ) -> Result<Answer<Steered>, Fault> {
-    let (call, leg) = part(scoped, id, leg)?;
-    let asked = ApiRequest::Mute { call, leg, muted };
-    api.engine.ask(&scoped.tenant, "participant", asked).await?;
-    Ok(Answer::new(Steered::new(call), "it is so"))
-}
-
-async fn set_held(
-    api: &Shared,
-    scoped: &Scoped,
-    (id, leg): (&str, &str),
-    holds: bool,
-) -> Result<Answer<Steered>, Fault> {
-    let (call, leg) = part(scoped, id, leg)?;
-    let asked = ApiRequest::HoldParticipant { call, leg, holds };
-    api.engine.ask(&scoped.tenant, "participant", asked).await?;
-    let done = if holds { "they are held" } else { "they talk again" };
-    Ok(Answer::new(Steered::new(call), done))
-}
-
-fn part(scoped: &Scoped, id: &str, leg: &str) -> Result<(CallId, LegId), Fault> {
     let call = steerable(scoped, id)?;
-    let leg: u64 = path_id("participant", leg)?;
-    Ok((call, LegId(leg)))
+    let leg = LegId(path_id("participant", leg)?);
+    api.engine.ask(&scoped.tenant, "participant", asked(call, leg)).await?;
+    Ok(Answer::new(Steered::new(call), done))
 }
