@@ -263,7 +263,7 @@ const strings = {
   "event.agent.unregistered": "{agent}: phone gone",
   "event.queue.stats": "{queue}: {waiting} waiting",
 
-  "event.call.agent_lost": "{agent}'s page is gone: music until it is back",
+  "event.call.agent_lost": "{agent}'s page is gone: the call waits until it is back",
   "event.call.agent_returned": "{agent}'s page is back",
 
   "nav.title": "Pages",

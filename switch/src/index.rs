@@ -50,6 +50,11 @@ impl Index {
         self.bound.get(&leg).is_some_and(|of| of.contains(&flow.connection))
     }
 
+    /// The legs that depend on a connection.
+    pub(crate) fn legs_of(&self, connection: u64) -> BTreeSet<LegRef> {
+        self.connections.get(&connection).cloned().unwrap_or_default()
+    }
+
     /// It does no longer.
     pub(crate) fn unbind_connection(&mut self, flow: &sip::Flow, leg: LegRef) {
         self.unbind(flow.connection, leg);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base::{Duration, Instant};
 use sip::{Binding, Flow, Message, Method, Name, Request, UriBuf};
 
-use crate::call::{is_browser, is_page};
+use crate::call::{is_browser, is_page, is_same_page};
 use crate::node::Node;
 use crate::register::agent_of_aor;
 use crate::switch::Switch;
@@ -61,6 +61,21 @@ impl Node {
         let bindings = self.registrar.bindings(now, aor);
         let pages = bindings.filter(|one| is_page(&one.flow) && but != Some(&one.flow));
         pages.max_by_key(|one| self.place(aor, one.flow.connection))
+    }
+
+    /// The connection that a page had which registers over another one now: it does so when the
+    /// one before is lost, which may show here much later.
+    pub(crate) fn connection_left(
+        &self,
+        now: Instant,
+        aor: &str,
+        flow: Flow,
+        register: &Message,
+    ) -> Option<u64> {
+        let contact = register.contacts().find_map(Result::ok)?.uri().to_buf();
+        let mut pages = self.registrar.bindings(now, aor).filter(|one| is_page(&one.flow));
+        let before = pages.find(|one| is_same_page(&contact, &one.contact))?.flow.connection;
+        (is_page(&flow) && before != flow.connection).then_some(before)
     }
 
     /// Of several pages of an agent's the newest takes the calls.

@@ -39,6 +39,7 @@ impl Switch {
             return self.node.endpoint.respond(now, tx, suspended());
         }
         let aor = aor(&tenant, &agent);
+        let left = self.node.connection_left(now, &aor, flow, request);
         let registered = self.node.registrar.register(now, &aor, flow, request);
         let response = match registered {
             Ok(registered) => registered.response(),
@@ -46,6 +47,11 @@ impl Switch {
         };
         self.node.endpoint.respond(now, tx, response);
         self.review_pages(now, &aor, Some((flow.connection, pages::age(request))));
+        if let Some(left) = left {
+            for leg in self.node.index.legs_of(left) {
+                self.signal(now, leg.call, Signal::PageMoved(leg.leg, left));
+            }
+        }
         for call in self.node.calling.waiting_for(&tenant, &agent) {
             self.signal(now, call, Signal::AgentBack(agent.clone()));
         }

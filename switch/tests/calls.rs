@@ -6,6 +6,7 @@ mod rig;
 mod abandon;
 mod admission;
 mod adrift;
+mod adrift_ringing;
 mod adrift_together;
 mod api;
 mod attempt;

@@ -1,14 +1,16 @@
 //! Agents' pages that are gone in mid-call: loaded again, without their WebSocket, in another
-//! network. Of two who talk the other one hears music, of more the others go on, while the same
-//! agent's page has a few seconds to come back. If none comes, whoever came from a queue is the
-//! next one there, and a conversation of several goes on without the agent.
+//! network. Of two who talk the other one hears music, of more the others go on, whom the agent
+//! calls rings on, while the same agent's page has a few seconds to come back. If none comes,
+//! whoever came from a queue is the next one there, a conversation of several goes on without the
+//! agent, and what the agent has called is over.
 
 use base::{AgentId, Duration, Instant, LegId};
 use routing::Step;
-use sip::Flow;
+use sip::{Flow, StatusCode};
 
 use super::leg::{Established, Leg, Role, Signalling};
-use super::{Call, stream};
+use super::refusal::Refusal;
+use super::{Call, Stage, stream};
 use crate::Cause;
 use crate::event::EventKind;
 use crate::node::{Alarm, Node};
@@ -34,28 +36,85 @@ impl Call {
     /// is none that comes back, or the call is about to leave it anyway.
     pub(super) fn goes_adrift(&mut self, node: &mut Node, now: Instant, leg: LegId) -> bool {
         if self.is_adrift(leg) {
+            self.forget_lost_invite(node, now);
             return true;
         }
-        if self.transfer.is_some() || !self.parties().contains(&leg) {
+        let is_in_it = self.parties().contains(&leg) || self.is_caller(leg) && self.calls_still();
+        if self.transfer.is_some() || !is_in_it {
             return false;
         }
-        let Some(Leg { signalling: Signalling::Up(up), role: Role::Agent(agent), .. }) =
-            self.leg(leg)
-        else {
+        let Some(Leg { signalling, role: Role::Agent(agent), .. }) = self.leg(leg) else {
             return false;
         };
-        if !is_page(&up.flow) {
+        let gone = match signalling {
+            Signalling::Up(Established { flow, .. }) | Signalling::Invited { flow, .. } => *flow,
+            _ => return false,
+        };
+        if !is_page(&gone) {
             return false;
         }
-        let (gone, agent, until) = (up.flow, agent.clone(), now + BACK);
+        let (agent, until) = (agent.clone(), now + BACK);
         node.alarms.insert((until, Alarm::Adrift(self.id, leg)));
         node.calling.adrift(&self.tenant, &agent, self.id);
         self.tell(node, now, EventKind::AgentLost { agent: agent.clone() });
         self.adrift.push(Adrift { leg, gone, agent: agent.clone(), until, rung: None });
+        self.forget_lost_invite(node, now);
         self.review_music(node);
         // Another one of the agent's pages may be there already.
         self.on_agent_back(node, now, &agent);
         true
+    }
+
+    /// Whether the caller waits for somebody, and what is heard meanwhile can be heard anew.
+    fn calls_still(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Dialling
+                | Stage::Queued { .. }
+                | Stage::Ringing { .. }
+                | Stage::Prompt { .. }
+                | Stage::Collecting(_)
+        )
+    }
+
+    /// The page of a leg has another connection now, and the one before is as good as closed: an
+    /// INVITE that came over it can be answered no more.
+    pub(super) fn on_page_moved(&mut self, node: &mut Node, now: Instant, leg: LegId, before: u64) {
+        let owner = self.leg_ref(leg);
+        let Signalling::Invited { flow, .. } = &self.caller.signalling else { return };
+        if self.is_caller(leg) && flow.connection == before && self.calls_still() {
+            let flow = *flow;
+            node.index.unbind_connection(&flow, owner);
+            self.goes_adrift(node, now, leg);
+        }
+    }
+
+    /// An INVITE of a page whose connection is gone will never be answered: another leg is to take
+    /// the caller's place.
+    fn forget_lost_invite(&mut self, node: &mut Node, now: Instant) {
+        let owner = self.leg_ref(self.caller.id);
+        let Signalling::Invited { flow, .. } = &self.caller.signalling else { return };
+        if self.is_adrift(owner.leg) && !node.index.is_bound(flow, owner) {
+            self.forget_invite(node, now);
+        }
+    }
+
+    /// The caller's INVITE has its last answer: a page that is there all the same knows then that
+    /// it is over, and without one the transaction would wait for minutes.
+    pub(super) fn forget_invite(&mut self, node: &mut Node, now: Instant) {
+        let owner = self.leg_ref(self.caller.id);
+        let Signalling::Invited { tx, flow, .. } = &self.caller.signalling else { return };
+        let (tx, flow) = (*tx, *flow);
+        let over = Refusal::new(Cause::Normal, "").with_status(StatusCode::REQUEST_TERMINATED);
+        node.endpoint.respond(now, tx, over.response());
+        node.index.unbind_connection(&flow, owner);
+        self.forget_dialog(node, owner.leg);
+    }
+
+    /// Whether a leg is one whose page is gone, and with it the dialog that it had begun to make.
+    pub(super) fn is_lost(&self, leg: LegId) -> bool {
+        let is_gone = |leg: &Leg| matches!(leg.signalling, Signalling::Gone);
+        self.is_adrift(leg) && self.leg(leg).is_some_and(is_gone)
     }
 
     /// Whether a leg is one whose page is gone.
@@ -73,8 +132,8 @@ impl Call {
     /// The audio of a page is there again, which had not lost its connection, or has another by now.
     pub(super) fn on_reached_again(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let owner = self.leg_ref(leg);
-        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg(leg) else { return };
-        if node.index.is_bound(&up.flow, owner) {
+        let flow = self.leg(leg).and_then(|known| known.signalling.flow());
+        if flow.is_some_and(|flow| node.index.is_bound(&flow, owner)) {
             self.is_back(node, now, leg);
         }
     }
@@ -94,7 +153,7 @@ impl Call {
     }
 
     /// Several go on without the agent. The customer of one is the next one in the queue they came
-    /// from; without one the call is over.
+    /// from; without one the call is over, and so is one that nobody has answered.
     pub(super) fn give_agent_up(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let Some(agent) = self.forget_adrift(node, now, leg) else { return };
         let is_customers = self.is_caller(leg) || self.caller.role.agent().is_some();

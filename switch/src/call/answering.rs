@@ -57,9 +57,16 @@ impl Call {
                 false
             }
         };
-        self.narrative.answered = Some(now);
-        self.tell(node, now, EventKind::CallAnswered {});
+        self.note_answered(node, now);
         Ok(is_known)
+    }
+
+    /// The call has been answered; one whose caller's INVITE was lost on the way, too.
+    pub(super) fn note_answered(&mut self, node: &mut Node, now: Instant) {
+        if self.narrative.answered.is_none() {
+            self.narrative.answered = Some(now);
+            self.tell(node, now, EventKind::CallAnswered {});
+        }
     }
 
     /// Has the caller answered with the codec of whom it will hear, if it can do it: what both ends

@@ -139,6 +139,7 @@ impl Call {
             }
         } else {
             self.silence(node);
+            self.note_answered(node, now);
         }
         let Some(role) = self.far_mut(leg).map(|far| far.role.clone()) else { return };
         self.listen_to_answer(node, leg);
@@ -181,6 +182,10 @@ impl Call {
         self.narrative.far = None;
         self.stage = Stage::Connected { talk: Talk { leg, with, of_queue, recording, held } };
         self.begin_held(node, now);
+        if !self.adrift.is_empty() {
+            // Answered while the caller's page is gone: music until it is back.
+            self.review_music(node);
+        }
     }
 
     /// The caller on the left channel, the called on the right; whichever of them was rung first.

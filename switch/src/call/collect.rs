@@ -38,6 +38,13 @@ pub(super) struct Collecting {
     until: Option<Instant>,
 }
 
+impl Collecting {
+    /// The step of the flow that asks.
+    pub(super) fn step(&self) -> usize {
+        self.step
+    }
+}
+
 /// What was collected under a name. It is a secret: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Attribute {

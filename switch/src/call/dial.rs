@@ -373,6 +373,7 @@ impl Call {
         if self.is_unanswered() {
             return self.answer(node, now);
         }
+        self.note_answered(node, now);
         self.stage = Stage::BetweenSteps;
         self.go_to_step(node, now, 0, Cause::Normal);
     }

@@ -97,6 +97,7 @@ use self::pausing::Pausing;
 use self::promise::Promise;
 pub(crate) use self::refusal::{Refusal, SUSPENDED};
 use self::relay::Relay;
+pub(crate) use self::returning::is_same_page;
 use self::sent_on::SentOn;
 pub(crate) use self::setup::{Destination, Invitation};
 use self::siprec::Siprec;
@@ -258,6 +259,8 @@ pub(crate) enum Signal {
     TalkingDue(base::LegId),
     /// The agent whose page is gone has registered one.
     AgentBack(AgentId),
+    /// The page of that leg has another connection in place of that one.
+    PageMoved(base::LegId, u64),
     /// The page of that leg has been waited for long enough.
     AdriftTooLong(base::LegId),
     /// A recording was paused for as long as it was to be.
@@ -322,6 +325,7 @@ impl Call {
             Signal::OneCodecDue => self.on_one_codec_due(node, now),
             Signal::PromiseDue => self.on_promise_due(node, now),
             Signal::AgentBack(agent) => self.on_agent_back(node, now, &agent),
+            Signal::PageMoved(leg, before) => self.on_page_moved(node, now, leg, before),
             Signal::PausedLongEnough => self.on_paused_long_enough(node, now),
             Signal::AdriftTooLong(leg) => self.on_adrift_too_long(node, now, leg),
             Signal::CollectedNone => self.on_collect_timeout(node, now),

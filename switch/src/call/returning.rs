@@ -1,12 +1,13 @@
 //! An agent's page that is there again: the one that had the call goes on in its dialog; one that
 //! was loaded anew is called, takes the call by itself if it heeds what the INVITE says, and then
-//! has the place of the one that is gone, whichever that was.
+//! has the place of the one that is gone, whichever that was. So is one that had no dialog yet,
+//! because whom it calls has not answered: it hears the ringing again.
 
 use base::{AgentId, Duration, Instant, LegId};
 use sip::{Name, Request, UriBuf};
 
 use super::adrift::{Adrift, is_page};
-use super::leg::{Leg, Signalling, Target};
+use super::leg::{Ack, Established, Leg, Signalling, Target};
 use super::model::Party;
 use super::{Call, Stage};
 use crate::Cause;
@@ -26,17 +27,36 @@ impl Call {
             return;
         };
         let (leg, gone, is_rung) = (*leg, *gone, rung.is_some());
-        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg(leg) else { return };
-        let had = up.dialog.remote_target().clone();
+        let Ok(had) = self.page_of(leg) else { return };
         let aor = aor(&self.tenant, agent);
         let Some(newest) = node.newest_page(now, &aor, Some(&gone)) else { return };
         let (contact, flow) = (newest.contact.clone(), newest.flow);
         let target = Target { contact, flow, path: newest.path.clone() };
-        if is_same_page(&had, &target.contact) {
-            self.move_leg(node, leg, target.flow);
-            self.is_back(node, now, leg);
-        } else if !is_rung {
-            self.call_back(node, now, (leg, agent), target);
+        match had.filter(|(page, _)| is_same_page(page, &target.contact)) {
+            Some((_, true)) => {
+                self.move_leg(node, leg, target.flow);
+                self.is_back(node, now, leg);
+            }
+            _ if is_rung => {}
+            had => {
+                if had.is_some() {
+                    self.move_leg(node, leg, target.flow);
+                }
+                self.call_back(node, now, (leg, agent), target);
+            }
+        }
+    }
+
+    /// The page of a leg's dialog, if there is one yet, and whether it is known to have that: one
+    /// that has not acknowledged our 200 may never have got it. `Err` if nobody waits for it.
+    fn page_of(&self, leg: LegId) -> Result<Option<(UriBuf, bool)>, ()> {
+        match self.leg(leg).map(|known| &known.signalling) {
+            Some(Signalling::Up(Established { dialog, ack, .. })) => {
+                let has_it = !matches!(ack, Ack::Awaited { first: true, .. });
+                Ok(Some((dialog.remote_target().clone(), has_it)))
+            }
+            Some(Signalling::Invited { .. } | Signalling::Gone) => Ok(None),
+            _ => Err(()),
         }
     }
 
@@ -96,6 +116,9 @@ impl Call {
     /// Who a page that is to take a conversation back shows as calling: whom it was with.
     pub(super) fn shown_to_returning(&self, leg: LegId) -> Option<Party> {
         let old = self.in_place_of(leg)?;
+        if self.is_caller(old) && self.opposite(old).is_none() {
+            return Some(Party { number: self.to.clone(), display: String::new() });
+        }
         let of_guest = || self.is_guest(old).then(|| self.shown_to_guest()).flatten();
         Some(of_guest().unwrap_or_else(|| self.shown_to_next(old)))
     }
@@ -104,7 +127,11 @@ impl Call {
     pub(super) fn returned(&mut self, node: &mut Node, now: Instant, leg: LegId) {
         let Some(old) = self.in_place_of(leg) else { return };
         self.forget_rung(node, old);
-        let talks = self.change_places(node, now, old, leg);
+        let talks = match self.stage {
+            Stage::Connected { .. } => self.change_places(node, now, old, leg),
+            _ => self.calls_anew(node, now, old, leg),
+        };
+        self.expect_no_ack(node, old);
         self.drop_leg(node, now, old);
         if talks {
             self.is_back(node, now, old);
@@ -146,6 +173,74 @@ impl Call {
         self.review_relays(node, new);
         self.renew_held();
         true
+    }
+
+    /// Nobody has answered the agent yet: another leg of the agent's waits for that, and hears what
+    /// the one before heard.
+    fn calls_anew(&mut self, node: &mut Node, now: Instant, old: LegId, new: LegId) -> bool {
+        if !self.is_caller(old) {
+            return false;
+        }
+        self.forget_invite(node, now);
+        self.end_reliable(node);
+        let early = self.dialling.as_ref().filter(|dial| dial.heard).and_then(|dial| dial.leg);
+        if let Some(far) = early {
+            self.unbridge(node, far);
+        }
+        self.take_after(node, old, new);
+        let called = self.caller.called;
+        if let Some(far) = self.far.iter_mut().find(|far| far.id == new) {
+            std::mem::swap(&mut self.caller, far);
+            self.caller.called = called;
+        }
+        self.hear_anew(node, now);
+        true
+    }
+
+    /// A caller with another leg hears what there is to be heard: whom it calls, or that it rings
+    /// there, the queue's music; a prompt from its beginning.
+    fn hear_anew(&mut self, node: &mut Node, now: Instant) {
+        let step = match &self.stage {
+            Stage::Dialling => return self.hear_dialled(node, now),
+            Stage::Queued { queue, .. } | Stage::Ringing { queue, .. } => {
+                let queue = self.directory.queue(&self.tenant, queue);
+                if let Some(music) = queue.map(|queue| queue.music.clone()) {
+                    self.play(node, &music, true);
+                }
+                return;
+            }
+            Stage::Prompt { step, .. } => *step,
+            Stage::Collecting(collecting) => collecting.step(),
+            _ => return,
+        };
+        self.stop_collecting(node);
+        self.go_to_step(node, now, step, Cause::Normal);
+    }
+
+    /// The same while somebody is called directly.
+    fn hear_dialled(&mut self, node: &mut Node, now: Instant) {
+        let lets_hear = |leg: &LegId| self.leg(*leg).is_some_and(|known| known.remote.is_some());
+        let rung = self.dialling.as_ref().and_then(|dial| dial.leg);
+        let heard = rung.filter(lets_hear);
+        let Some(dial) = &mut self.dialling else { return };
+        dial.tone = false;
+        dial.heard = heard.is_some();
+        match heard {
+            Some(far) => self.bridge(node, now, far),
+            None => self.play_ringing(node),
+        }
+    }
+
+    /// No ACK comes any more for the dialog of a page that has another connection by now.
+    fn expect_no_ack(&mut self, node: &mut Node, leg: LegId) {
+        let gone = self.adrift.iter().find(|adrift| adrift.leg == leg).map(|adrift| adrift.gone);
+        let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
+        if gone == Some(up.flow) {
+            return;
+        }
+        if let Ack::Awaited { tx, .. } = std::mem::replace(&mut up.ack, Ack::Confirmed) {
+            node.index.servers.remove(&tx);
+        }
     }
 
     /// What was said of the old leg is so of the new one.
@@ -190,7 +285,7 @@ impl Call {
 
 /// Whether a dialog's peer and a registered contact are one and the same page: both are names that
 /// it made up when it was loaded (RFC 7118 §5.2.1). Parameters differ.
-fn is_same_page(dialog: &UriBuf, contact: &UriBuf) -> bool {
+pub(crate) fn is_same_page(dialog: &UriBuf, contact: &UriBuf) -> bool {
     let (dialog, contact) = (dialog.as_uri(), contact.as_uri());
     dialog.user_unescaped() == contact.user_unescaped()
         && dialog.host().eq_ignore_ascii_case(contact.host())

@@ -76,6 +76,7 @@ impl Call {
         let stream = crate::ports::stream_of(&event);
         let is_dialling = matches!(self.stage, Stage::Dialling);
         let is_silent = self.is_silent_guest(leg);
+        let is_lost = self.is_lost(leg);
         let Some(known) = self.leg_mut(leg).filter(|known| known.stream.id() == stream) else {
             node.ignored += 1;
             return;
@@ -117,6 +118,8 @@ impl Call {
                 let tenant = Some(self.tenant.clone());
                 node.security(now, SecurityKind::MediaStranger, source, tenant);
             }
+            // What it began to negotiate went with its page.
+            Event::Unreachable { .. } if is_lost => {}
             Event::Unreachable { why, .. } => {
                 let Some(cause) = web::cause_of(why) else { return };
                 let may_come_back = cause == Cause::MediaTimeout;

@@ -74,12 +74,13 @@ impl Call {
     ) {
         node.index.servers.remove(&missing);
         let Some(Leg { signalling: Signalling::Up(up), .. }) = self.leg_mut(leg) else { return };
-        if !matches!(up.ack, Ack::Awaited { tx, .. } if tx == missing) {
+        let Ack::Awaited { tx, then_bye, .. } = up.ack else { return };
+        if tx != missing {
             return;
         }
         up.ack = Ack::Confirmed;
         let is_over = matches!(self.stage, Stage::Ending(_));
-        if is_over {
+        if is_over || then_bye {
             self.hang_up(node, now, leg, Cause::Timeout);
         } else {
             self.lose(node, now, leg, Cause::Timeout);
