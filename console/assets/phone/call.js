@@ -20,7 +20,10 @@ export class PhoneCall {
   consults = null;
   /** Whom the far end is being sent on to; empty when it is not. */
   sentTo = "";
-  /** Why it came to nothing: the status that it was refused with, or `none`; empty otherwise. */
+  /**
+   * Why it came to nothing: the status that it was refused with, `none`, or `lost` with the
+   * connection (the engine calls for it when the line is there again); empty otherwise.
+   */
   why = "";
   name = "";
   isIncoming = false;
@@ -90,12 +93,17 @@ export class PhoneCall {
       refused: (refusal) => this.#acknowledge(refusal),
     };
     invite.headers.push(["Contact", this.#line.contact], SDP);
+    let why = "none";
     const answer = await this.#line.ask(invite, () => {
       if (this.state === "calling") this.#become("ringing");
-    }).catch(() => null);
-    if (answer === null || answer.status >= 300) {
-      if (answer !== null) this.#acknowledge(answer);
-      return this.#end(answer === null ? "none" : String(answer.status));
+    }).catch(({ cause }) => {
+      why = cause ?? why;
+      return null;
+    });
+    if (answer === null) return this.#end(why);
+    if (answer.status >= 300) {
+      this.#acknowledge(answer);
+      return this.#end(String(answer.status));
     }
     this.#far = { value: answer.header("to"), target: address(answer.header("contact")).uri };
     this.#route = answer.all("record-route").reverse();

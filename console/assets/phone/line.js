@@ -196,7 +196,8 @@ export class Line {
   }
 
   #failWaiting() {
-    for (const { fail } of this.#waiting.values()) fail(new Error("connection lost"));
+    const lost = new Error("connection lost", { cause: "lost" });
+    for (const { fail } of this.#waiting.values()) fail(lost);
   }
 
   #later() {

@@ -40,6 +40,7 @@ export const desk = {
   "desk.hold_and_accept": "Hold and accept",
   "desk.sending": "Being transferred to {to}",
   "desk.not_taken": "{to} has not taken it: {who} is with you again",
+  "desk.comes_back": "The connection is gone: the call to {who} comes back with it",
   "desk.refused_busy": "{who} is busy",
   "desk.refused_away": "{who} does not answer",
   "desk.refused_unknown": "Nobody has the number {who}",

@@ -9,6 +9,8 @@ import { recordingSign } from "./phone-recording.js";
 import { sendingForm } from "./phone-send.js";
 import { t } from "../strings.js";
 
+/** The states, as the API has them, of a call that nobody has answered. */
+const UNANSWERED = ["setup", "ringing"];
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 
 /**
@@ -96,11 +98,13 @@ export function callCard({ call, desk }) {
     const { row } = known;
     const isTalking = call.state === "talking";
     const isRinging = call.isIncoming && call.state === "ringing";
+    // The page was loaded again, and whom it had called has not answered yet.
+    const isWaiting = isTalking && call.returns && UNANSWERED.includes(row?.state);
     const name = desk.nameOf(call);
     setText(who, name);
     setText(line, [name === call.who ? "" : call.who, desk.queueName(row?.queue ?? null)]
       .filter((part) => part).join(" · "));
-    showState(isTalking);
+    showState(isTalking, isWaiting);
     setAttr(element, "data-state", isTalking ? (call.held ? "held" : "talking") : call.state);
     rings.hidden = !isRinging;
     const waits = desk.others(call).some(({ held }) => !held);
@@ -108,9 +112,9 @@ export function callCard({ call, desk }) {
     talks.hidden = isRinging || call.state === "over";
     const isSent = call.sentTo !== "";
     for (const one of [mute, keys]) one.disabled = !isTalking;
-    for (const one of [hold, transfer, add]) one.disabled = !isTalking || isSent;
+    for (const one of [hold, transfer, add]) one.disabled = !isTalking || isWaiting || isSent;
     showToggles();
-    showConsulting(isTalking);
+    showConsulting(isTalking && !isWaiting);
     if (!isTalking) for (const part of [keypad, sending.element]) part.hidden = true;
     showParts();
     recording.show(call.number, isTalking ? row : null);
@@ -118,10 +122,11 @@ export function callCard({ call, desk }) {
     tick();
   }
 
-  function showState(isTalking) {
+  function showState(isTalking, isWaiting) {
     if (isTalking && call.sentTo !== "") {
       return setPill(state, "queued", t("desk.sending", { to: call.sentTo }));
     }
+    if (isWaiting) return setPill(state, "offered", t("phone.is_ringing"));
     const kind = isTalking ? (call.held ? "held" : "connected") : "offered";
     const words = isTalking ? (call.held ? "held" : "talking") : call.state;
     return setPill(state, kind, t(`phone.is_${words}`));

@@ -3,7 +3,9 @@
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
 import { h, setText } from "../dom.js";
-import { keepCalls, keptCalls, wantCalls, wantedCalls } from "../phone/kept.js";
+import {
+  isCopy, keepCalls, keptCalls, standing, wantCalls, wantedCalls,
+} from "../phone/kept.js";
 import { Known } from "../phone/known.js";
 import { Line } from "../phone/line.js";
 import { MicrophoneWatch } from "../phone/microphone.js";
@@ -51,7 +53,7 @@ export function phoneView({ api, model, me, badge }) {
     speaker: () => announce(t("desk.other_speaker"), "bad"),
     change: () => devices.load().catch(() => {}),
   });
-  const before = keptCalls();
+  let before = keptCalls();
   const known = new Known(api, () => show());
   const hearing = new MicrophoneWatch();
   const cards = new Map();
@@ -122,6 +124,8 @@ export function phoneView({ api, model, me, badge }) {
       start.busy(false);
       return start.problem(error.message);
     }
+    // The other tab's calls are its own.
+    if (await isCopy()) before = {};
     const since = wasOn() ? wantedCalls() : wantCalls();
     sessionStorage.setItem(KEPT, agent);
     known.watch(agent);
@@ -225,7 +229,12 @@ export function phoneView({ api, model, me, badge }) {
     show();
   }
 
-  function over({ who, why }) {
+  function over(call) {
+    const { who, why, number } = call;
+    if (why === "lost") {
+      if (number !== "") before[number] = standing(call);
+      return announce(t("desk.comes_back", { who }), "bad");
+    }
     if (why === "") return announce(t("phone.over", { who }));
     return announce(t(`desk.refused_${REFUSALS[why] ?? "failed"}`, { who }), "bad");
   }

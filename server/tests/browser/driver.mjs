@@ -129,10 +129,21 @@ async function begin(name, { browser, context, page, url }) {
 }
 
 const commands = {
-  // `beside`: in the browser of that page; `strict`: as browsers are, which ask for the microphone
+  // `beside`: in the browser of that page; `copies`: that page's tab once more, with what it keeps,
+  // as a browser that duplicates it; `strict`: as browsers are, which ask for the microphone
   // and hold sound back; `init`: a script of `tests/browser` that runs before the page's.
-  async open({ page: name, library, url, wav, show, secure, firefox, beside, strict, init }) {
+  async open(given) {
+    const { page: name, library, url, wav, show, secure, strict, init } = given;
+    const { firefox, beside, copies } = given;
     if (firefox) return openFirefox(name, library, firefox);
+    if (copies) {
+      const { context, page: of } = pages.get(copies);
+      const opened = of.waitForEvent("popup");
+      // What a tab keeps goes along to one that it opens.
+      await of.evaluate(() => void open("about:blank"));
+      await begin(name, { browser: null, context, page: await opened, url: of.url() });
+      return {};
+    }
     if (beside) {
       const { context } = pages.get(beside);
       // It does not end with the browser of the other one.

@@ -89,6 +89,13 @@ impl Stage {
         page
     }
 
+    /// That page's tab, duplicated.
+    pub(crate) fn copied(&self, name: &str, of: &str) -> Page<'_> {
+        let url = format!("http://{}/", self.server.http);
+        let more = json!({ "copies": of });
+        self.browsers.site_with(self.folder.path(), &url, (name, AGENT_HZ), more)
+    }
+
     /// The caller and alice talk.
     pub(crate) fn talking(&self, page: &Page<'_>) -> (Ua, Dialog, String) {
         let (carrier, dialog) = calls_sales(&self.server);

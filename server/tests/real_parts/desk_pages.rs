@@ -55,6 +55,47 @@ fn the_older_of_two_tabs_says_that_calls_ring_elsewhere_and_has_them_again_when_
     carrier.hangs_up(&mut dialog);
 }
 
+/// The browser copies what the tab keeps: the copy is a newer page, and leaves the call alone.
+#[test]
+fn a_tab_that_was_duplicated_is_a_page_of_its_own_and_the_call_stays_with_the_other() {
+    let stage = stage("desk-copy");
+    let older = stage.desk();
+    let (mut carrier, mut dialog, id) = stage.talking(&older);
+    let since = |page: &Page<'_>| {
+        let script = "Number(sessionStorage.getItem('strowger.phone.since'))";
+        page.told("evaluate", json!({ "script": script })).as_f64().expect("a time")
+    };
+    let kept = "Object.keys(JSON.parse(sessionStorage.getItem('strowger.calls') ?? '{}')).length";
+    older.until(kept, |calls| *calls == 1);
+    let was = since(&older);
+    let copy = stage.copied("copy", "alice");
+    says(&copy, ".desk-bar", "Ready");
+    says(&older, "[data-notice=elsewhere]", "This call stays here");
+    carrier.voice.hears(AGENT_HZ, 1.0);
+    copy.until("document.querySelectorAll('.call').length", |calls| *calls == 0);
+    copy.until(kept, |calls| *calls == 0);
+    let came = since(&copy);
+    assert!(came > was, "{came} is not after {was}");
+    for kind in ["call.agent_lost", "call.ended"] {
+        stage.server.told(ACME, &id, kind, 0);
+    }
+    carrier.hangs_up(&mut dialog);
+    says(&older, ".desk-now", "Wrap-up");
+    click(&older, ".desk-wrap-up-actions .primary");
+    stage.server.agent_is(ACME, "alice", "available");
+
+    // Neither is taken for the other's copy when it is loaded again.
+    for page in [&older, &copy] {
+        page.told("reload", json!({}));
+    }
+    says(&copy, ".desk-bar", "Ready");
+    says(&older, ".desk-bar", "Rings elsewhere");
+    assert_eq!((since(&older), since(&copy)), (was, came));
+    let (mut carrier, mut dialog, _) = stage.talking(&copy);
+    older.until("document.querySelectorAll('.call').length", |calls| *calls == 0);
+    carrier.hangs_up(&mut dialog);
+}
+
 /// They connect again in the other order.
 #[test]
 fn tabs_keep_their_order_when_the_server_was_started_again() {

@@ -21,6 +21,7 @@ mod database_tls;
 mod desk;
 mod desk_calls;
 mod desk_pages;
+mod desk_ringing;
 mod dtmf;
 mod explorer;
 mod floor;

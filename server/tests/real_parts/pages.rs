@@ -421,6 +421,50 @@ fn a_page_of_sipjs_that_is_loaded_again_in_mid_call_has_the_same_call() {
     comes_back("sipjs", 3);
 }
 
+/// The page has called a colleague, whose phone rings; it is loaded again, then loses its WebSocket,
+/// and then the colleague answers.
+fn rings_on(library: &str) {
+    let stage = stage(&format!("page-rings-on-{library}"));
+    let page = stage.registered(library);
+    let mut bob = Ua::new(AGENTS, stage.server.sip, BOB_HZ);
+    bob.registers("bob");
+    page.does("call", json!(["sip:bob@acme.example"]));
+    let invite = bob.expect("INVITE ");
+    bob.respond(&invite, "180 Ringing", "", "");
+    page.tells("progress", 1);
+    let id = stage.server.eventually("the call", "/api/v1/calls", ACME, LIMIT, |calls| {
+        calls[0]["id"].as_str().map(str::to_owned)
+    });
+    page.told("reload", json!({}));
+    page.tells("confirmed", 1);
+    page.does("drop", json!([]));
+    page.tells("registered", 2);
+    stage.server.told(ACME, &id, "call.agent_returned", 2);
+    let mut dialog = bob.dialog_of(&invite);
+    let sdp = bob.sdp();
+    bob.respond(&invite, "200 OK", "", &sdp);
+    bob.expect("ACK ");
+    bob.voice.talks_to(body(&invite));
+    bob.voice.hears(AGENT_HZ, 1.0);
+    page.hears(BOB_HZ, 1.0);
+    for (kind, count) in [("call.agent_lost", 2), ("call.answered", 1), ("call.connected", 1)] {
+        stage.server.told(ACME, &id, kind, count);
+    }
+    bob.hangs_up(&mut dialog);
+    let calls = stage.server.ended_calls(ACME, 1, LIMIT);
+    assert_eq!((&calls[0]["agent"], &calls[0]["cause"]), (&json!("alice"), &json!("normal")));
+}
+
+#[test]
+fn whom_a_page_of_jssip_calls_rings_on_when_it_is_loaded_again() {
+    rings_on("jssip");
+}
+
+#[test]
+fn whom_a_page_of_sipjs_calls_rings_on_when_it_is_loaded_again() {
+    rings_on("sipjs");
+}
+
 /// The console's own phone: takes a call, holds it, keeps it when it is loaded again; and what a
 /// screen reader makes of it.
 #[test]
