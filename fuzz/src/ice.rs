@@ -97,7 +97,7 @@ impl World {
     }
 
     fn step(&mut self, what: u8, from: u8, own: &[u8]) {
-        let port = if what & 0x80 == 0 { Port::Shared } else { Port::Stream };
+        let port = if what & 0x80 == 0 { Port::Shared(None) } else { Port::Stream };
         let from_at = SocketAddr::from(([192, 0, 2, from & 7], 4000 + u16::from(from)));
         match what % 7 {
             0 => self.send(port, from_at, own.to_vec(), false),
@@ -125,7 +125,7 @@ impl World {
         let spoilt = spoilt(good.clone(), own);
         let from = if is_elsewhere { elsewhere } else { to };
         // One of a pair that is out of use meanwhile proves nothing; nor does one over TCP.
-        let may_prove = spoilt == good && from == to && port == Port::Shared;
+        let may_prove = spoilt == good && from == to && port == Port::Shared(None);
         if may_prove {
             self.proven.insert((false, from));
         }

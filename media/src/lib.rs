@@ -42,6 +42,8 @@ mod tones;
 pub mod wav;
 mod web;
 
+use std::net::IpAddr;
+
 pub use batch::{Batch, Datagram, MAX_DATAGRAM};
 pub use capture::{CaptureId, CaptureOrder, CaptureReceiver, CaptureSender, Captured};
 pub use codec::{Codec, Decoder, Effort, Encoder, OpusSettings};
@@ -113,8 +115,10 @@ pub enum Port {
     Rtp,
     /// The odd port above it.
     Rtcp,
-    /// The UDP port that all of a worker's WebRTC streams share.
-    Shared,
+    /// The UDP port that all of a worker's WebRTC streams share; at which address of ours, where its
+    /// socket is bound to all of them and it is known. What came in by it is answered from there
+    /// (RFC 8445 §7.2.5.2.1: else a check has failed); with none the system chooses.
+    Shared(Option<IpAddr>),
     /// A TCP connection to that port's number (RFC 6544).
     Stream,
 }

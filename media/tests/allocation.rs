@@ -124,7 +124,7 @@ fn checks_that_are_answered_and_consent_that_is_asked_for_allocate_nothing() {
         }
         out.clear();
         if !bytes.is_empty() {
-            assert!(plane.handle_shared(now, Port::Shared, theirs, &mut bytes, &mut out));
+            assert!(plane.handle_shared(now, Port::Shared(None), theirs, &mut bytes, &mut out));
         }
         // The far end checks us as well, as a full one does.
         check.clear();
@@ -133,7 +133,7 @@ fn checks_that_are_answered_and_consent_that_is_asked_for_allocate_nothing() {
         let (priority, nominates, controls) = (1, false, false);
         let of = Check { transaction, username, password, priority, nominates, controls };
         write_check(&mut check, &of);
-        assert!(plane.handle_shared(now, Port::Shared, theirs, &mut check, &mut out));
+        assert!(plane.handle_shared(now, Port::Shared(None), theirs, &mut check, &mut out));
         assert_eq!(out.len(), 1, "it is answered");
         out.clear();
     };

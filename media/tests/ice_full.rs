@@ -4,7 +4,7 @@
 
 mod rig;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use base::{Duration, Instant, Rng};
@@ -31,6 +31,9 @@ fn candidate(text: &str, priority: u32) -> Candidate {
 struct End {
     rig: Rig,
     at: SocketAddr,
+    /// Another address of its, if its socket is bound to all; it sends from `at` if it is left to
+    /// the system.
+    other: Option<IpAddr>,
     identity: Identity,
     ice: Credentials,
     full: bool,
@@ -52,7 +55,24 @@ impl End {
         rig.bridge();
         rig.take_events();
         let candidates = vec![candidate(at, 100)];
-        Self { rig, at: address(at), identity, ice, full, candidates, checks: Vec::new() }
+        let (at, other, checks) = (address(at), None, Vec::new());
+        Self { rig, at, other, identity, ice, full, candidates, checks }
+    }
+
+    /// Whether it is reached there.
+    fn is_at(&self, at: SocketAddr) -> bool {
+        at == self.at || self.other.is_some_and(|other| at == (other, self.at.port()).into())
+    }
+
+    /// From where something leaves.
+    fn leaves_from(&self, own: Option<IpAddr>) -> SocketAddr {
+        assert!(own.is_none() || self.other.is_some(), "it has but one");
+        own.map_or(self.at, |own| (own, self.at.port()).into())
+    }
+
+    fn hear(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
+        let own = self.other.map(|_| to.ip());
+        self.rig.shared(Port::Shared(own), from, bytes)
     }
 
     /// What its SDP says, to somebody with this part in the handshake.
@@ -92,8 +112,8 @@ struct World {
     /// Of 100 datagrams so many are lost.
     loss: u64,
     delay: Duration,
-    /// Under way: when it arrives, at which end, from where, and what.
-    wire: Vec<(Instant, usize, SocketAddr, Vec<u8>)>,
+    /// Under way: when it arrives, at which end, from where and to where, and what.
+    wire: Vec<(Instant, usize, [SocketAddr; 2], Vec<u8>)>,
     /// All that the first end sent, to whom.
     sent: Vec<(Instant, SocketAddr, u8)>,
     /// Nothing goes through.
@@ -126,16 +146,15 @@ impl World {
 
     fn carry(&mut self, from: usize, sent: Vec<Sent>) {
         for Sent { port, to, bytes, at, .. } in sent {
-            if port != Port::Shared {
-                continue;
-            }
+            let Port::Shared(own) = port else { continue };
             if from == 0 {
                 self.sent.push((at, to, bytes[0]));
             }
             let other = 1 - from;
             let is_lost = self.is_cut || self.rng.below(100) < self.loss;
-            if to == self.ends[other].at && !is_lost {
-                self.wire.push((at + self.delay, other, self.ends[from].at, bytes));
+            if self.ends[other].is_at(to) && !is_lost {
+                let way = [self.ends[from].leaves_from(own), to];
+                self.wire.push((at + self.delay, other, way, bytes));
             }
         }
     }
@@ -150,11 +169,11 @@ impl World {
         self.wire = later;
         let mut due: Vec<_> = due;
         due.sort_by_key(|one| one.0);
-        for (_, to, from, bytes) in due {
+        for (_, to, [from, at], bytes) in due {
             if bytes[0] < 4 {
                 self.ends[to].checks.push((now, from));
             }
-            let sent = self.ends[to].rig.shared(Port::Shared, from, &bytes);
+            let sent = self.ends[to].hear(from, at, &bytes);
             self.carry(to, sent);
         }
     }
@@ -189,9 +208,10 @@ impl World {
             let header = audio(sequence, 160 * u32::from(sequence));
             let spoken = self.ends[from].rig.rtp(B, header, &[word; 160]);
             assert_eq!(spoken.len(), 1, "{from} says nothing");
-            assert_eq!(spoken[0].to, self.ends[to].at);
-            let source = self.ends[from].at;
-            let heard = self.ends[to].rig.shared(Port::Shared, source, &spoken[0].bytes);
+            assert!(self.ends[to].is_at(spoken[0].to));
+            let Port::Shared(own) = spoken[0].port else { panic!("over another port") };
+            let source = self.ends[from].leaves_from(own);
+            let heard = self.ends[to].hear(source, spoken[0].to, &spoken[0].bytes);
             let heard: Vec<_> = heard.iter().filter(|sent| sent.to == far(B)).collect();
             assert_eq!(heard.len(), 1, "{to} hears nothing");
             assert_eq!(heard[0].payload(), [word; 160]);
@@ -422,14 +442,14 @@ fn answers_that_nobody_asked_for_or_that_come_from_elsewhere_change_nothing() {
     world.describe(DtlsRole::Active);
     let sent = world.ends[0].rig.millis(5);
     let check = &sent.iter().find(|one| one.bytes[0] == 0).unwrap().bytes;
-    let answers = world.ends[1].rig.shared(Port::Shared, address(OURS), check);
+    let answers = world.ends[1].rig.shared(Port::Shared(None), address(OURS), check);
     let answer = &answers[0].bytes;
     assert_eq!(answer[..2], [1, 1]);
     let mut ours = |from: &str, bytes: &[u8]| {
         let mut bytes = bytes.to_vec();
         let mut batch = media::Batch::new(16);
         let rig = &mut world.ends[0].rig;
-        rig.plane.handle_shared(rig.now, Port::Shared, address(from), &mut bytes, &mut batch)
+        rig.plane.handle_shared(rig.now, Port::Shared(None), address(from), &mut bytes, &mut batch)
     };
     for bit in 0..(answer.len() - 8) * 8 {
         let mut bytes = answer.clone();
@@ -447,10 +467,34 @@ fn an_answer_from_another_address_than_was_checked_is_no_way() {
     world.describe(DtlsRole::Active);
     let sent = world.ends[0].rig.millis(5);
     let check = &sent.iter().find(|one| one.bytes[0] == 0).unwrap().bytes;
-    let answers = world.ends[1].rig.shared(Port::Shared, address(OURS), check);
-    world.ends[0].rig.shared(Port::Shared, address("192.0.2.77:1"), &answers[0].bytes);
+    let answers = world.ends[1].rig.shared(Port::Shared(None), address(OURS), check);
+    world.ends[0].rig.shared(Port::Shared(None), address("192.0.2.77:1"), &answers[0].bytes);
     world.run(Duration::from_secs(2));
     assert_eq!(world.unreachable(), Some(WebFailure::NoWay));
+}
+
+#[test]
+fn an_end_with_two_addresses_is_found_at_the_one_that_it_names_and_speaks_from_there() {
+    let named = "192.0.2.200";
+    for (is_second_full, of_two) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        for seed in 0..8 {
+            let mut world = World::of_seed(seed, is_second_full);
+            // The system would choose another one than it names.
+            let end = &mut world.ends[of_two];
+            end.other = Some(named.parse().unwrap());
+            end.candidates = vec![candidate(&format!("{named}:{}", end.at.port()), 100)];
+            world.describe(DtlsRole::Active);
+            let took = world.connect(Duration::from_secs(2));
+            assert!(took.is_some(), "{is_second_full} {of_two} {seed}");
+            for n in 1..5 {
+                world.assert_talks(n);
+            }
+            // Consent is asked for, and given, by that way.
+            world.run(Duration::from_secs(40));
+            world.assert_talks(5);
+            assert_eq!(world.unreachable(), None);
+        }
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl World {
 
 #[test]
 fn a_browser_that_offers_checks_shakes_hands_and_talks() {
-    for port in [Port::Shared, Port::Stream] {
+    for port in [Port::Shared(None), Port::Stream] {
         let mut world = World::new(DtlsRole::Active);
         world.browser.port = port;
         world.describe();
@@ -144,6 +144,36 @@ fn a_browser_that_offers_checks_shakes_hands_and_talks() {
         for n in 1..50 {
             world.assert_talks(n);
         }
+    }
+}
+
+#[test]
+fn what_goes_to_a_browser_leaves_from_the_address_of_ours_that_it_checked_and_sends_to() {
+    let at = |ip: &str| Port::Shared(Some(ip.parse().unwrap()));
+    let [first, second, third] = ["192.0.2.5", "192.0.2.6", "2001:db8::5"].map(at);
+    for role in [DtlsRole::Active, DtlsRole::Passive] {
+        let mut world = World::new(role);
+        world.describe();
+        world.rig.bridge();
+        // It tries both that it was told of, and takes the first.
+        for port in [first, second] {
+            let check = world.browser.check(port == first);
+            let sent = world.rig.shared(port, address(HOME), &check);
+            assert_eq!(sent[0].bytes[..2], [1, 1]);
+            assert!(sent.iter().all(|sent| (sent.port, sent.to) == (port, address(HOME))));
+        }
+        world.browser.port = first;
+        assert!(world.shake_hands(Duration::from_secs(2)).is_some());
+        world.assert_talks(1);
+        world.browser.port = second;
+        world.rig.millis(300);
+        world.assert_talks(2);
+        // Which is not left because the first one is checked again, from the same port of its.
+        let check = world.browser.check(true);
+        assert_eq!(world.rig.shared(first, address(HOME), &check)[0].port, first);
+        world.assert_talks(3);
+        let audio = world.browser.seal(audio(4, 640), &[0x55; 160]);
+        assert!(world.rig.shared(third, address(HOME), &audio).is_empty(), "it checked no third");
     }
 }
 
@@ -435,7 +465,7 @@ fn whatever_comes_over_the_shared_port_nothing_panics_and_nobody_else_is_sent_an
             }
         }
         let from = if rng.below(4) == 0 { address(AWAY) } else { address(HOME) };
-        let sent = world.rig.shared(Port::Shared, from, &bytes);
+        let sent = world.rig.shared(Port::Shared(None), from, &bytes);
         assert!(sent.iter().all(|sent| sent.to == from || sent.to == address(HOME)));
         if n % 50 == 0 {
             world.rig.millis(20);

@@ -22,6 +22,7 @@ mod memory;
 mod meters;
 pub mod node;
 mod persist;
+mod pktinfo;
 mod poller;
 pub mod provision;
 mod quota;

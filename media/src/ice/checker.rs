@@ -143,7 +143,7 @@ impl Checker {
         self.role.controls |= *lite;
         self.origins = *from;
         for candidate in candidates {
-            let at = TransportAddress { port: Port::Shared, address: candidate.address };
+            let at = TransportAddress { port: Port::Shared(None), address: candidate.address };
             let Some(place) = from.towards(candidate.address) else { continue };
             self.add(Pair::new(at, place, candidate.priority, &candidate.foundation));
         }
@@ -154,7 +154,7 @@ impl Checker {
     }
 
     fn add(&mut self, pair: Pair) -> Option<usize> {
-        if let Some(known) = self.pairs.iter().position(|known| known.at == pair.at) {
+        if let Some(known) = self.pairs.iter().position(|known| known.at.is_towards(pair.at)) {
             return Some(known);
         }
         if self.pairs.len() >= 2 * candidate::MOST {
@@ -224,7 +224,9 @@ impl Checker {
         let place = self.origins.towards(from.address).unwrap_or_default();
         let Some(at) = self.add(Pair::new(from, place, priority, "")) else { return };
         let Some(pair) = self.pairs.get_mut(at) else { return };
-        pair.is_nominated |= nominates && !self.role.controls;
+        let is_wanted = nominates && !self.role.controls;
+        pair.learn(from, is_wanted);
+        pair.is_nominated |= is_wanted;
         match pair.state {
             State::Succeeded if pair.is_nominated => self.select(now, at),
             State::Succeeded | State::Underway(_) => {}
@@ -251,7 +253,8 @@ impl Checker {
         let State::Underway(attempt) = &pair.state else { return None };
         let (nominates, controlled) = (attempt.nominates, attempt.role.controls);
         match response.outcome {
-            Outcome::Success(_) if pair.at == from => {
+            Outcome::Success(_) if pair.at.is_towards(from) => {
+                pair.learn(from, false);
                 (pair.state, pair.is_valid) = (State::Succeeded, true);
                 self.first_valid.get_or_insert(now);
                 // Those that work alike may be checked now (§7.2.5.3.3).
@@ -475,7 +478,8 @@ impl Selected {
         let is_it = |one: &&mut Option<Transaction>| **one == Some(response.transaction);
         let asked = self.asked.iter_mut().find(is_it)?;
         let is_success = matches!(response.outcome, Outcome::Success(_));
-        let is_good = is_success && from == self.at && response.is_by(&self.theirs.password);
+        let is_good =
+            is_success && self.at.is_towards(from) && response.is_by(&self.theirs.password);
         if is_good {
             *asked = None;
         }

@@ -200,9 +200,13 @@ impl Lite {
         let Some(chosen) = &mut self.chosen else { return };
         if chosen.at == from {
             chosen.heard = now;
-        } else if now.since(chosen.heard) >= MOVED && self.knows(from) {
-            // Another path's priority is its own: the next nomination says it.
-            self.chosen = Some(Chosen { at: from, priority: 0, heard: now });
+        } else if now.since(chosen.heard) >= MOVED {
+            // Another path's priority is its own: the next nomination says it. From another address
+            // of ours it is the same, as it is of the far end's (RFC 8445 §7.1.1).
+            let priority = if chosen.at.is_towards(from) { chosen.priority } else { 0 };
+            if self.knows(from) {
+                self.chosen = Some(Chosen { at: from, priority, heard: now });
+            }
         }
     }
 
@@ -258,7 +262,10 @@ mod tests {
     use crate::ice::{Check, write_check};
 
     fn at(n: u16) -> TransportAddress {
-        TransportAddress { port: Port::Shared, address: SocketAddr::from(([192, 0, 2, 1], n)) }
+        TransportAddress {
+            port: Port::Shared(None),
+            address: SocketAddr::from(([192, 0, 2, 1], n)),
+        }
     }
 
     struct Browser {

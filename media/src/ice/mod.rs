@@ -38,6 +38,15 @@ pub struct TransportAddress {
     pub address: SocketAddr,
 }
 
+impl TransportAddress {
+    /// Whether it is the same address of the far end's, whichever of ours it is reached from.
+    pub(crate) fn is_towards(self, other: Self) -> bool {
+        let is_shared = |at: Self| matches!(at.port, Port::Shared(_));
+        self.address == other.address
+            && (self.port == other.port || (is_shared(self) && is_shared(other)))
+    }
+}
+
 /// Which worker a check is for, as the fragment in it says, or a response to a check of ours, as
 /// its transaction says; nothing of it is proven. `None` of anything else.
 #[must_use]

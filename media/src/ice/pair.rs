@@ -1,12 +1,13 @@
 //! Candidate pairs (RFC 8445 §6.1.2): an address of ours and one of the far end's, and how far
 //! their check has come. All addresses of ours of a family are one socket: a pair is known by the
-//! far end's address.
+//! far end's address, and learns from what comes from there which address of ours it is of.
 
 use base::{Duration, Instant};
 
 use super::TransportAddress;
 use super::candidate::{host_priority, pair_priority};
 use super::stun::Transaction;
+use crate::Port;
 
 /// The least time that a first answer is waited for (RFC 8445 §14.3).
 const LEAST_RTO: Duration = Duration::from_millis(500);
@@ -21,7 +22,7 @@ const MOST_WAIT: u32 = 4;
 /// A pair.
 #[derive(Debug)]
 pub(super) struct Pair {
-    /// The far end's address.
+    /// The far end's address; from which of ours, if that is known.
     pub(super) at: TransportAddress,
     /// The place of ours among our candidates.
     pub(super) from: u32,
@@ -85,6 +86,14 @@ impl Pair {
             is_valid: false,
             is_triggered: false,
             is_nominated: false,
+        }
+    }
+
+    /// Something good came this way: from which address of ours things go to it, if that was left
+    /// to the system until now, or if the far end wants it so.
+    pub(super) fn learn(&mut self, from: TransportAddress, is_wanted: bool) {
+        if is_wanted || self.at.port == Port::Shared(None) {
+            self.at = from;
         }
     }
 

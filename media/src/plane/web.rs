@@ -87,7 +87,7 @@ impl Stream {
     /// Whether a packet that came so may not be looked at: nobody has proven to be the browser, or
     /// it did not come over the port that browsers use.
     pub(super) fn is_unproven(&self, port: Port) -> bool {
-        let over_shared = matches!(port, Port::Shared | Port::Stream);
+        let over_shared = matches!(port, Port::Shared(_) | Port::Stream);
         match &self.web {
             Some(_) => !over_shared || self.secure.is_none(),
             None => over_shared,
@@ -255,7 +255,8 @@ impl Plane {
             let Some(response) = Response::read(packet) else { return false };
             let place = streams.get(ice::index_of(response.transaction) as usize);
             let slot = place.and_then(|place| Some(place.stream.as_ref()?.slot));
-            let Some(slot) = slot.filter(|_| from.port == Port::Shared) else { return false };
+            let is_by_datagram = matches!(from.port, Port::Shared(_));
+            let Some(slot) = slot.filter(|_| is_by_datagram) else { return false };
             let Some(web) = web_of(streams, slot) else { return false };
             (slot, web.ice.handle_response(now, from, &response))
         };

@@ -42,7 +42,7 @@ impl Browser {
             dtls: Association::new(&identity, role, now),
             identity,
             at,
-            port: Port::Shared,
+            port: Port::Shared(None),
             far,
             fragment: "them".to_owned(),
             role,

@@ -1,7 +1,7 @@
 //! Datagrams of one socket, up to 64 at a time (recvmmsg(2)): for sockets that many streams share.
 
 use std::io::IoSliceMut;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd as _};
 
 use media::MAX_DATAGRAM;
@@ -12,6 +12,7 @@ use nix::sys::socket::{
 };
 
 use super::family::canonical;
+use crate::pktinfo;
 
 /// Datagrams of one system call: what costs a call of its own no longer counts.
 pub(super) const ARRIVALS: usize = 64;
@@ -23,6 +24,8 @@ pub(super) struct Arrival<'a> {
     pub(super) source: SocketAddr,
     /// Where it was sent to, if the socket says so (`IP_RECVORIGDSTADDR`).
     pub(super) to: Option<SocketAddr>,
+    /// Which address of ours it came to, if the socket says so (`crate::pktinfo`).
+    pub(super) at: Option<IpAddr>,
     pub(super) bytes: &'a mut [u8],
 }
 
@@ -30,6 +33,7 @@ pub(super) struct Arrival<'a> {
 struct Envelope {
     source: SocketAddr,
     to: Option<SocketAddr>,
+    at: Option<IpAddr>,
     length: usize,
 }
 
@@ -80,9 +84,9 @@ impl Arrivals {
 
     /// The datagram of that number; none if it was longer than any that is relayed.
     pub(super) fn get(&mut self, number: usize) -> Option<Arrival<'_>> {
-        let Envelope { source, to, length } = (*self.envelopes.get(number)?)?;
+        let Envelope { source, to, at, length } = (*self.envelopes.get(number)?)?;
         let bytes = self.room.get_mut(number)?.get_mut(..length)?;
-        Some(Arrival { source, to, bytes })
+        Some(Arrival { source, to, at, bytes })
     }
 }
 
@@ -100,16 +104,21 @@ fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Envelope> {
         .as_sockaddr_in()
         .map(|v4| SocketAddr::V4((*v4).into()))
         .or_else(|| source.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into())))?;
-    let to = message.cmsgs().ok()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4OrigDstAddr(to) => {
-            Some(SocketAddr::V4(SockaddrIn::from(to).into()))
-        }
-        ControlMessageOwned::Ipv6OrigDstAddr(to) => {
-            Some(SocketAddr::V6(SockaddrIn6::from(to).into()))
-        }
-        _ => None,
-    });
-    Some(Envelope { source: canonical(source), to: to.map(canonical), length })
+    let mut envelope = Envelope { source: canonical(source), to: None, at: None, length };
+    for said in message.cmsgs().ok()? {
+        let to = match said {
+            ControlMessageOwned::Ipv4OrigDstAddr(to) => SocketAddr::V4(SockaddrIn::from(to).into()),
+            ControlMessageOwned::Ipv6OrigDstAddr(to) => {
+                SocketAddr::V6(SockaddrIn6::from(to).into())
+            }
+            said => {
+                envelope.at = envelope.at.or(pktinfo::came_to(&said));
+                continue;
+            }
+        };
+        envelope.to = Some(canonical(to));
+    }
+    Some(envelope)
 }
 
 #[cfg(test)]
@@ -152,6 +161,33 @@ mod tests {
     }
 
     #[test]
+    fn over_a_socket_of_all_addresses_each_comes_with_the_one_of_ours_that_it_came_to() {
+        let ways = [
+            ("0.0.0.0:0", &["127.0.0.1", "127.0.0.5", "127.0.0.1"][..]),
+            ("[::]:0", &["::1", "127.0.0.5", "::1", "127.0.0.1"]),
+        ];
+        for (wildcard, reached) in ways {
+            // Of both families, as a worker's: std's socket is so as well.
+            let ours = UdpSocket::bind(wildcard).unwrap();
+            let local = ours.local_addr().unwrap();
+            pktinfo::ask(&ours, local).unwrap();
+            let mut arrivals = Arrivals::new();
+            // Again and again, as the headers are used again.
+            for _ in 0..3 {
+                for at in reached {
+                    let at: IpAddr = at.parse().unwrap();
+                    let theirs = UdpSocket::bind((at, 0)).unwrap();
+                    theirs.send_to(b"one", (at, local.port())).unwrap();
+                    assert_eq!(arrivals.receive(&ours), 1);
+                    let arrival = arrivals.get(0).unwrap();
+                    assert_eq!((arrival.at, arrival.to), (Some(at), None));
+                    assert_eq!(arrival.source, theirs.local_addr().unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_too_long_to_be_relayed_is_left_out_and_the_others_are_not() {
         let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
         let theirs = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -163,5 +199,6 @@ mod tests {
         assert!(arrivals.get(0).is_none());
         let arrival = arrivals.get(1).unwrap();
         assert_eq!((arrival.bytes.len(), arrival.to), (MAX_DATAGRAM, None), "nobody asked");
+        assert_eq!(arrival.at, None, "nor for this");
     }
 }

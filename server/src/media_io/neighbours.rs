@@ -249,7 +249,7 @@ pub(super) mod tests {
 
     fn from(port: u16) -> TransportAddress {
         let address = SocketAddr::from(([192, 0, 2, 1], port));
-        TransportAddress { port: Port::Shared, address }
+        TransportAddress { port: Port::Shared(None), address }
     }
 
     /// A check for a leg at that worker.

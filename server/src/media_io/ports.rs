@@ -54,7 +54,9 @@ impl Ports {
     pub(super) fn send(&mut self, shared: Option<&mut Shared>, datagram: &Datagram<'_>) -> bool {
         let Datagram { slot, port, to, bytes } = *datagram;
         match (port, self) {
-            (Port::Shared | Port::Stream, _) => shared.is_some_and(|it| it.send(port, to, bytes)),
+            (Port::Shared(_) | Port::Stream, _) => {
+                shared.is_some_and(|it| it.send(port, to, bytes))
+            }
             (_, Self::Own(sockets)) => sockets.send(slot, port, to, bytes),
             (_, Self::Steered(steered)) => steered.send(datagram),
         }
@@ -66,7 +68,7 @@ impl Ports {
         if let Some(shared) = shared.as_deref_mut() {
             shared.send_all(batch, &mut sent);
         }
-        for datagram in batch.iter().filter(|one| one.port != Port::Shared) {
+        for datagram in batch.iter().filter(|one| !matches!(one.port, Port::Shared(_))) {
             match self {
                 Self::Steered(steered) if datagram.port != Port::Stream => {
                     steered.gather(&datagram, &mut sent);

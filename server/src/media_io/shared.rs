@@ -1,15 +1,21 @@
 //! The port that all browsers' legs share: a UDP socket of each worker, read and written many
 //! packets at a time, and TCP connections to the same number for networks that block UDP.
+//!
+//! Where the sockets are bound to all addresses, each packet says which one it came to, and what is
+//! sent leaves from the one that the far end has checked: browsers believe nothing else.
 
 use std::io::IoSlice;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 
 use base::Instant;
 use media::dtls::Identity;
 use media::ice::TransportAddress;
 use media::{Batch, Datagram, Port, WorkerId};
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt, sockopt};
+use nix::libc::{in_pktinfo, in6_pktinfo};
+use nix::sys::socket::{
+    MsgFlags, MultiHeaders, MultiResults, SockaddrStorage, sendmmsg, setsockopt, sockopt,
+};
 use rustix::net::{SendFlags, sendto};
 
 use super::arrivals::{ARRIVALS, Arrivals};
@@ -18,6 +24,7 @@ use super::neighbours::{Neighbourhood, Neighbours, Taken};
 use super::sockets::unbound;
 use super::steered::Sent;
 use super::streams::Streams;
+use crate::pktinfo::{self, LeavesFrom};
 use crate::poller::Poller;
 
 /// Its token; those of others are above it, and no slot's index comes near them.
@@ -52,6 +59,8 @@ pub(super) struct Shared {
     /// Of those that came last, which is next.
     next: usize,
     departures: Departures,
+    /// From which of our addresses a batch's packets have been sent.
+    owns: Vec<Option<IpAddr>>,
     streams: Option<Streams>,
     neighbours: Option<Neighbours>,
 }
@@ -90,7 +99,8 @@ impl Shared {
             is_v6: door.at.is_ipv6(),
             arrivals: Arrivals::new(),
             next: 0,
-            departures: Departures::new(),
+            departures: Departures::new(door.at),
+            owns: Vec::with_capacity(DEPARTURES),
             streams,
             neighbours,
         })
@@ -125,7 +135,8 @@ impl Shared {
                 *next += 1;
                 // One that was too long is passed over like one that is another's.
                 let Some(arrival) = arrivals.get(*next - 1) else { return Next::HandedOver };
-                let from = TransportAddress { port: Port::Shared, address: arrival.source };
+                let from =
+                    TransportAddress { port: Port::Shared(arrival.at), address: arrival.source };
                 (from, arrival.bytes)
             }
             (TOKEN_LISTENER, _) | (_, None) => return Next::Nothing,
@@ -183,11 +194,16 @@ impl Shared {
 
     /// False when the kernel took it not: a late packet would be worth nothing.
     pub(super) fn send(&mut self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        if port != Port::Stream {
-            let to = mapped(to, self.is_v6);
-            return sendto(&self.socket, bytes, SendFlags::empty(), &to).is_ok();
+        let Self { socket, is_v6, departures, streams, neighbours, .. } = self;
+        match port {
+            Port::Stream => {}
+            Port::Shared(Some(own)) => {
+                let mut sent = Sent::default();
+                departures.send(socket, Some(own), std::iter::once((to, bytes)), &mut sent);
+                return sent.sent > 0;
+            }
+            _ => return sendto(socket, bytes, SendFlags::empty(), &mapped(to, *is_v6)).is_ok(),
         }
-        let Self { streams, neighbours, .. } = self;
         match streams.as_mut().and_then(|streams| streams.send(to, bytes)) {
             Some(sent) => sent,
             None => neighbours.as_mut().is_some_and(|others| others.hand_out(to, bytes)),
@@ -196,53 +212,98 @@ impl Shared {
 
     /// Sends all of a batch that leaves by datagrams.
     pub(super) fn send_all(&mut self, batch: &Batch, sent: &mut Sent) {
-        let mut waiting = batch.iter().filter(|one| one.port == Port::Shared).peekable();
+        let own_of = |one: &Datagram<'_>| match one.port {
+            Port::Shared(own) => Some(own),
+            _ => None,
+        };
+        self.owns.clear();
+        let mut next = batch.iter().find_map(|one| own_of(&one));
+        while let Some(own) = next {
+            self.send_all_from(own, batch, sent);
+            if !self.departures.is_marked() {
+                return;
+            }
+            self.owns.push(own);
+            let mut others = batch.iter().filter_map(|one| own_of(&one));
+            next = others.find(|other| !self.owns.contains(other));
+        }
+    }
+
+    /// The same of what leaves from one address of ours.
+    fn send_all_from(&mut self, own: Option<IpAddr>, batch: &Batch, sent: &mut Sent) {
+        let port = Port::Shared(own);
+        let mut waiting = batch.iter().filter(|one| one.port == port).peekable();
         while let Some(first) = waiting.next() {
             if waiting.peek().is_none() {
-                sent.count(self.send(Port::Shared, first.to, first.bytes));
+                sent.count(self.send(port, first.to, first.bytes));
                 return;
             }
             let many = std::iter::once(first).chain(waiting.by_ref().take(DEPARTURES - 1));
-            self.departures.send(&self.socket, self.is_v6, many, sent);
+            let many = many.map(|one| (one.to, one.bytes));
+            self.departures.send(&self.socket, own, many, sent);
         }
     }
 }
 
 /// Datagrams that leave together (sendmmsg(2)).
 struct Departures {
+    is_v6: bool,
     headers: MultiHeaders<SockaddrStorage>,
+    /// With room for the address of ours that they leave from, if all are bound.
+    marked: Option<MultiHeaders<SockaddrStorage>>,
     to: Vec<Option<SockaddrStorage>>,
 }
 
 impl Departures {
-    fn new() -> Self {
-        let headers = MultiHeaders::preallocate(DEPARTURES, None);
-        Self { headers, to: Vec::with_capacity(DEPARTURES) }
+    fn new(at: SocketAddr) -> Self {
+        let is_v6 = at.is_ipv6();
+        // No more room than is used: the kernel reads on to its end.
+        let room = || {
+            if is_v6 { nix::cmsg_space!(in6_pktinfo) } else { nix::cmsg_space!(in_pktinfo) }
+        };
+        let headers = |room| MultiHeaders::preallocate(DEPARTURES, room);
+        Self {
+            is_v6,
+            headers: headers(None),
+            marked: at.ip().is_unspecified().then(|| headers(Some(room()))),
+            to: Vec::with_capacity(DEPARTURES),
+        }
     }
 
-    /// Sends up to [`DEPARTURES`].
+    /// Whether they may leave from this or that address of ours.
+    fn is_marked(&self) -> bool {
+        self.marked.is_some()
+    }
+
+    /// Sends up to [`DEPARTURES`], from that address of ours or from one that the system chooses.
     fn send<'a>(
         &mut self,
         socket: &UdpSocket,
-        is_v6: bool,
-        datagrams: impl Iterator<Item = Datagram<'a>>,
+        own: Option<IpAddr>,
+        datagrams: impl Iterator<Item = (SocketAddr, &'a [u8])>,
         sent: &mut Sent,
     ) {
         let mut packets: [[IoSlice<'_>; 1]; DEPARTURES] =
             std::array::from_fn(|_| [IoSlice::new(&[])]);
         self.to.clear();
-        for (packet, datagram) in packets.iter_mut().zip(datagrams) {
-            *packet = [IoSlice::new(datagram.bytes)];
-            self.to.push(Some(mapped(datagram.to, is_v6).into()));
+        for (packet, (to, bytes)) in packets.iter_mut().zip(datagrams) {
+            *packet = [IoSlice::new(bytes)];
+            self.to.push(Some(mapped(to, self.is_v6).into()));
         }
+        let own = own.map(|own| LeavesFrom::address(own, self.is_v6));
         let mut done = 0;
         while done < self.to.len() {
             let (rest, to) = (packets.get(done..self.to.len()), self.to.get(done..));
             let (Some(rest), Some(to)) = (rest, to) else { return };
-            let flags = MsgFlags::MSG_DONTWAIT;
-            match sendmmsg(socket.as_raw_fd(), &mut self.headers, rest, to, [], flags) {
+            let (number, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+            let taken = match (&own, &mut self.marked) {
+                (Some(own), Some(marked)) => {
+                    sendmmsg(number, marked, rest, to, [own.told()], flags).map(count)
+                }
+                _ => sendmmsg(number, &mut self.headers, rest, to, [], flags).map(count),
+            };
+            match taken {
                 Ok(taken) => {
-                    let taken = taken.count().max(1);
                     sent.sent += taken as u64;
                     done += taken;
                 }
@@ -256,12 +317,19 @@ impl Departures {
     }
 }
 
+fn count(taken: MultiResults<'_, SockaddrStorage>) -> usize {
+    taken.count().max(1)
+}
+
 /// A socket at the port; one of many if other workers have it too.
 fn bind(at: SocketAddr, class: u32, is_one_of_many: bool) -> std::io::Result<UdpSocket> {
     let socket = unbound(at, class, KERNEL_BUFFER)?;
     // More than everybody may have, if we may.
     let _ = setsockopt(&socket, sockopt::RcvBufForce, &KERNEL_BUFFER);
     socket.set_reuse_port(is_one_of_many)?;
+    if at.ip().is_unspecified() {
+        pktinfo::ask(&socket, at)?;
+    }
     socket.bind(&at.into())?;
     Ok(socket.into())
 }
@@ -412,7 +480,7 @@ mod tests {
             let slot = media::Slot { index: 0, generation: 0 };
             for (n, browser) in (0..count).zip(browsers.iter().cycle()) {
                 let to = browser.local_addr().unwrap();
-                assert!(batch.push(slot, Port::Shared, to, &[n; 20]));
+                assert!(batch.push(slot, Port::Shared(None), to, &[n; 20]));
             }
             let mut sent = Sent::default();
             workers[0].shared.send_all(&batch, &mut sent);
@@ -422,6 +490,60 @@ mod tests {
                 assert_eq!(browser.recv(&mut bytes).unwrap(), 20);
                 assert_eq!(bytes[..20], [n; 20]);
             }
+        }
+    }
+
+    #[test]
+    fn where_all_addresses_are_bound_each_packet_leaves_from_the_one_that_it_is_to() {
+        let v6: IpAddr = "::1".parse().unwrap();
+        let v4 = [1, 5, 6].map(|n| IpAddr::from([127, 0, 0, n]));
+        for everywhere in ["0.0.0.0:0", "[::]:0"] {
+            let at = UdpSocket::bind(everywhere).unwrap().local_addr().unwrap();
+            let identity =
+                Identity::draw(UnixTime::from_micros(0), std::time::Instant::now()).unwrap();
+            let door = Door { at, tcp: false, identity, neighbours: None };
+            let poller = Poller::new().unwrap();
+            let mut shared = Shared::open(&poller, WorkerId(0), &door, 0).unwrap();
+            let mut owns = v4.map(Some).to_vec();
+            if at.is_ipv6() {
+                owns.push(Some(v6));
+            }
+            // What has no address of ours leaves from the one that the system chooses.
+            owns.push(None);
+            let browser = |own: &Option<IpAddr>| {
+                let host = own.filter(IpAddr::is_ipv6).unwrap_or(v4[0]);
+                let socket = UdpSocket::bind((host, 0)).unwrap();
+                socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                socket
+            };
+            let browsers: Vec<UdpSocket> = owns.iter().map(browser).collect();
+            for count in [1, 4, 64, 200] {
+                let mut batch = Batch::new(256);
+                let slot = media::Slot { index: 0, generation: 0 };
+                let turns = || (0..count).zip(browsers.iter().zip(&owns).cycle());
+                for (n, (browser, own)) in turns() {
+                    let to = browser.local_addr().unwrap();
+                    assert!(batch.push(slot, Port::Shared(*own), to, &[n; 20]));
+                }
+                let mut sent = Sent::default();
+                shared.send_all(&batch, &mut sent);
+                assert_eq!((sent.sent, sent.unsent), (u64::from(count), 0));
+                for (n, (browser, own)) in turns() {
+                    let mut bytes = [0; 30];
+                    let (length, from) = browser.recv_from(&mut bytes).unwrap();
+                    assert_eq!((length, bytes[0]), (20, n), "each browser's in their order");
+                    assert_eq!(from, SocketAddr::new(own.unwrap_or(v4[0]), at.port()));
+                }
+            }
+            let mut sent = Sent::default();
+            let mut batch = Batch::new(16);
+            let slot = media::Slot { index: 0, generation: 0 };
+            for own in [IpAddr::from([192, 0, 2, 1]), v4[1]] {
+                let to = browsers[0].local_addr().unwrap();
+                assert!(batch.push(slot, Port::Shared(Some(own)), to, b"one"));
+            }
+            shared.send_all(&batch, &mut sent);
+            assert_eq!((sent.sent, sent.unsent), (1, 1), "what is ours no more sends nothing");
         }
     }
 }

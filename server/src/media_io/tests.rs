@@ -1,13 +1,18 @@
 //! A worker on real sockets: what floods one call does to its neighbours, and what is known when it
 //! ends.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration as Pause;
 
+use base::UnixTime;
+use media::dtls::{DtlsRole, Identity};
+use media::ice::{Check, Credentials, is_success_for, write_check};
 use media::rtp::Header;
-use media::{Codec, Command, Direction, Event, OpusSettings, RemoteMedia, StreamId, capture, tap};
+use media::{
+    Codec, Command, Direction, Event, OpusSettings, Peer, RemoteMedia, StreamId, capture, tap,
+};
 
 use super::*;
 use crate::config::KernelPath;
@@ -177,4 +182,117 @@ fn a_worker_that_ends_however_it_does_closes_its_queue_and_rings() {
     poller.wait(Instant::ZERO, Some(Instant::from_millis(1000)), &mut ready).unwrap();
     assert_eq!(ready, [9]);
     assert!(queue.is_closed());
+}
+
+/// Two workers at one port for browsers, bound to all addresses there are.
+struct Everywhere {
+    port: u16,
+    queues: Vec<wake::Sender<Command>>,
+    events: mpsc::Receiver<(WorkerId, Event)>,
+    running: Vec<Running>,
+    identity: Identity,
+}
+
+impl Everywhere {
+    fn start(all: IpAddr) -> Self {
+        let rtp = Rtp { address: all, kernel: KernelPath::Off, ..Rtp::default() };
+        let identity = Identity::draw(UnixTime::from_micros(0), std::time::Instant::now()).unwrap();
+        let port = UdpSocket::bind((all, 0)).unwrap().local_addr().unwrap().port();
+        let own = |id| Worker::new(WorkerId(id), Duration::from_micros(500)).unwrap();
+        let workers = [own(0), own(1)];
+        let queues = workers.iter().map(Worker::queue).collect();
+        let neighbours = Neighbourhood::of(workers.iter().map(Worker::bell).collect());
+        let (tell, events) = wake::queue(4096, &Bell::new().unwrap());
+        let running = workers.into_iter().map(|worker| {
+            let at = SocketAddr::new(all, port);
+            let (identity, neighbours) = (identity.clone(), neighbours.clone());
+            let door = Door { at, tcp: false, identity, neighbours };
+            let way = Way::choose(&rtp).unwrap();
+            let (taps, captures) = (tap::ring(16).0, capture::ring(16, 4096).0);
+            let (clock, rng) = (Clock::start(), Rng::from_seed(1));
+            let sinks = (taps, captures);
+            worker.start(clock, (&rtp, way, Some(door)), sinks, rng, tell.clone()).unwrap()
+        });
+        let running = running.collect();
+        Self { port, queues, events, running, identity }
+    }
+
+    /// A leg at that worker, which greets its browser as soon as that is found.
+    fn open(&mut self, worker: u16) -> Credentials {
+        let stream = StreamId(u64::from(worker));
+        let ice = Credentials::draw(&mut Rng::from_seed(worker.into())).at(WorkerId(worker));
+        let fingerprint = self.identity.fingerprint();
+        let role = DtlsRole::Active;
+        let peer = Box::new(Peer { fragment: "them".into(), reach: None, fingerprint, role });
+        let queue = &self.queues[usize::from(worker)];
+        for command in [
+            Command::OpenShared { stream, ssrc: 1, cname: Arc::from("strowger") },
+            Command::SetIce { stream, ice, full: false },
+            Command::SetPeer { stream, peer },
+        ] {
+            queue.try_send(command).unwrap();
+        }
+        let told = self.events.blocking_recv().unwrap();
+        assert_eq!(told, (WorkerId(worker), Event::Opened { stream }));
+        ice
+    }
+}
+
+impl Drop for Everywhere {
+    fn drop(&mut self) {
+        self.queues.clear();
+        self.running.drain(..).for_each(Running::join);
+    }
+}
+
+/// A browser checks a leg at that address of ours: from there comes the answer and, if it nominates,
+/// the beginning of the handshake.
+fn checks(browser: &UdpSocket, to: SocketAddr, ice: &Credentials, nominates: bool, number: u8) {
+    let username = format!("{}:them", ice.fragment());
+    let password = ice.password();
+    let transaction = [number; 12];
+    let (priority, controls) = (1, true);
+    let (mut bytes, mut room) = (Vec::new(), [0; 1500]);
+    let of = Check { transaction, username: &username, password, priority, nominates, controls };
+    write_check(&mut bytes, &of);
+    browser.send_to(&bytes, to).unwrap();
+    let mut hello = !nominates;
+    let mut answered = false;
+    while !(hello && answered) {
+        let (length, from) = browser.recv_from(&mut room).expect("it is answered");
+        assert_eq!(from, to, "{:?}", &room[..length]);
+        answered |= is_success_for(&room[..length], transaction);
+        hello |= room[0] == 22;
+    }
+}
+
+#[test]
+fn a_browser_hears_us_from_the_address_that_it_sends_to_whichever_worker_is_its_own() {
+    let v4 = [1, 5, 6].map(|n| IpAddr::from([127, 0, 0, n]));
+    let ways = [
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), &v4[..]),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), &[v4[1], Ipv6Addr::LOCALHOST.into(), v4[2]]),
+    ];
+    for (all, ours) in ways {
+        let mut workers = Everywhere::start(all);
+        let legs = [0, 1].map(|worker| workers.open(worker));
+        // Enough of them for the kernel to give some to the worker whose they are not.
+        for number in 0..24_u8 {
+            let own = ours[usize::from(number) % ours.len()];
+            let here = if own.is_ipv6() { own } else { HERE };
+            let browser = UdpSocket::bind((here, 0)).unwrap();
+            browser.set_read_timeout(Some(Pause::from_secs(20))).unwrap();
+            let leg = &legs[usize::from(number / 3) % 2];
+            let to = SocketAddr::new(own, workers.port);
+            checks(&browser, to, leg, false, number);
+        }
+        // One for each leg that stays.
+        for (worker, leg) in (0..).zip(&legs) {
+            let own = ours[1];
+            let here = if own.is_ipv6() { own } else { HERE };
+            let browser = UdpSocket::bind((here, 0)).unwrap();
+            browser.set_read_timeout(Some(Pause::from_secs(20))).unwrap();
+            checks(&browser, SocketAddr::new(own, workers.port), leg, true, 100 + worker);
+        }
+    }
 }

@@ -2,18 +2,17 @@
 //! sent to, also when the socket is bound to all of them, and what we send leaves from there.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use bytes::Bytes;
-use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
-use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
-};
+use nix::libc::{in_pktinfo, in6_pktinfo};
+use nix::sys::socket::{MsgFlags, SockaddrStorage, recvmsg, sendmsg};
 use sip::{Datagram, Flow};
 use socket2::{Domain, Protocol, Socket, Type};
 use switch::Input;
+
+use crate::pktinfo::{self, LeavesFrom};
 
 /// Datagrams read from one socket before the others get their turn.
 const BATCH: usize = 64;
@@ -39,10 +38,7 @@ impl UdpPort {
             socket.set_only_v6(true)?;
         }
         if address.ip().is_unspecified() {
-            match address {
-                SocketAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
-                SocketAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
-            }
+            pktinfo::ask(&socket, address)?;
         }
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
@@ -102,7 +98,7 @@ impl UdpPort {
             Some(control),
             MsgFlags::empty(),
         )?;
-        let own = received.cmsgs()?.find_map(|message| destination(&message));
+        let own = received.cmsgs()?.find_map(|said| pktinfo::came_to(&said));
         let remote = received.address.as_ref().and_then(address);
         let length = received.bytes;
         let (Some(own), Some(remote)) = (own, remote) else { return Ok(None) };
@@ -126,37 +122,14 @@ impl UdpPort {
         }
         let fd = self.socket.as_raw_fd();
         let (parts, to) = ([IoSlice::new(bytes)], SockaddrStorage::from(flow.remote));
-        let send = |from: ControlMessage<'_>| {
-            sendmsg(fd, &parts, &[from], MsgFlags::empty(), Some(&to)).is_ok()
-        };
-        match flow.local.ip() {
-            IpAddr::V4(own) => send(ControlMessage::Ipv4PacketInfo(&in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: in_addr { s_addr: u32::from_ne_bytes(own.octets()) },
-                ipi_addr: in_addr { s_addr: 0 },
-            })),
-            IpAddr::V6(own) => send(ControlMessage::Ipv6PacketInfo(&in6_pktinfo {
-                ipi6_addr: in6_addr { s6_addr: own.octets() },
-                ipi6_ifindex: 0,
-            })),
-        }
+        let from = LeavesFrom::address(flow.local.ip(), self.local.is_ipv6());
+        sendmsg(fd, &parts, &[from.told()], MsgFlags::empty(), Some(&to)).is_ok()
     }
 }
 
 impl AsFd for UdpPort {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-/// Our address that a datagram was sent to (RFC 3542 §6; Linux ip(7)).
-fn destination(message: &ControlMessageOwned) -> Option<IpAddr> {
-    match message {
-        ControlMessageOwned::Ipv4PacketInfo(to) => {
-            Some(IpAddr::from(to.ipi_spec_dst.s_addr.to_ne_bytes()))
-        }
-        ControlMessageOwned::Ipv6PacketInfo(to) => Some(IpAddr::from(to.ipi6_addr.s6_addr)),
-        _ => None,
     }
 }
 
@@ -184,6 +157,7 @@ impl DatagramBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
     use std::time::Duration;
 
     fn exchange(bound: &str, reached: &str, from: &str) -> Option<()> {

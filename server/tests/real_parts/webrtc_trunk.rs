@@ -56,12 +56,12 @@ fn is_called(folder: &Path, from: IpAddr) -> PathBuf {
 }
 
 fn start(folder: &Path, provisioning: PathBuf) -> Strowger {
-    start_at(folder, provisioning, Listen::Loopback)
+    start_at(folder, provisioning, Listen::Loopback, None)
 }
 
-fn start_at(folder: &Path, provisioning: PathBuf, listen: Listen) -> Strowger {
+fn start_at(folder: &Path, provisioning: PathBuf, listen: Listen, rtp: Option<String>) -> Strowger {
     let provisioning = Some(provisioning);
-    Strowger::start_with(folder, &Setup { provisioning, listen, ..Setup::default() })
+    Strowger::start_with(folder, &Setup { provisioning, listen, rtp, ..Setup::default() })
 }
 
 /// The descriptions of a call that passed to or from there, in their order.
@@ -78,7 +78,8 @@ fn descriptions(server: &Strowger, of: SocketAddr) -> Vec<String> {
 
 #[test]
 fn two_servers_talk_by_webrtc_the_one_that_is_called_being_lite() {
-    two_servers_talk(Ipv4Addr::LOCALHOST.into(), Listen::Loopback);
+    let here = Ipv4Addr::LOCALHOST.into();
+    two_servers_talk([here; 2], Listen::Loopback, None);
 }
 
 #[test]
@@ -88,20 +89,34 @@ fn two_servers_talk_by_webrtc_over_ipv6() {
         eprintln!("this machine has no IPv6: nothing to try");
         return;
     }
-    two_servers_talk(here, Listen::All);
+    two_servers_talk([here; 2], Listen::All, None);
 }
 
-/// Whose signalling and audio go between them at that address.
-fn two_servers_talk(here: IpAddr, listen: Listen) {
+/// The system would answer from 127.0.0.1 whoever comes from there: then no check would be good.
+#[test]
+fn a_server_at_all_addresses_is_called_at_one_of_them_and_heard_from_there() {
+    let at = [[127, 0, 0, 1], [127, 0, 0, 5]].map(IpAddr::from);
+    let has_ipv6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let both = has_ipv6.then_some((Listen::All, "::"));
+    for (listen, rtp) in std::iter::once((Listen::AllIpv4, "0.0.0.0")).chain(both) {
+        // With two workers what comes to one may be the other's.
+        let rtp = format!("[rtp]\nports = \"0\"\naddress = \"{rtp}\"\nworkers = 2\n");
+        two_servers_talk(at, listen, Some(rtp));
+    }
+}
+
+/// Whose signalling and audio go between them at those addresses: the one's that calls, and the
+/// other's.
+fn two_servers_talk([from, to]: [IpAddr; 2], listen: Listen, rtp: Option<String>) {
     let folder = Folder::new("webrtc-trunk");
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));
     for folder in [&one, &other] {
         std::fs::create_dir_all(folder).expect("a folder");
     }
-    let called = start_at(&other, is_called(&other, here), listen);
-    let port = called.sip_udp.iter().find(|at| at.is_ipv6() == here.is_ipv6());
-    let at = SocketAddr::new(here, port.expect("its port").port());
-    let calling = start_at(&one, sends_on(&one, at), listen);
+    let called = start_at(&other, is_called(&other, from), listen, rtp.clone());
+    let port = called.sip_udp.iter().find(|at| at.is_ipv6() == to.is_ipv6());
+    let at = SocketAddr::new(to, port.expect("its port").port());
+    let calling = start_at(&one, sends_on(&one, at), listen, rtp);
     let alice = speaking_agent(&other, &called, "alice", CALLED_HZ);
     called.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &calling, ACME_SALES, CALLER_HZ);
@@ -110,11 +125,14 @@ fn two_servers_talk(here: IpAddr, listen: Listen) {
     alice.hears(CALLER_HZ, 3.0);
     caller.hang_up_and_listen();
     let sdp = descriptions(&calling, at);
-    let family = if here.is_ipv6() { " IP6 ::1" } else { " IP4 127.0.0.1" };
-    assert!(sdp.iter().all(|sdp| sdp.contains(&format!("c=IN{family}"))), "{sdp:#?}");
-    let ways: Vec<&str> = sdp.iter().flat_map(|sdp| sdp.split("a=candidate:").skip(1)).collect();
-    let here = format!(" {here} ");
-    assert!(!ways.is_empty() && ways.iter().all(|way| way.contains(&here)), "{ways:#?}");
+    for (sdp, here) in [(sdp.first(), from), (sdp.last(), to)] {
+        let sdp = sdp.expect("an offer and an answer");
+        let family = if here.is_ipv6() { "IP6" } else { "IP4" };
+        assert!(sdp.contains(&format!("c=IN {family} {here}")), "{sdp}");
+        let ways: Vec<&str> = sdp.split("a=candidate:").skip(1).collect();
+        let here = format!(" {here} ");
+        assert!(!ways.is_empty() && ways.iter().all(|way| way.contains(&here)), "{sdp}");
+    }
     assert!(!sdp[0].contains("a=ice-lite") && sdp[0].contains("a=ice-options:ice2"), "{sdp:#?}");
     assert!(sdp.last().is_some_and(|answer| answer.contains("a=ice-lite")), "{sdp:#?}");
     let call = called.ended_calls(ACME, 1, LIMIT).remove(0);

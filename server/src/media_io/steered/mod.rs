@@ -216,7 +216,7 @@ impl Steered {
         let port = match datagram.port {
             Port::Rtp => leg.port,
             Port::Rtcp => leg.port | 1,
-            Port::Shared | Port::Stream => return false,
+            Port::Shared(_) | Port::Stream => return false,
         };
         let Some(ip) = leg.source_towards(datagram.to) else { return false };
         let from = SocketAddr::new(ip, port);

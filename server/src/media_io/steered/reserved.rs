@@ -34,7 +34,7 @@ impl Reserved {
         let socket = match port {
             Port::Rtp => &self.rtp,
             Port::Rtcp => &self.rtcp,
-            Port::Shared | Port::Stream => return false,
+            Port::Shared(_) | Port::Stream => return false,
         };
         sendto(socket, bytes, SendFlags::empty(), &mapped(to, self.is_v6)).is_ok()
     }
