@@ -9,7 +9,8 @@ use media::G711;
 use crate::audio::write_tone;
 use crate::baresip::AMPLITUDE;
 use crate::parts::LIMIT;
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::provisioning::{acme, trunk};
+use crate::strowger::{Folder, Strowger};
 use crate::ua::Ua;
 
 const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
@@ -19,32 +20,20 @@ const BUSY_LEVEL: f64 = 0.125;
 /// North America's busy tone.
 const BUSY_HZ: [f64; 2] = [480.0, 620.0];
 
-fn provisioning() -> String {
-    format!(
-        r#"
-[[trunks]]
-id = "callers"
-sources = ["{CALLERS}"]
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
+const ANNOUNCES: &str = r#"
 country = "US"
 prompts = [
-    {{ id = "busy", tone = "busy" }},
-    {{ id = "file", file = "file.wav" }},
-    {{ id = "both", playlist = ["busy", "file", "busy"] }},
+    { id = "busy", tone = "busy" },
+    { id = "file", file = "file.wav" },
+    { id = "both", playlist = ["busy", "file", "busy"] },
 ]
-flows = [{{ id = "main", steps = [
-    {{ do = "play", prompt = "both" }},
-    {{ do = "say", say = "number", value = "-342" }},
-    {{ do = "say", say = "time", value = "15:05", language = "de" }},
-] }}]
-numbers = [{{ number = "+15550100", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
-"#
-    )
-}
+flows = [{ id = "main", steps = [
+    { do = "play", prompt = "both" },
+    { do = "say", say = "number", value = "-342" },
+    { do = "say", say = "time", value = "15:05", language = "de" },
+] }]
+numbers = [{ number = "+15550100", flow = "main" }]
+"#;
 
 /// The samples of a language's fragments, one after the other, as PCMU carries them.
 fn said(language: &str, fragments: &str) -> Vec<i16> {
@@ -64,17 +53,12 @@ fn said(language: &str, fragments: &str) -> Vec<i16> {
 fn a_caller_hears_tones_files_and_values_to_the_last_sample() {
     let folder = Folder::new("announcing");
     write_tone(&folder.path().join("file.wav"), FILE_HZ, AMPLITUDE, 1);
-    let path = folder.path().join("provisioning.toml");
-    std::fs::write(&path, provisioning()).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = acme(folder.path(), &trunk("callers", CALLERS, ""), ANNOUNCES);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let mut caller = Ua::new(CALLERS, server.sip, 440.0);
-    let to = "sip:+15550100@acme.example";
-    let mut call = caller.calls("sip:+12125550199@carrier.example", to);
     let offer = caller.sdp();
-    caller.ask(&mut call, "INVITE", "", &offer);
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
+    let mut call = caller.calls_in("+15550100", &offer);
+    caller.is_answered(&mut call);
     caller.hears_bye();
     let expected = [said("en", "minus 3 hundred and 42"), said("de", "15 uhr 5")];
     let deadline = Instant::now() + LIMIT;

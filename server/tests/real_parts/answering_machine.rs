@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::audio::Sound;
 use crate::baresip::{AMPLITUDE, Baresip, Phone};
 use crate::net::http;
-use crate::parts::{LIMIT, many_agents};
-use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
+use crate::parts::LIMIT;
+use crate::provisioning::demo;
+use crate::strowger::{ACME, Folder, Strowger, repository};
 
 const MACHINE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 const CUSTOMER: &str = "+12125550123";
@@ -54,19 +55,15 @@ fn a_message_arrives_whole_after_the_machines_beep() {
     };
     let machine = Baresip::start(&folder.path().join("machine"), &phone);
     write(&folder.path().join("machine/tone.wav"), &greeting());
-    let provisioning = many_agents(folder.path(), 0);
     let message: Vec<i16> = NOTES.iter().flat_map(|hertz| tone(*hertz, 1000)).collect();
-    write(&folder.path().join("audio/acme-sorry.wav"), &message);
-    let demo = std::fs::read_to_string(&provisioning).expect("the demo");
     let at = "sources = [\"127.0.0.2\"]\ntargets = [{ uri = \"sip:127.0.0.2:5070\" }]";
-    assert!(demo.contains(at), "the carrier of the demo");
     let here = format!(
         "sources = [\"127.0.0.2\", \"{MACHINE}\"]\ntargets = [{{ uri = \"sip:{}\" }}]",
         machine.sip
     );
-    std::fs::write(&provisioning, demo.replace(at, &here)).expect("the provisioning");
-    let setup = Setup { provisioning: Some(provisioning), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = demo(folder.path(), "", &[(at, &here)]);
+    write(&folder.path().join("audio/acme-sorry.wav"), &message);
+    let server = Strowger::provisioned(folder.path(), provisioning);
 
     let wish = json!({"action": "leave_message", "prompt": "sorry"});
     let asked =

@@ -7,8 +7,9 @@ use crate::baresip::{AMPLITUDE, Baresip, Phone, agent_account};
 use crate::parts::{
     ACME_SALES, AGENTS, CARRIER_A, LIMIT, TALK, agent, carrier, many_agents, speaking_carrier,
 };
+use crate::provisioning::demo;
 use crate::scenario::Step;
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::talking::recorded;
 
 const CALLER_HZ: f64 = 440.0;
@@ -30,9 +31,7 @@ pub(crate) fn tone(path: &Path, rate: u32, channels: u16) {
 /// An agent's phone that offers and takes nothing but one codec.
 fn agent_with(name: &str, (codec, rate, channels): (&str, u32, u16), module: &str) {
     let folder = Folder::new(name);
-    let provisioning = Some(many_agents(folder.path(), 0));
-    let setup = Setup { provisioning, ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let server = Strowger::provisioned(folder.path(), many_agents(folder.path(), 0));
     let account = agent_account("alice", "acme.example", server.sip, "auto");
     let phone = Phone {
         address: AGENTS,
@@ -83,14 +82,10 @@ fn a_phone_that_speaks_g722_and_a_carrier_with_g711_hear_each_other() {
 #[test]
 fn a_carrier_with_opus_is_sent_an_offer_of_the_phones_pcmu_in_the_conversation() {
     let folder = Folder::new("one-codec");
-    let path = many_agents(folder.path(), 0);
-    let text = std::fs::read_to_string(&path).expect("the provisioning");
     let id = "id = \"carrier-a\"\n";
-    assert!(text.contains(id));
     let with_opus = format!("{id}codecs = [\"opus\", \"PCMU\"]\n");
-    std::fs::write(&path, text.replacen(id, &with_opus, 1)).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = demo(folder.path(), "", &[(id, &with_opus)]);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
     server.agent_is(ACME, "alice", "available");
     let steps = [

@@ -11,9 +11,10 @@ use crate::baresip::AMPLITUDE;
 use crate::browser::{Browsers, Page};
 use crate::net::http;
 use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT, speaking_agent, speaking_carrier};
-use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
+use crate::provisioning::demo;
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::talking::recorded;
-use crate::ua::{Dialog, Ua, body};
+use crate::ua::{Dialog, Ua};
 
 pub(crate) const CALLER_HZ: f64 = 440.0;
 pub(crate) const AGENT_HZ: f64 = 1000.0;
@@ -32,37 +33,24 @@ pub(crate) struct Stage {
 /// The demo with a key of alice's own, who is rung while she talks, codes for her queue, and time
 /// to write calls up.
 fn provisioning(folder: &Folder) -> PathBuf {
-    let fixtures = repository().join("fixtures");
-    // Prompts lie beside the provisioning file or below it.
-    std::fs::create_dir_all(folder.path().join("audio")).expect("a folder");
-    for file in std::fs::read_dir(fixtures.join("audio")).expect("the demo's audio") {
-        let file = file.expect("an entry");
-        let copy = folder.path().join("audio").join(file.file_name());
-        std::fs::copy(file.path(), copy).expect("a copy");
-    }
-    let mut text = std::fs::read_to_string(fixtures.join("demo.toml")).expect("the demo");
-    let wrap_up = text.find("wrap_up_s = 2, wrap_up_extend_s = 120").expect("her queue");
-    text.replace_range(wrap_up..wrap_up + "wrap_up_s = 2".len(), "wrap_up_s = 100");
     let alice = "password = \"alice-secret\"";
-    assert!(text.contains(alice));
-    text = text.replacen(alice, &format!("{alice}, call_waiting = true"), 1);
-    let keys = text.find("api_keys = [\n").expect("keys") + "api_keys = [\n".len();
-    let key = format!(
-        "    {{ name = \"alice\", key = \"{ALICE}\", role = \"agent\", agent = \"alice\", \
-         loopback_only = true }},\n"
+    let keys = format!(
+        "api_keys = [\n    {{ name = \"alice\", key = \"{ALICE}\", role = \"agent\", \
+         agent = \"alice\", loopback_only = true }},\n"
     );
-    text.insert_str(keys, &key);
-    let path = folder.path().join("desk.toml");
-    std::fs::write(&path, text).expect("the provisioning");
-    path
+    let changes = [
+        ("wrap_up_s = 2, wrap_up_extend_s = 120", "wrap_up_s = 100, wrap_up_extend_s = 120"),
+        (alice, &*format!("{alice}, call_waiting = true")),
+        ("api_keys = [\n", &*keys),
+    ];
+    demo(folder.path(), "", &changes)
 }
 
 pub(crate) fn stage(name: &str) -> Stage {
     let folder = Folder::new(name);
     let browsers = Browsers::start();
     let provisioning = provisioning(&folder);
-    let setup = Setup { provisioning: Some(provisioning.clone()), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let server = Strowger::provisioned(folder.path(), provisioning.clone());
     Stage { folder, server, browsers, provisioning }
 }
 
@@ -131,12 +119,9 @@ pub(crate) fn calls_sales(server: &Strowger) -> (Ua, Dialog) {
     let mut carrier = Ua::new(CARRIER_A, server.sip, CALLER_HZ);
     let from = format!("sip:{CALLER}@{}", carrier.at);
     let to = format!("sip:{ACME_SALES}@{}", server.sip);
-    let mut dialog = carrier.calls(&from, &to);
     let sdp = carrier.sdp();
-    carrier.ask(&mut dialog, "INVITE", "", &sdp);
-    let ok = carrier.expect("SIP/2.0 200");
-    carrier.ack(&mut dialog, &ok, "");
-    carrier.voice.talks_to(body(&ok));
+    let mut dialog = carrier.invites(&from, &to, &sdp);
+    carrier.talks(&mut dialog);
     (carrier, dialog)
 }
 

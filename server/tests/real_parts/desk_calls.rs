@@ -15,7 +15,7 @@ use crate::desk::{
 use crate::net::http;
 use crate::parts::AGENTS;
 use crate::strowger::ACME;
-use crate::ua::{Dialog, Ua, body};
+use crate::ua::{Dialog, Ua};
 
 /// Of the second microphone in `tests/browser/devices.js`.
 const TABLE_HZ: f64 = 1300.0;
@@ -36,8 +36,7 @@ impl Stage {
 
     /// Bob calls alice, whose page rings.
     fn bob_calls(&self, bob: &mut Ua) -> Dialog {
-        let sdp = bob.sdp();
-        let dialog = bob.dials("bob", "alice", &sdp);
+        let dialog = bob.dials("bob", "alice");
         bob.expect("SIP/2.0 180");
         dialog
     }
@@ -45,9 +44,7 @@ impl Stage {
 
 /// Whoever called is answered, and talks.
 fn is_answered(caller: &mut Ua, dialog: &mut Dialog) {
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(dialog, &ok, "");
-    caller.voice.talks_to(body(&ok));
+    caller.talks(dialog);
 }
 
 /// They hear each other without her, until the caller hangs up.
@@ -322,8 +319,7 @@ fn do_not_disturb_is_shown_whoever_sets_it_and_nobody_is_put_through_meanwhile()
     page.until(pressed, |is| is == "true");
     says(&page, ".desk-now", "Do not disturb");
     is_accessible(&page);
-    let sdp = bob.sdp();
-    let refused = bob.dials("bob", "alice", &sdp);
+    let refused = bob.dials("bob", "alice");
     let busy = bob.expect("SIP/2.0 486");
     bob.ack_refusal(&refused, &busy);
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use media::G711;
 
 use crate::baresip::{Baresip, Phone, agent_account, carrier_account};
-use crate::parts::{ACME_SALES, AGENTS, LIMIT, many_agents, speaking_carrier};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::parts::{ACME_SALES, AGENTS, LIMIT, speaking_carrier};
+use crate::provisioning::{acme, demo, trunk};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::ua::{Ua, body};
 use crate::voice::media_address;
 
@@ -17,16 +18,8 @@ const PIN: &str = "4929171#";
 const NUMBER: &str = "+15550100";
 
 fn server(folder: &Folder) -> Strowger {
-    let path = folder.path().join("provisioning.toml");
-    let provisioning = format!(
+    let lines = format!(
         r#"
-[[trunks]]
-id = "callers"
-sources = ["{CALLERS}"]
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
 prompts = [{{ id = "ask", tone = "dial" }}]
 queues = [{{ id = "sales", music = "ask" }}]
 flows = [{{ id = "main", steps = [
@@ -34,11 +27,12 @@ flows = [{{ id = "main", steps = [
     {{ do = "queue", queue = "sales" }},
 ] }}]
 numbers = [{{ number = "{NUMBER}", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#
     );
-    std::fs::write(&path, provisioning).expect("the provisioning");
-    Strowger::start_with(folder.path(), &Setup { provisioning: Some(path), ..Setup::default() })
+    Strowger::provisioned(
+        folder.path(),
+        acme(folder.path(), &trunk("callers", CALLERS, ""), &lines),
+    )
 }
 
 /// What the one call that is up has collected.
@@ -75,13 +69,8 @@ fn what_is_pressed_on_a_foreign_phone_is_collected() {
 #[test]
 fn what_a_carrier_presses_is_told_by_info_to_a_foreign_phone_that_speaks_opus() {
     let folder = Folder::new("dtmf-info");
-    let path = many_agents(folder.path(), 0);
-    let text = std::fs::read_to_string(&path).expect("the provisioning");
-    let id = "id = \"alice\",";
-    assert!(text.contains(id));
-    std::fs::write(&path, text.replacen(id, &format!("{id} dtmf = \"info\","), 1)).expect("it");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let id = ("id = \"alice\",", "id = \"alice\", dtmf = \"info\",");
+    let server = Strowger::provisioned(folder.path(), demo(folder.path(), "", &[id]));
     let account = agent_account("alice", "acme.example", server.sip, "auto");
     let phone = Phone {
         address: AGENTS,
@@ -147,8 +136,6 @@ fn answered(server: &Strowger, has_events: bool) -> (Ua, Far) {
     let socket = UdpSocket::bind((CALLERS, 0)).expect("a port for RTP");
     let port = socket.local_addr().expect("its address").port();
     let mut caller = Ua::new(CALLERS, server.sip, 440.0);
-    let mut call =
-        caller.calls("sip:+12125550199@carrier.example", &format!("sip:{NUMBER}@acme.example"));
     let (formats, events) = if has_events {
         ("0 101", "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n")
     } else {
@@ -158,9 +145,8 @@ fn answered(server: &Strowger, has_events: bool) -> (Ua, Far) {
         "v=0\r\no=- 1 1 IN IP4 {CALLERS}\r\ns=-\r\nc=IN IP4 {CALLERS}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP {formats}\r\n{events}"
     );
-    caller.ask(&mut call, "INVITE", "", &offer);
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
+    let mut call = caller.calls_in(NUMBER, &offer);
+    let ok = caller.is_answered(&mut call);
     let target = media_address(body(&ok));
     let begun = Instant::now();
     (caller, Far { socket, target, sequence: 9, timestamp: 1600, sent: 0, begun })

@@ -2,16 +2,17 @@
 //! an attended transfer between phones does, and a REFER that goes on to a carrier which does
 //! transfers itself.
 
-use crate::rfc3665::{ACME_MAIN, ALICE_HZ, BOB_HZ, CARRIER_HZ, OUTSIDE, Stage, stage, talk};
+use crate::rfc3665::{
+    ACME_MAIN, ALICE_HZ, BOB_HZ, CARRIER_HZ, OUTSIDE, Stage, answers, stage, talk,
+};
 use crate::strowger::ACME;
 use crate::ua::{Dialog, Ua, body, field};
 
 /// Somebody outside calls acme's number, which rings bob; his INVITE, and the caller's dialog.
 fn calls_bob(carrier: &mut Ua, bob: &mut Ua) -> (Dialog, String) {
     let to = format!("sip:{ACME_MAIN}@{}", carrier.server);
-    let mut call = carrier.calls(&format!("sip:{OUTSIDE}@carrier.example"), &to);
     let offer = carrier.sdp();
-    carrier.ask(&mut call, "INVITE", "", &offer);
+    let call = carrier.invites(&format!("sip:{OUTSIDE}@carrier.example"), &to, &offer);
     let invite = bob.expect("INVITE ");
     bob.respond(&invite, "180 Ringing", "", "");
     (call, invite)
@@ -23,11 +24,7 @@ fn bob_answers(
     bob: &mut Ua,
     (call, invite): (&mut Dialog, &str),
 ) -> (Dialog, String) {
-    let answer = bob.sdp();
-    bob.respond(invite, "200 OK", "", &answer);
-    let ok = carrier.expect("SIP/2.0 200");
-    carrier.ack(call, &ok, "");
-    bob.expect("ACK ");
+    let ok = answers(bob, invite, (carrier, call));
     talk((carrier, &ok, CARRIER_HZ), (bob, invite, BOB_HZ));
     (bob.dialog_of(invite), ok)
 }
@@ -45,16 +42,13 @@ fn a_colleagues_ringing_call_is_picked_up_by_dialling_the_code() {
         let (mut bob, mut alice) = (stage.phone("bob", BOB_HZ), stage.phone("alice", ALICE_HZ));
         let mut carrier = stage.carrier();
         let (mut call, invite) = calls_bob(&mut carrier, &mut bob);
-        let offer = alice.sdp();
-        let mut taken = alice.dials("alice", code, &offer);
-        let theirs = alice.expect("SIP/2.0 200");
-        alice.ack(&mut taken, &theirs, "");
+        let mut taken = alice.dials("alice", code);
+        let theirs = alice.is_answered(&mut taken);
         let cancel = bob.expect("CANCEL ");
         bob.respond(&cancel, "200 OK", "", "");
         bob.respond(&invite, "487 Request Terminated", "", "");
         bob.expect("ACK ");
-        let ok = carrier.expect("SIP/2.0 200");
-        carrier.ack(&mut call, &ok, "");
+        let ok = carrier.is_answered(&mut call);
         talk((&carrier, &ok, CARRIER_HZ), (&alice, &theirs, ALICE_HZ));
         carrier.hangs_up(&mut call);
         alice.hears_bye();
@@ -88,8 +82,7 @@ fn a_conversation_is_handed_over_by_an_invite_with_replaces() {
     let sent = format!("{replaces}Referred-By: <sip:bob@acme.example>\r\n");
     let mut taken = alice.calls("sip:alice@acme.example", to);
     alice.ask_as("alice", &mut taken, "INVITE", &sent, &offer);
-    let theirs = alice.expect("SIP/2.0 200");
-    alice.ack(&mut taken, &theirs, "");
+    let theirs = alice.is_answered(&mut taken);
     bob.hears_bye();
     talk((&carrier, &heard, CARRIER_HZ), (&alice, &theirs, ALICE_HZ));
     alice.hangs_up(&mut taken);

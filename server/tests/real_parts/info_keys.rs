@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use crate::parts::{AGENTS, LIMIT, agent, carrier};
+use crate::provisioning::{acme, trunk};
 use crate::scenario::{Info, Step};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::ua::{Ua, body};
 use crate::voice::Voice;
 
@@ -24,17 +25,8 @@ const RELAY: &str = "application/dtmf-relay";
 const BARE: &str = "application/dtmf";
 
 fn server(folder: &Folder) -> Strowger {
-    let path = folder.path().join("provisioning.toml");
-    let provisioning = format!(
+    let lines = format!(
         r#"
-[[trunks]]
-id = "callers"
-sources = ["{CALLERS}"]
-codecs = ["opus", "G722", "PCMU"]
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
 prompts = [{{ id = "ask", tone = "dial" }}]
 agents = [{{ id = "alice", name = "Alice", password = "alice-secret", loopback_only = true,
     available_on_register = true, codecs = ["opus", "G722", "PCMU"] }}]
@@ -47,11 +39,10 @@ flows = [
     {{ id = "sales", steps = [{{ do = "queue", queue = "sales" }}] }},
 ]
 numbers = [{{ number = "{MENU}", flow = "choice" }}, {{ number = "{SALES}", flow = "sales" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#
     );
-    std::fs::write(&path, provisioning).expect("the provisioning");
-    Strowger::start_with(folder.path(), &Setup { provisioning: Some(path), ..Setup::default() })
+    let trunk = trunk("callers", CALLERS, r#"codecs = ["opus", "G722", "PCMU"]"#);
+    Strowger::provisioned(folder.path(), acme(folder.path(), &trunk, &lines))
 }
 
 const fn told(cseq: u32, kind: &'static str, body: &'static str) -> Info {
@@ -100,13 +91,9 @@ fn an_agent_presses(name: &str, audio: &'static str, codec: &str) {
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &steps);
     server.agent_is(ACME, "alice", "available");
     let mut caller = Ua::new(CALLERS, server.sip, 440.0);
-    let mut call =
-        caller.calls("sip:+12125550199@carrier.example", &format!("sip:{SALES}@acme.example"));
     let offer = caller.sdp_with_keys();
-    caller.ask(&mut call, "INVITE", "", &offer);
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
-    caller.voice.talks_to(body(&ok));
+    let mut call = caller.calls_in(SALES, &offer);
+    caller.talks(&mut call);
     is_pressed(&caller.voice, "49*#");
     caller.hangs_up(&mut call);
     phone.succeed(LIMIT);

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::audio::Sound;
 use crate::baresip::{AMPLITUDE, Baresip, Phone, agent_account};
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, many_agents, speaking_agent, speaking_carrier};
+use crate::net::has_ipv6;
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, speaking_agent, speaking_carrier};
+use crate::provisioning::demo;
 use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
 
 const CALLER_HZ: f64 = 440.0;
@@ -54,12 +56,9 @@ fn heard_each_other(caller: Baresip, agent: Baresip) {
 }
 
 fn server(folder: &Folder, listen: Listen, rtp: &str) -> Strowger {
-    let provisioning = many_agents(folder.path(), 0);
-    let text = std::fs::read_to_string(&provisioning).expect("the provisioning");
-    let text = text.replace("[\"127.0.0.2\"]", "[\"127.0.0.2\", \"::1\"]");
-    std::fs::write(&provisioning, text).expect("the provisioning");
+    let sources = ("[\"127.0.0.2\"]", "[\"127.0.0.2\", \"::1\"]");
     let setup = Setup {
-        provisioning: Some(provisioning),
+        provisioning: Some(demo(folder.path(), "", &[sources])),
         listen,
         rtp: Some(rtp.to_owned()),
         // The usual one may be another test's.
@@ -92,8 +91,7 @@ fn a_carrier_and_an_agent_of_two_networks_each_have_audio_at_an_address_of_their
 #[test]
 fn a_carrier_over_ipv6_has_audio_at_an_interface_of_its_own_and_an_agent_over_ipv4_elsewhere() {
     let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    if UdpSocket::bind((here, 0)).is_err() {
-        eprintln!("this machine has no IPv6: nothing to try");
+    if !has_ipv6() {
         return;
     }
     let folder = Folder::new("interfaces-ipv6");

@@ -10,39 +10,19 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::net::free_port;
-use crate::parts::{
-    ACME_SALES, CARRIER_A, CARRIER_B, LIMIT, PATIENT, TALK, agent, carrier, many_agents,
-};
+use crate::parts::{ACME_SALES, CARRIER_A, CARRIER_B, LIMIT, PATIENT, TALK, agent, carrier};
+use crate::provisioning::demo;
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
 use crate::strowger::{ACME, Folder, Setup, Strowger};
-use crate::trunk_streams::{near_server, sent_over, trunk_is_up};
+use crate::trunk_streams::{near_server, sent_over};
+use crate::trunks::trunk_is;
 
 /// Where the proxy lives: the carrier's trunk, as we see it.
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 10));
 
-const ROUTES: &str = r#"
-loadmodule "sl.so"
-loadmodule "tm.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-request_route {
-    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-    if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
-    if (has_totag()) {
-        if (loose_route()) { t_relay(); exit; }
-        if (is_method("ACK") && t_check_trans()) { t_relay(); exit; }
-        sl_send_reply("404", "Not here");
-        exit;
-    }
-    record_route();
-    $du = "sip:SERVER";
-    t_relay();
-}
-"#;
+/// A plain stateful proxy with one next hop.
+const ROUTES: &str = include_str!("../../../fixtures/kamailio/proxy.cfg");
 
 /// What else it takes to be a server of WebSockets (RFC 7118). Its clients can be reached over
 /// their own connection alone, which their Contact says by an alias.
@@ -90,7 +70,7 @@ struct Kamailio {
 impl Kamailio {
     /// Passes on what it gets over UDP to the server, at an address and over a transport.
     fn start(folder: &Path, server: &str) -> Self {
-        Self::start_with(folder, &ROUTES.replace("SERVER", server))
+        Self::start_with(folder, &ROUTES.replace("NEXT_HOP", server))
     }
 
     fn start_with(folder: &Path, routes: &str) -> Self {
@@ -178,11 +158,8 @@ fn requests(server: &Strowger, call: &str, direction: &str, method: &str) -> Vec
 /// Two calls: the caller hangs up the first, the agent the second.
 fn two_calls(name: &str, address: impl Fn(&Strowger) -> String) {
     let folder = Folder::new(name);
-    let path = many_agents(folder.path(), 0);
-    let text = fs::read_to_string(&path).expect("the provisioning");
-    fs::write(&path, text.replace("[\"127.0.0.2\"]", "[\"127.0.0.10\"]")).expect("to write");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let sources = ("[\"127.0.0.2\"]", "[\"127.0.0.10\"]");
+    let server = Strowger::provisioned(folder.path(), demo(folder.path(), "", &[sources]));
     let proxy = Kamailio::start(folder.path(), &address(&server));
 
     let phone = agent(folder.path(), &server, "alice", "acme.example", 1, &TALK);
@@ -242,7 +219,7 @@ fn kamailio_takes_calls_over_websocket_and_sends_its_byes_back_over_it() {
         Kamailio::start_with(folder.path(), &WEBSOCKETS.replace("SERVER", &far.to_string()));
     let target = format!("sip:{};transport=ws", proxy.address);
     let near = near_server(&folder, &target, Setup::default());
-    trunk_is_up(&near);
+    trunk_is(&near, "up");
     let callee = |name, steps: &[Step]| {
         let (local, server, number) = (far, None, "callee");
         let part = Part { name, steps, local, server, number, calls: 1, rate: 10, more: &[] };

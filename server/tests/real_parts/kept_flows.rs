@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::net::free_port;
-use crate::parts::{AGENTS, LIMIT, many_agents};
+use crate::parts::{AGENTS, LIMIT};
+use crate::provisioning::{demo, outside};
 use crate::sip_client::reply;
-use crate::strowger::{Folder, PLATFORM, Setup, Strowger};
+use crate::strowger::{Folder, PLATFORM, Strowger};
 use crate::ua::{Ua, field};
 
 const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
@@ -73,16 +74,12 @@ fn a_registrar_that_wants_keep_alives_is_asked_and_one_that_sees_us_move_is_told
     let at = SocketAddr::new(CARRIER, free_port(CARRIER));
     let registrar = UdpSocket::bind(at).expect("a port");
     registrar.set_read_timeout(Some(LIMIT)).expect("a limit");
-    let path = many_agents(folder.path(), 0);
-    let demo = std::fs::read_to_string(&path).expect("the demo");
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\n\
-         register = {{ registrar = \"sip:{at}\", aor = \"sip:4930123@carrier.example\", \
+    let keys = format!(
+        "register = {{ registrar = \"sip:{at}\", aor = \"sip:4930123@carrier.example\", \
          contact_user = \"strowger-1\", expires_s = 600 }}\n"
     );
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = demo(folder.path(), &outside(&keys), &[]);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let Came::Register(first, from) = next(&registrar) else { panic!("a REGISTER first") };
     assert!(field(&first, "Via").ends_with(";keep"), "{first}");
     let began = Instant::now();

@@ -48,6 +48,7 @@ mod phones;
 mod postgres;
 #[path = "../../../store/tests/repository/postgres_programs.rs"]
 mod postgres_programs;
+mod provisioning;
 mod queueing;
 mod recording;
 mod refusals;

@@ -1,7 +1,7 @@
 //! Free ports, a plain HTTP client and the registration of a phone, for tests.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -20,6 +20,15 @@ pub(crate) fn free_port(address: IpAddr) -> u16 {
         }
     }
     panic!("no free port on {address}");
+}
+
+/// Whether this machine has IPv6; if not, a test that needs it says so.
+pub(crate) fn has_ipv6() -> bool {
+    let has = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !has {
+        eprintln!("this machine has no IPv6: nothing to try");
+    }
+    has
 }
 
 /// An HTTP answer.

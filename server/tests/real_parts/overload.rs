@@ -8,11 +8,11 @@ use crate::canary::Canary;
 use crate::net::free_port;
 use crate::parts::{
     ACME_SALES, CARRIER_A, CARRIER_B, GLOBEX_SALES, LIMIT, PATIENT, TALK, agent, carrier,
-    many_agents,
 };
+use crate::provisioning::demo;
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 
 /// A caller who is answered and hangs up, is refused because the tenant has as many calls as it may
 /// have, or is told when to try again.
@@ -81,15 +81,9 @@ const TURNED_AWAY: &str = "strowger_security_events_total{kind=\"overload\"}";
 #[test]
 fn more_calls_than_it_can_take_are_served_or_told_so_and_harm_none_that_is_up() {
     let folder = Folder::new("overload");
-    let path = many_agents(folder.path(), 0);
-    let text = std::fs::read_to_string(&path).expect("the provisioning");
-    let bounded = "concurrent_calls = 500, calls_per_second = 100";
-    assert!(text.contains(bounded), "the demo is another than it was");
     // Fewer than there are ports: what is to run out is time.
-    let text = text.replace(bounded, "concurrent_calls = 300");
-    std::fs::write(&path, text).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let bounded = ("concurrent_calls = 500, calls_per_second = 100", "concurrent_calls = 300");
+    let server = Strowger::provisioned(folder.path(), demo(folder.path(), "", &[bounded]));
     let canary = Canary::sing(folder.path(), &server);
     let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
     server.agent_is(ACME, "bob", "available");

@@ -71,12 +71,9 @@ impl Stage {
         let mut carrier = Ua::new(CARRIER_A, self.server.sip, CALLER_HZ);
         let from = format!("sip:+4930123456@{}", carrier.at);
         let to = format!("sip:{ACME_SALES}@{}", self.server.sip);
-        let mut dialog = carrier.calls(&from, &to);
         let sdp = carrier.sdp_with_keys();
-        carrier.ask(&mut dialog, "INVITE", "", &sdp);
-        let ok = carrier.expect("SIP/2.0 200");
-        carrier.ack(&mut dialog, &ok, "");
-        carrier.voice.talks_to(body(&ok));
+        let mut dialog = carrier.invites(&from, &to, &sdp);
+        carrier.talks(&mut dialog);
         (carrier, dialog)
     }
 

@@ -1,5 +1,7 @@
 //! Who gets the call when an agent does not answer, refuses, is busy, or the caller gives up.
 
+use serde_json::Value;
+
 use crate::parts::{ACME_SALES, ACME_SUPPORT, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Strowger};
@@ -15,16 +17,14 @@ fn waiting(server: &Strowger, callers: u64) {
     });
 }
 
-#[test]
-fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
-    let folder = Folder::new("no-answer");
-    let server = Strowger::start(folder.path());
-    // alice has been idle longest, so she rings first.
-    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &NEVER_ANSWER);
+/// Alice has been idle longest, so she rings first and does that; bob takes the call. It, once it
+/// is over.
+fn is_passed_over(folder: &Folder, server: &Strowger, does: &[Step]) -> Value {
+    let alice = agent(folder.path(), server, "alice", "acme.example", 1, does);
     server.agent_is(ACME, "alice", "available");
-    let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
+    let bob = agent(folder.path(), server, "bob", "acme.example", 1, &TALK);
     server.agent_is(ACME, "bob", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
+    let caller = carrier(folder.path(), server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     alice.succeed(LIMIT);
     server.agent_is(ACME, "bob", "busy");
     caller.hang_up();
@@ -32,6 +32,14 @@ fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
     bob.succeed(LIMIT);
     let call = server.ended_calls(ACME, 1, LIMIT).remove(0);
     assert_eq!(call["agent"], "bob");
+    call
+}
+
+#[test]
+fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
+    let folder = Folder::new("no-answer");
+    let server = Strowger::start(folder.path());
+    let call = is_passed_over(&folder, &server, &NEVER_ANSWER);
     let why = server.data(&format!("/api/v1/calls/{}/why", call["id"].as_str().unwrap()), ACME);
     let told = why.to_string();
     assert!(told.contains("alice") && told.contains("bob"), "the reasons name both: {told}");
@@ -41,18 +49,7 @@ fn an_agent_who_does_not_answer_is_passed_over_for_the_next() {
 fn an_agent_who_rejects_is_passed_over_for_the_next() {
     let folder = Folder::new("reject");
     let server = Strowger::start(folder.path());
-    let reject = [Step::ExpectInvite, Step::Answer(180), Step::Answer(603)];
-    let alice = agent(folder.path(), &server, "alice", "acme.example", 1, &reject);
-    server.agent_is(ACME, "alice", "available");
-    let bob = agent(folder.path(), &server, "bob", "acme.example", 1, &TALK);
-    server.agent_is(ACME, "bob", "available");
-    let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
-    alice.succeed(LIMIT);
-    server.agent_is(ACME, "bob", "busy");
-    caller.hang_up();
-    caller.succeed(LIMIT);
-    bob.succeed(LIMIT);
-    assert_eq!(server.ended_calls(ACME, 1, LIMIT)[0]["agent"], "bob");
+    is_passed_over(&folder, &server, &[Step::ExpectInvite, Step::Answer(180), Step::Answer(603)]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, GLOBEX_SALES, LIMIT, many_agents};
+use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, GLOBEX_SALES, LIMIT};
+use crate::provisioning::demo;
 use crate::recording::files;
 use crate::s3;
 use crate::strowger::{ACME, Folder, GLOBEX, Setup, Strowger};
@@ -21,12 +22,13 @@ fn recorded_call(server: &Strowger, key: &str, number: &str, agent: (&str, &str)
     phone.registers_in(agent.0, agent.1);
     server.agent_is(key, agent.0, "available");
     let mut caller = Ua::new(CARRIER_A, server.sip, 440.0);
-    let mut call =
-        caller.calls("sip:+12125550199@carrier.example", &format!("sip:{number}@x.example"));
     let offer = caller.sdp();
-    caller.ask(&mut call, "INVITE", "", &offer);
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
+    let mut call = caller.invites(
+        "sip:+12125550199@carrier.example",
+        &format!("sip:{number}@x.example"),
+        &offer,
+    );
+    let ok = caller.is_answered(&mut call);
     let invite = phone.expect("INVITE ");
     let answer = phone.sdp();
     phone.respond(&invite, "200 OK", "", &answer);
@@ -87,12 +89,8 @@ fn a_recording_that_is_too_old_goes_from_s3_and_nothing_else_does() {
     let root = folder.path().join("s3");
     let s3 = s3::serve(&root);
     // Acme keeps recordings for a day, globex for ever.
-    let path = many_agents(folder.path(), 0);
-    let demo = fs::read_to_string(&path).expect("the demo");
     let limits = "limits = { concurrent_calls = 500, calls_per_second = 100 }";
     let short = limits.replace(" }", ", retention_days = 1 }");
-    assert!(demo.contains(limits), "the demo is another than it was");
-    fs::write(&path, demo.replacen(limits, &short, 1)).expect("the provisioning");
     let setup = Setup {
         config: format!(
             "[recordings.s3]\nendpoint = \"http://{s3}\"\nbucket = \"recordings\"\n\
@@ -102,7 +100,7 @@ fn a_recording_that_is_too_old_goes_from_s3_and_nothing_else_does() {
             ("STROWGER_S3_ACCESS_KEY", s3::ACCESS_KEY.into()),
             ("STROWGER_S3_SECRET_KEY", s3::SECRET_KEY.into()),
         ],
-        provisioning: Some(path),
+        provisioning: Some(demo(folder.path(), "", &[(limits, &short)])),
         ..Setup::default()
     };
     let server = Strowger::start_with(folder.path(), &setup);

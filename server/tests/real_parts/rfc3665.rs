@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::net::free_port;
 use crate::parts::{AGENTS, LIMIT};
+use crate::provisioning::{acme, trunk};
 use crate::sip_client::reply;
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::ua::{Dialog, Ua, body, field, fields, proof};
 use crate::voice::media_address;
 
@@ -36,26 +37,16 @@ pub(crate) struct Stage {
 }
 
 /// Acme has alice, bob, a number that rings bob, and a trunk with these targets and keys.
-pub(crate) fn stage(name: &str, targets: &[SocketAddr], trunk: &str) -> Stage {
+pub(crate) fn stage(name: &str, targets: &[SocketAddr], more: &str) -> Stage {
     // A trunk of a route has a target; where no call goes out, it is nobody.
     let nobody = [SocketAddr::new(CARRIER, 9)];
     let targets = if targets.is_empty() { &nobody } else { targets }.iter().enumerate();
     let targets: Vec<String> = targets
         .map(|(priority, at)| format!("{{ uri = \"sip:{at}\", priority = {priority} }}"))
         .collect();
-    let provisioning = format!(
+    let keys = format!("targets = [{}]\nprobe_s = 0\ncountry = \"US\"\n{more}", targets.join(", "));
+    let lines = format!(
         r#"
-[[trunks]]
-id = "outside"
-sources = ["{CARRIER}"]
-targets = [{targets}]
-probe_s = 0
-country = "US"
-{trunk}
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
 country = "US"
 caller_id = "{ACME_MAIN}"
 pickup_code = "*8"
@@ -66,16 +57,12 @@ agents = [
 ]
 flows = [{{ id = "main", steps = [{{ do = "dial", to = "bob" }}] }}]
 numbers = [{{ number = "{ACME_MAIN}", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#,
-        targets = targets.join(", "),
         desk = r#"loopback_only = true, pickup_groups = ["desk"]"#,
     );
     let folder = Folder::new(name);
-    let path = folder.path().join("provisioning.toml");
-    std::fs::write(&path, provisioning).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = acme(folder.path(), &trunk("outside", CARRIER, &keys), &lines);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     Stage { _folder: folder, server }
 }
 
@@ -99,6 +86,42 @@ impl Stage {
 /// A carrier that is a target of the trunk exists before the server does.
 fn target() -> Ua {
     Ua::new(CARRIER, SocketAddr::new(CARRIER, 9), CARRIER_HZ)
+}
+
+/// Alice, and a carrier whom the trunk tries after those others.
+fn alice_and_a_carrier(name: &str, before: &[SocketAddr], more: &str) -> (Stage, Ua, Ua) {
+    let mut carrier = target();
+    let targets = [before, &[carrier.at]].concat();
+    let stage = stage(name, &targets, more);
+    carrier.server = stage.server.sip;
+    let alice = stage.phone("alice", ALICE_HZ);
+    (stage, alice, carrier)
+}
+
+fn alice_and_bob(name: &str) -> (Stage, Ua, Ua) {
+    let stage = stage(name, &[], "");
+    let bob = stage.phone("bob", BOB_HZ);
+    let alice = stage.phone("alice", ALICE_HZ);
+    (stage, alice, bob)
+}
+
+/// Who was invited rings, as the caller hears.
+fn rings(callee: &mut Ua, invite: &str, caller: &mut Ua) {
+    callee.respond(invite, "180 Ringing", "", "");
+    caller.expect("SIP/2.0 180");
+}
+
+/// Who was invited takes the call; the answer that the caller has.
+pub(crate) fn answers(
+    callee: &mut Ua,
+    invite: &str,
+    (caller, call): (&mut Ua, &mut Dialog),
+) -> String {
+    let answer = callee.sdp();
+    callee.respond(invite, "200 OK", "", &answer);
+    let ok = caller.is_answered(call);
+    callee.expect("ACK ");
+    ok
 }
 
 /// Two ends, each told by the other's last description where to talk to, hear each other.
@@ -207,19 +230,11 @@ fn s2_5_unsuccessful_registration() {
 
 #[test]
 fn s3_1_successful_session_establishment() {
-    let stage = stage("rfc3665-3-1", &[], "");
-    let mut bob = stage.phone("bob", BOB_HZ);
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let mut call = alice.dials("alice", "bob", &offer);
+    let (stage, mut alice, mut bob) = alice_and_bob("rfc3665-3-1");
+    let mut call = alice.dials("alice", "bob");
     let invite = bob.expect("INVITE ");
-    bob.respond(&invite, "180 Ringing", "", "");
-    alice.expect("SIP/2.0 180");
-    let answer = bob.sdp();
-    bob.respond(&invite, "200 OK", "", &answer);
-    let ok = alice.expect("SIP/2.0 200");
-    alice.ack(&mut call, &ok, "");
-    bob.expect("ACK ");
+    rings(&mut bob, &invite, &mut alice);
+    let ok = answers(&mut bob, &invite, (&mut alice, &mut call));
     talk((&alice, &ok, ALICE_HZ), (&bob, &invite, BOB_HZ));
     // As in the RFC, the callee hangs up.
     let mut leg = bob.dialog_of(&invite);
@@ -232,12 +247,8 @@ fn s3_1_successful_session_establishment() {
 
 #[test]
 fn s3_2_session_establishment_through_two_proxies() {
-    let mut carrier = target();
-    let stage = stage("rfc3665-3-2", &[carrier.at], "");
-    carrier.server = stage.server.sip;
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let mut call = alice.dials("alice", OUTSIDE, &offer);
+    let (stage, mut alice, mut carrier) = alice_and_a_carrier("rfc3665-3-2", &[], "");
+    let mut call = alice.dials("alice", OUTSIDE);
     let invite = carrier.expect("INVITE ");
     assert!(invite.contains(&format!("INVITE sip:{OUTSIDE}@{}", carrier.at)), "{invite}");
     // Two proxies of the carrier stay in the dialog, the nearer one last in the list.
@@ -267,13 +278,9 @@ fn s3_2_session_establishment_through_two_proxies() {
 
 #[test]
 fn s3_3_session_with_multiple_proxy_authentication() {
-    let mut carrier = target();
     let login = "authenticate = { user = \"4930123\", password = \"4930123-secret\" }";
-    let stage = stage("rfc3665-3-3", &[carrier.at], login);
-    carrier.server = stage.server.sip;
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let mut call = alice.dials("alice", OUTSIDE, &offer);
+    let (stage, mut alice, mut carrier) = alice_and_a_carrier("rfc3665-3-3", &[], login);
+    let mut call = alice.dials("alice", OUTSIDE);
     let first = carrier.expect("INVITE ");
     assert!(!first.contains("Proxy-Authorization"), "alice's proof is for us alone: {first}");
     let challenge = "Proxy-Authenticate: Digest realm=\"carrier.example\", nonce=\"f84f1cec\", \
@@ -285,13 +292,8 @@ fn s3_3_session_with_multiple_proxy_authentication() {
     assert!(shown.contains("username=\"4930123\""), "{invite}");
     proves(&shown, "4930123", "4930123-secret", "INVITE");
     assert_eq!(field(&invite, "Call-ID"), field(&first, "Call-ID"));
-    carrier.respond(&invite, "180 Ringing", "", "");
-    alice.expect("SIP/2.0 180");
-    let answer = carrier.sdp();
-    carrier.respond(&invite, "200 OK", "", &answer);
-    let ok = alice.expect("SIP/2.0 200");
-    alice.ack(&mut call, &ok, "");
-    carrier.expect("ACK ");
+    rings(&mut carrier, &invite, &mut alice);
+    let ok = answers(&mut carrier, &invite, (&mut alice, &mut call));
     talk((&alice, &ok, ALICE_HZ), (&carrier, &invite, CARRIER_HZ));
     alice.hangs_up(&mut call);
     carrier.hears_bye();
@@ -320,20 +322,11 @@ fn proves(shown: &str, user: &str, password: &str, method: &str) {
 #[test]
 fn s3_4_successful_session_with_proxy_failure() {
     let dead = SocketAddr::new(CARRIER, free_port(CARRIER));
-    let mut carrier = target();
-    let stage = stage("rfc3665-3-4", &[dead, carrier.at], "");
-    carrier.server = stage.server.sip;
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let mut call = alice.dials("alice", OUTSIDE, &offer);
+    let (stage, mut alice, mut carrier) = alice_and_a_carrier("rfc3665-3-4", &[dead], "");
+    let mut call = alice.dials("alice", OUTSIDE);
     let invite = carrier.expect("INVITE ");
-    carrier.respond(&invite, "180 Ringing", "", "");
-    alice.expect("SIP/2.0 180");
-    let answer = carrier.sdp();
-    carrier.respond(&invite, "200 OK", "", &answer);
-    let ok = alice.expect("SIP/2.0 200");
-    alice.ack(&mut call, &ok, "");
-    carrier.expect("ACK ");
+    rings(&mut carrier, &invite, &mut alice);
+    let ok = answers(&mut carrier, &invite, (&mut alice, &mut call));
     talk((&alice, &ok, ALICE_HZ), (&carrier, &invite, CARRIER_HZ));
     alice.hangs_up(&mut call);
     carrier.hears_bye();
@@ -352,15 +345,13 @@ fn s3_5_session_through_a_sip_alg() {
     let mut bob = stage.phone("bob", BOB_HZ);
     let mut carrier = stage.carrier();
     let to = format!("sip:{ACME_MAIN}@acme.example");
-    let mut call = carrier.calls("sip:+12125550123@carrier.example", &to);
     let offer = carrier.sdp();
-    carrier.ask(&mut call, "INVITE", "", &offer);
+    let mut call = carrier.invites("sip:+12125550123@carrier.example", &to, &offer);
     let invite = bob.expect("INVITE ");
     // Bob is behind NAT: he names an address that nobody outside reaches, and speaks from another.
     let answer = bob.sdp_at("192.168.77.20", 40_004);
     bob.respond(&invite, "200 OK", "", &answer);
-    let ok = carrier.expect("SIP/2.0 200");
-    carrier.ack(&mut call, &ok, "");
+    let ok = carrier.is_answered(&mut call);
     bob.expect("ACK ");
     for (message, other) in [(&invite, &carrier), (&ok, &bob)] {
         assert!(!message.contains(&other.at.to_string()), "{message}");
@@ -379,19 +370,17 @@ fn s3_5_session_through_a_sip_alg() {
 
 #[test]
 fn s3_6_session_via_redirect_and_proxy_servers_with_sdp_in_ack() {
-    let (mut redirecting, mut carrier) = (target(), target());
-    let stage = stage("rfc3665-3-6", &[redirecting.at, carrier.at], "");
-    (redirecting.server, carrier.server) = (stage.server.sip, stage.server.sip);
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let mut call = alice.dials("alice", OUTSIDE, "");
+    let mut redirecting = target();
+    let (stage, mut alice, mut carrier) = alice_and_a_carrier("rfc3665-3-6", &[redirecting.at], "");
+    redirecting.server = stage.server.sip;
+    let mut call = alice.dials_with("alice", OUTSIDE, "");
     let asked = redirecting.expect("INVITE ");
     let elsewhere = format!("Contact: <sip:{OUTSIDE}@{}>\r\n", carrier.at);
     let moved = reply(&asked, "302 Moved Temporarily", "sip:x", "");
     redirecting.send(&moved.replace("Contact: <sip:x>\r\n", &elsewhere));
     redirecting.expect("ACK ");
     let invite = carrier.expect("INVITE ");
-    carrier.respond(&invite, "180 Ringing", "", "");
-    alice.expect("SIP/2.0 180");
+    rings(&mut carrier, &invite, &mut alice);
     let answer = carrier.sdp();
     carrier.respond(&invite, "200 OK", "", &answer);
     let ok = alice.expect("SIP/2.0 200");
@@ -414,15 +403,10 @@ fn s3_7_session_with_reinvite_ip_address_change() {
     let mut bob = stage.phone("bob", BOB_HZ);
     let mut carrier = stage.carrier();
     let to = format!("sip:{ACME_MAIN}@acme.example");
-    let mut call = carrier.calls("sip:+12125550123@carrier.example", &to);
     let offer = carrier.sdp();
-    carrier.ask(&mut call, "INVITE", "", &offer);
+    let mut call = carrier.invites("sip:+12125550123@carrier.example", &to, &offer);
     let invite = bob.expect("INVITE ");
-    let answer = bob.sdp();
-    bob.respond(&invite, "200 OK", "", &answer);
-    let ok = carrier.expect("SIP/2.0 200");
-    carrier.ack(&mut call, &ok, "");
-    bob.expect("ACK ");
+    let ok = answers(&mut bob, &invite, (&mut carrier, &mut call));
     talk((&carrier, &ok, CARRIER_HZ), (&bob, &invite, BOB_HZ));
 
     // Bob is somewhere else now, and shows that it is he.
@@ -430,17 +414,14 @@ fn s3_7_session_with_reinvite_ip_address_change() {
     let mut leg = bob.dialog_of(&invite);
     let offer = moved.sdp();
     moved.ask_as("bob", &mut leg, "INVITE", "", &offer);
-    let taken = moved.expect("SIP/2.0 200");
-    moved.ack(&mut leg, &taken, "");
+    let taken = moved.is_answered(&mut leg);
     talk((&carrier, &ok, CARRIER_HZ), (&moved, &taken, ALICE_HZ));
 
     // The carrier moves too, within its network, and is not asked for anything.
     let mut other = stage.carrier();
     let offer = other.sdp();
     other.ask(&mut call, "INVITE", "", &offer);
-    let taken = other.expect("SIP/2.0 200");
-    other.ack(&mut call, &taken, "");
-    other.voice.talks_to(body(&taken));
+    other.talks(&mut call);
     other.voice.hears(ALICE_HZ, TALK_S);
     moved.voice.hears(CARRIER_HZ, TALK_S);
     moved.hangs_up(&mut leg);
@@ -454,14 +435,10 @@ fn s3_7_session_with_reinvite_ip_address_change() {
 
 #[test]
 fn s3_8_unsuccessful_no_answer() {
-    let stage = stage("rfc3665-3-8", &[], "");
-    let mut bob = stage.phone("bob", BOB_HZ);
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let call = alice.dials("alice", "bob", &offer);
+    let (stage, mut alice, mut bob) = alice_and_bob("rfc3665-3-8");
+    let call = alice.dials("alice", "bob");
     let invite = bob.expect("INVITE ");
-    bob.respond(&invite, "180 Ringing", "", "");
-    alice.expect("SIP/2.0 180");
+    rings(&mut bob, &invite, &mut alice);
     alice.cancel(&call);
     let refused = alice.expect("SIP/2.0 487");
     alice.ack_refusal(&call, &refused);
@@ -476,11 +453,8 @@ fn s3_8_unsuccessful_no_answer() {
 
 /// Bob's phone refuses with that status; alice hears it, with the cause a telephone network has.
 fn refused(name: &str, status: &str, q850: u8, cause: &str) {
-    let stage = stage(name, &[], "");
-    let mut bob = stage.phone("bob", BOB_HZ);
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let call = alice.dials("alice", "bob", &offer);
+    let (stage, mut alice, mut bob) = alice_and_bob(name);
+    let call = alice.dials("alice", "bob");
     let invite = bob.expect("INVITE ");
     bob.respond(&invite, status, "", "");
     bob.expect("ACK ");
@@ -502,11 +476,8 @@ fn s3_9_unsuccessful_busy() {
 /// bob's phones have twenty seconds, as his forwards say.
 #[test]
 fn s3_10_unsuccessful_no_response_from_user_agent() {
-    let stage = stage("rfc3665-3-10", &[], "");
-    let mut bob = stage.phone("bob", BOB_HZ);
-    let mut alice = stage.phone("alice", ALICE_HZ);
-    let offer = alice.sdp();
-    let call = alice.dials("alice", "bob", &offer);
+    let (stage, mut alice, mut bob) = alice_and_bob("rfc3665-3-10");
+    let call = alice.dials("alice", "bob");
     let refused = alice.expect("SIP/2.0 480");
     alice.ack_refusal(&call, &refused);
     bob.expect("INVITE ");
@@ -540,13 +511,9 @@ const REFUSALS: [(&str, u8, u16, u8, &str); 10] = [
 
 #[test]
 fn rfc_3666_causes_of_the_telephone_network_reach_the_caller_and_the_record() {
-    let mut carrier = target();
-    let stage = stage("rfc3666-causes", &[carrier.at], "");
-    carrier.server = stage.server.sip;
-    let mut alice = stage.phone("alice", ALICE_HZ);
+    let (stage, mut alice, mut carrier) = alice_and_a_carrier("rfc3666-causes", &[], "");
     for (number, (status, given, heard, told, cause)) in REFUSALS.into_iter().enumerate() {
-        let offer = alice.sdp();
-        let call = alice.dials("alice", OUTSIDE, &offer);
+        let call = alice.dials("alice", OUTSIDE);
         let invite = carrier.expect("INVITE ");
         let reason = format!("Reason: Q.850;cause={given}\r\n");
         carrier.respond(&invite, status, &reason, "");

@@ -2,14 +2,14 @@
 //! is torn down while the call is up.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use socket2::SockRef;
 
 use crate::parts::{AGENTS, LIMIT};
+use crate::provisioning::{acme, trunk};
 use crate::sip_client::{Framed, Wire, reply};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::ua::{Dialog, Ua, body, field};
 use crate::voice::Voice;
 
@@ -22,22 +22,10 @@ const ALICE_HZ: f64 = 1000.0;
 const CARRIER_HZ: f64 = 440.0;
 
 /// Acme calls out over a trunk with that target; its own number calls there for five seconds.
-fn provisioning(folder: &Folder, target: &str) -> PathBuf {
-    let text = format!(
+fn server(folder: &Folder, target: &str) -> Strowger {
+    let keys = format!("targets = [{{ uri = \"{target}\" }}]\nprobe_s = 0\n");
+    let lines = format!(
         r#"
-[[trunks]]
-id = "outside"
-sources = ["{CARRIER}"]
-targets = [{{ uri = "{target}" }}]
-probe_s = 0
-
-[[trunks]]
-id = "callers"
-sources = ["{CALLERS}"]
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
 country = "US"
 caller_id = "{ACME_MAIN}"
 routes = [{{ trunk = "outside" }}]
@@ -47,17 +35,10 @@ flows = [{{ id = "main", steps = [
     {{ do = "hangup", cause = "unavailable" }},
 ] }}]
 numbers = [{{ number = "{ACME_MAIN}", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#
     );
-    let path = folder.path().join("provisioning.toml");
-    std::fs::write(&path, text).expect("the provisioning");
-    path
-}
-
-fn server(folder: &Folder, target: &str) -> Strowger {
-    let provisioning = Some(provisioning(folder, target));
-    Strowger::start_with(folder.path(), &Setup { provisioning, ..Setup::default() })
+    let trunks = trunk("outside", CARRIER, &keys) + &trunk("callers", CALLERS, "");
+    Strowger::provisioned(folder.path(), acme(folder.path(), &trunks, &lines))
 }
 
 /// A caller is sent to the carrier, who begins and says no more, not even to the CANCEL. The caller
@@ -69,15 +50,12 @@ fn begins_and_says_no_more(name: &str, begun: &str) {
     let server = server(&folder, &format!("sip:{}", carrier.at));
     carrier.server = server.sip;
     let mut caller = Ua::new(CALLERS, server.sip, CARRIER_HZ);
-    let to = format!("sip:{ACME_MAIN}@acme.example");
-    let mut call = caller.calls("sip:+12125550199@carrier.example", &to);
     let offer = caller.sdp();
-    caller.ask(&mut call, "INVITE", "", &offer);
+    let mut call = caller.calls_in(ACME_MAIN, &offer);
     let invite = carrier.expect("INVITE ");
     carrier.respond(&invite, begun, "", "");
     // The flow has answered the caller, so that he hears it ring.
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
+    caller.is_answered(&mut call);
     let cancel = carrier.expect("CANCEL ");
     assert_eq!(field(&cancel, "Call-ID"), field(&invite, "Call-ID"));
     caller.hears_bye();
@@ -140,8 +118,7 @@ fn torn(folder: &Folder, listener: &TcpListener) -> (Strowger, Ua, Dialog, Voice
     let server = server(folder, &format!("sip:{at};transport=tcp"));
     let mut alice = Ua::new(AGENTS, server.sip, ALICE_HZ);
     alice.registers("alice");
-    let offer = alice.sdp();
-    let mut call = alice.dials("alice", OUTSIDE, &offer);
+    let mut call = alice.dials("alice", OUTSIDE);
     let mut line = Line::accept(listener);
     let invite = line.expect("INVITE");
     let voice = Voice::new(CARRIER, CARRIER_HZ);
@@ -154,9 +131,7 @@ fn torn(folder: &Folder, listener: &TcpListener) -> (Strowger, Ua, Dialog, Voice
     line.answer(&invite, "180 Ringing", "");
     line.answer(&invite, "200 OK", &sdp);
     line.expect("ACK");
-    let ok = alice.expect("SIP/2.0 200");
-    alice.ack(&mut call, &ok, "");
-    alice.voice.talks_to(body(&ok));
+    alice.talks(&mut call);
     voice.talks_to(body(&invite));
     alice.voice.hears(CARRIER_HZ, 0.5);
     line.tear();

@@ -13,10 +13,11 @@ use media::{G711, rtp};
 use crate::audio::Sound;
 use crate::baresip::AMPLITUDE;
 use crate::net::{free_port, http};
-use crate::parts::{ACME_SALES, LIMIT, many_agents, speaking_agent, speaking_carrier};
+use crate::parts::{ACME_SALES, LIMIT, speaking_agent, speaking_carrier};
+use crate::provisioning::{demo, trunk};
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
-use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Strowger};
 use crate::talking::recorded;
 
 const CALLER_HZ: f64 = 440.0;
@@ -75,17 +76,10 @@ impl Drop for Ear {
 
 /// The demo, whose acme has calls recorded by a server at that address.
 fn provisioned(folder: &Folder, server: SocketAddr) -> PathBuf {
-    let path = many_agents(folder.path(), 0);
-    let demo = std::fs::read_to_string(&path).expect("the demo");
     let acme = "domain = \"acme.example\"";
-    assert!(demo.contains(acme));
-    let demo = demo.replacen(acme, &format!("{acme}\nsiprec = [\"recorder\"]"), 1);
-    let trunk = format!(
-        "[[trunks]]\nid = \"recorder\"\nsources = [\"{SRS}\"]\nprobe_s = 0\n\
-         targets = [{{ uri = \"sip:{server}\" }}]\n"
-    );
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    path
+    let recorded = format!("{acme}\nsiprec = [\"recorder\"]");
+    let keys = format!("probe_s = 0\ntargets = [{{ uri = \"sip:{server}\" }}]");
+    demo(folder.path(), &trunk("recorder", SRS, &keys), &[(acme, &recorded)])
 }
 
 /// The INVITE is one of a recording client, with metadata.
@@ -172,8 +166,7 @@ fn a_recording_server_hears_each_side_in_its_own_stream_and_nothing_while_held_o
         Step::ExpectBye,
     ];
     let srs = recorder(&folder, at, "t1", &steps);
-    let provisioning = Some(provisioned(&folder, at));
-    let server = Strowger::start_with(folder.path(), &Setup { provisioning, ..Setup::default() });
+    let server = Strowger::provisioned(folder.path(), provisioned(&folder, at));
     let alice = speaking_agent(folder.path(), &server, "alice", AGENT_HZ);
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);
@@ -220,8 +213,7 @@ fn a_recording_server_that_refuses_is_told_of_and_the_callers_hear_each_other() 
     let folder = Folder::new("siprec-refuses");
     let at = SocketAddr::new(SRS, free_port(SRS));
     let srs = recorder(&folder, at, "u1", &[Step::ExpectInvite, Step::Answer(488)]);
-    let provisioning = Some(provisioned(&folder, at));
-    let server = Strowger::start_with(folder.path(), &Setup { provisioning, ..Setup::default() });
+    let server = Strowger::provisioned(folder.path(), provisioned(&folder, at));
     let alice = speaking_agent(folder.path(), &server, "alice", AGENT_HZ);
     server.agent_is(ACME, "alice", "available");
     let caller = speaking_carrier(folder.path(), &server, ACME_SALES, CALLER_HZ);

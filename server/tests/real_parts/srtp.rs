@@ -2,7 +2,8 @@
 //! a carrier in the clear. Each hears the other, and the recording holds both.
 
 use crate::baresip::{AMPLITUDE, Baresip, Phone, agent_account};
-use crate::parts::{ACME_SALES, AGENTS, LIMIT, many_agents, speaking_carrier};
+use crate::parts::{ACME_SALES, AGENTS, LIMIT, speaking_carrier};
+use crate::provisioning::demo;
 use crate::strowger::{ACME, Folder, Setup, Strowger};
 use crate::talking::recorded;
 
@@ -21,14 +22,10 @@ fn so_they_do_without_the_kernels_help() {
 
 fn encrypted_call(kernel: &str) {
     let folder = Folder::new("srtp");
-    let path = many_agents(folder.path(), 0);
-    let demo = std::fs::read_to_string(&path).expect("the provisioning");
     let insists = "domain = \"acme.example\"\nencryption = \"required\"";
-    let text = demo.replacen("domain = \"acme.example\"", insists, 1);
-    assert_ne!(text, demo);
-    std::fs::write(&path, text).expect("the provisioning");
+    let provisioning = Some(demo(folder.path(), "", &[("domain = \"acme.example\"", insists)]));
     let config = format!("kernel = \"{kernel}\"\n");
-    let setup = Setup { config, provisioning: Some(path), ..Setup::default() };
+    let setup = Setup { config, provisioning, ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
     let account = agent_account("alice", "acme.example", server.sip, "auto");
     let phone = Phone {

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::certificates::{Authority, Files};
 use crate::name_server::{NameServer, Record};
-use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, CARRIER_B, LIMIT, carrier, many_agents};
+use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, CARRIER_B, LIMIT, carrier};
+use crate::provisioning::{acme, demo, trunk};
 use crate::scenario::Step;
 use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
 use crate::ua::{Ua, field, fields};
@@ -159,15 +160,16 @@ struct Stage {
 /// carrier-a's signatures are verified, carrier-b's demanded.
 fn stage() -> Stage {
     stage_of("stir", |folder| {
-        let path = many_agents(folder, 0);
-        let demo = fs::read_to_string(&path).expect("the demo");
-        demo.replacen("id = \"carrier-a\"", "id = \"carrier-a\"\nstir = { verify = true }", 1)
-            .replacen("id = \"carrier-b\"", "id = \"carrier-b\"\nstir = { require = true }", 1)
+        let changes = [
+            ("id = \"carrier-a\"", "id = \"carrier-a\"\nstir = { verify = true }"),
+            ("id = \"carrier-b\"", "id = \"carrier-b\"\nstir = { require = true }"),
+        ];
+        demo(folder, "", &changes)
     })
 }
 
 /// A server that knows whose signatures to believe, and where their certificates are.
-fn stage_of(name: &str, provisioning: impl Fn(&Path) -> String) -> Stage {
+fn stage_of(name: &str, provisioning: impl Fn(&Path) -> PathBuf) -> Stage {
     let folder = Folder::new(name);
     let authority = Authority::new(folder.path(), "authority");
     let own = authority.certify(folder.path(), "own", &[HOST]);
@@ -181,8 +183,7 @@ fn stage_of(name: &str, provisioning: impl Fn(&Path) -> String) -> Stage {
         (HOST, Record::Address(at)),
         ("nobody.example", Record::Address(IpAddr::V4(Ipv4Addr::new(127, 72, high, low)))),
     ]);
-    let path = folder.path().join("provisioning.toml");
-    fs::write(&path, provisioning(folder.path())).expect("the provisioning");
+    let path = provisioning(folder.path());
     let config = format!(
         "[dns]\nservers = [\"{}\"]\n[tls]\nserver_ca = \"{}\"\n\
          [stir]\nroots = \"{}\"\nprivate_networks = true\n",
@@ -272,24 +273,17 @@ fn a_carriers_signatures_are_verified_with_certificates_fetched_over_https() {
 fn our_own_signature_convinces_another_implementation() {
     let folder = Folder::new("stir-own");
     let mut outside = Ua::new(CARRIER_A, SocketAddr::new(CARRIER_A, 9), 440.0);
-    let path = many_agents(folder.path(), 0);
-    let demo = fs::read_to_string(&path).expect("the demo");
     let url = "https://certs.example/acme.pem";
     let pem = fs::read_to_string(fixture("key.pem")).expect("a key");
     let sign = format!("{{ certificate_url = \"{url}\", private_key = '''\n{pem}''' }}");
-    let signing = demo.replacen("sip:127.0.0.2:5070", &format!("sip:{}", outside.at), 1).replacen(
-        "id = \"carrier-a\"",
-        &format!("id = \"carrier-a\"\nstir = {{ verify = false, sign = {sign} }}"),
-        1,
-    );
-    fs::write(&path, signing).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let signs = format!("id = \"carrier-a\"\nstir = {{ verify = false, sign = {sign} }}");
+    let there = format!("sip:{}", outside.at);
+    let changes = [("sip:127.0.0.2:5070", &*there), ("id = \"carrier-a\"", &signs)];
+    let server = Strowger::provisioned(folder.path(), demo(folder.path(), "", &changes));
     outside.server = server.sip;
     let mut alice = Ua::new(AGENTS, server.sip, 1000.0);
     alice.registers("alice");
-    let offer = alice.sdp();
-    let call = alice.dials("alice", "+12125550123", &offer);
+    let call = alice.dials("alice", "+12125550123");
     let invite = outside.expect("INVITE ");
     outside.respond(&invite, "486 Busy Here", "", "");
     let refused = alice.expect("SIP/2.0 486");
@@ -329,13 +323,10 @@ fn believed(folder: &Path, identity: &str, url: &str) -> (Value, Value) {
 }
 
 /// Acme sends its calls on to a number outside, over the trunk they came by, which signs.
-fn sent_on(outside: SocketAddr, url: &str) -> String {
+fn sent_on(folder: &Path, outside: SocketAddr, url: &str) -> PathBuf {
     let pem = fs::read_to_string(fixture("key.pem")).expect("a key");
-    format!(
+    let keys = format!(
         r#"
-[[trunks]]
-id = "outside"
-sources = ["{CARRIER_A}"]
 targets = [{{ uri = "sip:{outside}" }}]
 probe_s = 0
 country = "US"
@@ -346,18 +337,18 @@ verify = true
 certificate_url = "{url}"
 private_key = """
 {pem}"""
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
+"#
+    );
+    let lines = format!(
+        r#"
 country = "US"
 caller_id = "+{CALLED}"
 routes = [{{ trunk = "outside" }}]
 flows = [{{ id = "main", steps = [{{ do = "dial", to = "+12125550123" }}] }}]
 numbers = [{{ number = "+{CALLED}", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
 "#
-    )
+    );
+    acme(folder, &trunk("outside", CARRIER_A, &keys), &lines)
 }
 
 #[test]
@@ -365,7 +356,7 @@ fn a_signed_call_that_is_sent_on_has_its_callers_signature_and_ours_that_we_sent
     let mut outside = Ua::new(CARRIER_A, SocketAddr::new(CARRIER_A, 9), 440.0);
     let url = format!("https://{HOST}:8443/provider.pem");
     let at = outside.at;
-    let stage = stage_of("stir-sent-on", |_| sent_on(at, &url));
+    let stage = stage_of("stir-sent-on", |folder| sent_on(folder, at, &url));
     outside.server = stage.server.sip;
     let to = format!("sip:+{CALLED}@{}", stage.server.sip);
     // A machine that is too slow for the two seconds fetches the certificate for the next call.
@@ -374,8 +365,7 @@ fn a_signed_call_that_is_sent_on_has_its_callers_signature_and_ours_that_we_sent
         let mut call = outside.calls(&format!("sip:+{CALLER}@{at}"), &to);
         let offer = outside.sdp();
         outside.ask(&mut call, "INVITE", &format!("Identity: {theirs}\r\n"), &offer);
-        let answered = outside.expect("SIP/2.0 200");
-        outside.ack(&mut call, &answered, "");
+        outside.is_answered(&mut call);
         let invite = outside.expect("INVITE sip:+12125550123@");
         outside.respond(&invite, "486 Busy Here", "", "");
         outside.hears_bye();

@@ -145,6 +145,12 @@ impl Strowger {
         Self::start_with(folder, &Setup::default())
     }
 
+    /// With that provisioning file.
+    pub(crate) fn provisioned(folder: &Path, provisioning: PathBuf) -> Self {
+        let provisioning = Some(provisioning);
+        Self::start_with(folder, &Setup { provisioning, ..Setup::default() })
+    }
+
     /// A server whose API is asked over HTTPS.
     pub(crate) fn start_trusted(
         folder: &Path,

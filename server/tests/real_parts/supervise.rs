@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::baresip::AMPLITUDE;
 use crate::net::http;
 use crate::parts::LIMIT;
-use crate::strowger::{ACME, Folder, Setup, Strowger};
-use crate::ua::{Dialog, Ua, body};
+use crate::provisioning::{acme, trunk};
+use crate::strowger::{ACME, Folder, Strowger};
+use crate::ua::Ua;
 
 const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 68));
 const PHONES: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 69));
@@ -17,60 +18,33 @@ const SUPERVISOR_HZ: f64 = 1700.0;
 /// So much of a tone is less than a packet of it would leave in a window of 100 ms.
 const NOTHING: f64 = 0.02;
 
-fn server(folder: &Folder) -> Strowger {
-    let path = folder.path().join("provisioning.toml");
-    let provisioning = format!(
-        r#"
-[[trunks]]
-id = "callers"
-sources = ["{CALLERS}"]
-
-[[tenants]]
-id = "acme"
-domain = "acme.example"
-prompts = [{{ id = "music", tone = "ringing" }}]
+/// Alice takes the sales, and sue may supervise her.
+const STAFFED: &str = r#"
+prompts = [{ id = "music", tone = "ringing" }]
 agents = [
-    {{ id = "alice", password = "alice-secret", loopback_only = true,
-       available_on_register = true }},
-    {{ id = "sue", password = "sue-secret", loopback_only = true, supervises = "everything" }},
+    { id = "alice", password = "alice-secret", loopback_only = true,
+       available_on_register = true },
+    { id = "sue", password = "sue-secret", loopback_only = true, supervises = "everything" },
 ]
-queues = [{{ id = "sales", music = "music", agents = ["alice"] }}]
-flows = [{{ id = "main", steps = [{{ do = "queue", queue = "sales" }}] }}]
-numbers = [{{ number = "+15550100", flow = "main" }}]
-api_keys = [{{ name = "test", key = "{ACME}", role = "admin", loopback_only = true }}]
-"#
-    );
-    std::fs::write(&path, provisioning).expect("the provisioning");
-    Strowger::start_with(folder.path(), &Setup { provisioning: Some(path), ..Setup::default() })
-}
-
-/// A phone that rings answers and talks.
-fn answers(phone: &mut Ua) -> Dialog {
-    let invite = phone.expect("INVITE ");
-    let answer = phone.sdp();
-    phone.respond(&invite, "200 OK", "", &answer);
-    phone.expect("ACK ");
-    phone.voice.talks_to(body(&invite));
-    phone.dialog_of(&invite)
-}
+queues = [{ id = "sales", music = "music", agents = ["alice"] }]
+flows = [{ id = "main", steps = [{ do = "queue", queue = "sales" }] }]
+numbers = [{ number = "+15550100", flow = "main" }]
+"#;
 
 #[test]
 fn a_whisper_reaches_the_agent_and_never_the_caller_until_the_supervisor_barges_in() {
     let folder = Folder::new("supervise");
-    let server = server(&folder);
+    let trunk = trunk("callers", CALLERS, "");
+    let server = Strowger::provisioned(folder.path(), acme(folder.path(), &trunk, STAFFED));
     let mut alice = Ua::new(PHONES, server.sip, AGENT_HZ);
     alice.registers("alice");
     let mut sue = Ua::new(PHONES, server.sip, SUPERVISOR_HZ);
     sue.registers("sue");
     let mut caller = Ua::new(CALLERS, server.sip, CALLER_HZ);
-    let to = "sip:+15550100@acme.example";
-    let mut call = caller.calls("sip:+12125550199@carrier.example", to);
     let offer = caller.sdp();
-    caller.ask(&mut call, "INVITE", "", &offer);
-    let ok = caller.expect("SIP/2.0 200");
-    caller.ack(&mut call, &ok, "");
-    caller.voice.talks_to(body(&ok));
-    answers(&mut alice);
+    let mut call = caller.calls_in("+15550100", &offer);
+    caller.talks(&mut call);
+    alice.takes();
     caller.voice.hears(AGENT_HZ, 1.0);
     alice.voice.hears(CALLER_HZ, 1.0);
 
@@ -81,7 +55,7 @@ fn a_whisper_reaches_the_agent_and_never_the_caller_until_the_supervisor_barges_
     let whisper = serde_json::json!({"agent": "sue", "mode": "whisper"});
     let asked = http(server.http, "POST", &path, ACME, Some(&whisper));
     assert!((200..300).contains(&asked.status), "{}", String::from_utf8_lossy(&asked.body));
-    let mut dialog = answers(&mut sue);
+    let mut dialog = sue.takes();
     alice.voice.hears(SUPERVISOR_HZ, 2.0);
     alice.voice.hears(CALLER_HZ, 1.0);
     sue.voice.hears(CALLER_HZ, 1.0);

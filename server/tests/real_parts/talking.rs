@@ -8,7 +8,7 @@ use crate::parts::{
     carrier_over_tcp, speaking_agent, speaking_carrier,
 };
 use crate::scenario::Step;
-use crate::strowger::{ACME, Folder, GLOBEX, Setup, Strowger};
+use crate::strowger::{ACME, Folder, GLOBEX, Strowger};
 
 const CALLER_HZ: f64 = 440.0;
 const AGENT_HZ: f64 = 1000.0;
@@ -83,8 +83,7 @@ pub(crate) fn recorded_of(server: &Strowger, key: &str, call: &str) -> Vec<u8> {
 fn a_hundred_calls_in_parallel_all_reach_an_agent() {
     let folder = Folder::new("hundred");
     let provisioning = crate::parts::many_agents(folder.path(), 100);
-    let setup = Setup { provisioning: Some(provisioning), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let phones = crate::parts::agents_phone(folder.path(), &server, 100, &TALK);
     let callers = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 100, &PATIENT);
     server.calls_are(ACME, 100, "connected");

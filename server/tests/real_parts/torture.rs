@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use crate::certificates::Authority;
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier, many_agents};
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier};
+use crate::provisioning::demo;
 use crate::sip_client::{tcp, tls, websocket};
 use crate::strowger::{ACME, Folder, Setup, Strowger, repository};
 use crate::websocket::SIP;
@@ -136,13 +137,8 @@ fn read(folder: &str, name: &str) -> (Vec<u8>, String) {
 
 /// The demo's provisioning, where the senders of these messages are a carrier's.
 fn provisioning(folder: &Folder) -> PathBuf {
-    let path = many_agents(folder.path(), 0);
-    let text = fs::read_to_string(&path).expect("the provisioning");
-    let with = text
-        .replace("[\"127.0.0.2\"]", "[\"127.0.0.2\", \"127.0.5.0/24\", \"127.0.0.1\", \"::1\"]");
-    assert_ne!(text, with);
-    fs::write(&path, with).expect("the provisioning");
-    path
+    let all = "[\"127.0.0.2\", \"127.0.5.0/24\", \"127.0.0.1\", \"::1\"]";
+    demo(folder.path(), "", &[("[\"127.0.0.2\"]", all)])
 }
 
 /// An address of the carrier's.

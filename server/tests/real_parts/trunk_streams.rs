@@ -2,63 +2,34 @@
 //! that breaks under a call, one that dies without a word.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 
 use serde_json::Value;
 
 use crate::certificates::Authority;
 use crate::name_server::{NameServer, Record};
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier, many_agents};
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, agent, carrier};
+use crate::provisioning::{demo, outside, sends_on, trunk};
 use crate::sip_client::{Framed, Wire, reply};
-use crate::strowger::{ACME, Folder, PLATFORM, Setup, Strowger};
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::trunks::trunk_is;
 
 /// A number that the far server has, and ours calls over the trunk.
 const FAR: &str = "+12125550123";
 
-/// The demo with that text changed, and one more trunk.
-fn provisioned(folder: &Folder, trunk: &str, changes: &[(&str, &str)]) -> PathBuf {
-    let path = many_agents(folder.path(), 0);
-    let mut demo = std::fs::read_to_string(&path).expect("the demo");
-    for (from, to) in changes {
-        assert!(demo.contains(from), "the demo is another than it was: no {from}");
-        demo = demo.replacen(from, to, 1);
-    }
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    path
-}
-
 /// A carrier of ours: whoever calls its number from 127.0.0.1 gets bob.
 fn far_server(folder: &Folder, setup: Setup) -> Strowger {
-    let trunk = "[[trunks]]\nid = \"us\"\nsources = [\"127.0.0.1\"]\n";
-    let provisioning = Some(provisioned(folder, trunk, &[(ACME_SALES, FAR), (ACME_SALES, FAR)]));
+    let us = trunk("us", IpAddr::from([127, 0, 0, 1]), "");
+    let provisioning = Some(demo(folder.path(), &us, &[(ACME_SALES, FAR), (ACME_SALES, FAR)]));
     Strowger::start_with(folder.path(), &Setup { provisioning, ..setup })
 }
 
 /// A server whose sales number calls the far one over a trunk to there.
 pub(crate) fn near_server(folder: &Folder, target: &str, setup: Setup) -> Strowger {
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 5\n\
-         targets = [{{ uri = \"{target}\" }}]\n"
-    );
-    let dial = format!("{{ do = \"dial\", to = \"{FAR}\" }}");
-    let changes = [
-        ("{ do = \"play\", prompt = \"greeting\" }", dial.as_str()),
-        (
-            "{ prefix = \"+1\", trunk = \"carrier-a\", cost = 10 }",
-            "{ prefix = \"+1\", trunk = \"outside\", cost = 1 }",
-        ),
-    ];
-    let provisioning = Some(provisioned(folder, &trunk, &changes));
+    let keys = format!("probe_s = 5\ntargets = [{{ uri = \"{target}\" }}]");
+    let provisioning = Some(sends_on(folder.path(), &keys, FAR));
     Strowger::start_with(folder.path(), &Setup { provisioning, ..setup })
-}
-
-pub(crate) fn trunk_is_up(server: &Strowger) {
-    server.eventually("the trunk up", "/api/v1/trunks", PLATFORM, LIMIT, |trunks| {
-        let mut trunks = trunks.as_array()?.iter();
-        trunks.any(|row| row["id"] == "outside" && row["state"] == "up").then_some(())
-    });
 }
 
 /// The transports of the messages of a kind that went to the far server, by the call's ladder.
@@ -74,7 +45,7 @@ pub(crate) fn sent_over(server: &Strowger, call: &Value, method: &str) -> Vec<St
 }
 
 fn call_through(near: &Strowger, folder: &Folder, transport: &str) {
-    trunk_is_up(near);
+    trunk_is(near, "up");
     let caller = carrier(folder.path(), near, CARRIER_A, ACME_SALES, 1, &PATIENT);
     near.calls_are(ACME, 1, "connected");
     caller.hang_up();
@@ -125,10 +96,7 @@ fn a_call_goes_out_over_secure_websocket_to_a_server_of_that_name_only() {
     let stranger = Folder::new("wss-stranger");
     let target = format!("sip:other.carrier.example:{port};transport=wss");
     let near = near_server(&stranger, &target, setup());
-    near.eventually("the trunk down", "/api/v1/trunks", PLATFORM, LIMIT, |trunks| {
-        let mut trunks = trunks.as_array()?.iter();
-        trunks.any(|row| row["id"] == "outside" && row["state"] == "down").then_some(())
-    });
+    trunk_is(&near, "down");
 }
 
 /// Passes connections on until they are cut.
@@ -179,7 +147,7 @@ fn a_call_outlives_the_connection_that_it_was_made_over() {
     let passage = Passage::to(far.sip_tcp);
     let target = format!("sip:{};transport=tcp", passage.at);
     let near = near_server(&folders[0], &target, Setup::default());
-    trunk_is_up(&near);
+    trunk_is(&near, "up");
     let bob = agent(folders[1].path(), &far, "bob", "acme.example", 1, &TALK);
     far.agent_is(ACME, "bob", "available");
     let caller = carrier(folders[0].path(), &near, CARRIER_A, ACME_SALES, 1, &PATIENT);
@@ -223,16 +191,15 @@ fn a_registrar_that_leaves_a_ping_unanswered_is_registered_with_again_over_a_new
             silent.push(wire);
         }
     });
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 0\n\
-         register = {{ registrar = \"sip:{registrar};transport=tcp\", \
+    let keys = format!(
+        "probe_s = 0\nregister = {{ registrar = \"sip:{registrar};transport=tcp\", \
          aor = \"sip:4930123@carrier.example\", expires_s = 600 }}\n"
     );
-    let provisioning = Some(provisioned(&folder, &trunk, &[]));
+    let provisioning = Some(demo(folder.path(), &outside(&keys), &[]));
     let setup = Setup { provisioning, keep_alive_s: Some(1), ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
     let first = registrations.recv_timeout(LIMIT).expect("a registration");
-    trunk_is_up(&server);
+    trunk_is(&server, "up");
     let second = registrations.recv_timeout(LIMIT).expect("another one");
     let call_id = |request: &str| {
         request.lines().find(|line| line.starts_with("Call-ID:")).map(str::to_owned)

@@ -1,22 +1,15 @@
 //! Trunks over TLS: found by DNS and shown our certificate, or known by theirs.
 
 use std::net::{IpAddr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use crate::certificates::{Authority, Files};
 use crate::name_server::{NameServer, Record};
-use crate::parts::{ACME_SALES, LIMIT, many_agents};
+use crate::parts::{ACME_SALES, LIMIT};
+use crate::provisioning::demo;
 use crate::sip_client::{Framed, Wire, reply, tls, tls_server};
-use crate::strowger::{ACME, Folder, PLATFORM, Setup, Strowger};
-
-/// The demo's provisioning and these trunks.
-fn with_trunks(folder: &Path, trunks: &str) -> PathBuf {
-    let path = many_agents(folder, 0);
-    let demo = std::fs::read_to_string(&path).expect("the provisioning");
-    std::fs::write(&path, format!("{trunks}\n{demo}")).expect("the provisioning");
-    path
-}
+use crate::strowger::{ACME, Folder, Setup, Strowger};
+use crate::trunks::trunk_is;
 
 #[test]
 fn a_trunk_is_found_by_its_name_reached_over_tls_and_shown_our_certificate() {
@@ -50,13 +43,10 @@ fn a_trunk_is_found_by_its_name_reached_over_tls_and_shown_our_certificate() {
         file.display(),
         ours.table()
     );
-    let provisioning = Some(with_trunks(folder.path(), trunk));
+    let provisioning = Some(demo(folder.path(), trunk, &[]));
     let setup = Setup { config, provisioning, tls: true, ..Setup::default() };
     let server = Strowger::start_with(folder.path(), &setup);
-    server.eventually("the trunk is up", "/api/v1/trunks", PLATFORM, LIMIT, |trunks| {
-        let mut trunks = trunks.as_array()?.iter();
-        trunks.any(|row| row["id"] == "outside" && row["state"] == "up").then_some(())
-    });
+    trunk_is(&server, "up");
     let probe = probed.recv_timeout(LIMIT).expect("a probe");
     let here = server.sip_tls.expect("a TLS listener");
     assert!(probe.starts_with("OPTIONS sip:carrier.example"), "{probe}");
@@ -117,7 +107,7 @@ fn a_carrier_is_known_by_its_certificate_and_by_that_alone() {
     let bundle = format!("[tls]\nclient_ca = \"{}\"\n", authority.file.display());
     let setup = Setup {
         config: bundle + &own.table(),
-        provisioning: Some(with_trunks(folder.path(), trunk)),
+        provisioning: Some(demo(folder.path(), trunk, &[])),
         tls: true,
         ..Setup::default()
     };

@@ -2,13 +2,13 @@
 //! carrier that answers OPTIONS.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use crate::net::free_port;
-use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, carrier, many_agents};
+use crate::parts::{ACME_SALES, CARRIER_A, LIMIT, PATIENT, TALK, carrier};
+use crate::provisioning::{demo, outside, sends_on};
 use crate::scenario::Step;
 use crate::sipp::{Part, Sipp};
-use crate::strowger::{ACME, Folder, PLATFORM, Setup, Strowger};
+use crate::strowger::{ACME, Folder, PLATFORM, Strowger};
 
 const CARRIER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 61));
 
@@ -86,21 +86,14 @@ Content-Length: 0
 "#,
 )];
 
-/// The demo, with one more trunk.
-fn provisioned(folder: &Folder, trunk: &str) -> PathBuf {
-    let path = many_agents(folder.path(), 0);
-    let demo = std::fs::read_to_string(&path).expect("the demo");
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    path
-}
-
 fn sipp(folder: &Folder, name: &str, local: SocketAddr, steps: &[Step]) -> Sipp {
     let part =
         Part { name, steps, local, server: None, number: "1", calls: 1, rate: 10, more: &[] };
     Sipp::start(folder.path(), &part)
 }
 
-fn trunk_is(server: &Strowger, state: &str) -> serde_json::Value {
+/// Waits until the trunk `outside` is up, or down; as it is then.
+pub(crate) fn trunk_is(server: &Strowger, state: &str) -> serde_json::Value {
     let what = format!("the trunk {state}");
     server.eventually(&what, "/api/v1/trunks", PLATFORM, LIMIT, |trunks| {
         let outside = trunks.as_array()?.iter().find(|row| row["id"] == "outside")?;
@@ -113,14 +106,13 @@ fn we_register_with_a_carrier_by_digest_and_leave_when_we_stop() {
     let folder = Folder::new("trunk-register");
     let registrar = SocketAddr::new(CARRIER, free_port(CARRIER));
     let sipp = sipp(&folder, "registrar", registrar, &REGISTRAR);
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\n\
-         authenticate = {{ user = \"4930123\", password = \"trunk-secret\" }}\n\
+    let keys = format!(
+        "authenticate = {{ user = \"4930123\", password = \"trunk-secret\" }}\n\
          register = {{ registrar = \"sip:{registrar}\", aor = \"sip:4930123@carrier.example\", \
          contact_user = \"strowger-1\", expires_s = 600 }}\n"
     );
-    let provisioning = Some(provisioned(&folder, &trunk));
-    let server = Strowger::start_with(folder.path(), &Setup { provisioning, ..Setup::default() });
+    let provisioning = demo(folder.path(), &outside(&keys), &[]);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let up = trunk_is(&server, "up");
     assert_eq!(up["registration"]["state"], "registered");
     assert_eq!(up["registration"]["hop"], format!("UDP {registrar}"));
@@ -136,12 +128,12 @@ fn a_carriers_silent_first_server_leaves_it_up_by_its_second() {
     let dead = SocketAddr::new(CARRIER, free_port(CARRIER));
     let alive = SocketAddr::new(CARRIER, free_port(CARRIER));
     let sipp = sipp(&folder, "carrier", alive, &ALIVE);
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 10\n\
-         targets = [{{ uri = \"sip:{dead}\" }}, {{ uri = \"sip:{alive}\", priority = 1 }}]\n"
+    let keys = format!(
+        "probe_s = 10\ntargets = [{{ uri = \"sip:{dead}\" }}, \
+         {{ uri = \"sip:{alive}\", priority = 1 }}]"
     );
-    let provisioning = Some(provisioned(&folder, &trunk));
-    let server = Strowger::start_with(folder.path(), &Setup { provisioning, ..Setup::default() });
+    let provisioning = demo(folder.path(), &outside(&keys), &[]);
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let up = trunk_is(&server, "up");
     sipp.succeed(LIMIT);
     assert_eq!(up["targets"][1]["state"], "up");
@@ -162,21 +154,12 @@ fn lands_on_the_second(name: &str, first: Option<&[Step]>) {
     let two = SocketAddr::new(CARRIER, free_port(CARRIER));
     let refuses = first.map(|steps| sipp(&folder, "first", one, steps));
     let takes = sipp(&folder, "second", two, &TALK);
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 0\n\
-         targets = [{{ uri = \"sip:{one}\" }}, {{ uri = \"sip:{two}\", priority = 1 }}]\n"
+    let keys = format!(
+        "probe_s = 0\ntargets = [{{ uri = \"sip:{one}\" }}, \
+         {{ uri = \"sip:{two}\", priority = 1 }}]"
     );
-    let path = provisioned(&folder, &trunk);
-    let demo = std::fs::read_to_string(&path).expect("the provisioning");
-    let greeting = "{ do = \"play\", prompt = \"greeting\" }";
-    let dial = "{ do = \"dial\", to = \"+12125550123\" }";
-    let route = "{ prefix = \"+1\", trunk = \"carrier-a\", cost = 10 }";
-    let ours = "{ prefix = \"+1\", trunk = \"outside\", cost = 1 }";
-    assert!(demo.contains(greeting) && demo.contains(route), "the demo is another than it was");
-    let demo = demo.replacen(greeting, dial, 1).replacen(route, ours, 1);
-    std::fs::write(&path, demo).expect("the provisioning");
-    let setup = Setup { provisioning: Some(path), ..Setup::default() };
-    let server = Strowger::start_with(folder.path(), &setup);
+    let provisioning = sends_on(folder.path(), &keys, "+12125550123");
+    let server = Strowger::provisioned(folder.path(), provisioning);
     let caller = carrier(folder.path(), &server, CARRIER_A, ACME_SALES, 1, &PATIENT);
     server.calls_are(ACME, 1, "connected");
     caller.hang_up();

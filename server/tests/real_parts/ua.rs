@@ -113,6 +113,34 @@ impl Ua {
         }
     }
 
+    /// Calls, with that description.
+    pub(crate) fn invites(&mut self, from: &str, to: &str, sdp: &str) -> Dialog {
+        let mut dialog = self.calls(from, to);
+        self.ask(&mut dialog, "INVITE", "", sdp);
+        dialog
+    }
+
+    /// Calls a number of acme's from outside.
+    pub(crate) fn calls_in(&mut self, number: &str, sdp: &str) -> Dialog {
+        let to = format!("sip:{number}@acme.example");
+        self.invites("sip:+12125550199@carrier.example", &to, sdp)
+    }
+
+    /// Hears that its INVITE was taken, and confirms it; the answer.
+    #[track_caller]
+    pub(crate) fn is_answered(&mut self, dialog: &mut Dialog) -> String {
+        let ok = self.expect("SIP/2.0 200");
+        self.ack(dialog, &ok, "");
+        ok
+    }
+
+    /// The same, and it talks.
+    #[track_caller]
+    pub(crate) fn talks(&mut self, dialog: &mut Dialog) {
+        let ok = self.is_answered(dialog);
+        self.voice.talks_to(body(&ok));
+    }
+
     /// A request in the dialog; the CSeq is the dialog's.
     pub(crate) fn request(&self, dialog: &Dialog, method: &str, extra: &str, body: &str) -> String {
         let Dialog { call_id, local, remote, target, cseq } = dialog;
@@ -261,8 +289,14 @@ impl Ua {
         self.ask(dialog, method, &format!("{extra}{proof}"), body);
     }
 
-    /// Invites as an agent of acme.
-    pub(crate) fn dials(&mut self, user: &str, to: &str, sdp: &str) -> Dialog {
+    /// Invites as an agent of acme, with its description.
+    pub(crate) fn dials(&mut self, user: &str, to: &str) -> Dialog {
+        let sdp = self.sdp();
+        self.dials_with(user, to, &sdp)
+    }
+
+    /// The same with that description.
+    pub(crate) fn dials_with(&mut self, user: &str, to: &str, sdp: &str) -> Dialog {
         let mut dialog =
             self.calls(&format!("sip:{user}@acme.example"), &format!("sip:{to}@acme.example"));
         self.ask_as(user, &mut dialog, "INVITE", "", sdp);

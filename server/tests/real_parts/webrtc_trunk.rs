@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::baresip::{Baresip, Phone};
-use crate::net::free_port;
-use crate::parts::{ACME_SALES, LIMIT, many_agents, speaking_agent, speaking_carrier};
+use crate::net::{free_port, has_ipv6};
+use crate::parts::{ACME_SALES, LIMIT, speaking_agent, speaking_carrier};
+use crate::provisioning;
 use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
 use crate::ua::{Ua, body};
 
@@ -26,33 +27,16 @@ const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 63));
 
 /// The demo, whose sales call a number outside over a trunk of WebRTC to there.
 fn sends_on(folder: &Path, to: SocketAddr) -> PathBuf {
-    let path = many_agents(folder, 0);
-    let demo = std::fs::read_to_string(&path).expect("the demo");
-    let greeting = "{ do = \"play\", prompt = \"greeting\" }";
-    let dial = format!("{{ do = \"dial\", to = \"{CALLED}\" }}");
-    let route = "{ prefix = \"+1\", trunk = \"carrier-a\", cost = 10 }";
-    let ours = "{ prefix = \"+1\", trunk = \"outside\", cost = 1 }";
-    assert!(demo.contains(greeting) && demo.contains(route), "the demo is another than it was");
-    let demo = demo.replacen(greeting, &dial, 1).replacen(route, ours, 1);
-    let trunk = format!(
-        "[[trunks]]\nid = \"outside\"\nsources = [\"127.0.0.62\"]\nprobe_s = 0\nwebrtc = true\n\
-         targets = [{{ uri = \"sip:{to}\" }}]\n"
-    );
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    path
+    let keys = format!("probe_s = 0\nwebrtc = true\ntargets = [{{ uri = \"sip:{to}\" }}]");
+    provisioning::sends_on(folder, &keys, CALLED)
 }
 
 /// The demo, whose sales are called by WebRTC from there.
 fn is_called(folder: &Path, from: IpAddr) -> PathBuf {
-    let path = many_agents(folder, 0);
-    let demo = std::fs::read_to_string(&path).expect("the demo");
     let number = "{ number = \"+15550101\", flow = \"support\" }";
-    assert!(demo.contains(number), "the demo is another than it was");
-    let demo = demo.replacen(number, &format!("{{ number = \"{CALLED}\", flow = \"sales\" }}"), 1);
-    let trunk =
-        format!("[[trunks]]\nid = \"near\"\nsources = [\"{from}\"]\nprobe_s = 0\nwebrtc = true\n");
-    std::fs::write(&path, format!("{trunk}\n{demo}")).expect("the provisioning");
-    path
+    let ours = format!("{{ number = \"{CALLED}\", flow = \"sales\" }}");
+    let near = provisioning::trunk("near", from, "probe_s = 0\nwebrtc = true");
+    provisioning::demo(folder, &near, &[(number, &ours)])
 }
 
 fn start(folder: &Path, provisioning: PathBuf) -> Strowger {
@@ -85,8 +69,7 @@ fn two_servers_talk_by_webrtc_the_one_that_is_called_being_lite() {
 #[test]
 fn two_servers_talk_by_webrtc_over_ipv6() {
     let here = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    if UdpSocket::bind((here, 0)).is_err() {
-        eprintln!("this machine has no IPv6: nothing to try");
+    if !has_ipv6() {
         return;
     }
     two_servers_talk([here; 2], Listen::All, None);
