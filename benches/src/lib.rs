@@ -1,5 +1,7 @@
-//! What the measurements share: the clock, a reader of SIP text, what the kernel says of processes.
+//! What the measurements share: the clock, a reader of SIP text, the child that is
+//! measured, what the kernel says of processes.
 
+pub mod child;
 pub mod clock;
 pub mod http;
 pub mod text;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use super::{ADDRESS, Targets, command};
+use benches::child::command;
+
+use super::{ADDRESS, Targets};
 use crate::describe::{self, Kind};
 
 pub(super) struct Control {
@@ -15,7 +17,7 @@ pub(super) struct Control {
 
 pub(super) fn start(folder: &Path, core: usize) -> Result<(Child, Control), String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut child = command(folder, &own, core)?
+    let mut child = command(folder, &own, Some(core))?
         .arg("bare")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

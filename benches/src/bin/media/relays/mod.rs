@@ -4,12 +4,12 @@ mod bare;
 mod rtpengine;
 mod strowger;
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Child;
+use std::time::Duration;
 
+use benches::child;
 use benches::usage::Usage;
 
 use self::strowger::Settings;
@@ -85,8 +85,7 @@ impl Relay {
         calls: usize,
         (core, workers): (usize, u16),
     ) -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("media-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let folder = child::folder("media")?;
         let started = match name {
             Name::Strowger | Name::StrowgerKernel => {
                 let kernel = if name == Name::Strowger { "off" } else { "require" };
@@ -100,14 +99,9 @@ impl Relay {
                 bare::start(&folder, core).map(|(child, control)| (child, Control::Bare(control)))
             }
         };
-        match started {
-            Ok((child, control)) => Ok(Self { child, folder, control }),
-            Err(fault) => {
-                let log = last_lines(&folder);
-                let _ = fs::remove_dir_all(&folder);
-                Err(format!("{}: {fault}\n{log}", name.text()))
-            }
-        }
+        let (child, control) =
+            child::or_why(started, &folder).map_err(|fault| format!("{}: {fault}", name.text()))?;
+        Ok(Self { child, folder, control })
     }
 
     /// Makes a call between two far ends, the caller as his offer says.
@@ -123,7 +117,7 @@ impl Relay {
             Control::Rtpengine(control) => control.call(kind, number, offer, callee),
             Control::Bare(control) => control.call(kind, offer, callee),
         };
-        made.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
+        made.map_err(|fault| format!("call {number}: {fault}\n{}", child::last_lines(&self.folder)))
     }
 
     /// Brings another far end into a call: where that one is to send its audio.
@@ -132,7 +126,8 @@ impl Relay {
             Control::Strowger(phones) => phones.bring(number, at),
             Control::Rtpengine(_) | Control::Bare(_) => Err("it mixes nothing".to_owned()),
         };
-        brought.map_err(|fault| format!("call {number}: {fault}\n{}", last_lines(&self.folder)))
+        brought
+            .map_err(|fault| format!("call {number}: {fault}\n{}", child::last_lines(&self.folder)))
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -142,33 +137,8 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let pid = self.child.id().to_string();
-        let _ = Command::new("kill").arg("-TERM").arg(pid).status();
-        let until = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
+        child::end(&mut self.child, &self.folder);
     }
-}
-
-/// A program on one core, in the folder, a process group of its own, that complains into `log`.
-fn command(folder: &Path, program: &Path, core: usize) -> Result<Command, String> {
-    use std::os::unix::process::CommandExt as _;
-    let log = fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(core.to_string()).arg(program);
-    command.current_dir(folder).stdin(Stdio::null()).stderr(log).process_group(0);
-    Ok(command)
-}
-
-/// The end of the log, for whoever asks why it did not start.
-fn last_lines(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(8)..].join("\n")
 }
 
 /// A free port on loopback for a relay that must be told its own.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{ADDRESS, PATIENCE, PORTS, Targets, command, free_port};
+use benches::child::command;
+
+use super::{ADDRESS, PATIENCE, PORTS, Targets, free_port};
 use crate::bencode::Value;
 use crate::describe::{self, Kind, Side};
 
@@ -18,7 +20,7 @@ pub(super) struct Control {
 pub(super) fn start(folder: &Path, core: usize) -> Result<(Child, Control), String> {
     let at = SocketAddr::new(ADDRESS, free_port()?);
     let [first, last] = PORTS;
-    let child = command(folder, Path::new("rtpengine"), core)?
+    let child = command(folder, Path::new("rtpengine"), Some(core))?
         .args(["--table=-1", "--num-threads=1", "--media-num-threads=1", "--foreground"])
         .args(["--log-stderr", "--log-level=3", "--config-file=none"])
         .arg(format!("--interface={ADDRESS}"))

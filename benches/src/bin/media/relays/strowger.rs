@@ -3,22 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-use benches::http;
 use benches::text::{Start, Text, field, number_after, uri};
+use benches::{child, http};
 use sip::Method;
 use sip::digest::{Answer, answer};
 
-use super::{ADDRESS, PORTS, Targets, command, free_port};
+use super::{ADDRESS, PORTS, Targets, free_port};
 use crate::describe::{self, Kind, Side};
 
-const MUSIC: &[u8] = include_bytes!("../../../../../fixtures/audio/hold-music.wav");
 const CARRIER: &str = "127.0.0.2:5060";
 const OFFICE: &str = "127.0.0.3:5060";
 /// A call that takes longer to make has failed.
@@ -62,25 +59,9 @@ pub(super) fn start(
          [limits]\nsource_requests_per_second = 100000\nsource_burst = 200000\n\
          [log]\nlevel = \"warn\"\n"
     );
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    write("music.wav", MUSIC)?;
-    write("provisioning.toml", document(kind, calls).as_bytes())?;
-    write("strowger.toml", config.as_bytes())?;
-    let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
-    let mut child = command(folder, &binary, core)?
-        .args(["serve", "--config", "strowger.toml", "--apply", "provisioning.toml", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    let output = child.stdout.take().ok_or("no standard output")?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
-    let ready = serde_json::from_str::<serde_json::Value>(&line).unwrap_or_default();
-    let api = ready["http"].as_str().and_then(|at| at.parse().ok());
-    let api = api.ok_or_else(|| format!("it did not start: {line}"))?;
+    let provisioned = document(kind, calls);
+    let (child, ready) = child::strowger(folder, (binary, Some(core)), &config, &provisioned)?;
+    let api = child::address(&ready, "http")?;
     let end = |at: &str| -> std::io::Result<UdpSocket> {
         let socket = UdpSocket::bind(at)?;
         socket.connect(server)?;
@@ -97,27 +78,10 @@ pub(super) fn start(
 }
 
 fn document(kind: Kind, calls: usize) -> String {
-    let mut text = format!(
-        "[[trunks]]\nid = \"load\"\nsources = [\"127.0.0.2\"]\nprobe_s = 0\n\
-         codecs = [\"PCMU\", \"PCMA\", \"opus\"]\n\n[[tenants]]\n\
-         id = \"load\"\ndomain = \"load.example\"\n\
-         prompts = [{{ id = \"music\", file = \"music.wav\" }}]\n\
-         api_keys = [{{ key = \"load\", loopback_only = true }}]\n\
-         queues = [{{ id = \"all\", music = \"music\", record = {}, wrap_up_s = 0 }}]\n\
-         flows = [{{ id = \"all\", steps = [{{ do = \"queue\", queue = \"all\" }}] }}]\n\
-         numbers = [{{ number = \"+15550100001\", flow = \"all\" }}]\nagents = [\n",
-        kind == Kind::Recorded
-    );
-    for agent in 0..calls {
-        // Writing into a String cannot fail.
-        let _ = writeln!(
-            text,
-            "  {{ id = \"agent-{agent}\", password = \"load-secret-{agent}\", \
-             available_on_register = true }},"
-        );
-    }
-    text.push_str("]\n");
-    text
+    let trunk = "[[trunks]]\nid = \"load\"\nsources = [\"127.0.0.2\"]\nprobe_s = 0\n\
+                 codecs = [\"PCMU\", \"PCMA\", \"opus\"]\n";
+    let record = kind == Kind::Recorded;
+    trunk.to_owned() + &child::tenant("load", "+15550100001", record, 0..calls)
 }
 
 impl Phones {

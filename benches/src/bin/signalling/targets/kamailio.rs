@@ -4,31 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use super::{ADDRESS, command, until_it_answers, write};
+use benches::child::{command, write};
+
+use super::{ADDRESS, until_it_answers};
 use crate::wire::free_port;
 
-const ROUTES: &str = r#"
-loadmodule "sl.so"
-loadmodule "tm.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "maxfwd.so"
-loadmodule "textops.so"
-loadmodule "siputils.so"
-request_route {
-    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-    if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
-    if (has_totag()) {
-        if (loose_route()) { t_relay(); exit; }
-        if (is_method("ACK") && t_check_trans()) { t_relay(); exit; }
-        sl_send_reply("404", "Not here");
-        exit;
-    }
-    record_route();
-    $du = "sip:CALLEE";
-    t_relay();
-}
-"#;
+const ROUTES: &str = include_str!("../../../../../fixtures/kamailio/proxy.cfg");
 
 pub(super) fn start(
     folder: &Path,
@@ -38,13 +19,13 @@ pub(super) fn start(
     let config = format!(
         "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nchildren=4\nmaxbuffer=4194304\n\
          disable_tcp=yes\ndns=no\nrev_dns=no\nauto_aliases=no\nlisten=udp:{sip}\n{}",
-        ROUTES.replace("CALLEE", &callee.to_string())
+        ROUTES.replace("NEXT_HOP", &callee.to_string())
     );
     write(folder, "kamailio.cfg", config.as_bytes())?;
     // Debian puts it where only root's path leads.
     let found = ["/usr/sbin/kamailio", "/usr/local/sbin/kamailio"];
     let program = found.iter().map(Path::new).find(|path| path.exists());
-    let mut child = command(folder, program.unwrap_or(Path::new("kamailio")))?
+    let mut child = command(folder, program.unwrap_or(Path::new("kamailio")), None)?
         .args(["-DD", "-E", "-m", "512", "-M", "16", "-Y"])
         .arg(folder)
         .args(["-f", "kamailio.cfg"])

@@ -7,10 +7,11 @@ mod strowger;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::strowger::Provision;
+use benches::child;
 use benches::usage::Usage;
 
 /// Where every target listens.
@@ -67,23 +68,15 @@ impl Target {
         if kind == Kind::Direct {
             return Ok(Self { sip: callee, api: None, process: None });
         }
-        let folder = std::env::temp_dir().join(format!("signalling-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let folder = child::folder("signalling")?;
         let started = match kind {
             Kind::Strowger => strowger::start(&folder, strowger, provision),
             Kind::Kamailio => kamailio::start(&folder, callee),
             Kind::Sipp | Kind::Direct => sipp::start(&folder),
         };
-        match started {
-            Ok((child, sip, api)) => {
-                Ok(Self { sip, api, process: Some(Process { child, folder }) })
-            }
-            Err(fault) => {
-                let log = last_lines(&folder);
-                let _ = fs::remove_dir_all(&folder);
-                Err(format!("{}: {fault}\n{log}", kind.name()))
-            }
-        }
+        let (child, sip, api) =
+            child::or_why(started, &folder).map_err(|fault| format!("{}: {fault}", kind.name()))?;
+        Ok(Self { sip, api, process: Some(Process { child, folder }) })
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -103,38 +96,8 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         let Some(process) = &mut self.process else { return };
-        // Kamailio's first process ends the others when it is asked to; the rest may be killed.
-        let pid = process.child.id().to_string();
-        let _ = Command::new("kill").arg("-TERM").arg(pid).status();
-        let until = Instant::now() + Duration::from_secs(3);
-        while Instant::now() < until && matches!(process.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let _ = process.child.kill();
-        let _ = process.child.wait();
-        let _ = fs::remove_dir_all(&process.folder);
+        child::end(&mut process.child, &process.folder);
     }
-}
-
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
-    let path = folder.join(name);
-    fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// A command in the folder, a process group of its own, that complains into `log`.
-fn command(folder: &Path, program: &Path) -> Result<Command, String> {
-    use std::os::unix::process::CommandExt as _;
-    let log = fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
-    let mut command = Command::new(program);
-    command.current_dir(folder).stdin(Stdio::null()).stderr(log).process_group(0);
-    Ok(command)
-}
-
-/// The end of the log, for whoever asks why it did not start.
-fn last_lines(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
 /// Waits until a SIP peer answers an OPTIONS; any answer will do.
