@@ -2,6 +2,7 @@
 //! ever more of them and ever softer, after the manner of ITU-T G.711 appendix I.
 
 use crate::pcm::Rate;
+use crate::pitch;
 
 /// Shortest and longest pitch period looked for: 400 to 66 Hz.
 const SHORTEST_US: usize = 2500;
@@ -14,10 +15,6 @@ const HOLD_MS: usize = 10;
 const GONE_MS: usize = 50;
 /// Samples of periods that are kept: three of the longest, and a quarter to overlap.
 const KEPT_MS: usize = 50;
-/// Samples compared side by side.
-const LANES: usize = 8;
-/// Up to this step it costs less to compare all samples side by side.
-const DENSE: usize = 2;
 
 /// One stretch of lost sound under way.
 pub(crate) struct Concealer {
@@ -61,7 +58,7 @@ impl Concealer {
         let length = self.kept.len();
         let Some(from) = past.len().checked_sub(length) else { return };
         self.kept.copy_from_slice(past.get(from..).unwrap_or_default());
-        self.period = period(&self.kept, self.rate).period;
+        self.period = period(&self.kept, self.rate);
         self.made = Some(0);
         self.periods = 1;
         self.phase = 0;
@@ -78,6 +75,11 @@ impl Concealer {
         let Some(mut made) = self.made else { return out.fill(0) };
         let step = self.rate.samples(10);
         let (hold, gone) = (self.rate.samples(HOLD_MS), self.rate.samples(GONE_MS));
+        if made >= gone {
+            // For as long as nothing comes.
+            self.made = Some(made + out.len());
+            return out.fill(0);
+        }
         for sample in out {
             if made > 0 && made.is_multiple_of(step) && self.periods < 3 {
                 self.lengthen();
@@ -121,88 +123,50 @@ impl Concealer {
     }
 }
 
-/// What a pitch search found.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Pitch {
-    /// In samples.
-    pub(crate) period: usize,
-    /// How alike what follows on each other is: 1.0 is the same.
-    pub(crate) likeness: f32,
-}
-
-/// The pitch period at the end of `past`, by normalised correlation: first over every other (or
-/// every eighth, at 48 kHz) sample, then around the best.
-pub(crate) fn period(past: &[i16], rate: Rate) -> Pitch {
+/// The pitch period at the end of `past`: first over every other (or every eighth, at 48 kHz)
+/// sample, then around the best.
+fn period(past: &[i16], rate: Rate) -> usize {
     let shortest = rate.hz() as usize * SHORTEST_US / 1_000_000;
     let longest = rate.samples(LONGEST_MS);
-    let window = rate.samples(WINDOW_MS);
     let step = match rate {
         Rate::Narrow => 2,
         Rate::Wide => 4,
         Rate::Full => 8,
     };
-    let coarse = best(past, window, (shortest..=longest).step_by(step), step);
-    let from = coarse.period.saturating_sub(step - 1).max(shortest);
-    best(past, window, from..=(coarse.period + step - 1).min(longest), 1)
+    let found = pitch::search(rate, past, (rate.samples(WINDOW_MS), true), &|piece| {
+        let coarse = piece.best((shortest..=longest).step_by(step), step)?.period;
+        let from = coarse.saturating_sub(step - 1).max(shortest);
+        piece.best(from..=(coarse + step - 1).min(longest), 1)
+    });
+    found.map_or(shortest, |found| found.period)
 }
 
-fn best(past: &[i16], window: usize, lags: impl Iterator<Item = usize>, step: usize) -> Pitch {
-    let mut found = Pitch { period: 0, likeness: f32::MIN };
-    let end = past.len();
-    for lag in lags {
-        if found.period == 0 {
-            found.period = lag;
-        }
-        let (Some(from), Some(before)) = (end.checked_sub(window), end.checked_sub(window + lag))
-        else {
-            break;
-        };
-        let here = past.get(from..).unwrap_or_default();
-        let earlier = past.get(before..before + window).unwrap_or_default();
-        let likeness = likeness(here, earlier, step);
-        if likeness > found.likeness {
-            found = Pitch { period: lag, likeness };
-        }
-    }
-    found
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The normalised correlation of two stretches of one length, over every `step`th sample or more.
-pub(crate) fn likeness(one: &[i16], other: &[i16], step: usize) -> f32 {
-    let [product, first, second] =
-        if step <= DENSE { sums_of_all(one, other) } else { sums(one, other, step) };
-    product / ((first + 1.0) * (second + 1.0)).sqrt()
-}
-
-/// Of two stretches: the sum of their products, and of the squares of each.
-fn sums(one: &[i16], other: &[i16], step: usize) -> [f32; 3] {
-    let [mut product, mut first, mut second] = [0.0; 3];
-    for (a, b) in one.iter().zip(other).step_by(step) {
-        let (a, b) = (f32::from(*a), f32::from(*b));
-        product += a * b;
-        first += a * a;
-        second += b * b;
-    }
-    [product, first, second]
-}
-
-/// The same of all samples, some side by side.
-fn sums_of_all(one: &[i16], other: &[i16]) -> [f32; 3] {
-    let length = one.len().min(other.len());
-    let (ones, rest) = one.get(..length).unwrap_or_default().as_chunks::<LANES>();
-    let (others, other_rest) = other.get(..length).unwrap_or_default().as_chunks::<LANES>();
-    let [mut products, mut firsts, mut seconds] = [[0.0_f32; LANES]; 3];
-    for (ones, others) in ones.iter().zip(others) {
-        for n in 0..LANES {
-            let (a, b) = (f32::from(ones[n]), f32::from(others[n]));
-            products[n] += a * b;
-            firsts[n] += a * a;
-            seconds[n] += b * b;
+    #[test]
+    fn what_is_made_up_is_the_same_in_any_pieces_and_nothing_after_50_ms() {
+        for rate in [Rate::Narrow, Rate::Wide, Rate::Full] {
+            let tone = |n: usize| (n as f64 * 2.0 * std::f64::consts::PI * 110.0) as f32;
+            let past: Vec<i16> = (0..rate.samples(60))
+                .map(|n| (9000.0 * (tone(n) / rate.hz() as f32).sin()) as i16)
+                .collect();
+            let made = |piece: usize| {
+                let mut concealer = Concealer::new(rate);
+                concealer.begin(&past);
+                let mut all = vec![1; rate.samples(200)];
+                all.chunks_mut(piece).for_each(|part| concealer.fill(part));
+                assert_eq!(concealer.made(), all.len());
+                all
+            };
+            let whole = made(usize::MAX);
+            let (sounds, silence) = whole.split_at(rate.samples(GONE_MS));
+            assert!(sounds.iter().any(|sample| *sample > 8000));
+            assert!(silence.iter().all(|sample| *sample == 0));
+            for piece in [1, 7, rate.per_tick()] {
+                assert_eq!(made(piece), whole, "{rate:?} in pieces of {piece}");
+            }
         }
     }
-    let mut sums = sums(rest, other_rest, 1);
-    for (sum, lanes) in sums.iter_mut().zip([products, firsts, seconds]) {
-        *sum += lanes.iter().sum::<f32>();
-    }
-    sums
 }

@@ -20,6 +20,7 @@ mod latch;
 mod meter;
 mod mix;
 pub mod pcm;
+mod pitch;
 mod plane;
 mod port_pool;
 pub mod progress;

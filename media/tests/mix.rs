@@ -276,6 +276,47 @@ fn members_that_are_closed_leave_and_an_empty_mix_is_gone() {
     assert_eq!(rig.plane.poll_timeout().filter(|(_, timer)| *timer == media::Timer::Tick), None);
 }
 
+/// What was heard of a member since a moment, sample by sample.
+fn samples(voice: &Voice, since: base::Instant) -> Vec<i16> {
+    let recent = voice.packets.iter().filter(|packet| packet.at >= since);
+    recent.flat_map(|packet| packet.samples.clone()).collect()
+}
+
+#[test]
+fn a_coach_changes_what_one_hears_and_not_a_sample_of_what_the_others_hear() {
+    let e = StreamId(5);
+    let run = |amplitude: f64| {
+        let (mut rig, mut voices) = hall(&[Codec::Pcmu; 5]);
+        voices[4].amplitude = amplitude;
+        voices[2..4].iter_mut().for_each(|voice| voice.amplitude = 0.0);
+        let coach = as_role(e, Role::Coach { of: B });
+        let parties = [A, B, C, D].map(Member::party);
+        mix(&mut rig, &[parties.as_slice(), &[coach]].concat());
+        talk(&mut rig, &mut voices, 400);
+        // One of those who only listened so far, and heard what is coded once, says something.
+        voices[2].amplitude = 6000.0;
+        let since = rig.now;
+        talk(&mut rig, &mut voices, 400);
+        // And is muted.
+        let muted = Member { muted: true, ..parties[2] };
+        mix(&mut rig, &[parties[0], parties[1], muted, parties[3], coach]);
+        talk(&mut rig, &mut voices, 400);
+        let heard = voices.iter().map(|voice| samples(voice, base::Instant::ZERO));
+        (heard.collect::<Vec<_>>(), voices, since)
+    };
+    let (silent, ..) = run(0.0);
+    let (coached, voices, since) = run(6000.0);
+    for other in [0, 2, 3, 4] {
+        assert!(coached[other].len() > 8000 && coached[other] == silent[other], "{other}");
+    }
+    assert_ne!(coached[1], silent[1], "who is coached hears it");
+    let before = coached[2].len() - samples(&voices[2], since).len();
+    assert!(before > 2000 && coached[2][..before] == coached[3][..before], "both only listen");
+    assert_ne!(coached[2], coached[3], "and one of them no more");
+    let last = coached[2].len() - 1600..;
+    assert_eq!(coached[2][last.clone()], coached[3][last], "until it is muted");
+}
+
 /// The level of samples in dBov.
 fn dbov(samples: &[i16]) -> f64 {
     let power = samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();

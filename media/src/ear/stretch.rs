@@ -6,8 +6,8 @@
 
 use super::shelf::Content;
 use super::{Ear, Heard};
-use crate::conceal::{self, Pitch};
-use crate::pcm::energy;
+use crate::pcm::{Rate, energy};
+use crate::pitch;
 
 /// Shortest and longest piece that is put in or left out.
 const SHORTEST_US: usize = 2500;
@@ -131,11 +131,10 @@ impl Ear {
         let fits = |cut: usize| over - cut as i64 - phase(tick, packet, ahead - cut) >= 0;
         let (rate, level) = (self.rate, self.level);
         let (sound, at) = self.sound.around();
-        let Some(ahead) = sound.get(at..) else { return false };
-        let pieces = Pieces { here: ahead.get(..window).unwrap_or_default(), level, alike };
-        let Some(cut) = pieces.best(rate, longest, |lag| ahead.get(lag..lag + window), fits) else {
-            return false;
-        };
+        let ahead = sound.get(at..).unwrap_or_default();
+        let sought = ahead.get(..longest + window).unwrap_or(ahead);
+        let pieces = Pieces { sound: sought, window, earlier: false, level, alike };
+        let Some(cut) = pieces.best(rate, longest, fits) else { return false };
         for n in 0..cut {
             let (from, to) = (i64::from(sound[at + n]), i64::from(sound[at + cut + n]));
             sound[at + cut + n] = flow(from, to, n, cut);
@@ -157,10 +156,9 @@ impl Ear {
         let level = self.level;
         let rate = self.rate;
         let (sound, at) = self.sound.around();
-        let here = sound.get(at..at + window).unwrap_or_default();
-        let pieces = Pieces { here, level, alike };
-        let earlier = |lag| sound.get(at.checked_sub(lag)?..)?.get(..window);
-        let Some(piece) = pieces.best(rate, longest, earlier, |_| true) else { return false };
+        let sought = sound.get(at.saturating_sub(longest)..at + window).unwrap_or_default();
+        let pieces = Pieces { sound: sought, window, earlier: true, level, alike };
+        let Some(piece) = pieces.best(rate, longest, |_| true) else { return false };
         if !self.sound.part(piece) {
             return false;
         }
@@ -185,9 +183,12 @@ fn flow(from: i64, to: i64, n: usize, whole: usize) -> i16 {
     ((from * (whole - part) + to * part) / whole) as i16
 }
 
-/// A piece of sound that others are compared with.
+/// A piece of sound, and others that it is compared with.
 struct Pieces<'a> {
-    here: &'a [i16],
+    /// All of them: the first is compared with later ones, or the last with earlier ones.
+    sound: &'a [i16],
+    window: usize,
+    earlier: bool,
     /// The far end's usual power.
     level: f32,
     alike: f32,
@@ -195,35 +196,24 @@ struct Pieces<'a> {
 
 impl Pieces<'_> {
     /// The best distance to a piece that is like this one, up to `longest`, if one is good enough.
-    fn best<'s>(
-        &self,
-        rate: crate::pcm::Rate,
-        longest: usize,
-        piece: impl Fn(usize) -> Option<&'s [i16]>,
-        fits: impl Fn(usize) -> bool,
-    ) -> Option<usize> {
+    fn best(&self, rate: Rate, longest: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        let from = if self.earlier { self.sound.len().saturating_sub(self.window) } else { 0 };
+        let here = self.sound.get(from..from + self.window)?;
         let shortest = rate.hz() as usize * SHORTEST_US / 1_000_000;
         let step = rate.samples(1) / 4;
-        let power = energy(self.here) / self.here.len().max(1) as f32;
+        let power = energy(here) / self.window.max(1) as f32;
         let soft = power < (self.level * SOFT).max(STILL);
         if !soft && self.alike >= ONLY_IN_PAUSES {
             // Nothing is: what follows is dear, and this is asked at every tick.
             return None;
         }
-        let over = |lags: &mut dyn Iterator<Item = usize>, step: usize| {
-            let mut found: Option<Pitch> = None;
-            for lag in lags.filter(|lag| fits(*lag)) {
-                let Some(other) = piece(lag) else { break };
-                let likeness = conceal::likeness(self.here, other, step);
-                if found.is_none_or(|found| likeness > found.likeness) {
-                    found = Some(Pitch { period: lag, likeness });
-                }
-            }
-            found
-        };
-        let coarse = over(&mut (shortest..=longest).step_by(step), step)?;
-        let from = coarse.period.saturating_sub(step - 1).max(shortest);
-        let fine = over(&mut (from..=(coarse.period + step - 1).min(longest)), 1)?;
+        let fine = pitch::search(rate, self.sound, (self.window, self.earlier), &|piece| {
+            let lags = (shortest..=longest).step_by(step).filter(|lag| fits(*lag));
+            let coarse = piece.best(lags, step)?.period;
+            let from = coarse.saturating_sub(step - 1).max(shortest);
+            let lags = from..=(coarse + step - 1).min(longest);
+            piece.best(lags.filter(|lag| fits(*lag)), 1)
+        })?;
         (soft || fine.likeness >= self.alike).then_some(fine.period)
     }
 }

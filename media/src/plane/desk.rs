@@ -3,7 +3,7 @@
 //! A seat hears the sum of all present parties, less itself, and its own coaches besides. Who adds
 //! nothing and has no coach hears the sum as it is, which is coded once for all of them.
 
-use super::limit::{is_untouched, limit};
+use super::limit::{is_bent, limit};
 use super::mix::{RATES, Seat};
 use super::mouth::CODES_PER_TICK;
 use crate::G711;
@@ -129,9 +129,12 @@ impl Desk {
         let of = |seat: usize| said.get(seat).and_then(|layers| layers.get(n));
         let own = own.get_mut(..length).unwrap_or_default();
         let sum = sums.get(n).map(|sum| sum.as_slice()).unwrap_or_default();
-        own.iter_mut().zip(sum).for_each(|(own, sum)| *own = *sum);
-        if let Some(said) = less.and_then(of) {
-            own.iter_mut().zip(said).for_each(|(own, said)| *own -= i32::from(*said));
+        match less.and_then(of) {
+            Some(said) => {
+                let parts = own.iter_mut().zip(sum).zip(said);
+                parts.for_each(|((own, sum), said)| *own = sum - i32::from(*said));
+            }
+            None => own.iter_mut().zip(sum).for_each(|(own, sum)| *own = *sum),
         }
         for said in besides.filter_map(of) {
             own.iter_mut().zip(said).for_each(|(own, said)| *own += i32::from(*said));
@@ -142,11 +145,61 @@ impl Desk {
 }
 
 fn limit_all(sums: &[i32], out: &mut [i16]) {
-    let loudest = sums.iter().fold(0, |loudest, sum| sum.unsigned_abs().max(loudest));
-    if is_untouched(loudest) {
-        // Nearly always; many at a time.
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = *sum as i16);
-    } else {
+    // Nearly always they are quiet: as if they were, many at a time, and looked at in passing.
+    let mut bent = false;
+    for (out, sum) in out.iter_mut().zip(sums) {
+        // What is cut off here is bent as well.
+        *out = (*sum).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
+        bent |= is_bent(*out);
+    }
+    if bent {
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out = limit(*sum));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Rng;
+
+    use super::*;
+
+    #[test]
+    fn sums_of_any_loudness_are_limited_as_each_is_by_itself() {
+        let mut rng = Rng::from_seed(9);
+        for loudest in [100, 24_999, 25_000, 25_001, 40_000, 70_000, 2_000_000] {
+            for length in [0, 1, 7, 160, 161, MAX_PER_TICK] {
+                let mut sums: Vec<i32> = (0..length)
+                    .map(|_| rng.below(2 * loudest + 1) as i32 - loudest as i32)
+                    .collect();
+                // One alone at either end.
+                if let Some(last) = sums.last_mut() {
+                    *last = -(loudest as i32);
+                }
+                let mut limited = vec![0; length];
+                limit_all(&sums, &mut limited);
+                let each: Vec<i16> = sums.iter().map(|sum| limit(*sum)).collect();
+                assert_eq!(limited, each, "{loudest}, {length} samples");
+            }
+        }
+    }
+
+    #[test]
+    fn one_hears_the_sum_less_itself_and_its_coaches_besides() {
+        let mut desk = Desk::default();
+        desk.make_room(3);
+        let length = Rate::Narrow.per_tick();
+        for seat in 0..3 {
+            desk.place(seat, Rate::Narrow).fill(100 << (4 * seat) as i16);
+        }
+        desk.sums[0][..length].fill(100 + 1600);
+        let mut hears = |less, besides: &[usize]| {
+            let heard = desk.for_one(Rate::Narrow, less, besides.iter().copied());
+            assert!(heard.len() == length && heard.iter().all(|sample| *sample == heard[0]));
+            heard[0]
+        };
+        assert_eq!(hears(Some(0), &[]), 1600);
+        assert_eq!(hears(Some(1), &[2]), limit(100 + 25_600));
+        assert_eq!(hears(None, &[2, 2]), limit(1700 + 51_200));
+        assert_eq!(hears(None, &[]), 1700);
     }
 }

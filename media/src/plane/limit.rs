@@ -12,16 +12,17 @@ pub(super) fn limit(sum: i32) -> i16 {
     if above == 0 {
         return sum as i16;
     }
-    let room = i64::from(ROOM);
-    let above = i64::from(above);
-    let bent = i64::from(KNEE) + room * above / (room + above);
-    let bent = i16::try_from(bent).unwrap_or(i16::MAX);
+    let room = ROOM.unsigned_abs();
+    // As much as room * above / (room + above) above the knee, in numbers of 32 bits.
+    let left = (room * room).div_ceil(room + above);
+    let bent = i16::try_from(i16::MAX as u32 - left).unwrap_or(i16::MAX);
     if sum < 0 { -bent } else { bent }
 }
 
-/// Whether sums no louder than this pass as they are.
-pub(super) const fn is_untouched(loudest: u32) -> bool {
-    loudest <= KNEE.unsigned_abs()
+/// Whether a sum, cut off to 16 bits, is one that does not pass as it is.
+pub(super) const fn is_bent(sum: i16) -> bool {
+    const KNEE: i16 = self::KNEE as i16;
+    (sum > KNEE) | (sum < -KNEE)
 }
 
 #[cfg(test)]
@@ -35,9 +36,12 @@ mod tests {
             let limited = limit(sum);
             assert!(limited >= last, "{sum}");
             assert_eq!(limited, -limit(-sum));
-            if is_untouched(sum.unsigned_abs()) {
-                assert_eq!(i32::from(limited), sum);
-            }
+            let cut = sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+            assert_eq!(i32::from(limited) != sum, is_bent(cut), "{sum}");
+            let above = (i64::from(sum).abs() - i64::from(KNEE)).max(0);
+            let bent = i64::from(ROOM) * above / (i64::from(ROOM) + above);
+            let level = i64::from(sum).abs().min(i64::from(KNEE)) + bent;
+            assert_eq!(i64::from(limited).abs(), level, "{sum}");
             last = limited;
         }
         assert_eq!(limit(i32::MAX), i16::MAX - 1);
