@@ -9,22 +9,12 @@ use crate::desk::{AGENT_HZ, BOB_HZ, Stage, ask_bob, click, is_accessible, press,
 use crate::desk_calls::{bob_has_the_caller, plays, run};
 use crate::parts::LIMIT;
 use crate::strowger::ACME;
-use crate::ua::{Dialog, Ua, body};
+use crate::ua::Ua;
 
 /// Of the ringing tone of the demo's country, and of nobody's voice.
 const RINGING_HZ: f64 = 480.0;
 const KEPT: &str =
     "Object.keys(JSON.parse(sessionStorage.getItem('strowger.calls') ?? '{}')).length";
-
-/// Whoever rings answers that INVITE.
-fn takes(ua: &mut Ua, invite: &str) -> Dialog {
-    let dialog = ua.dialog_of(invite);
-    let sdp = ua.sdp();
-    ua.respond(invite, "200 OK", "", &sdp);
-    ua.expect("ACK ");
-    ua.voice.talks_to(body(invite));
-    dialog
-}
 
 impl Stage {
     /// Alice, who talks with a caller, has called bob about it; his phone rings.
@@ -53,7 +43,7 @@ fn whom_she_asks_rings_on_when_her_page_is_loaded_again_and_gets_the_caller() {
     }
     is_accessible(&page);
     carrier.voice.hears_no_more(AGENT_HZ);
-    takes(&mut bob, &invite);
+    bob.takes_call(&invite);
     bob.voice.hears(AGENT_HZ, 1.0);
     plays(&page, BOB_HZ, "");
     says(&page, ".call:not([data-state=held])", "Talking");
@@ -97,7 +87,7 @@ fn whom_she_asks_may_answer_while_her_page_has_no_connection() {
     run(&page, "goes()");
     says(&page, ".call[data-state=held]", "On hold");
     page.until("document.querySelectorAll('.call').length", |calls| *calls == 1);
-    takes(&mut bob, &invite);
+    bob.takes_call(&invite);
     let waits = bob.voice.hears_no_more(AGENT_HZ);
     assert!(waits.rms() > 0.005, "there is music");
     run(&page, "comes()");

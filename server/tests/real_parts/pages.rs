@@ -11,7 +11,7 @@ use crate::certificates::Authority;
 use crate::net::http;
 use crate::parts::{ACME_SALES, AGENTS, CARRIER_A, LIMIT};
 use crate::strowger::{ACME, Folder, Listen, Setup, Strowger};
-use crate::ua::{Dialog, Ua, body};
+use crate::ua::{Dialog, Ua};
 
 pub(crate) const CALLER_HZ: f64 = 440.0;
 pub(crate) const AGENT_HZ: f64 = 1000.0;
@@ -437,11 +437,7 @@ fn rings_on(library: &str) {
     page.does("drop", json!([]));
     page.tells("registered", 2);
     stage.server.told(ACME, &id, "call.agent_returned", 2);
-    let mut dialog = bob.dialog_of(&invite);
-    let sdp = bob.sdp();
-    bob.respond(&invite, "200 OK", "", &sdp);
-    bob.expect("ACK ");
-    bob.voice.talks_to(body(&invite));
+    let mut dialog = bob.takes_call(&invite);
     bob.voice.hears(AGENT_HZ, 1.0);
     page.hears(BOB_HZ, 1.0);
     for (kind, count) in [("call.agent_lost", 2), ("call.answered", 1), ("call.connected", 1)] {

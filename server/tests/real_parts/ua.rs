@@ -69,12 +69,16 @@ impl Ua {
     /// Takes what rings.
     pub(crate) fn takes(&mut self) -> Dialog {
         let invite = self.expect("INVITE ");
-        let dialog = self.dialog_of(&invite);
+        self.takes_call(&invite)
+    }
+
+    /// Takes the call of that INVITE, and talks.
+    pub(crate) fn takes_call(&mut self, invite: &str) -> Dialog {
         let sdp = self.sdp();
-        self.respond(&invite, "200 OK", "", &sdp);
+        self.respond(invite, "200 OK", "", &sdp);
         self.expect("ACK ");
-        self.voice.talks_to(body(&invite));
-        dialog
+        self.voice.talks_to(body(invite));
+        self.dialog_of(invite)
     }
 
     /// Its description, the next version of it, as the voice is reached.
