@@ -2,7 +2,7 @@
 # How speech sounds behind a bad network, by PESQ (ITU-T P.862): the same packets into our ear and
 # into baresip's receiver (its jitter buffer at its defaults, with and without its concealment);
 # and how Opus sounds as we speak it to a far end while the other has G.711.
-#   benches/quality.sh            builds, speaks, listens, scores: about five minutes
+#   benches/quality.sh            builds, speaks, listens, scores: about a quarter of an hour
 # SEEDS="1 2" chooses which packets are lost; QUALITY=FILE is a binary that is built already. It wants baresip, espeak-ng, sox and python3-venv.
 # It asserts nothing about the scores; it fails when a call or a tool does.
 set -euo pipefail
