@@ -94,6 +94,14 @@ pub(crate) fn table_of(tx: &Tx, half: &str) -> &'static str {
     }
 }
 
+/// The table by its key, for calls that are known: SQLite would rather read all of a queue's.
+fn by_key(tx: &Tx) -> &'static str {
+    match tx.places() {
+        Places::Marks => "calls INDEXED BY sqlite_autoindex_calls_1",
+        Places::Numbered => "calls",
+    }
+}
+
 struct Search<'a> {
     tenant: &'a TenantId,
     filter: &'a CallFilter,
@@ -157,7 +165,8 @@ impl<'a> Search<'a> {
             of.extend(part.iter().map(|(_, call)| Value::from(*call)));
             let places: Vec<String> = (first..=of.len()).map(|at| format!("${at}")).collect();
             let sql = format!(
-                "SELECT call_id FROM calls WHERE {text} AND call_id IN ({})",
+                "SELECT call_id FROM {} WHERE {text} AND call_id IN ({})",
+                by_key(tx),
                 places.join(", ")
             );
             for row in tx.rows(sql, &of).await? {
@@ -233,4 +242,36 @@ async fn rows_of(tx: &mut Tx, tenant: &TenantId, keys: &[Key]) -> Result<Vec<Cal
         tx.rows(sql, &wanted).await?.iter().map(call_row).collect::<Result<_>>()?;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.started_at, row.id)));
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn known_calls_are_read_by_their_key_whatever_else_is_asked_of_them() {
+        let folder = std::env::temp_dir().join(format!("strowger-plan-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite:{}", folder.join("strowger.db").display());
+        let db = crate::open::open(&url).await.unwrap();
+        let mut tx = db.read(Scope::Engine).await.unwrap();
+        let tables = ["calls", by_key(&tx)];
+        let known = vec!["'1'"; LOOKED_UP].join(", ");
+        let mut plans = Vec::new();
+        for table in tables {
+            let sql = format!(
+                "EXPLAIN QUERY PLAN SELECT call_id FROM {table} \
+                 WHERE tenant_id = 'acme' AND queue_id = 'sales' AND call_id IN ({known})"
+            );
+            let row = tx.row(sql, &[]).await.unwrap().unwrap();
+            plans.push(row.get::<String>("detail").unwrap());
+        }
+        assert!(plans[0].contains("calls_of_a_queue"), "no harm without: {}", plans[0]);
+        assert!(plans[1].ends_with("(tenant_id=? AND call_id=?)"), "{}", plans[1]);
+        drop(tx);
+        db.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
