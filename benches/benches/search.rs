@@ -1,6 +1,7 @@
 //! How long a search takes among a million finished calls, in SQLite on disk: the newest, the
 //! oldest by keyset, by a part of a number that is rare, common or not there, and what else is not
-//! there, for which all of the index is read; and what a call costs when it is written.
+//! there, for which all of the index is read; the calls of one number, as an agent's desk asks for
+//! them; pages of the list; and what a call costs when it is written.
 //! `STROWGER_CALLS=N` takes another number of calls, `STROWGER_URL=postgres://...` an empty
 //! PostgreSQL in place of SQLite. `STROWGER_KEEP=folder` keeps the SQLite file there, and a later
 //! run takes the calls that are in it; with `STROWGER_SECONDS=N` a run writes for so long at most
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use base::{CallId, TenantId, UnixTime};
 use routing::{Provisioning, Tenant};
-use store::{Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Store};
+use store::{Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Page, Store};
 
 const BATCH: u32 = 600;
 const TIMES: usize = 5;
@@ -47,6 +48,7 @@ async fn measure(url: &str, calls: u32) {
     store.apply(&provisioning, &[]).await.expect("the tenant");
     if fill(&store, &tenant, calls).await {
         search(&store, &tenant).await;
+        list(&store, &tenant).await;
     }
     store.close().await;
 }
@@ -99,17 +101,47 @@ async fn search(store: &Store, tenant: &TenantId) {
         ("an old hour", hour(7200), None),
     ] {
         let before = before.map(CallId::from_u128);
-        let mut times = Vec::new();
-        let mut rows = 0;
-        for _ in 0..TIMES {
-            let began = Instant::now();
+        timed(what, async || {
             let found = store.search_calls(tenant, &filter, before, 100).await;
-            times.push(began.elapsed());
-            rows = found.expect("to search").rows.len();
-        }
-        times.sort();
-        println!("{what:28} {rows:4} rows {:>9}", shown(times[TIMES / 2]));
+            found.expect("to search").rows.len()
+        })
+        .await;
     }
+}
+
+/// What an agent's desk asks about whoever calls, and a page of the list.
+async fn list(store: &Store, tenant: &TenantId) {
+    let numbers = [("a caller's calls", "+49300000017"), ("a stranger's calls", "+3225550100")];
+    for (what, number) in numbers {
+        timed(what, async || {
+            let found = store.calls_with(tenant, number, CallId::from_u128(0), 10).await;
+            found.expect("to look up").len()
+        })
+        .await;
+    }
+    let page = Page { page: 1, per_page: 100 };
+    for (what, state) in [
+        ("a page of the list", None),
+        ("a page of those over", Some(CallState::Ended)),
+        ("a page of those up", Some(CallState::Connected)),
+    ] {
+        let filter = CallFilter { state, ..CallFilter::default() };
+        timed(what, async || store.calls(tenant, &filter, page).await.expect("to list").rows.len())
+            .await;
+    }
+}
+
+/// Asks it several times: how many rows came, and the time that half of them took at the most.
+async fn timed(what: &str, ask: impl AsyncFn() -> usize) {
+    let mut times = Vec::new();
+    let mut rows = 0;
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        rows = ask().await;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    println!("{what:28} {rows:4} rows {:>9}", shown(times[TIMES / 2]));
 }
 
 fn shown(time: Duration) -> String {

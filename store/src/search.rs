@@ -65,7 +65,7 @@ pub(crate) fn numbers(caller: &str, dialled: &str) -> String {
 }
 
 /// What is over, and what is up.
-const ENDED: &str = "state = 'ended'";
+pub(crate) const ENDED: &str = "state = 'ended'";
 pub(crate) const UP: &str = "state <> 'ended'";
 
 /// What is known of the calls that are over, before the table is asked.

@@ -54,6 +54,7 @@ on_both! {
             started(2, 2, "alice", "+4930123456"),
             started(3, 3, "+4930123457", "+15550100"),
             started(4, 4, "+4930123456", "+15550100"),
+            started(6, 5, "+4930123456", "+4930123456"),
         ]).await.unwrap();
         let number = "+4930123456";
         let data = json!({"from": number, "to": "+15550200"});
@@ -63,7 +64,7 @@ on_both! {
             let rows = store.calls_with(&acme, number, call(besides), most).await.unwrap();
             rows.iter().map(|row| row.id).collect::<Vec<_>>()
         };
-        assert_eq!(ids(4, 10).await, [call(2), call(1)]);
-        assert_eq!(ids(9, 2).await, [call(4), call(2)]);
+        assert_eq!(ids(4, 10).await, [call(6), call(2), call(1)]);
+        assert_eq!(ids(9, 3).await, [call(6), call(4), call(2)]);
     }
 }
