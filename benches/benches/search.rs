@@ -120,12 +120,15 @@ async fn list(store: &Store, tenant: &TenantId) {
         .await;
     }
     let page = Page { page: 1, per_page: 100 };
-    for (what, state) in [
-        ("a page of the list", None),
-        ("a page of those over", Some(CallState::Ended)),
-        ("a page of those up", Some(CallState::Connected)),
+    let any = CallFilter::default;
+    for (what, filter) in [
+        ("a page of the list", any()),
+        ("a page of those over", CallFilter { state: Some(CallState::Ended), ..any() }),
+        ("a page of those up", CallFilter { state: Some(CallState::Connected), ..any() }),
+        ("a page of a direction", CallFilter { direction: Some("inbound".to_owned()), ..any() }),
+        ("a page of four digits", CallFilter { number: Some("7654".to_owned()), ..any() }),
+        ("a page of no cause", CallFilter { cause: Some("timeout".to_owned()), ..any() }),
     ] {
-        let filter = CallFilter { state, ..CallFilter::default() };
         timed(what, async || store.calls(tenant, &filter, page).await.expect("to list").rows.len())
             .await;
     }

@@ -9,7 +9,7 @@ use crate::db::{Row, Scope, Tx, Value, damaged, values};
 use crate::rows::{
     CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Listed, Page,
 };
-use crate::search::{ENDED, UP, numbers, table_of};
+use crate::search::{self, numbers};
 use crate::{Result, Store, ladder};
 
 pub(crate) const COLUMNS: &str = "tenant_id, call_id, state, direction, trunk_id, caller, \
@@ -28,20 +28,10 @@ impl Store {
         filter: &CallFilter,
         page: Page,
     ) -> Result<Listed<CallRow>> {
-        let mut wanted = Conditions::new(tenant);
-        wanted.equal("state", filter.state.map(CallState::as_str));
-        wanted.of_filter(filter);
-        // Those that are up stand in an index of their own, and so do those that are over.
-        let half = filter.state.map(|state| if state == CallState::Ended { ENDED } else { UP });
-        half.iter().for_each(|half| wanted.add(half));
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        let table = half.map_or("calls", |half| table_of(&tx, half));
-        let total = wanted.count(&mut tx, table).await?;
-        let order = "started_at DESC, call_id DESC";
-        let rows = wanted.page(&mut tx, table, COLUMNS, order, page).await?;
-        let mut rows = rows.iter().map(call_row).collect::<Result<Vec<_>>>()?;
-        recordings_of(&mut tx, tenant, &mut rows).await?;
-        Ok(Listed { rows, total })
+        let mut listed = search::listed(&mut tx, tenant, filter, page).await?;
+        recordings_of(&mut tx, tenant, &mut listed.rows).await?;
+        Ok(listed)
     }
 
     /// One call of the tenant.

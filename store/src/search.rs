@@ -9,7 +9,7 @@ use base::{CallId, TenantId};
 use crate::calls::{COLUMNS, Conditions, call_row, recordings_of};
 use crate::db::{Places, Scope, Tx, Value, values};
 use crate::number_pages::{Key, matching};
-use crate::rows::{CallFilter, CallRow, CallState, Found};
+use crate::rows::{CallFilter, CallRow, CallState, Found, Listed, Page};
 use crate::{Result, Store};
 
 /// Calls are counted up to here: nobody reads on, and counting a million takes time.
@@ -44,18 +44,34 @@ impl Store {
         let limit = u64::from(limit);
         // One more tells whether there are more.
         let over = search.over(&mut tx).await?;
-        let mut keys = search.keys(&mut tx, &over, limit + 1).await?;
+        let mut keys = search.keys(&mut tx, &over, (0, limit + 1)).await?;
         let has_more = keys.len() as u64 > limit;
         keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let total = match (edge, has_more) {
             (Some(_), _) => None,
             (None, false) => Some(keys.len() as u64),
-            (None, true) => Some(search.count(&mut tx, &over).await?),
+            (None, true) => Some(search.count(&mut tx, &over, Some(COUNTED + 1)).await?),
         };
         let mut rows = rows_of(&mut tx, tenant, &keys).await?;
         recordings_of(&mut tx, tenant, &mut rows).await?;
         Ok(Found { rows, has_more, total, total_is_exact: total.is_some_and(|n| n <= COUNTED) })
     }
+}
+
+/// A page of the tenant's calls that fit, newest first, and how many there are.
+pub(crate) async fn listed(
+    tx: &mut Tx,
+    tenant: &TenantId,
+    filter: &CallFilter,
+    page: Page,
+) -> Result<Listed<CallRow>> {
+    let search = Search { tenant, filter, edge: None };
+    let over = search.over(tx).await?;
+    let total = search.count(tx, &over, None).await?;
+    let limit = u64::from(page.per_page.max(1));
+    let skipped = limit * u64::from(page.page.max(1) - 1);
+    let keys = search.keys(tx, &over, (skipped, limit)).await?;
+    Ok(Listed { rows: rows_of(tx, tenant, &keys).await?, total })
 }
 
 /// Both numbers of a call as a search sees them.
@@ -65,8 +81,8 @@ pub(crate) fn numbers(caller: &str, dialled: &str) -> String {
 }
 
 /// What is over, and what is up.
-pub(crate) const ENDED: &str = "state = 'ended'";
-pub(crate) const UP: &str = "state <> 'ended'";
+const ENDED: &str = "state = 'ended'";
+const UP: &str = "state <> 'ended'";
 
 /// What is known of the calls that are over, before the table is asked.
 enum Over {
@@ -86,7 +102,7 @@ async fn edge_of(tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<Option<
 
 /// The half of the table, by its index: SQLite, which knows nothing of how rows are spread, would
 /// take another one and look each row up; PostgreSQL knows.
-pub(crate) fn table_of(tx: &Tx, half: &str) -> &'static str {
+fn table_of(tx: &Tx, half: &str) -> &'static str {
     match tx.places() {
         Places::Marks if half == ENDED => "calls INDEXED BY calls_to_search",
         Places::Marks => "calls INDEXED BY calls_that_are_up",
@@ -176,54 +192,89 @@ impl<'a> Search<'a> {
         Ok(calls.iter().filter(|(_, call)| fitting.contains(call)).copied().collect())
     }
 
-    async fn keys(&self, tx: &mut Tx, over: &Over, limit: u64) -> Result<Vec<Key>> {
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut keys: Vec<Key> = Vec::new();
-        for half in self.halves() {
-            if let (Over::Known(found), true) = (over, *half == ENDED) {
-                keys.extend(found.iter().take(most));
-                continue;
-            }
-            let (text, mut of) = self.conditions(half).into_parts();
-            of.push(limit.into());
-            let sql = format!(
-                "SELECT started_at, call_id FROM {} WHERE {text} \
-                 ORDER BY started_at DESC, call_id DESC LIMIT ${}",
-                table_of(tx, half),
-                of.len()
-            );
-            for row in tx.rows(sql, &of).await? {
-                keys.push((row.time("started_at")?, row.id("call_id")?));
+    /// Those that fit, newest first: so many are passed over, and so many taken at the most.
+    async fn keys(
+        &self,
+        tx: &mut Tx,
+        over: &Over,
+        (skipped, limit): (u64, u64),
+    ) -> Result<Vec<Key>> {
+        let until = skipped.saturating_add(limit);
+        let mut keys = Vec::new();
+        if self.halves().contains(&UP) {
+            keys = self.keys_of(tx, UP, (0, until)).await?;
+        }
+        let mut passed = 0;
+        if self.halves().contains(&ENDED) {
+            // Those that are up stand anywhere among the others, and are few: so many of those
+            // that are over are sure to come before the first that is wanted.
+            passed = skipped.saturating_sub(keys.len() as u64);
+            let rest = until - passed;
+            match over {
+                Over::Known(found) => {
+                    let (passed, rest) = (index(passed), index(rest));
+                    keys.extend(found.iter().skip(passed).take(rest));
+                }
+                _ => keys.extend(self.keys_of(tx, ENDED, (passed, rest)).await?),
             }
         }
         keys.sort_unstable_by(|a, b| b.cmp(a));
-        keys.truncate(most);
-        Ok(keys)
+        Ok(keys.into_iter().skip(index(skipped - passed)).take(index(limit)).collect())
     }
 
-    /// How many fit, or more than [`COUNTED`].
-    async fn count(&self, tx: &mut Tx, over: &Over) -> Result<u64> {
+    /// The same of one half, by its index.
+    async fn keys_of(
+        &self,
+        tx: &mut Tx,
+        half: &'static str,
+        (skipped, limit): (u64, u64),
+    ) -> Result<Vec<Key>> {
+        let (text, mut of) = self.conditions(half).into_parts();
+        of.extend(values![limit, skipped]);
+        let sql = format!(
+            "SELECT started_at, call_id FROM {} WHERE {text} \
+             ORDER BY started_at DESC, call_id DESC LIMIT ${} OFFSET ${}",
+            table_of(tx, half),
+            of.len() - 1,
+            of.len()
+        );
+        let rows = tx.rows(sql, &of).await?;
+        rows.iter().map(|row| Ok((row.time("started_at")?, row.id("call_id")?))).collect()
+    }
+
+    /// How many fit, counted no further than to `most`.
+    async fn count(&self, tx: &mut Tx, over: &Over, most: Option<u64>) -> Result<u64> {
         let mut total = 0;
         for half in self.halves() {
-            match over {
-                Over::Known(found) if *half == ENDED => {
+            match (over, most) {
+                (Over::Known(found), _) if *half == ENDED => {
                     total += found.len() as u64;
                     continue;
                 }
-                Over::Common { is_all: true } if *half == ENDED => return Ok(COUNTED + 1),
+                (Over::Common { is_all: true }, Some(most)) if *half == ENDED => return Ok(most),
                 _ => {}
             }
             let (text, mut of) = self.conditions(half).into_parts();
-            of.push((COUNTED + 1).into());
-            let sql = format!(
-                "SELECT COUNT(*) AS total FROM (SELECT 1 FROM {} WHERE {text} LIMIT ${}) AS found",
-                table_of(tx, half),
-                of.len()
-            );
+            let table = table_of(tx, half);
+            let sql = match most {
+                None => format!("SELECT COUNT(*) AS total FROM {table} WHERE {text}"),
+                Some(most) => {
+                    of.push(most.into());
+                    let place = of.len();
+                    format!(
+                        "SELECT COUNT(*) AS total FROM \
+                         (SELECT 1 FROM {table} WHERE {text} LIMIT ${place}) AS found"
+                    )
+                }
+            };
             total += tx.row(sql, &of).await?.map_or(Ok(0), |row| row.count("total"))?;
         }
-        Ok(total.min(COUNTED + 1))
+        Ok(most.map_or(total, |most| total.min(most)))
     }
+}
+
+fn index(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// The calls with these keys, in their order.

@@ -2,7 +2,7 @@
 
 use base::CallId;
 use serde_json::json;
-use store::{Append, CallFilter, CallRow, CallState, FinalRecord, Found, MOST_NOTES, Store};
+use store::{Append, CallFilter, CallRow, CallState, FinalRecord, Found, MOST_NOTES, Page, Store};
 
 use crate::on_both;
 use crate::sample::{at, call, conversation, event, recording, tenant};
@@ -189,6 +189,39 @@ on_both! {
         assert_eq!(numbers(&search(&store, up, None, 9).await), [77]);
         let ended = CallFilter { state: Some(CallState::Ended), ..CallFilter::default() };
         assert_eq!(search(&store, ended, None, 9).await.total, Some(30));
+    }
+
+    async fn a_page_of_the_list_is_cut_out_of_live_and_finished_calls_alike(backend: &Backend) {
+        let store = backend.provisioned().await;
+        let mut calls: Vec<Append> = (1..=40).map(over).collect();
+        // Up to the thirtieth, a live one beside every finished one.
+        calls.extend((1..=30_u32).map(|number| {
+            let from = format!("+4930{number:07}");
+            let started = json!({"from": from, "to": "+15550100"});
+            event("acme", number.into(), call(u128::from(number) + 100), "call.started", started)
+        }));
+        store.append(&calls).await.unwrap();
+        let beside = |number: u128| [(number <= 30).then_some(number + 100), Some(number)];
+        let every: Vec<u128> = (1..=40).rev().flat_map(beside).flatten().collect();
+        let twenties: Vec<u128> = (20..30).rev().flat_map(beside).flatten().collect();
+        let with = |part: &str| CallFilter { number: Some(part.into()), ..CallFilter::default() };
+        for (filter, fitting) in [
+            (CallFilter::default(), every),
+            (with("+4930999"), Vec::new()),
+            (with("+4930000002"), twenties),
+        ] {
+            for per_page in [1, 3, 7, 10, 64, 100] {
+                let mut pages = Vec::new();
+                for page in 1..=72_u32.div_ceil(per_page) {
+                    let page = Page { page, per_page };
+                    let listed = store.calls(&tenant("acme"), &filter, page).await.unwrap();
+                    assert_eq!(listed.total, fitting.len() as u64);
+                    assert!(listed.rows.len() <= per_page as usize);
+                    pages.extend(listed.rows.iter().map(|row| row.id.as_u128()));
+                }
+                assert_eq!(pages, fitting, "{filter:?}, {per_page} on a page");
+            }
+        }
     }
 
     async fn how_the_legs_fared_is_kept_with_the_record(backend: &Backend) {
