@@ -15,6 +15,7 @@ mod recover;
 mod s3;
 mod service;
 mod spool;
+mod turns;
 mod upload;
 
 pub use archive::{Archive, ArchiveError, OpenRecording};

@@ -1,11 +1,11 @@
 //! The recorder at work: a thread that reads the tap rings, and uploads on tokio.
 //!
 //! The thread wakes every 10 ms, or more often when there is much to do, takes commands, empties
-//! the rings, and moves on the timelines whose turn it is: each every 60 ms. It never waits for the
+//! the rings, and moves on the timelines whose turn it is (`turns.rs`). It never waits for the
 //! network, and for the disk only as long as the kernel's page cache does, and once in a tenant's
 //! life for its wrapping key to be on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ use super::live::{Live, Scratch};
 use super::manifest::{Manifest, State};
 use super::object::ObjectStore;
 use super::spool::{Room, Spool, Syncer};
+use super::turns::{Spell, Turns};
 use super::upload::{self, Shared};
 use super::{priority, recover};
 use crate::aead::SEGMENT_BYTES;
@@ -31,12 +32,11 @@ use crate::{Command, DataKey, KeyProvider, Report};
 
 /// The longest rest between two wakings.
 const TICK: Duration = Duration::from_millis(10);
-/// The shortest, and how long a waking should keep at it: what relays audio on the same core waits
-/// for so long.
+/// The shortest, and how long a waking should keep at it.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
-const AT_IT: Duration = Duration::from_micros(250);
-/// How often a recording is moved on: it costs the same for 10 ms and for 60.
-const TURN: Duration = Duration::from_millis(60);
+const AT_IT: Duration = Duration::from_micros(1000);
+/// Frames that are taken from a ring in one go.
+const FRAMES: usize = 32;
 /// After its end, how long a recording still takes frames that arrived before it.
 const LINGER: Duration = Duration::from_millis(40);
 /// Frames whose recording has not begun yet wait this long for it, and no more than so many.
@@ -164,7 +164,7 @@ impl Service {
             to_sync: Vec::new(),
             synced_at: Instant::ZERO,
             live: BTreeMap::new(),
-            turns: BTreeSet::new(),
+            turns: Turns::default(),
             early: Vec::new(),
             scratch: Scratch::default(),
             runtime: Handle::current(),
@@ -217,7 +217,7 @@ struct Recorder {
     synced_at: Instant,
     live: BTreeMap<TapId, (RecordingId, Live)>,
     /// When to move on which of them next.
-    turns: BTreeSet<(Instant, TapId)>,
+    turns: Turns,
     early: Vec<Frame>,
     scratch: Scratch,
     runtime: Handle,
@@ -245,13 +245,16 @@ impl Recorder {
 
     /// One waking.
     fn turn(&mut self) {
+        let clock = Arc::clone(&self.clock);
+        let mut spell = Spell::begin(&*clock);
         while let Ok(command) = self.commands.try_recv() {
             self.obey(command);
+            spell.breathe();
         }
         // The time is read before the rings: what they hold was put there before it passes.
         let now = (self.clock)();
-        self.empty_rings(now);
-        self.advance(now);
+        self.empty_rings(now, &mut spell);
+        self.advance(now, &mut spell);
         if now.since(self.synced_at) >= self.sync_every {
             self.synced_at = now;
             self.to_sync.extend(self.live.values_mut().filter_map(|(_, live)| live.take_dirty()));
@@ -343,15 +346,20 @@ impl Recorder {
         });
         let progress = live.watch();
         self.live.insert(tap, (manifest.recording, live));
-        self.turns.insert(((self.clock)() + TURN, tap));
+        self.turns.begin((self.clock)(), tap);
         self.spawn(upload::follow(Arc::clone(&self.shared), manifest, progress));
         Ok(())
     }
 
-    fn empty_rings(&mut self, now: Instant) {
+    fn empty_rings(&mut self, now: Instant, spell: &mut Spell<'_>) {
         let Self { rings, live, early, .. } = self;
+        let mut taken = 0;
         for ring in rings {
             ring.take(|frame| {
+                taken += 1;
+                if taken % FRAMES == 0 {
+                    spell.breathe();
+                }
                 if let Some((_, live)) = live.get_mut(&frame.tap) {
                     live.frame(frame);
                 } else if early.len() < EARLY_MOST {
@@ -363,23 +371,20 @@ impl Recorder {
     }
 
     /// Moves on the recordings whose turn it is; all of them when the spool is full.
-    fn advance(&mut self, now: Instant) {
+    fn advance(&mut self, now: Instant, spell: &mut Spell<'_>) {
         let full = self.shared.spool.room() == Room::None;
         for _ in 0..self.turns.len() {
-            let is_due = |(due, _): &(Instant, TapId)| *due <= now || full;
-            if !self.turns.first().is_some_and(is_due) {
-                break;
-            }
-            let Some((due, tap)) = self.turns.pop_first() else { break };
+            let Some(turn) = self.turns.pop(now, full) else { break };
+            let (_, tap) = turn;
             let Some((_, live)) = self.live.get_mut(&tap) else { continue };
             let whole = live.advance(now, &mut self.scratch);
             let over = live.end.is_some_and(|end| now >= end + LINGER);
             if over || full || !whole {
                 self.end(tap, now);
             } else {
-                // In step with its own turns: those that were late together part again.
-                self.turns.insert(((due + TURN).max(now), tap));
+                self.turns.again(now, turn);
             }
+            spell.breathe();
         }
     }
 
@@ -414,9 +419,12 @@ mod tests {
             (0..50).fold(TICK, |rest, _| rest_after(rest, per_second.mul_f64(rest.as_secs_f64())))
         };
         assert_eq!(settled(Duration::from_millis(5)), TICK);
-        // A fifth of a core: a quarter of a millisecond at a time.
+        // A fifth of a core: a millisecond at a time.
         let rest = settled(Duration::from_millis(200));
-        assert!(rest.abs_diff(Duration::from_micros(1250)) < Duration::from_micros(50), "{rest:?}");
-        assert_eq!(settled(Duration::from_millis(900)), SHORTEST_TICK);
+        assert!(
+            rest.abs_diff(Duration::from_micros(5000)) < Duration::from_micros(200),
+            "{rest:?}"
+        );
+        assert_eq!(settled(Duration::from_millis(1000)), SHORTEST_TICK);
     }
 }
