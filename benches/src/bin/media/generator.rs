@@ -1,8 +1,9 @@
 //! All far ends of all calls, in one thread that never sleeps: each leg's packets evenly in time,
 //! all legs' evenly among each other, and each packet that comes back is measured.
 //!
-//! A packet carries the time when it was written, and the kernel stamps when it came back: of the
-//! generator's own work no more than the other packets of its system call are in the difference.
+//! A packet carries the time when it was written, or is known by its frame, and the kernel stamps
+//! when it came back: of the generator's own work no more than the other packets of its system call
+//! are in the difference.
 //! What one socket owes is sent at once, and sockets are read in turns: both cost less by the batch,
 //! and it is the generator that must not be what limits. A browser's own socket is read whenever it
 //! has spoken.
@@ -36,6 +37,8 @@ const PTIME: Nanos = 20 * MILLISECOND;
 /// Packets sent in a row before it is looked for what came: of one socket, if so many are due.
 const BURST: usize = 16;
 
+/// Frames of a far end whose times are remembered: five seconds.
+const REMEMBERED: usize = 256;
 /// Datagrams of a browser's socket received by one system call.
 const OF_BROWSER: usize = 8;
 
@@ -50,8 +53,12 @@ struct Leg {
     frame: usize,
     /// When its last packet came.
     heard: Option<Nanos>,
-    /// Where in what comes to it stands when it was sent, if it does.
-    reads_time: Option<usize>,
+    /// Whether it tells how long what comes to it was under way.
+    reads_time: bool,
+    /// When it sent the last of its frames, by their numbers.
+    sent: Box<[Nanos]>,
+    /// The number of the other side's frame that comes next.
+    next: usize,
 }
 
 /// What a new far end is like.
@@ -64,7 +71,7 @@ pub(crate) struct Plug {
     pub(crate) to: SocketAddrV4,
     pub(crate) payload_type: u8,
     pub(crate) sealer: Option<Sealer>,
-    pub(crate) reads_time: Option<usize>,
+    pub(crate) reads_time: bool,
 }
 
 /// Packets of one socket that leave together.
@@ -151,11 +158,6 @@ impl Generator {
         (place, self.ears[place].local)
     }
 
-    /// Where in what a side says stands when it was sent, if it does.
-    pub(crate) fn stamp(&self, side: Side) -> Option<usize> {
-        self.speech[usize::from(side == Side::Callee)].stamp()
-    }
-
     /// A far end speaks from now on.
     pub(crate) fn plug(&mut self, plug: Plug) {
         let number = self.legs.len() as u32;
@@ -176,9 +178,11 @@ impl Generator {
                 ssrc: 0x5000_0000 | number,
             },
             sealer: plug.sealer,
-            frame: (number as usize) * 7,
+            frame: first_frame(number as usize),
             heard: None,
             reads_time: plug.reads_time,
+            sent: vec![0; REMEMBERED].into_boxed_slice(),
+            next: first_frame(number as usize ^ 1),
         });
     }
 
@@ -300,8 +304,9 @@ impl Generator {
             count += 1;
             let bytes = &self.buffer[at * LARGEST..][..length.min(LARGEST)];
             let number = self.by_port[usize::from(port)] as usize;
+            let sent = sent_at(&mut self.legs, &self.speech, number, bytes);
             if let Some(leg) = self.legs.get_mut(number) {
-                leg.take(figures, stamp, bytes);
+                leg.take(figures, stamp, sent);
             }
         }
         count
@@ -317,7 +322,8 @@ impl Generator {
             let leg = &mut self.legs[number];
             let Some((_, opener)) = &mut leg.browser else { return };
             if let Some(length) = web::open(opener, bytes) {
-                leg.take(figures, stamp, &bytes[..length]);
+                let sent = sent_at(&mut self.legs, &self.speech, number, &bytes[..length]);
+                self.legs[number].take(figures, stamp, sent);
             }
         }
     }
@@ -348,10 +354,11 @@ impl Leg {
     fn write(&mut self, speech: &Speech, packet: &mut Vec<u8>) {
         packet.clear();
         packet.extend_from_slice(&self.header.to_bytes());
-        let start = packet.len();
         packet.extend_from_slice(speech.frame(self.frame));
-        if let Some(at) = speech.stamp() {
-            packet[start + at..][..STAMP].copy_from_slice(&clock::now().to_be_bytes());
+        let now = clock::now();
+        self.sent[self.frame % REMEMBERED] = now;
+        if let (true, Some(stamp)) = (speech.is_stamped(), packet.last_chunk_mut::<STAMP>()) {
+            *stamp = now.to_be_bytes();
         }
         if let Some(sealer) = &mut self.sealer {
             let _ = sealer.seal_rtp(packet, 0);
@@ -362,18 +369,38 @@ impl Leg {
         self.header.timestamp = self.header.timestamp.wrapping_add(speech.ticks());
     }
 
-    /// A packet of audio has come.
-    fn take(&mut self, figures: &mut Figures, stamp: Nanos, packet: &[u8]) {
+    /// A packet of audio has come that was sent then, if that is known.
+    fn take(&mut self, figures: &mut Figures, stamp: Nanos, sent: Option<Nanos>) {
         figures.received += 1;
-        if let Some(at) = self.reads_time
-            && let Some(sent) = packet.get(12 + at..).and_then(|rest| rest.first_chunk::<STAMP>())
-        {
-            figures.delay(stamp.saturating_sub(Nanos::from_be_bytes(*sent)));
+        if let Some(sent) = sent {
+            figures.delay(stamp.saturating_sub(sent));
         }
         if let Some(before) = self.heard.replace(stamp) {
             figures.gap(stamp.saturating_sub(before));
         }
     }
+}
+
+/// Where in the music a far end begins.
+fn first_frame(number: usize) -> usize {
+    number * 7
+}
+
+/// When what has come to a far end was sent by the other one of its call: the packet says it, or
+/// it is known by its frame, which is the one that comes next or, if some are lost, one after it.
+fn sent_at(legs: &mut [Leg], speech: &[Speech; 2], number: usize, packet: &[u8]) -> Option<Nanos> {
+    legs.get(number).filter(|leg| leg.reads_time)?;
+    let other = number ^ 1;
+    let speech = &speech[other % 2];
+    if speech.is_stamped() {
+        return packet.last_chunk::<STAMP>().map(|sent| Nanos::from_be_bytes(*sent));
+    }
+    let payload = packet.get(12..)?;
+    let said = legs.get(other)?.frame;
+    let first = legs[number].next.max(said.saturating_sub(REMEMBERED));
+    let frame = (first..said).find(|frame| speech.frame(*frame) == payload)?;
+    legs[number].next = frame + 1;
+    Some(legs[other].sent[frame % REMEMBERED])
 }
 
 /// A socket on an address of its side, with a sink for RTCP above it.
@@ -389,4 +416,51 @@ fn ear(side: Side, number: u8) -> std::io::Result<Ear> {
     setsockopt(&socket, ReceiveTimestampns, &true)?;
     let sink = UdpSocket::bind((address, local.port() + 1))?;
     Ok(Ear { socket, local, _sink: sink })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::describe::Kind;
+
+    fn leg(number: usize) -> Leg {
+        Leg {
+            socket: 0,
+            browser: None,
+            to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into(),
+            header: Header {
+                payload_type: 0,
+                marker: false,
+                sequence: 1,
+                timestamp: 0,
+                ssrc: number as u32,
+            },
+            sealer: None,
+            frame: first_frame(number),
+            heard: None,
+            reads_time: true,
+            sent: vec![0; REMEMBERED].into_boxed_slice(),
+            next: first_frame(number ^ 1),
+        }
+    }
+
+    #[test]
+    fn when_a_packet_was_sent_is_told_by_itself_or_known_by_its_frame_though_some_are_lost() {
+        for (kind, is_stamped) in [(Kind::Relay, true), (Kind::WebrtcOpus, false)] {
+            let speech = [Side::Caller, Side::Callee].map(|side| Speech::of(kind, side, true));
+            assert_eq!(speech[0].is_stamped(), is_stamped);
+            let mut legs = [2, 3, 2, 3].map(leg);
+            let mut packet = Vec::new();
+            for n in 0..600 {
+                legs[2].write(&speech[0], &mut packet);
+                let sent = legs[2].sent[(legs[2].frame - 1) % REMEMBERED];
+                assert!(sent > 0);
+                if n % 10 < 7 {
+                    assert_eq!(sent_at(&mut legs, &speech, 3, &packet), Some(sent), "{n}");
+                }
+            }
+            legs[3].reads_time = false;
+            assert_eq!(sent_at(&mut legs, &speech, 3, &packet), None);
+        }
+    }
 }

@@ -69,8 +69,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     pin(args.own_core)?;
-    // What else the machine has to do on this core must not look as if the relay were late.
-    let _ = rustix::process::setpriority_process(None, -20);
     let mut loads = args.calls.clone();
     if args.step > 0 {
         let last = loads.last().copied().unwrap_or(0);
@@ -80,6 +78,10 @@ pub(crate) fn run(strowger: &Path, args: &Args) -> Result<bool, String> {
     let agents = most * (args.kind.far_ends() - 1);
     let mut relay =
         Relay::start(args.relay, strowger, args.kind, agents, (args.core, args.workers))?;
+    // What else the machine has to do on this core must not look as if the relay were late. Not
+    // before the relay is there: whom we start is as we are, and all of its threads would go before
+    // that for audio.
+    let _ = rustix::process::setpriority_process(None, -20);
     let is_stamped = args.kind.keeps_payload();
     let speech = [Side::Caller, Side::Callee].map(|side| Speech::of(args.kind, side, is_stamped));
     let mut generator = Generator::new(speech, args.beat_us * MICROSECOND)?;
@@ -158,13 +160,13 @@ fn connect(
             payload_type: if kind.has_opus(side) { targets.opus } else { 0 },
             sealer: describe::callers_key().filter(|_| encrypts).map(|key| Sealer::new(&key)),
             // What comes encrypted is not opened: the other way tells the delay.
-            reads_time: generator.stamp(side).filter(|_| !encrypts),
+            reads_time: kind.keeps_payload() && !encrypts,
         });
     }
     for _ in 2..kind.far_ends() {
         let (place, at) = generator.place(Side::Callee);
         let to = v4(relay.bring(number, at)?)?;
-        let (sealer, browser, reads_time) = (None, None, None);
+        let (sealer, browser, reads_time) = (None, None, false);
         generator.plug(Plug { place, browser, to, payload_type: 0, sealer, reads_time });
     }
     Ok(())
@@ -195,7 +197,7 @@ fn connect_browser(
         to: v4(targets.caller)?,
         payload_type: if kind.has_opus(Side::Caller) { OPUS } else { 0 },
         sealer: Some(Sealer::new(&connected.keys.ours)),
-        reads_time: generator.stamp(Side::Callee).filter(|_| kind.keeps_payload()),
+        reads_time: kind.keeps_payload(),
     });
     generator.plug(Plug {
         place,
@@ -203,7 +205,7 @@ fn connect_browser(
         to: v4(targets.callee)?,
         payload_type: if kind.has_opus(Side::Callee) { targets.opus } else { 0 },
         sealer: None,
-        reads_time: generator.stamp(Side::Caller),
+        reads_time: kind.keeps_payload(),
     });
     Ok(())
 }

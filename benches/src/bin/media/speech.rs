@@ -9,8 +9,8 @@ use crate::describe::{Kind, Side};
 pub(crate) struct Speech {
     frames: Vec<Box<[u8]>>,
     ticks: u32,
-    /// Where the time stands that a packet is sent at, if it says so.
-    stamp: Option<usize>,
+    /// Whether the last bytes of each are room for the time that it is sent at.
+    is_stamped: bool,
 }
 
 /// Bytes of the time.
@@ -30,29 +30,28 @@ fn samples() -> Vec<i16> {
 impl Speech {
     /// What a side of a kind of calls says.
     pub(crate) fn of(kind: Kind, side: Side, is_stamped: bool) -> Self {
-        if kind.has_opus(side) { Self::opus(is_stamped) } else { Self::pcmu(is_stamped) }
+        if kind.has_opus(side) { Self::opus() } else { Self::pcmu(is_stamped) }
     }
 
-    /// Opus, mono, as a phone that heard 8 kHz makes it. If the time is to be told it stands behind
-    /// the byte that says how long the frame is: nobody who relays it reads on.
-    fn opus(is_stamped: bool) -> Self {
+    /// Opus, mono, as a phone that heard 8 kHz makes it: who looks into a packet that is passed on
+    /// finds what the encoder put there, and no time.
+    fn opus() -> Self {
         let mut encoder = Encoder::new(Codec::Opus, Rate::Narrow, OpusSettings::default());
         let frame = |pcm: &[i16]| {
             let mut frame = Vec::new();
             encoder.encode(pcm, &mut frame);
-            frame.resize(frame.len().max(if is_stamped { 1 + STAMP } else { 0 }), 0);
             frame.into_boxed_slice()
         };
         let frames = samples().chunks_exact(NARROW).map(frame).collect();
-        Self { frames, ticks: Codec::Opus.clock_rate() / 50, stamp: is_stamped.then_some(1) }
+        Self { frames, ticks: Codec::Opus.clock_rate() / 50, is_stamped: false }
     }
 
-    /// PCMU. The first bytes of each packet make room for the time it is sent at, if that is to
-    /// be told.
+    /// PCMU. The last bytes of each packet make room for the time it is sent at, if that is to be
+    /// told.
     fn pcmu(is_stamped: bool) -> Self {
         let frame = |pcm: &[i16]| pcm.iter().map(|sample| G711::Pcmu.encode(*sample)).collect();
         let frames = samples().chunks_exact(NARROW).map(frame).collect();
-        Self { frames, ticks: NARROW as u32, stamp: is_stamped.then_some(0) }
+        Self { frames, ticks: NARROW as u32, is_stamped }
     }
 
     pub(crate) fn frame(&self, number: usize) -> &[u8] {
@@ -64,8 +63,8 @@ impl Speech {
         self.ticks
     }
 
-    /// Where in a payload the time stands that it is sent at.
-    pub(crate) fn stamp(&self) -> Option<usize> {
-        self.stamp
+    /// Whether a payload ends with the time that it is sent at; else it is known by what it says.
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.is_stamped
     }
 }
