@@ -11,12 +11,17 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use base::{CallId, TenantId, UnixTime};
+use base::{CallId, RecordingId, TenantId, UnixTime};
 use routing::{Provisioning, Tenant};
-use store::{Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Page, Store};
+use store::{
+    Append, CallFilter, CallRow, CallState, DecisionRow, FinalRecord, Page, RecordingFilter,
+    RecordingRow, RecordingState, Store,
+};
 
 const BATCH: u32 = 600;
 const TIMES: usize = 5;
+/// Every so many calls one is recorded.
+const RECORDED: u32 = 4;
 const START: i64 = 1_795_168_800_000_000;
 
 fn main() {
@@ -63,7 +68,9 @@ async fn fill(store: &Store, tenant: &TenantId, calls: u32) -> bool {
     let (mut writing, mut next) = (Duration::ZERO, there);
     while next < calls && writing < most {
         let until = calls.min(next + BATCH);
-        let batch: Vec<Append> = (next..until).map(|number| over(tenant, number)).collect();
+        let mut batch: Vec<Append> = (next..until).map(|number| over(tenant, number)).collect();
+        let recorded = (next..until).filter(|number| number.is_multiple_of(RECORDED));
+        batch.extend(recorded.map(|number| recording(tenant, number)));
         let began = Instant::now();
         store.append(&batch).await.expect("to append");
         writing += began.elapsed();
@@ -119,7 +126,18 @@ async fn list(store: &Store, tenant: &TenantId) {
         })
         .await;
     }
+    timed("a recorded call", async || {
+        let call = store.call(tenant, CallId::from_u128(400)).await.expect("to look up");
+        call.map_or(0, |call| call.recordings.len())
+    })
+    .await;
     let page = Page { page: 1, per_page: 100 };
+    timed("the recordings of a call", async || {
+        let filter =
+            RecordingFilter { call: Some(CallId::from_u128(800)), ..RecordingFilter::default() };
+        store.recordings(tenant, &filter, page).await.expect("to list").rows.len()
+    })
+    .await;
     let any = CallFilter::default;
     for (what, filter) in [
         ("a page of the list", any()),
@@ -183,7 +201,7 @@ fn over(tenant: &TenantId, number: u32) -> Append {
         q850: Some(16),
         ended_by: Some("caller".to_owned()),
         reason: None,
-        recording: None,
+        recording: number.is_multiple_of(RECORDED).then(|| RecordingId::from_u128(number.into())),
         recordings: Vec::new(),
         legs: r#"[{"leg":1,"kind":"caller","codec":"PCMU","mos":4.41,"packets_sent":402}]"#.into(),
     };
@@ -199,5 +217,23 @@ fn over(tenant: &TenantId, number: u32) -> Append {
         codecs: "pcmu".to_owned(),
         lowest_mos: Some(441),
         quality: String::new(),
+    }))
+}
+
+fn recording(tenant: &TenantId, number: u32) -> Append {
+    let started_at = at(i64::from(number) * 3);
+    Append::Recording(Box::new(RecordingRow {
+        tenant: tenant.clone(),
+        id: RecordingId::from_u128(number.into()),
+        call: CallId::from_u128(number.into()),
+        state: RecordingState::Completed,
+        started_at,
+        completed_at: Some(started_at),
+        location: Some(format!("acme/2026/11/{number:032x}.enc")),
+        wrapped_key: Some(vec![7; 60]),
+        duration_ms: Some(5024),
+        bytes: Some(80_384),
+        gaps_ms: Some(0),
+        failure: None,
     }))
 }

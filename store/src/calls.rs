@@ -6,6 +6,7 @@ use base::{CallId, TenantId, UnixTime};
 
 use crate::bulk::Bulk;
 use crate::db::{Row, Scope, Tx, Value, damaged, values};
+use crate::recordings::OF_A_CALL as RECORDINGS_OF_A_CALL;
 use crate::rows::{
     CallFilter, CallRow, CallState, DecisionRow, FinalRecord, LadderRow, Listed, Page,
 };
@@ -153,7 +154,7 @@ impl<'a> Conditions<'a> {
         self.text.push_str(&format!(" AND {left} ${}", self.values.len()));
     }
 
-    pub(crate) async fn count(&self, tx: &mut Tx, table: &'static str) -> Result<u64> {
+    pub(crate) async fn count(&self, tx: &mut Tx, table: &str) -> Result<u64> {
         let sql = format!("SELECT COUNT(*) AS total FROM {table} WHERE {}", self.text);
         tx.row(sql, &self.values).await?.map_or(Ok(0), |row| row.count("total"))
     }
@@ -161,7 +162,7 @@ impl<'a> Conditions<'a> {
     pub(crate) async fn page(
         mut self,
         tx: &mut Tx,
-        table: &'static str,
+        table: &str,
         columns: &'static str,
         order: &'static str,
         page: Page,
@@ -193,8 +194,9 @@ pub(crate) async fn recordings_of(
     wanted.extend(recorded.iter().map(|row| Value::from(row.id)));
     let places: Vec<String> = (2..=wanted.len()).map(|place| format!("${place}")).collect();
     let sql = format!(
-        "SELECT call_id, recording_id FROM recordings WHERE tenant_id = $1 AND call_id IN ({}) \
+        "SELECT call_id, recording_id FROM {} WHERE tenant_id = $1 AND call_id IN ({}) \
          ORDER BY started_at, recording_id LIMIT 10000",
+        tx.by_index("recordings", RECORDINGS_OF_A_CALL),
         places.join(", ")
     );
     for row in tx.rows(sql, &wanted).await? {

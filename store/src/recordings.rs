@@ -11,6 +11,9 @@ use crate::{Result, Store};
 pub(crate) const COLUMNS: &str = "tenant_id, recording_id, call_id, state, started_at, \
     completed_at, location, wrapped_key, duration_ms, bytes, gaps_ms, failure";
 
+/// The index by which those of a call are found.
+pub(crate) const OF_A_CALL: &str = "recordings_of_a_call";
+
 impl Store {
     /// The tenant's recordings, newest first.
     ///
@@ -26,9 +29,11 @@ impl Store {
         wanted.compare("call_id =", filter.call.map(|call| call.to_string()));
         wanted.equal("state", filter.state.map(RecordingState::as_str));
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        let total = wanted.count(&mut tx, "recordings").await?;
+        let of_a_call = filter.call.map(|_| tx.by_index("recordings", OF_A_CALL));
+        let table = of_a_call.as_deref().unwrap_or("recordings");
+        let total = wanted.count(&mut tx, table).await?;
         let order = "started_at DESC, recording_id DESC";
-        let rows = wanted.page(&mut tx, "recordings", COLUMNS, order, page).await?;
+        let rows = wanted.page(&mut tx, table, COLUMNS, order, page).await?;
         Ok(Listed { rows: rows.iter().map(recording_row).collect::<Result<_>>()?, total })
     }
 

@@ -9,6 +9,7 @@ use crate::append::append_events;
 use crate::db::{Row, Scope, values};
 use crate::projection::{Change, put_changes};
 use crate::rows::EventRow;
+use crate::search::{UP, table_of};
 use crate::{Result, Store};
 
 /// The SIP status and Q.850 cause of a call whose engine stopped: 503, temporary failure.
@@ -48,8 +49,11 @@ impl Store {
         now: UnixTime,
     ) -> Result<Vec<EventRow>> {
         let mut tx = self.db.write(Scope::Tenant(tenant)).await?;
-        let sql = "SELECT call_id, started_at, connected_at, agent_id, recording_id FROM calls \
-                   WHERE tenant_id = $1 AND state <> 'ended' ORDER BY started_at, call_id";
+        let calls = table_of(&tx, UP);
+        let sql = format!(
+            "SELECT call_id, started_at, connected_at, agent_id, recording_id FROM {calls} \
+             WHERE tenant_id = $1 AND {UP} ORDER BY started_at, call_id"
+        );
         let rows = tx.rows(sql, &values![tenant]).await?;
         let open = rows.iter().map(open_call).collect::<Result<Vec<_>>>()?;
         if open.is_empty() {

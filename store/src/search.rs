@@ -2,12 +2,13 @@
 //! out of one index that holds all that a search may ask for, or, by a part of a number, out of the
 //! pages of numbers.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use base::{CallId, TenantId};
 
 use crate::calls::{COLUMNS, Conditions, call_row, recordings_of};
-use crate::db::{Places, Scope, Tx, Value, values};
+use crate::db::{Scope, Tx, Value, values};
 use crate::number_pages::{Key, matching};
 use crate::rows::{CallFilter, CallRow, CallState, Found, Listed, Page};
 use crate::{Result, Store};
@@ -82,7 +83,7 @@ pub(crate) fn numbers(caller: &str, dialled: &str) -> String {
 
 /// What is over, and what is up.
 const ENDED: &str = "state = 'ended'";
-const UP: &str = "state <> 'ended'";
+pub(crate) const UP: &str = "state <> 'ended'";
 
 /// What is known of the calls that are over, before the table is asked.
 enum Over {
@@ -100,22 +101,15 @@ async fn edge_of(tx: &mut Tx, tenant: &TenantId, call: CallId) -> Result<Option<
     row.map(|row| Ok((row.time("started_at")?, call))).transpose()
 }
 
-/// The half of the table, by its index: SQLite, which knows nothing of how rows are spread, would
-/// take another one and look each row up; PostgreSQL knows.
-fn table_of(tx: &Tx, half: &str) -> &'static str {
-    match tx.places() {
-        Places::Marks if half == ENDED => "calls INDEXED BY calls_to_search",
-        Places::Marks => "calls INDEXED BY calls_that_are_up",
-        Places::Numbered => "calls",
-    }
+/// The half of the table, by its index.
+pub(crate) fn table_of(tx: &Tx, half: &str) -> Cow<'static, str> {
+    let is_over = half == ENDED;
+    tx.by_index("calls", if is_over { "calls_to_search" } else { "calls_that_are_up" })
 }
 
-/// The table by its key, for calls that are known: SQLite would rather read all of a queue's.
-fn by_key(tx: &Tx) -> &'static str {
-    match tx.places() {
-        Places::Marks => "calls INDEXED BY sqlite_autoindex_calls_1",
-        Places::Numbered => "calls",
-    }
+/// The table by its key, for calls that are known.
+fn by_key(tx: &Tx) -> Cow<'static, str> {
+    tx.by_index("calls", "sqlite_autoindex_calls_1")
 }
 
 struct Search<'a> {
@@ -308,7 +302,7 @@ mod tests {
         let url = format!("sqlite:{}", folder.join("strowger.db").display());
         let db = crate::open::open(&url).await.unwrap();
         let mut tx = db.read(Scope::Engine).await.unwrap();
-        let tables = ["calls", by_key(&tx)];
+        let tables = ["calls".into(), by_key(&tx)];
         let known = vec!["'1'"; LOOKED_UP].join(", ");
         let mut plans = Vec::new();
         for table in tables {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::bulk::{Bulk, without_repeats};
 use crate::calls::{COLUMNS as CALL_COLUMNS, call_row};
-use crate::db::{Places, Row, Scope, Tx, Value, values};
+use crate::db::{Row, Scope, Tx, Value, values};
 use crate::rows::{CallRow, EventRow, WrapUpRow};
 use crate::{Result, Store};
 
@@ -50,14 +50,11 @@ impl Store {
     ) -> Result<Vec<CallRow>> {
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
         let mut calls: Vec<CallRow> = Vec::new();
-        // Each side by its index: asked for both at once SQLite reads all of the tenant's calls.
+        // Asked for both sides at once SQLite reads all of the tenant's calls.
         for (side, index) in [("caller", "calls_of_a_caller"), ("dialled", "calls_to_a_number")] {
-            let by_index = match tx.places() {
-                Places::Marks => format!("INDEXED BY {index}"),
-                Places::Numbered => String::new(),
-            };
+            let table = tx.by_index("calls", index);
             let sql = format!(
-                "SELECT {CALL_COLUMNS} FROM calls {by_index} WHERE tenant_id = $1 \
+                "SELECT {CALL_COLUMNS} FROM {table} WHERE tenant_id = $1 \
                  AND {side} = $2 AND call_id <> $3 ORDER BY started_at DESC, call_id DESC LIMIT $4"
             );
             let rows = tx.rows(sql, &values![tenant, number, besides, u64::from(most)]).await?;
