@@ -30,9 +30,7 @@ impl Store {
         page: Page,
     ) -> Result<Listed<CallRow>> {
         let mut tx = self.db.read(Scope::Tenant(tenant)).await?;
-        let mut listed = search::listed(&mut tx, tenant, filter, page).await?;
-        recordings_of(&mut tx, tenant, &mut listed.rows).await?;
-        Ok(listed)
+        search::listed(&mut tx, tenant, filter, page).await
     }
 
     /// One call of the tenant.
@@ -159,18 +157,28 @@ impl<'a> Conditions<'a> {
         tx.row(sql, &self.values).await?.map_or(Ok(0), |row| row.count("total"))
     }
 
-    pub(crate) async fn page(
+    /// The same, but no further than to `most`.
+    pub(crate) async fn count_to(mut self, tx: &mut Tx, table: &str, most: u64) -> Result<u64> {
+        self.values.push(most.into());
+        let sql = format!(
+            "SELECT COUNT(*) AS total FROM (SELECT 1 FROM {table} WHERE {} LIMIT ${}) AS found",
+            self.text,
+            self.values.len()
+        );
+        tx.row(sql, &self.values).await?.map_or(Ok(0), |row| row.count("total"))
+    }
+
+    /// The rows in that order: so many are passed over, and so many taken at the most.
+    pub(crate) async fn window(
         mut self,
         tx: &mut Tx,
         table: &str,
         columns: &'static str,
         order: &'static str,
-        page: Page,
+        (skipped, limit): (u64, u64),
     ) -> Result<Vec<Row>> {
-        let limit = u64::from(page.per_page.max(1));
-        let offset = limit * u64::from(page.page.max(1) - 1);
         let (a, b) = (self.values.len() + 1, self.values.len() + 2);
-        self.values.extend(values![limit, offset]);
+        self.values.extend(values![limit, skipped]);
         let sql = format!(
             "SELECT {columns} FROM {table} WHERE {} ORDER BY {order} LIMIT ${a} OFFSET ${b}",
             self.text

@@ -33,7 +33,7 @@ impl Store {
         let table = of_a_call.as_deref().unwrap_or("recordings");
         let total = wanted.count(&mut tx, table).await?;
         let order = "started_at DESC, recording_id DESC";
-        let rows = wanted.page(&mut tx, table, COLUMNS, order, page).await?;
+        let rows = wanted.window(&mut tx, table, COLUMNS, order, page.window()).await?;
         Ok(Listed { rows: rows.iter().map(recording_row).collect::<Result<_>>()?, total })
     }
 

@@ -371,6 +371,14 @@ pub struct Page {
     pub per_page: u32,
 }
 
+impl Page {
+    /// How many rows stand before it, and how many on it at the most.
+    pub(crate) fn window(self) -> (u64, u64) {
+        let most = u64::from(self.per_page.max(1));
+        (most * u64::from(self.page.max(1) - 1), most)
+    }
+}
+
 /// The rows of one page and how many there are on all pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {

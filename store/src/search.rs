@@ -53,8 +53,7 @@ impl Store {
             (None, false) => Some(keys.len() as u64),
             (None, true) => Some(search.count(&mut tx, &over, Some(COUNTED + 1)).await?),
         };
-        let mut rows = rows_of(&mut tx, tenant, &keys).await?;
-        recordings_of(&mut tx, tenant, &mut rows).await?;
+        let rows = rows_of(&mut tx, tenant, &keys).await?;
         Ok(Found { rows, has_more, total, total_is_exact: total.is_some_and(|n| n <= COUNTED) })
     }
 }
@@ -69,9 +68,7 @@ pub(crate) async fn listed(
     let search = Search { tenant, filter, edge: None };
     let over = search.over(tx).await?;
     let total = search.count(tx, &over, None).await?;
-    let limit = u64::from(page.per_page.max(1));
-    let skipped = limit * u64::from(page.page.max(1) - 1);
-    let keys = search.keys(tx, &over, (skipped, limit)).await?;
+    let keys = search.keys(tx, &over, page.window()).await?;
     Ok(Listed { rows: rows_of(tx, tenant, &keys).await?, total })
 }
 
@@ -221,18 +218,11 @@ impl<'a> Search<'a> {
         &self,
         tx: &mut Tx,
         half: &'static str,
-        (skipped, limit): (u64, u64),
+        window: (u64, u64),
     ) -> Result<Vec<Key>> {
-        let (text, mut of) = self.conditions(half).into_parts();
-        of.extend(values![limit, skipped]);
-        let sql = format!(
-            "SELECT started_at, call_id FROM {} WHERE {text} \
-             ORDER BY started_at DESC, call_id DESC LIMIT ${} OFFSET ${}",
-            table_of(tx, half),
-            of.len() - 1,
-            of.len()
-        );
-        let rows = tx.rows(sql, &of).await?;
+        let (table, order) = (table_of(tx, half), "started_at DESC, call_id DESC");
+        let wanted = self.conditions(half);
+        let rows = wanted.window(tx, &table, "started_at, call_id", order, window).await?;
         rows.iter().map(|row| Ok((row.time("started_at")?, row.id("call_id")?))).collect()
     }
 
@@ -248,20 +238,11 @@ impl<'a> Search<'a> {
                 (Over::Common { is_all: true }, Some(most)) if *half == ENDED => return Ok(most),
                 _ => {}
             }
-            let (text, mut of) = self.conditions(half).into_parts();
-            let table = table_of(tx, half);
-            let sql = match most {
-                None => format!("SELECT COUNT(*) AS total FROM {table} WHERE {text}"),
-                Some(most) => {
-                    of.push(most.into());
-                    let place = of.len();
-                    format!(
-                        "SELECT COUNT(*) AS total FROM \
-                         (SELECT 1 FROM {table} WHERE {text} LIMIT ${place}) AS found"
-                    )
-                }
+            let (wanted, table) = (self.conditions(half), table_of(tx, half));
+            total += match most {
+                None => wanted.count(tx, &table).await?,
+                Some(most) => wanted.count_to(tx, &table, most).await?,
             };
-            total += tx.row(sql, &of).await?.map_or(Ok(0), |row| row.count("total"))?;
         }
         Ok(most.map_or(total, |most| total.min(most)))
     }
@@ -271,7 +252,7 @@ fn index(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// The calls with these keys, in their order.
+/// The calls with these keys, in their order, with their recordings.
 async fn rows_of(tx: &mut Tx, tenant: &TenantId, keys: &[Key]) -> Result<Vec<CallRow>> {
     if keys.is_empty() {
         return Ok(Vec::new());
@@ -286,6 +267,7 @@ async fn rows_of(tx: &mut Tx, tenant: &TenantId, keys: &[Key]) -> Result<Vec<Cal
     let mut rows: Vec<CallRow> =
         tx.rows(sql, &wanted).await?.iter().map(call_row).collect::<Result<_>>()?;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.started_at, row.id)));
+    recordings_of(tx, tenant, &mut rows).await?;
     Ok(rows)
 }
 
