@@ -110,6 +110,60 @@ fn a_page_may_be_loaded_again_fifty_times_in_one_call() {
     rig.finish();
 }
 
+/// The page's audio is not there, as the media tell it after three seconds and after five.
+fn unheard(rig: &mut Rig, seconds: u64) {
+    let (stream, quiet) = (rig.streams()[1], base::Duration::from_secs(seconds));
+    rig.media(Event::Unheard { stream, quiet, heard: true });
+}
+
+#[test]
+fn a_page_that_is_gone_is_not_asked_where_its_audio_is_and_the_caller_goes_on_to_the_queue() {
+    let (mut rig, mut call, _phone) = talking();
+    rig.close_page(ALICE);
+    rig.advance_ms(3_000);
+    unheard(&mut rig, 3);
+    rig.advance_ms(2_000);
+    unheard(&mut rig, 5);
+    rig.expect_silence(ALICE);
+    assert_eq!(rig.told("call.audio_lost"), 0, "that the agent is lost says it");
+    rig.advance_ms(4_900);
+    assert!(hears_music(&rig) && rig.records.is_empty());
+    rig.advance_ms(200);
+    assert_eq!(rig.told("call.queued"), 2);
+    rig.caller_hangs_up(&mut call);
+    rig.advance_ms(40_000);
+    rig.finish();
+}
+
+#[test]
+fn what_a_page_was_asked_when_its_connection_went_ends_no_call() {
+    for is_closed in [true, false] {
+        let (mut rig, mut call, _phone) = talking();
+        unheard(&mut rig, 3);
+        unheard(&mut rig, 5);
+        rig.expect(ALICE, "INVITE");
+        if is_closed {
+            rig.close_page(ALICE);
+        } else {
+            // In a network that is gone nobody says so: its media do.
+            let (stream, why) = (rig.streams()[1], WebFailure::ConsentLost);
+            rig.media(Event::Unreachable { stream, why });
+        }
+        assert_eq!(rig.told("call.agent_lost"), 1);
+        rig.advance_ms(2_000);
+        rig.page("alice", AGAIN, 8, "phone");
+        assert_eq!(rig.told("call.agent_returned"), 1);
+        rig.media(Event::HeardAgain { stream: rig.streams()[1] });
+        rig.advance_ms(60_000);
+        assert!(rig.records.is_empty(), "closed: {is_closed}");
+        rig.caller_hangs_up(&mut call);
+        rig.confirm_bye(AGAIN);
+        assert_eq!(rig.records.len(), 1);
+        rig.advance_ms(40_000);
+        rig.finish();
+    }
+}
+
 #[test]
 fn whose_agent_does_not_come_back_is_the_next_one_in_the_queue() {
     let (mut rig, mut call, _phone) = talking();

@@ -1,9 +1,10 @@
 //! Whom a leg's dialog was made with, and a peer that has moved to another path.
 
-use base::LegId;
+use base::{Instant, LegId};
 use sip::DialogId;
 
 use super::Call;
+use super::adrift::is_page;
 use super::leg::{Role, Signalling};
 use crate::gate::Peer;
 use crate::node::Node;
@@ -33,14 +34,18 @@ impl Call {
         Some(Peer { flow, tenant, agent, trunk })
     }
 
-    /// The peer of a dialog that is up has proven to be at another path now.
-    pub(crate) fn move_leg(&mut self, node: &mut Node, leg: LegId, flow: sip::Flow) {
+    /// The peer of a dialog that is up has proven to be at another path now. A page has one
+    /// connection: what it was asked over the one before it will not answer.
+    pub(crate) fn move_leg(&mut self, node: &mut Node, now: Instant, leg: LegId, flow: sip::Flow) {
         let owner = self.leg_ref(leg);
         let Some(known) = self.leg_mut(leg) else { return };
         if let Signalling::Up(up) = &mut known.signalling {
-            node.index.unbind_connection(&up.flow, owner);
+            let before = std::mem::replace(&mut up.flow, flow);
+            node.index.unbind_connection(&before, owner);
             node.index.bind_connection(&flow, owner);
-            up.flow = flow;
+            if is_page(&before) && before.connection != flow.connection {
+                self.put_off_refresh(node, now, leg);
+            }
         }
     }
 }

@@ -187,6 +187,19 @@ impl Call {
             .is_some_and(|refreshing| refreshing.tx == tx)
     }
 
+    /// The connection that a refresh of ours went over is gone, and not the page: it has no answer,
+    /// and its time comes again.
+    pub(super) fn put_off_refresh(&mut self, node: &mut Node, now: Instant, leg: LegId) {
+        let Some(known) = self.leg_mut(leg) else { return };
+        let Some(Refreshing { tx, codec, .. }) = known.refreshing.take() else { return };
+        node.index.clients.remove(&tx);
+        known.timer.retry(now, PAUSE);
+        self.arm_timer(node, leg);
+        if codec.is_some() {
+            self.on_codec_refused(node, now, leg, codec, StatusCode::REQUEST_TIMEOUT.as_u16());
+        }
+    }
+
     /// What a peer says to our refresh; `None`: nothing at all (RFC 5057 §5.1).
     pub(super) fn on_refreshed(
         &mut self,

@@ -34,13 +34,13 @@ impl Call {
         let target = Target { contact, flow, path: newest.path.clone() };
         match had.filter(|(page, _)| is_same_page(page, &target.contact)) {
             Some((_, true)) => {
-                self.move_leg(node, leg, target.flow);
+                self.move_leg(node, now, leg, target.flow);
                 self.is_back(node, now, leg);
             }
             _ if is_rung => {}
             had => {
                 if had.is_some() {
-                    self.move_leg(node, leg, target.flow);
+                    self.move_leg(node, now, leg, target.flow);
                 }
                 self.call_back(node, now, (leg, agent), target);
             }

@@ -59,9 +59,13 @@ impl Call {
         leg: LegId,
         tx: ClientTx,
     ) {
-        if !(self.is_leaving(leg, tx) && self.save_bye(node, now, leg)) {
-            self.on_timed_out(node, now, leg, tx);
+        if self.is_leaving(leg, tx) && self.save_bye(node, now, leg) {
+            return;
         }
+        if self.is_refresh(leg, tx) && self.goes_adrift(node, now, leg) {
+            return self.put_off_refresh(node, now, leg);
+        }
+        self.on_timed_out(node, now, leg, tx);
     }
 
     /// Nobody confirmed our 2xx: hang up (RFC 3261 §13.3.1.4).

@@ -52,7 +52,7 @@ impl Call {
         stream: StreamId,
         (quiet, heard): (Duration, bool),
     ) {
-        if !self.is_talker(leg) {
+        if !self.may_be_asked(leg) {
             return;
         }
         let Some(known) = self.leg_mut(leg) else { return };
@@ -79,7 +79,7 @@ impl Call {
     /// A leg's far end sends packets, and nothing moves in them while it is spoken to. One who was
     /// heard before has most likely muted their microphone; one who never was is asked once.
     pub(super) fn on_soundless(&mut self, node: &mut Node, now: Instant, leg: LegId, heard: bool) {
-        if !self.is_talker(leg) {
+        if !self.may_be_asked(leg) {
             return;
         }
         let Some(known) = self.leg_mut(leg) else { return };
@@ -110,8 +110,9 @@ impl Call {
         self.tell(node, now, EventKind::AudioRestored { leg: leg.0, kind, lost_ms, asked });
     }
 
-    /// Whether somebody waits to hear it: one of the two who talk, or a further party.
-    fn is_talker(&self, leg: LegId) -> bool {
-        self.parties().contains(&leg)
+    /// Whether somebody waits to hear it: one of the two who talk, or a further party. A page that
+    /// is gone is waited for already, and can be asked nothing.
+    fn may_be_asked(&self, leg: LegId) -> bool {
+        self.parties().contains(&leg) && !self.is_adrift(leg)
     }
 }

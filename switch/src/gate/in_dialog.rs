@@ -71,7 +71,7 @@ impl Switch {
         if let (Some(leg), Some(_)) = (leg, &peer.agent)
             && let Some(call) = self.calls.get_mut(leg.call)
         {
-            call.move_leg(&mut self.node, leg.leg, flow);
+            call.move_leg(&mut self.node, now, leg.leg, flow);
         }
         Ruling::Pass
     }
