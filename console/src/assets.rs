@@ -84,6 +84,7 @@ pub(crate) static ALL: &[(&str, Asset)] = embed! {
     "index.html": HTML,
     "main.js": JS,
     "model.js": JS,
+    "phone/astray.js": JS,
     "phone/call.js": JS,
     "phone/chimes.js": JS,
     "phone/digest.js": JS,

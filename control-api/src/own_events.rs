@@ -35,6 +35,12 @@ struct About {
     from: Option<String>,
 }
 
+/// Whether an event is about an agent: rung, or in the call.
+pub(crate) fn names(event: &EventRow, agent: &AgentId) -> bool {
+    let about: About = serde_json::from_str(&event.data).unwrap_or_default();
+    about.agent.as_deref() == Some(agent.as_str()) && !event.kind.starts_with("call.supervis")
+}
+
 impl OwnEvents {
     /// The view of whom a key is limited to; `None` sees all.
     pub(crate) async fn of(api: &Shared, scoped: &Scoped) -> Result<Option<Self>, Fault> {

@@ -22,11 +22,14 @@ export class PhoneCall {
   sentTo = "";
   /**
    * Why it came to nothing: the status that it was refused with, `none`, or `lost` with the
-   * connection (the engine calls for it when the line is there again); empty otherwise.
+   * connection (the engine calls for it when the line is there again). `gone` is one that the
+   * engine does not have here any more, `again` one that rings anew. Empty otherwise.
    */
   why = "";
   name = "";
   isIncoming = false;
+  /** Whether it has rung since before the connection was lost: perhaps for nobody any more. */
+  isOld = false;
   /** The far end's audio, as a stream that an element plays. */
   remote = new MediaStream();
 
@@ -145,6 +148,17 @@ export class PhoneCall {
       this.#bye();
     }
     this.#end("");
+  }
+
+  /** It has rung since before the connection was lost, and still does. */
+  ringsOn() {
+    this.isOld = false;
+    this.#line.changed();
+  }
+
+  /** It is over here, and nobody is told: the engine has it elsewhere, or calls for it anew. */
+  drop(why) {
+    this.#end(why);
   }
 
   /** Holds the far end, who hears the engine's music, or takes it back. */
@@ -289,6 +303,8 @@ export class PhoneCall {
           return this.#line.changed();
         }
         this.#acknowledge(answer);
+        // The dialog is no more (RFC 3261 §12.2.1.2): the page was away for too long.
+        if (answer.status === 481 || answer.status === 408) return this.#end("gone");
         await this.#peer.setLocalDescription({ type: "rollback" });
         if (answer.status !== 491) throw new Error(`${answer.status}`);
         await new Promise((resolve) => setTimeout(resolve, GLARE_MS * Math.random()));

@@ -1,7 +1,7 @@
 // What a tab keeps for when its page is loaded again: since when calls are to ring in it, and how
-// its calls stood (who was on hold, who was asked about whom, and whether the agent was muted), by
-// the number that the API has each under. A browser that duplicates a tab copies all of that; the
-// copy is a page of its own.
+// its calls stood (with whom, who was on hold, who was asked about whom, and whether the agent was
+// muted), by the number that the API has each under. A browser that duplicates a tab copies all of
+// that; the copy is a page of its own.
 
 import { random } from "./message.js";
 
@@ -60,22 +60,23 @@ export function wantedCalls() {
   return Number(sessionStorage.getItem(SINCE)) || wantCalls();
 }
 
-/** How a call stands: what is to be so again when it is back. */
-export function standing({ held, muted, consults }) {
-  return { held, muted, consults: consults?.number ?? "" };
+/** How a call stands: what is to be so again when it is back, or told when it is not. */
+export function standing({ held, muted, consults }, who) {
+  return { held, muted, consults: consults?.number ?? "", who };
 }
 
-/** Keeps how those calls stand now; what the agent calls comes back before it is answered, too. */
-export function keepCalls(calls) {
-  const comesBack = ({ state, isIncoming }) =>
-    state === "talking" || !isIncoming && (state === "calling" || state === "ringing");
-  const known = calls.filter((call) => call.number !== "" && comesBack(call));
-  const all = known.map((call) => [call.number, standing(call)]);
+/**
+ * Keeps how those calls stand now, each with the name of whoever it is with, and how those stood
+ * that are still astray.
+ */
+export function keepCalls(calls, nameOf, astray) {
+  const known = calls.filter(({ number }) => number !== "");
+  const all = [...astray, ...known.map((call) => [call.number, standing(call, nameOf(call))])];
   if (all.length === 0) sessionStorage.removeItem(KEPT);
   else sessionStorage.setItem(KEPT, JSON.stringify(Object.fromEntries(all)));
 }
 
-/** How all of them stood: `{held, muted, consults}` by number. */
+/** How all of them stood: `{held, muted, consults, who}` by number. */
 export function keptCalls() {
   try {
     return JSON.parse(sessionStorage.getItem(KEPT)) ?? {};

@@ -314,6 +314,9 @@ export class Line {
     if (call !== undefined) return call.take(message);
     if (message.method === "INVITE" && parameter(message.header("to"), "tag") === "") {
       const incoming = PhoneCall.incoming(this, message);
+      // It rang already when the connection was lost, and is tried anew.
+      this.calls.find((one) => one.isIncoming && one.state === "ringing" && one.number !== ""
+        && one.number === incoming.number)?.drop("again");
       this.#add(incoming);
       this.#on.call(incoming);
     } else if (message.method === "OPTIONS") {

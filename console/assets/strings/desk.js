@@ -30,6 +30,13 @@ export const desk = {
   "desk.let_sound": "Let it sound",
   "desk.find_microphone": "Find a microphone",
   "desk.lost": "No connection to the server. Calls may go on; the phone connects again by itself.",
+  "desk.gone_ended": "While your phone had no connection, the call with {who} ended.",
+  "desk.gone_agent": "While your phone had no connection, the call with {who} went on to another "
+    + "agent.",
+  "desk.gone_queue": "While your phone had no connection, the call with {who} went back to the "
+    + "queue {queue}.",
+  "desk.gone_on": "While your phone had no connection, the call with {who} went on without you.",
+  "desk.gone_seen": "All right",
   "desk.none_here": "No call. The next one rings elsewhere.",
   "desk.none_at_all": "No call. Nobody can call you now.",
   "desk.idle_hint": "To call somebody, dial above.",

@@ -107,6 +107,7 @@ export function callCard({ call, desk }) {
     showState(isTalking, isWaiting);
     setAttr(element, "data-state", isTalking ? (call.held ? "held" : "talking") : call.state);
     rings.hidden = !isRinging;
+    accept.disabled = call.isOld;
     const waits = desk.others(call).some(({ held }) => !held);
     setText(accept.lastChild, t(waits ? "desk.hold_and_accept" : "phone.accept"));
     talks.hidden = isRinging || call.state === "over";

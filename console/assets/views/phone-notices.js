@@ -1,10 +1,11 @@
-// What an agent must know at once, over the softphone: no connection, calls that ring elsewhere, no
-// microphone, or sound that the browser holds back; each with what can be done about it.
+// What an agent must know at once, over the softphone: no connection, calls that went on without the
+// agent meanwhile, calls that ring elsewhere, no microphone, or sound that the browser holds back;
+// each with what can be done about it.
 
 import { h, setText } from "../dom.js";
 import { t } from "../strings.js";
 
-/** The notices; `act` has `{useHere(), letSound(), findMicrophone()}`. */
+/** The notices; `act` has `{useHere(), letSound(), findMicrophone(), seen()}`. */
 export function noticesView(act) {
   const notice = (kind, key, does) => {
     const text = h("span", {});
@@ -14,10 +15,11 @@ export function noticesView(act) {
     return { element, text, button };
   };
   const lost = notice("lost", null);
+  const gone = notice("gone", "desk.gone_seen", act.seen);
   const elsewhere = notice("elsewhere", "desk.use_here", act.useHere);
   const microphone = notice("microphone", "desk.find_microphone", act.findMicrophone);
   const sound = notice("sound", "desk.let_sound", act.letSound);
-  const all = [lost, elsewhere, microphone, sound];
+  const all = [lost, gone, elsewhere, microphone, sound];
   const element = h("div", { class: "desk-notices" }, all.map((one) => one.element));
 
   /** An empty text takes it away; the text is set last, so that screen readers hear it. */
@@ -26,8 +28,12 @@ export function noticesView(act) {
     setText(one.text, words);
   }
 
-  /** `state`, `rings` and `hasCalls` of the line; `held` and `lost` of the sound. */
-  function show({ state, rings, hasCalls, held, lost: noMicrophone }) {
+  /**
+   * `state`, `rings` and `hasCalls` of the line, the words `went` of what has gone; `held` and
+   * `lost` of the sound.
+   */
+  function show({ state, rings, hasCalls, went, held, lost: noMicrophone }) {
+    tell(gone, went);
     tell(lost, state === "waiting" ? t("desk.lost") : "");
     const away = state === "registered" && !rings;
     tell(elsewhere, away ? t(hasCalls ? "desk.elsewhere_in_call" : "desk.elsewhere") : "");

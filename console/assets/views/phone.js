@@ -3,6 +3,7 @@
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
 import { h, setText } from "../dom.js";
+import { Astray } from "../phone/astray.js";
 import {
   isCopy, keepCalls, keptCalls, standing, wantCalls, wantedCalls,
 } from "../phone/kept.js";
@@ -29,8 +30,6 @@ const LINE_KINDS = {
 const LEVEL_MS = 100;
 /** The server's figures of a call that talks, in seconds. */
 const FIGURES_EVERY = 5;
-/** So long after the page was loaded its calls may come back. */
-const RETURNS_MS = 15_000;
 /** Why a call came to nothing, by its status. */
 const REFUSALS = {
   403: "forbidden", 404: "unknown", 408: "away", 480: "away", 484: "unknown", 486: "busy",
@@ -46,6 +45,11 @@ export function wasOn() {
   return sessionStorage.getItem(KEPT) !== null;
 }
 
+/** Whether somebody calls who has not been answered. */
+function isRung({ state, isIncoming, returns }) {
+  return state === "ringing" && isIncoming && !returns;
+}
+
 /** The page; its line stays while other pages are shown, until `close`. */
 export function phoneView({ api, model, me, badge }) {
   const sound = new Sound({
@@ -55,6 +59,9 @@ export function phoneView({ api, model, me, badge }) {
   });
   let before = keptCalls();
   const known = new Known(api, () => show());
+  const astray = new Astray(api, isGone);
+  /** What to say of calls that did not come back, by their numbers. */
+  const went = new Map();
   const hearing = new MicrophoneWatch();
   const cards = new Map();
   let agent = sessionStorage.getItem(KEPT) ?? me.agent?.id ?? "";
@@ -72,6 +79,10 @@ export function phoneView({ api, model, me, badge }) {
   const notices = noticesView({
     useHere: () => line?.takeOver(wantCalls()),
     letSound: () => sound.allow(),
+    seen() {
+      went.clear();
+      show();
+    },
     async findMicrophone() {
       if (!(await sound.again())) devices.focus();
     },
@@ -126,6 +137,7 @@ export function phoneView({ api, model, me, badge }) {
     }
     // The other tab's calls are its own.
     if (await isCopy()) before = {};
+    for (const [number, how] of Object.entries(before)) astray.add(number, how);
     const since = wasOn() ? wantedCalls() : wantCalls();
     sessionStorage.setItem(KEPT, agent);
     known.watch(agent);
@@ -154,6 +166,9 @@ export function phoneView({ api, model, me, badge }) {
     sessionStorage.removeItem(KEPT);
     line?.stop();
     line = null;
+    astray.rest();
+    astray.forget();
+    went.clear();
     known.watch("");
     show();
     page.hidden = true;
@@ -184,7 +199,21 @@ export function phoneView({ api, model, me, badge }) {
   }
 
   function showLine(now) {
-    if (now === "registered") known.take({ type: "", call: null, body: { agent } });
+    if (now === "registered") {
+      known.take({ type: "", call: null, body: { agent } });
+      astray.look(agent);
+    } else {
+      astray.rest();
+    }
+    const present = line?.calls ?? [];
+    if (now === "waiting") {
+      for (const call of present.filter(isRung)) {
+        call.isOld = true;
+        astray.add(call.number, stood(call), call);
+      }
+      show();
+    }
+    showSound(present);
     showNotices();
     state.show();
   }
@@ -198,10 +227,22 @@ export function phoneView({ api, model, me, badge }) {
   function showNotices() {
     const { state: now = "off", rings = true, calls: present = [] } = line ?? {};
     notices.show({ state: now, rings, hasCalls: present.length > 0, held: sound.held,
-      lost: sound.lost });
+      lost: sound.lost, went: [...went.values()].join(" ") });
+  }
+
+  /** A call does not come back, and what rings for it rings for nobody. */
+  function isGone({ number, who, card = null, place, queue = null }) {
+    went.set(number, t(`desk.gone_${place}`, { who, queue: model.queueName(queue) ?? "" }));
+    card?.drop("gone");
+    show();
+  }
+
+  function stood(call) {
+    return standing(call, nameOf(call));
   }
 
   async function ringing(call) {
+    went.delete(call.number);
     if (call.returns) return takeBack(call);
     if (call.number === expected.number && performance.now() < expected.until) {
       expected = { number: "", until: 0 };
@@ -231,12 +272,23 @@ export function phoneView({ api, model, me, badge }) {
 
   function over(call) {
     const { who, why, number } = call;
+    if (why === "again") return undefined;
+    if (why === "gone") return went.has(number) ? undefined : findOut(call);
     if (why === "lost") {
-      if (number !== "") before[number] = standing(call);
+      if (number !== "") before[number] = stood(call);
+      astray.add(number, stood(call));
       return announce(t("desk.comes_back", { who }), "bad");
     }
+    astray.forget(number);
     if (why === "") return announce(t("phone.over", { who }));
     return announce(t(`desk.refused_${REFUSALS[why] ?? "failed"}`, { who }), "bad");
+  }
+
+  /** The engine does not have that call here any more. */
+  function findOut(call) {
+    if (call.number === "") return isGone({ number: call.id, who: nameOf(call), place: "on" });
+    astray.add(call.number, stood(call));
+    return astray.look(agent);
   }
 
   async function dial(to) {
@@ -288,6 +340,7 @@ export function phoneView({ api, model, me, badge }) {
   function show() {
     const present = line?.calls ?? [];
     known.assign(present);
+    astray.present(present);
     for (const [call, card] of cards) {
       if (present.includes(call)) continue;
       cards.delete(call);
@@ -308,8 +361,7 @@ export function phoneView({ api, model, me, badge }) {
     showSound(present);
     showNotices();
     state.show();
-    // Those of before may be on their way.
-    if (present.length > 0 || performance.now() > RETURNS_MS) keepCalls(present);
+    keepCalls(present, nameOf, astray.standings());
     badge(present.length);
   }
 
@@ -326,8 +378,7 @@ export function phoneView({ api, model, me, badge }) {
   }
 
   function showSound(present) {
-    const rings = present.some(({ state: is, isIncoming, returns }) =>
-      is === "ringing" && isIncoming && !returns);
+    const rings = present.some((call) => isRung(call) && !call.isOld);
     const isBusy = present.some(({ state: is, held }) => is === "talking" && !held);
     sound.ring(rings ? (isBusy ? "waits" : "rings") : "");
     const talking = present.find(({ state: is, held }) => is === "talking" && !held)
@@ -367,6 +418,7 @@ export function phoneView({ api, model, me, badge }) {
       unsubscribe();
       unfollow();
       known.close();
+      astray.rest();
       line?.stop();
       sound.close();
     },

@@ -35,6 +35,7 @@ mod tenants;
 mod things;
 mod trunks;
 mod welcome;
+mod whereabouts;
 mod whoami;
 mod wrap_up;
 
@@ -91,6 +92,7 @@ fn all() -> OpenApiRouter<Api> {
         .routes(routes!(calling::forward, calling::set_forward))
         .routes(routes!(calling::set_messages_waiting))
         .routes(routes!(sip_token::issue))
+        .routes(routes!(whereabouts::whereabouts))
         .routes(routes!(queues::list))
         .routes(routes!(queue_alarms::set))
         .routes(routes!(statistics::queues))

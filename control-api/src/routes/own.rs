@@ -45,7 +45,7 @@ pub(crate) fn acting(scoped: &Scoped) -> Option<AgentId> {
 }
 
 /// As an agent, not as a supervisor.
-fn is_in(live: &LiveCall, agent: &AgentId) -> bool {
+pub(super) fn is_in(live: &LiveCall, agent: &AgentId) -> bool {
     let is_theirs =
         |kind: LegKind, of: Option<&AgentId>| kind != LegKind::Supervisor && of == Some(agent);
     live.legs.iter().any(|leg| is_theirs(leg.kind, leg.agent.as_ref()))

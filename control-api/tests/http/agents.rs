@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sample::{ACME, ALICE, GLOBEX, PLATFORM, SUPERVISOR, call};
+use crate::sample::{ACME, ALICE, GLOBEX, PLATFORM, SUPERVISOR, call, conversation, event};
 use crate::stand::Stand;
 
 #[tokio::test]
@@ -161,4 +161,36 @@ async fn a_calls_priority_is_changed_by_those_who_may_and_says_who() {
     }
     let asked = stand.asked();
     assert!(asked[0].contains("priority: 200") && asked[0].contains("by: \"supervisor\""));
+}
+
+#[tokio::test]
+async fn an_agent_is_told_where_a_call_is_that_rang_her_and_nothing_of_others() {
+    let stand = Stand::new().await;
+    stand.append(&conversation("acme", 1, call(1))).await;
+    let started = json!({"from": "+4930123456", "to": "+15550100"});
+    let rung = |agent: &str| json!({"queue": "sales", "agent": agent});
+    let listens = json!({"agent": "alice", "mode": "listen", "of": "zoe"});
+    stand
+        .append(&[
+            event("acme", 6, call(2), "call.started", started.clone()),
+            event("acme", 7, call(2), "call.offered", rung("alice")),
+            event("acme", 8, call(2), "call.connected", rung("zoe")),
+            event("acme", 9, call(3), "call.started", started),
+            event("acme", 10, call(3), "call.connected", rung("zoe")),
+            event("acme", 11, call(3), "call.supervised", listens),
+        ])
+        .await;
+    let ask = async |agent: &str, number, key: &str| {
+        stand.get(&format!("/api/v1/agents/{agent}/calls/{}", call(number)), key).await
+    };
+    let here = json!({"id": call(1), "state": "connected", "is_here": true, "queue": null});
+    assert_eq!(ask("alice", 1, ALICE).await.data(), here);
+    assert_eq!(ask("alice", 1, SUPERVISOR).await.data(), here);
+    // Whoever has it, the engine knows it no more.
+    let over = json!({"id": call(2), "state": "ended", "is_here": false, "queue": null});
+    assert_eq!(ask("alice", 2, ALICE).await.data(), over);
+    assert_eq!(ask("alice", 3, ALICE).await.code(), "CALL_NOT_FOUND", "she listened in");
+    assert_eq!(ask("alice", 9, ALICE).await.code(), "CALL_NOT_FOUND");
+    assert_eq!(ask("zoe", 2, ALICE).await.code(), "AGENT_NOT_FOUND", "not her own");
+    assert_eq!(ask("zoe", 1, ACME).await.code(), "CALL_NOT_FOUND", "never zoe's");
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sample::ACME;
 use crate::stand::Stand;
 
-const ROUTES: [&str; 84] = [
+const ROUTES: [&str; 85] = [
     "delete /api/v1/calls/{id}/capture",
     "delete /api/v1/calls/{id}/participants/{leg}",
     "delete /api/v1/calls/{id}/supervise/{agent}",
@@ -15,6 +15,7 @@ const ROUTES: [&str; 84] = [
     "delete /api/v1/provisioning/{kind}/{id}",
     "get /api/v1/agents",
     "get /api/v1/agents/{name}",
+    "get /api/v1/agents/{name}/calls/{id}",
     "get /api/v1/agents/{name}/forward",
     "get /api/v1/calls",
     "get /api/v1/calls/export",

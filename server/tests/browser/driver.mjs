@@ -188,6 +188,10 @@ const commands = {
     await pages.get(page).page.reload();
     return {};
   },
+  async goto({ page, url }) {
+    await pages.get(page).page.goto(url);
+    return {};
+  },
   async offline({ page, offline }) {
     await pages.get(page).context.setOffline(offline);
     return {};

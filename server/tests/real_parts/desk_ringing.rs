@@ -55,7 +55,7 @@ fn whom_she_asks_rings_on_when_her_page_is_loaded_again_and_gets_the_caller() {
 }
 
 /// Her phone's connections from here on are the test's to close, and to hold back.
-const HELD: &str = "(() => {
+pub(crate) const HELD: &str = "(() => {
   const Real = WebSocket;
   const open = new Set();
   let isGone = false;

@@ -20,6 +20,7 @@ mod commands;
 mod database_tls;
 mod desk;
 mod desk_calls;
+mod desk_gone;
 mod desk_pages;
 mod desk_ringing;
 mod dtmf;
