@@ -35,7 +35,7 @@ impl Stream {
     /// A tick of what its far end hears. If this is true nothing of it is to be said: the far end
     /// knows what noise to make, or is told with what is sent next.
     pub(super) fn hush(&mut self, due: Instant, heard: Heard, samples: &[i16]) -> bool {
-        let is_free = self.playing.is_none() && !self.keys.is_pressing();
+        let is_free = self.playing.is_none() && !self.presses_keys;
         if !self.takes_noise() || !is_free || self.rtp_target().is_none() {
             return false;
         }

@@ -47,28 +47,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Whether keys are being pressed towards the far end, so that it is not spoken to.
-    pub(super) fn is_pressing(&self) -> bool {
-        self.sender.is_busy()
-    }
-
-    /// Whether keys are heard out of the audio.
-    pub(super) fn listens(&self) -> bool {
-        self.listener.is_some()
-    }
-
     /// The clock that the far end's events count by, and ours towards it, in hertz.
     pub(super) fn set_clock(&mut self, clock: u32) {
         self.receiver.set_clock(clock);
-    }
-
-    /// Tones are listened for where somebody waits for them, and where nobody may hear them.
-    fn update_listener(&mut self) {
-        if !self.ways.listen && self.masking == Masking::Off {
-            self.listener = None;
-        } else if self.listener.is_none() {
-            self.listener = Some(Box::default());
-        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -79,6 +60,17 @@ impl Keys {
 }
 
 impl Stream {
+    /// Tones are listened for where somebody waits for them, and where nobody may hear them.
+    fn update_listener(&mut self) {
+        let keys = &mut self.keys;
+        self.minds_keys = keys.ways.listen || keys.masking != Masking::Off;
+        if !self.minds_keys {
+            keys.listener = None;
+        } else if keys.listener.is_none() {
+            keys.listener = Some(Box::default());
+        }
+    }
+
     /// Tones can be sounded towards its far end, if that is the way it is told of keys.
     pub(super) fn update_chime(&mut self) {
         let remote = self.remote.filter(|_| self.way() == Way::Tone);
@@ -121,14 +113,14 @@ impl Plane {
     pub(super) fn set_digit_ways(&mut self, id: StreamId, ways: DigitWays) {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.keys.ways = ways;
-        stream.keys.update_listener();
+        stream.update_listener();
         stream.update_chime();
     }
 
     pub(super) fn mask(&mut self, now: Instant, id: StreamId, masking: Masking) {
         let Some(stream) = self.by_id_mut(id) else { return };
         stream.keys.masking = masking;
-        stream.keys.update_listener();
+        stream.update_listener();
         let slot = stream.slot;
         // Silence in a codec that has a memory is not relayed: it is encoded.
         let company = self.company(slot);
@@ -191,6 +183,9 @@ impl Plane {
         payload: &mut [u8],
     ) -> bool {
         let Some(stream) = self.stream_mut(slot) else { return false };
+        if !stream.minds_keys {
+            return true;
+        }
         let law = codec.law();
         let masking = stream.keys.masking;
         let has_events = stream.remote.is_some_and(|remote| remote.telephone_event.is_some());
@@ -259,7 +254,7 @@ impl Plane {
         let peer = self.stream_mut(slot).and_then(|stream| stream.rare.peer);
         let Some(peer) = peer.and_then(|peer| self.stream_mut(peer)) else { return false };
         match (by, peer.way()) {
-            (DigitSource::Event, Way::Event) => peer.keys.is_pressing(),
+            (DigitSource::Event, Way::Event) => peer.presses_keys,
             (DigitSource::Tone, Way::Tone) => false,
             (DigitSource::Tone, Way::None) => peer.keys.ways.out == DigitOut::Elsewhere,
             (DigitSource::Event, _) | (DigitSource::Tone, Way::Event) => true,
@@ -302,10 +297,12 @@ impl Plane {
         self.arm_keys(slot);
     }
 
-    /// Sees to it that the next step of a stream's keys is not missed: one deadline a stream.
+    /// Sees to it that the next step of a stream's keys is not missed: one deadline a stream. To be
+    /// called whenever they have changed.
     fn arm_keys(&mut self, slot: Slot) {
         let Some(stream) = self.stream_mut(slot) else { return };
         let keys = &mut stream.keys;
+        stream.presses_keys = keys.sender.is_busy();
         let Some(next) = keys.poll_timeout() else { return };
         if keys.due.is_none_or(|due| next < due) {
             keys.due = Some(next);

@@ -106,8 +106,9 @@ impl Plane {
         if let (true, Some(_), Payload::Audio(codec)) = (passes, &stream.tapping, kind) {
             copy_to_tap(&mut self.taps, stream, now, &parsed.header, codec, payload);
         }
-        let is_news = |sound: &Sound| {
-            (!stream.is_lively || sound.is_news()) && stream.rare.stillness.cares_for(*sound)
+        let is_news = |sound: &Sound| match stream.is_lively {
+            true => sound.is_news(),
+            false => stream.rare.stillness.cares_for(*sound),
         };
         if let Some(sound) = sound.filter(is_news) {
             self.note_sound(now, slot, sound);

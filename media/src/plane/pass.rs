@@ -118,7 +118,7 @@ impl Plane {
         let Some(peer) = stream_at(streams, to) else { return };
         let (Some(target), Some(remote)) = (peer.rtp_target(), peer.remote) else { return };
         let relayed = peer.feed == Feed::Relay(from);
-        let silent = peer.playing.is_some() || peer.keys.is_pressing();
+        let silent = peer.playing.is_some() || peer.presses_keys;
         let (payload_type, audio) = match form.kind {
             Payload::Audio(codec) if relayed && !silent => {
                 if codec != remote.codec {

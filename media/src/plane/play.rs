@@ -79,7 +79,7 @@ impl Stream {
         samples: &mut [i16],
         codes: &mut Vec<u8>,
     ) -> Played {
-        let heard = self.open && self.rtp_target().is_some() && !self.keys.is_pressing();
+        let heard = self.open && self.rtp_target().is_some() && !self.presses_keys;
         let (Some(playing), true) = (&mut self.playing, self.open && self.remote.is_some()) else {
             // Nobody can hear it yet: it waits at its first sample.
             return Played::Goes;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Plane;
 use super::feed::Feed;
 use super::stream::Stream;
-use crate::{Masking, Port, Slot};
+use crate::{Port, Slot};
 
 /// A way that packets may take past us: nobody needs their samples, and each is sent on as it is
 /// but for its header.
@@ -33,7 +33,7 @@ impl Plane {
         let stream = self.stream(slot).filter(|stream| stream.is_plain())?;
         let ([Some(to), None] | [None, Some(to)]) = stream.relays else { return None };
         let other = self.stream(to).filter(|other| other.is_plain())?;
-        let is_silent = other.playing.is_none() && !other.keys.is_pressing();
+        let is_silent = other.playing.is_none() && !other.presses_keys;
         if other.feed != Feed::Relay(slot) || !is_silent {
             return None;
         }
@@ -53,12 +53,11 @@ impl Stream {
     fn is_plain(&self) -> bool {
         let is_heard = self.tapping.is_some() || self.voice.is_some() || self.is_captured;
         let is_watched = self.rare.watched.is_some();
-        let is_kept = self.keys.masking != Masking::Off || self.keys.listens();
         self.open
             && self.secure.is_none()
             && self.web.is_none()
             && !is_heard
             && !is_watched
-            && !is_kept
+            && !self.minds_keys
     }
 }

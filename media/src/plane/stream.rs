@@ -38,6 +38,10 @@ pub(super) struct Stream {
     pub(super) is_awaiting: bool,
     /// It has sounded and sounds still (`rare.stillness`).
     pub(super) is_lively: bool,
+    /// Keys are listened for in what comes, or kept from somebody (`keys`).
+    pub(super) minds_keys: bool,
+    /// Keys are being pressed towards the far end, so that it is not spoken to (`keys`).
+    pub(super) presses_keys: bool,
     pub(super) remote: Option<RemoteMedia>,
     /// The keys; without, all is in the clear.
     pub(super) secure: Option<Box<Secure>>,
@@ -159,6 +163,8 @@ impl Stream {
             is_watched: false,
             is_awaiting: false,
             is_lively: false,
+            minds_keys: false,
+            presses_keys: false,
             remote: None,
             secure: None,
             web: None,

@@ -107,7 +107,7 @@ impl Stream {
         captures: &mut Captures,
         out: &mut Batch,
     ) {
-        let target = self.rtp_target().filter(|_| !self.keys.is_pressing());
+        let target = self.rtp_target().filter(|_| !self.presses_keys);
         if self.takes_noise() {
             self.send_described(now, captures, out);
         }
