@@ -5,9 +5,10 @@
 //! that changes); of G.722 the lower band is enough, within 2 dB by the fifth.
 //!
 //! Between two streams a decoder is to forget the one before. libopus' own reset asks the processor
-//! what it can each time, which takes longer than the decoding where that leaves a virtual machine (37
-//! and 11 to 50 us). So it is given a packet of ours that makes it forget: SILK begins anew wherever the
-//! rate of its samples changes, and a CELT frame that is coded by itself leaves nothing of how loud it was.
+//! what it can each time, which takes longer than the decoding where that leaves a virtual machine
+//! (37 us, and 11 to 50). So it is given a packet of ours that makes it forget: SILK begins anew
+//! wherever the rate of its samples changes, and a CELT frame that is coded by itself leaves nothing
+//! of how loud it was.
 
 use super::{Codec, Decoder, g722};
 use crate::pcm::{MAX_PER_PACKET, Rate};

@@ -79,8 +79,8 @@ impl Sound {
 }
 
 impl Stillness {
-    /// Whether a sound is more than one of many where it was not lively before. Not a part of whoever
-    /// asks: who is lively is spared to look here.
+    /// Whether a sound is more than one of many where it was not lively before. Not a part of who
+    /// asks: where it is lively nobody need look here.
     #[inline(never)]
     pub(super) fn cares_for(&self, sound: Sound) -> bool {
         sound.is_still != self.is_still || sound.spoken_ms > 0 || !self.has_sounded
