@@ -150,7 +150,7 @@ impl World {
                     DtlsRole::Passive => DtlsRole::Active,
                 };
                 let fingerprint = self.identity.fingerprint();
-                let from = Origins { v4: Some(0), v6: None };
+                let from = Origins::of(&[SocketAddr::from(([192, 0, 2, 1], 8189))]);
                 let (password, lite) = (PASSWORD.into(), self.lite);
                 let reach = Some(Reach { password, lite, candidates: candidates(), from });
                 let peer = Peer { fragment: THEIRS.into(), reach, fingerprint, role };

@@ -100,7 +100,7 @@ fn checks_that_are_answered_and_consent_that_is_asked_for_allocate_nothing() {
     let password = "a password of 22 chars";
     let (ours, theirs): (SocketAddr, SocketAddr) = (far(A), far(B));
     let candidate = Candidate { address: theirs, priority: 1, foundation: "1".into() };
-    let from = Origins { v4: Some(0), v6: None };
+    let from = Origins::of(&[ours]);
     let reach = Reach { password: password.into(), lite: true, candidates: vec![candidate], from };
     let role = DtlsRole::Passive;
     let peer = Box::new(Peer { fragment: "them".into(), reach: Some(reach), fingerprint, role });

@@ -66,8 +66,16 @@ impl End {
 
     /// From where something leaves.
     fn leaves_from(&self, own: Option<IpAddr>) -> SocketAddr {
-        assert!(own.is_none() || self.other.is_some(), "it has but one");
-        own.map_or(self.at, |own| (own, self.at.port()).into())
+        let from = own.map_or(self.at, |own| (own, self.at.port()).into());
+        assert!(self.is_at(from), "{from} is not its own");
+        from
+    }
+
+    /// Where it says that it is, of what is its own; and something over IPv6.
+    fn origins(&self) -> Origins {
+        let mut named = self.candidates.iter().map(|one| one.address);
+        let own = named.find(|at| self.is_at(*at)).unwrap_or(self.at);
+        Origins::of(&[own, address("[2001:db8::9]:8189")])
     }
 
     fn hear(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Vec<Sent> {
@@ -75,13 +83,13 @@ impl End {
         self.rig.shared(Port::Shared(own), from, bytes)
     }
 
-    /// What its SDP says, to somebody with this part in the handshake.
-    fn peer(&self, role: DtlsRole) -> Box<Peer> {
+    /// What its SDP says, to one who is there and has this part in the handshake.
+    fn peer(&self, from: Origins, role: DtlsRole) -> Box<Peer> {
         let reach = Reach {
             password: self.ice.password().into(),
             lite: !self.full,
             candidates: self.candidates.clone(),
-            from: Origins { v4: Some(0), v6: Some(1) },
+            from,
         };
         let fragment = self.ice.fragment().into();
         let fingerprint = self.identity.fingerprint();
@@ -139,7 +147,8 @@ impl World {
             DtlsRole::Active => DtlsRole::Passive,
             DtlsRole::Passive => DtlsRole::Active,
         };
-        let (first, second) = (self.ends[0].peer(other), self.ends[1].peer(role));
+        let [one, two] = &self.ends;
+        let (first, second) = (one.peer(two.origins(), other), two.peer(one.origins(), role));
         self.ends[1].describe(first);
         self.ends[0].describe(second);
     }
@@ -306,7 +315,7 @@ fn where_nobody_answers_it_is_told_after_17_5_s_and_each_address_has_been_sent_s
 fn a_full_far_end_is_waited_for_39_5_s_for_it_may_still_find_us_itself() {
     let mut world = World::new(true);
     world.ends[1].candidates = vec![candidate("192.0.2.50:8189", 900)];
-    let peer = world.ends[1].peer(DtlsRole::Active);
+    let peer = world.ends[1].peer(world.ends[0].origins(), DtlsRole::Active);
     world.ends[0].describe(peer);
     world.run(Duration::from_millis(39_400));
     assert_eq!(world.unreachable(), None);
@@ -424,13 +433,13 @@ fn two_full_ends_agree_on_who_controls_and_talk() {
 #[test]
 fn a_full_far_end_may_check_before_its_sdp_is_there_and_is_found_behind_a_nat() {
     let mut world = World::new(true);
-    let other = world.ends[0].peer(DtlsRole::Passive);
+    let other = world.ends[0].peer(world.ends[1].origins(), DtlsRole::Passive);
     // It writes an address that nobody reaches; its checks come from another.
     world.ends[1].candidates = vec![candidate("10.9.9.9:5", 900)];
     world.ends[1].describe(other);
     world.run(Duration::from_millis(300));
     assert!(!world.ends[0].checks.is_empty());
-    let late = world.ends[1].peer(DtlsRole::Active);
+    let late = world.ends[1].peer(world.ends[0].origins(), DtlsRole::Active);
     world.ends[0].describe(late);
     world.connect(Duration::from_secs(5)).unwrap();
     world.assert_talks(1);
@@ -475,17 +484,19 @@ fn an_answer_from_another_address_than_was_checked_is_no_way() {
 
 #[test]
 fn an_end_with_two_addresses_is_found_at_the_one_that_it_names_and_speaks_from_there() {
-    let named = "192.0.2.200";
+    let named = IpAddr::from([192, 0, 2, 200]);
     for (is_second_full, of_two) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
         for seed in 0..8 {
             let mut world = World::of_seed(seed, is_second_full);
             // The system would choose another one than it names.
             let end = &mut world.ends[of_two];
-            end.other = Some(named.parse().unwrap());
+            end.other = Some(named);
             end.candidates = vec![candidate(&format!("{named}:{}", end.at.port()), 100)];
             world.describe(DtlsRole::Active);
             let took = world.connect(Duration::from_secs(2));
             assert!(took.is_some(), "{is_second_full} {of_two} {seed}");
+            let mut checks = world.ends[1 - of_two].checks.iter();
+            assert!(checks.all(|(_, from)| from.ip() == named), "from the first one on");
             for n in 1..5 {
                 world.assert_talks(n);
             }

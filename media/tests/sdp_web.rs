@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{Rng, UnixTime};
 use media::dtls::{DtlsRole, Identity};
-use media::ice::Credentials;
+use media::ice::{Credentials, Origins};
 use media::sdp::{self, Capabilities, Local, LocalKeys, LocalWeb, NegotiationError, Numbers};
 use media::{Codec, Direction};
 
@@ -172,7 +172,9 @@ fn an_offer_of_a_lite_end_is_answered_by_a_full_one_that_is_told_where_to_look()
     assert_eq!(&*reach.password, "x9cml/YzichV2+XlhiMu8gTi");
     let at: Vec<String> = reach.candidates.iter().map(|one| one.address.to_string()).collect();
     assert_eq!(at, ["203.0.113.77:4000", "[2001:db8::77]:4000"], "what can be checked, mDNS not");
-    assert_eq!((reach.from.v4, reach.from.v6), (Some(0), Some(1)));
+    let ours = local().web.unwrap().addresses;
+    assert_eq!(reach.from, Origins::of(&ours));
+    assert_ne!(reach.from, Origins::of(&ours[1..]));
 }
 
 #[test]

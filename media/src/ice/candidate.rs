@@ -38,14 +38,21 @@ pub struct Reach {
     pub from: Origins,
 }
 
-/// Of our own candidates over IPv4, and over IPv6, the place of the best one; without any, that
-/// family is not ours.
+/// Of our own candidates over IPv4, and over IPv6, the best one; without any, that family is not
+/// ours.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Origins {
-    /// Over IPv4.
-    pub v4: Option<u32>,
-    /// Over IPv6.
-    pub v6: Option<u32>,
+    v4: Option<Origin>,
+    v6: Option<Origin>,
+}
+
+/// A candidate of ours that checks leave from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Origin {
+    /// Its place among ours, the best first.
+    pub(super) place: u32,
+    /// The address that the far end was told.
+    pub(super) address: IpAddr,
 }
 
 impl Origins {
@@ -53,13 +60,14 @@ impl Origins {
     #[must_use]
     pub fn of(addresses: &[SocketAddr]) -> Self {
         let first = |is_wanted: fn(&SocketAddr) -> bool| {
-            addresses.iter().position(is_wanted).and_then(|place| u32::try_from(place).ok())
+            let (place, at) = (0..).zip(addresses).find(|(_, at)| is_wanted(at))?;
+            Some(Origin { place, address: at.ip() })
         };
         Self { v4: first(SocketAddr::is_ipv4), v6: first(SocketAddr::is_ipv6) }
     }
 
-    /// The place of the one that an address is checked from.
-    pub(super) fn towards(&self, address: SocketAddr) -> Option<u32> {
+    /// The one that an address is checked from.
+    pub(super) fn towards(&self, address: SocketAddr) -> Option<Origin> {
         if address.is_ipv4() { self.v4 } else { self.v6 }
     }
 }

@@ -12,7 +12,6 @@ use super::request::{Outgoing, Request};
 use super::response::{Outcome, ROLE_CONFLICT, Response};
 use super::stun::Transaction;
 use super::{Credentials, TransportAddress, candidate};
-use crate::Port;
 
 /// A new check goes out so often (RFC 8445 §14.2, Ta).
 const PACE: Duration = Duration::from_millis(50);
@@ -143,9 +142,8 @@ impl Checker {
         self.role.controls |= *lite;
         self.origins = *from;
         for candidate in candidates {
-            let at = TransportAddress { port: Port::Shared(None), address: candidate.address };
-            let Some(place) = from.towards(candidate.address) else { continue };
-            self.add(Pair::new(at, place, candidate.priority, &candidate.foundation));
+            let Some(origin) = from.towards(candidate.address) else { continue };
+            self.add(Pair::told(candidate, origin));
         }
         self.thaw();
         for check in std::mem::take(&mut self.early) {
@@ -221,8 +219,8 @@ impl Checker {
         if theirs.lite || (self.is_settled && (self.role.controls || !nominates)) {
             return;
         }
-        let place = self.origins.towards(from.address).unwrap_or_default();
-        let Some(at) = self.add(Pair::new(from, place, priority, "")) else { return };
+        let place = self.origins.towards(from.address).map_or(0, |origin| origin.place);
+        let Some(at) = self.add(Pair::found(from, place, priority)) else { return };
         let Some(pair) = self.pairs.get_mut(at) else { return };
         let is_wanted = nominates && !self.role.controls;
         pair.learn(from, is_wanted);

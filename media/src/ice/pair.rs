@@ -1,11 +1,12 @@
 //! Candidate pairs (RFC 8445 §6.1.2): an address of ours and one of the far end's, and how far
 //! their check has come. All addresses of ours of a family are one socket: a pair is known by the
-//! far end's address, and learns from what comes from there which address of ours it is of.
+//! far end's address. It is checked from the address of ours that the far end was told, and learns
+//! from what comes from there which one it is of.
 
 use base::{Duration, Instant};
 
 use super::TransportAddress;
-use super::candidate::{host_priority, pair_priority};
+use super::candidate::{Candidate, Origin, host_priority, pair_priority};
 use super::stun::Transaction;
 use crate::Port;
 
@@ -22,8 +23,10 @@ const MOST_WAIT: u32 = 4;
 /// A pair.
 #[derive(Debug)]
 pub(super) struct Pair {
-    /// The far end's address; from which of ours, if that is known.
+    /// The far end's address; from which of ours.
     pub(super) at: TransportAddress,
+    /// Whether something has come from there to that address of ours.
+    is_learned: bool,
     /// The place of ours among our candidates.
     pub(super) from: u32,
     /// What the far end's candidate has for priority.
@@ -76,9 +79,23 @@ pub(super) enum Turn {
 }
 
 impl Pair {
-    pub(super) fn new(at: TransportAddress, from: u32, priority: u32, foundation: &str) -> Self {
+    /// With a candidate that the far end's SDP names.
+    pub(super) fn told(candidate: &Candidate, origin: Origin) -> Self {
+        let port = Port::Shared(Some(origin.address));
+        let at = TransportAddress { port, address: candidate.address };
+        let Candidate { priority, foundation, .. } = candidate;
+        Self { is_learned: false, ..Self::new(at, origin.place, *priority, foundation) }
+    }
+
+    /// With an address that a check of the far end's came from, to one of ours.
+    pub(super) fn found(at: TransportAddress, from: u32, priority: u32) -> Self {
+        Self::new(at, from, priority, "")
+    }
+
+    fn new(at: TransportAddress, from: u32, priority: u32, foundation: &str) -> Self {
         Self {
             at,
+            is_learned: true,
             from,
             priority,
             foundation: foundation.into(),
@@ -89,11 +106,11 @@ impl Pair {
         }
     }
 
-    /// Something good came this way: from which address of ours things go to it, if that was left
-    /// to the system until now, or if the far end wants it so.
+    /// Something good came this way: from which address of ours things go to it, if that was not
+    /// known until now, or if the far end wants it so.
     pub(super) fn learn(&mut self, from: TransportAddress, is_wanted: bool) {
-        if is_wanted || self.at.port == Port::Shared(None) {
-            self.at = from;
+        if is_wanted || !self.is_learned {
+            (self.at, self.is_learned) = (from, true);
         }
     }
 

@@ -2,11 +2,13 @@
 //! packets at a time, and TCP connections to the same number for networks that block UDP.
 //!
 //! Where the sockets are bound to all addresses, each packet says which one it came to, and what is
-//! sent leaves from the one that the far end has checked: browsers believe nothing else.
+//! sent leaves from the one that the far end has checked: browsers believe nothing else. Checks of
+//! our own leave from the one that the far end was told, if it is this host's.
 
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
 
 use base::Instant;
 use media::dtls::Identity;
@@ -47,6 +49,8 @@ pub(crate) struct Door {
     pub(crate) at: SocketAddr,
     pub(crate) tcp: bool,
     pub(crate) identity: Identity,
+    /// Of the addresses that far ends are told those that are not this host's (NAT).
+    pub(crate) elsewhere: Arc<[IpAddr]>,
     /// The other workers at the same port.
     pub(crate) neighbours: Option<Neighbourhood>,
 }
@@ -59,6 +63,7 @@ pub(super) struct Shared {
     /// Of those that came last, which is next.
     next: usize,
     departures: Departures,
+    ours: Ours,
     /// From which of our addresses a batch's packets have been sent.
     owns: Vec<Option<IpAddr>>,
     streams: Option<Streams>,
@@ -100,6 +105,10 @@ impl Shared {
             arrivals: Arrivals::new(),
             next: 0,
             departures: Departures::new(door.at),
+            ours: Ours {
+                is_everywhere: door.at.ip().is_unspecified(),
+                elsewhere: Arc::clone(&door.elsewhere),
+            },
             owns: Vec::with_capacity(DEPARTURES),
             streams,
             neighbours,
@@ -194,10 +203,10 @@ impl Shared {
 
     /// False when the kernel took it not: a late packet would be worth nothing.
     pub(super) fn send(&mut self, port: Port, to: SocketAddr, bytes: &[u8]) -> bool {
-        let Self { socket, is_v6, departures, streams, neighbours, .. } = self;
-        match port {
-            Port::Stream => {}
-            Port::Shared(Some(own)) => {
+        let Self { socket, is_v6, departures, ours, streams, neighbours, .. } = self;
+        match (port, ours.of(port).flatten()) {
+            (Port::Stream, _) => {}
+            (_, Some(own)) => {
                 let mut sent = Sent::default();
                 departures.send(socket, Some(own), std::iter::once((to, bytes)), &mut sent);
                 return sent.sent > 0;
@@ -212,36 +221,49 @@ impl Shared {
 
     /// Sends all of a batch that leaves by datagrams.
     pub(super) fn send_all(&mut self, batch: &Batch, sent: &mut Sent) {
-        let own_of = |one: &Datagram<'_>| match one.port {
-            Port::Shared(own) => Some(own),
-            _ => None,
-        };
         self.owns.clear();
-        let mut next = batch.iter().find_map(|one| own_of(&one));
+        let mut next = batch.iter().find_map(|one| self.ours.of(one.port));
         while let Some(own) = next {
             self.send_all_from(own, batch, sent);
             if !self.departures.is_marked() {
                 return;
             }
             self.owns.push(own);
-            let mut others = batch.iter().filter_map(|one| own_of(&one));
+            let mut others = batch.iter().filter_map(|one| self.ours.of(one.port));
             next = others.find(|other| !self.owns.contains(other));
         }
     }
 
     /// The same of what leaves from one address of ours.
     fn send_all_from(&mut self, own: Option<IpAddr>, batch: &Batch, sent: &mut Sent) {
-        let port = Port::Shared(own);
-        let mut waiting = batch.iter().filter(|one| one.port == port).peekable();
+        let Self { socket, departures, ours, .. } = self;
+        let is_its = |one: &Datagram<'_>| ours.of(one.port) == Some(own);
+        let mut waiting = batch.iter().filter(is_its).peekable();
         while let Some(first) = waiting.next() {
             if waiting.peek().is_none() {
-                sent.count(self.send(port, first.to, first.bytes));
+                sent.count(self.send(Port::Shared(own), first.to, first.bytes));
                 return;
             }
             let many = std::iter::once(first).chain(waiting.by_ref().take(DEPARTURES - 1));
             let many = many.map(|one| (one.to, one.bytes));
-            self.departures.send(&self.socket, own, many, sent);
+            departures.send(socket, own, many, sent);
         }
+    }
+}
+
+/// Which addresses of ours packets may leave from.
+struct Ours {
+    /// All that there are are bound, and not but one.
+    is_everywhere: bool,
+    elsewhere: Arc<[IpAddr]>,
+}
+
+impl Ours {
+    /// From which one something leaves, if it does by datagrams; `Some(None)` is the one that the
+    /// system chooses.
+    fn of(&self, port: Port) -> Option<Option<IpAddr>> {
+        let Port::Shared(own) = port else { return None };
+        Some(own.filter(|own| self.is_everywhere && !self.elsewhere.contains(own)))
     }
 }
 
@@ -361,7 +383,8 @@ mod tests {
         let open = |number| {
             let poller = Poller::new().unwrap();
             let (identity, neighbours) = (identity.clone(), neighbours.clone());
-            let door = Door { at: free, tcp: true, identity, neighbours };
+            let door =
+                Door { at: free, tcp: true, identity, elsewhere: Arc::default(), neighbours };
             let shared = Shared::open(&poller, WorkerId(number), &door, 0).unwrap();
             Worker { poller, shared, taken: Vec::new() }
         };
@@ -501,15 +524,17 @@ mod tests {
             let at = UdpSocket::bind(everywhere).unwrap().local_addr().unwrap();
             let identity =
                 Identity::draw(UnixTime::from_micros(0), std::time::Instant::now()).unwrap();
-            let door = Door { at, tcp: false, identity, neighbours: None };
+            let nat = IpAddr::from([203, 0, 113, 1]);
+            let elsewhere = Arc::from([nat]);
+            let door = Door { at, tcp: false, identity, elsewhere, neighbours: None };
             let poller = Poller::new().unwrap();
             let mut shared = Shared::open(&poller, WorkerId(0), &door, 0).unwrap();
             let mut owns = v4.map(Some).to_vec();
             if at.is_ipv6() {
                 owns.push(Some(v6));
             }
-            // What has no address of ours leaves from the one that the system chooses.
-            owns.push(None);
+            // What has no address of this host's leaves from the one that the system chooses.
+            owns.extend([None, Some(nat)]);
             let browser = |own: &Option<IpAddr>| {
                 let host = own.filter(IpAddr::is_ipv6).unwrap_or(v4[0]);
                 let socket = UdpSocket::bind((host, 0)).unwrap();
@@ -532,7 +557,8 @@ mod tests {
                     let mut bytes = [0; 30];
                     let (length, from) = browser.recv_from(&mut bytes).unwrap();
                     assert_eq!((length, bytes[0]), (20, n), "each browser's in their order");
-                    assert_eq!(from, SocketAddr::new(own.unwrap_or(v4[0]), at.port()));
+                    let own = own.filter(|own| *own != nat).unwrap_or(v4[0]);
+                    assert_eq!(from, SocketAddr::new(own, at.port()));
                 }
             }
             let mut sent = Sent::default();

@@ -8,7 +8,9 @@ use std::time::Duration as Pause;
 
 use base::UnixTime;
 use media::dtls::{DtlsRole, Identity};
-use media::ice::{Check, Credentials, is_success_for, write_check};
+use media::ice::{
+    Candidate, Check, Credentials, Origins, Reach, answer_check, is_success_for, write_check,
+};
 use media::rtp::Header;
 use media::{
     Codec, Command, Direction, Event, OpusSettings, Peer, RemoteMedia, StreamId, capture, tap,
@@ -206,7 +208,7 @@ impl Everywhere {
         let running = workers.into_iter().map(|worker| {
             let at = SocketAddr::new(all, port);
             let (identity, neighbours) = (identity.clone(), neighbours.clone());
-            let door = Door { at, tcp: false, identity, neighbours };
+            let door = Door { at, tcp: false, identity, elsewhere: Arc::default(), neighbours };
             let way = Way::choose(&rtp).unwrap();
             let (taps, captures) = (tap::ring(16).0, capture::ring(16, 4096).0);
             let (clock, rng) = (Clock::start(), Rng::from_seed(1));
@@ -294,5 +296,51 @@ fn a_browser_hears_us_from_the_address_that_it_sends_to_whichever_worker_is_its_
             browser.set_read_timeout(Some(Pause::from_secs(20))).unwrap();
             checks(&browser, SocketAddr::new(own, workers.port), leg, true, 100 + worker);
         }
+    }
+}
+
+/// A lite end at 127.0.0.1 was told 127.0.0.5: the system would check it from 127.0.0.1.
+#[test]
+fn a_lite_end_is_checked_from_the_address_that_it_was_told_from_the_first_check_on() {
+    let told = IpAddr::from([127, 0, 0, 5]);
+    for all in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+        let workers = Everywhere::start(all);
+        let lite = UdpSocket::bind((HERE, 0)).unwrap();
+        lite.set_read_timeout(Some(Pause::from_secs(20))).unwrap();
+        let from = SocketAddr::new(told, workers.port);
+        let password = "a password of 22 chars";
+        let (priority, foundation) = (1, "1".into());
+        let at = Candidate { address: lite.local_addr().unwrap(), priority, foundation };
+        let (origins, candidates) = (Origins::of(&[from]), vec![at]);
+        let reach = Reach { password: password.into(), lite: true, candidates, from: origins };
+        let peer = Box::new(Peer {
+            fragment: "them".into(),
+            reach: Some(reach),
+            fingerprint: workers.identity.fingerprint(),
+            role: DtlsRole::Active,
+        });
+        let stream = StreamId(1);
+        let ice = Credentials::draw(&mut Rng::from_seed(1)).at(WorkerId(1));
+        for command in [
+            Command::OpenShared { stream, ssrc: 1, cname: Arc::from("strowger") },
+            Command::SetIce { stream, ice, full: true },
+            Command::SetPeer { stream, peer },
+        ] {
+            workers.queues[1].try_send(command).unwrap();
+        }
+        let (mut room, mut answer, mut checks) = ([0; 1500], Vec::new(), 0);
+        // Until it is greeted: then one was good, and one has nominated.
+        loop {
+            let (length, came) = lite.recv_from(&mut room).expect("it is checked");
+            assert_eq!(came, from, "{:?}", &room[..length]);
+            if room[0] == 22 {
+                break;
+            }
+            answer.clear();
+            assert!(answer_check(&mut answer, &room[..length], came, password));
+            lite.send_to(&answer, came).unwrap();
+            checks += 1;
+        }
+        assert!(checks >= 2, "{checks}");
     }
 }

@@ -1,6 +1,6 @@
 //! Where browsers come in: the port that their audio shares, and the certificate that we show.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use media::dtls::Identity;
@@ -16,6 +16,7 @@ pub(super) struct Entry {
     pub(super) web: Arc<WebConfig>,
     at: SocketAddr,
     identity: Identity,
+    elsewhere: Arc<[IpAddr]>,
 }
 
 impl Entry {
@@ -32,12 +33,18 @@ impl Entry {
             tcp: config.webrtc.tcp,
             fingerprint: identity.fingerprint(),
         };
-        Ok(Some(Self { web: Arc::new(web), at, identity }))
+        let elsewhere = web.advertised.iter().copied().filter(|ip| !is_ours(*ip)).collect();
+        Ok(Some(Self { web: Arc::new(web), at, identity, elsewhere }))
     }
 
     /// A worker's.
     pub(super) fn door(&self, neighbours: Option<Neighbourhood>) -> Door {
         let (tcp, identity) = (self.web.tcp, self.identity.clone());
-        Door { at: self.at, tcp, identity, neighbours }
+        Door { at: self.at, tcp, identity, elsewhere: Arc::clone(&self.elsewhere), neighbours }
     }
+}
+
+/// Whether an address is this host's.
+fn is_ours(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
 }
