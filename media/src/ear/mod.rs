@@ -33,6 +33,9 @@ const JUMP_MS: i64 = 2000;
 /// How long an event's packet stands in for speech: senders repeat it every 20 to 50 ms.
 const EVENT_MS: i64 = 100;
 
+/// Decoded samples up to this are what a codec makes of nothing.
+pub(crate) const NOTHING: u16 = 2;
+
 /// What a tick's sound is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Heard {
@@ -70,6 +73,8 @@ pub struct Ear {
     /// The last packet was one of a pause, after which its sender may be silent (Opus DTX); how much
     /// of that silence its decoder has filled since.
     pause: Option<usize>,
+    /// Nothing moved at the end of that packet.
+    is_still: bool,
     /// Where the packet decoded last ended, and its number.
     ended: Option<(i64, i64)>,
     /// Until when an event stands in for speech, in samples of our clock.
@@ -106,6 +111,7 @@ impl Ear {
             packet: rate.per_tick(),
             debt: 0,
             pause: None,
+            is_still: false,
             ended: None,
             event_until: i64::MIN,
             stretched_at: 0,
@@ -193,6 +199,17 @@ impl Ear {
     pub fn figures(&self) -> EarFigures {
         let wait = self.lateness.target() - self.lateness.fastest();
         self.counts.figures(self.rate, wait, self.shelf.evicted(), &self.skew)
+    }
+
+    /// In a pause that is not sent: whether nothing at all moved in the last packet of it.
+    pub(crate) fn is_still_pause(&self) -> Option<bool> {
+        self.pause.map(|_| self.is_still)
+    }
+
+    /// How long what comes waits before it is heard, in milliseconds.
+    pub(crate) fn wait_ms(&self) -> u32 {
+        let wait = self.lateness.target() - self.lateness.fastest();
+        u32::try_from(wait / self.rate.samples(1) as i64).unwrap_or(0)
     }
 
     fn put(

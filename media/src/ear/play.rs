@@ -3,7 +3,7 @@
 use base::Instant;
 
 use super::shelf::{Content, Waiting};
-use super::{Ear, Heard, samples};
+use super::{Ear, Heard, NOTHING, samples};
 use crate::codec::opus;
 use crate::{Codec, pcm};
 
@@ -190,6 +190,9 @@ impl Ear {
         let fresh = made - stood;
         let said = room.get(..fresh).unwrap_or_default();
         let power = self.meter.note_samples(said);
+        // Of a pause, at its end: it begins with what its decoder remembers.
+        let end = said.get(said.len() / 4 * 3..).filter(|_| is_pause).unwrap_or_default();
+        self.is_still = !end.is_empty() && end.iter().all(|said| said.unsigned_abs() <= NOTHING);
         let part = fresh as f32 / self.rate.hz() as f32;
         self.level += (power - self.level) * part.min(1.0);
         self.overlap(fresh);

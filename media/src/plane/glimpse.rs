@@ -23,6 +23,9 @@ const LONGEST_MS: u32 = 1000;
 /// After this long without a look the next packet is looked at alone: in pauses that are not sent
 /// they come every 420 ms, or 1.3 s. What is nothing is known without those before it, too.
 const RARE: Duration = Duration::from_millis(650);
+/// What came longer ago than this is no part of what comes now: between the two was a pause that was
+/// not sent, of 400 ms at least. A decoder that knew it would make a sound of it in a still packet.
+const STALE: Duration = Duration::from_millis(300);
 /// How long a voice is taken to be as loud as it was.
 const BELIEVED: Duration = Duration::from_millis(700);
 /// Bytes that are kept for what follows: 80 ms of G.722, 40 ms of Opus at 128 kbit/s.
@@ -36,15 +39,14 @@ pub(super) struct Glimpse {
     kept: [u8; KEPT],
     lengths: [u16; PACKETS],
     filled: usize,
-    /// The number that follows on them.
+    /// The number that follows on them, and when the last of them came.
     next: u16,
+    kept_at: Instant,
     /// The last look, and the number of its packet.
     looked_at: Instant,
     looked_to: Option<u16>,
     /// Whether it was loud.
     was_loud: bool,
-    /// The other side's clock of speech when something moved last, with who that is.
-    pub(super) sounded: Option<(Slot, u32)>,
     /// When a voice was decoded last, and its power then.
     voice: Option<(Instant, f32)>,
 }
@@ -79,10 +81,10 @@ impl Glimpse {
             lengths: [0; PACKETS],
             filled: 0,
             next: 0,
+            kept_at: Instant::ZERO,
             looked_at: Instant::ZERO,
             looked_to: None,
             was_loud: false,
-            sounded: None,
             voice: None,
         })
     }
@@ -105,7 +107,7 @@ impl Glimpse {
             self.has_looked(&packet, is_loud(power));
             return Some(Looked { sound, power, lasts_ms });
         }
-        if self.filled > 0 && sequence != self.next {
+        if sequence != self.next || now.since(self.kept_at) > STALE {
             self.filled = 0;
         }
         let is_rare = now.since(self.looked_at) > RARE;
@@ -195,6 +197,7 @@ impl Glimpse {
         let (Some(room), Some(length)) = (room, self.lengths.get_mut(self.filled)) else { return };
         room.copy_from_slice(payload);
         (*length, self.next) = (payload.len() as u16, packet.sequence.wrapping_add(1));
+        self.kept_at = packet.now;
         self.filled += 1;
     }
 }
@@ -219,6 +222,13 @@ impl Stream {
         self.rare.glimpse.is_some()
     }
 
+    /// How long nothing is known of what it has sent: no more than since it was looked at last, and
+    /// a packet.
+    pub(super) fn missed(&self, now: Instant) -> Duration {
+        let glimpse = self.rare.glimpse.as_ref();
+        glimpse.map_or(Duration::ZERO, |glimpse| now.since(glimpse.looked_at) + STEP)
+    }
+
     /// There is doubt: each packet counts, if it is packets that tell; those that come from now on
     /// if it has just begun.
     pub(super) fn attend(&mut self, has_begun: bool) {
@@ -231,8 +241,8 @@ impl Stream {
         }
     }
 
-    /// The other side speaks: if it has been long since this one was looked at, because its pauses
-    /// are not sent, then its next packet is.
+    /// The other side is looked at: if it has been long since this one was, because its pauses are
+    /// not sent, then its next packet is.
     pub(super) fn urge(&mut self, now: Instant) {
         let Some(glimpse) = &self.rare.glimpse else { return };
         if now.since(glimpse.looked_at) > RARE && glimpse.looked_at != Instant::ZERO {

@@ -110,7 +110,7 @@ impl Plane {
                 }
             }
             let sound = Sound::of_samples(kind, heard);
-            self.note_decoded(now, slot, sound);
+            self.note_decoded(now, slot, kind, sound);
             if ends {
                 let company = self.company(slot);
                 self.arrange(now, &company);

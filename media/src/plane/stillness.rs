@@ -11,10 +11,10 @@ use base::{Duration, Instant};
 
 use super::feed::Joint;
 use super::mixing::stream_at;
-use super::stream::{Rare, Stream};
+use super::stream::Stream;
 use super::ticks::TICK_MS;
 use super::{MAX_WAITING, Plane};
-use crate::ear::Heard;
+use crate::ear::{Ear, Heard, NOTHING};
 use crate::{Codec, Event, G711, Masking, Slot};
 
 /// So much speech of the other side, and it is told.
@@ -31,9 +31,7 @@ const UNSEEN_MS: u32 = 720;
 const LOUD: f32 = 33_950.0;
 /// The same of a member of a mix.
 pub(super) const LOUD_IN_MIX: u32 = LOUD as u32;
-/// Decoded samples up to this are what a codec makes of nothing.
-const NOTHING: u16 = 2;
-/// The same of G.722, whose two ends swing about zero, of which we know one end only.
+/// What is [`NOTHING`] of G.722, whose two ends swing about zero, of which we know one end only.
 const NOTHING_OF_G722: u16 = 48;
 /// Who has sent no packet for this long is not still but lost (`vigil.rs`). In pauses that it does
 /// not send, Opus sends one in twenty: of packets of 60 ms, one in 1.3 s.
@@ -48,9 +46,32 @@ pub(super) struct Stillness {
     has_sounded: bool,
     /// Speech so far, in milliseconds, as a clock for the other side's stillness.
     spoken_ms: u32,
-    /// Where the others' clock stood when the stillness began.
-    since: Option<(By, u32)>,
+    /// All that may have been speech, as far as it was looked at.
+    sent_ms: u32,
+    mark: Mark,
     is_told: bool,
+}
+
+/// Where the others' clock stands at what counts.
+#[derive(Clone, Copy, Debug, Default)]
+enum Mark {
+    /// It is not known yet.
+    #[default]
+    Unknown,
+    /// Something moves: what the other side has sent in all.
+    Moved(Slot, u32),
+    /// Nothing does: how far speech was when that began.
+    Still(By, u32),
+}
+
+/// How the other side's clocks stand, and who that is.
+#[derive(Clone, Copy, Debug)]
+struct PeerClock {
+    peer: Slot,
+    spoken_ms: u32,
+    sent_ms: u32,
+    /// What they may have sent since, as they are not looked at all the time.
+    missed_ms: u32,
 }
 
 /// Whose speech counts.
@@ -69,6 +90,8 @@ struct Spoken {
     /// The speaker's clock, and what this has added to it.
     clock_ms: u32,
     lasts_ms: u32,
+    /// What has come of them behind it, to be heard later.
+    waits_ms: u32,
 }
 
 impl Sound {
@@ -93,6 +116,8 @@ pub(super) struct Sound {
     is_still: bool,
     /// Milliseconds of speech that it stands for.
     spoken_ms: u32,
+    /// And of packets, speech or not: what lies between two looks may be other than both.
+    lasts_ms: u32,
     /// How long before it nothing was known.
     unseen_ms: u32,
 }
@@ -104,7 +129,7 @@ pub(super) fn is_loud(power: f32) -> bool {
 
 impl Sound {
     const fn new(is_still: bool, spoken_ms: u32) -> Self {
-        Self { is_still, spoken_ms, unseen_ms: 0 }
+        Self { is_still, spoken_ms, lasts_ms: spoken_ms, unseen_ms: 0 }
     }
 
     /// Of a packet of codes; `power` is known of those that are measured, one in four.
@@ -128,7 +153,7 @@ impl Sound {
 
     /// Of a voice that was as loud as that when it was decoded last.
     pub(super) fn of_voice(power: f32, lasts_ms: u32) -> Self {
-        Self::new(false, if is_loud(power) { lasts_ms } else { 0 })
+        Self { lasts_ms, ..Self::new(false, if is_loud(power) { lasts_ms } else { 0 }) }
     }
 
     /// Of a packet that was decoded without knowledge of most that came before.
@@ -144,7 +169,7 @@ impl Sound {
         let has_high = is_g722 && payload.iter().any(|code| *code < 0xc0);
         let is_still = !heard.is_empty() && is_quiet && !has_high;
         let spoken_ms = if !is_still && is_loud { lasts_ms } else { 0 };
-        Self { is_still, spoken_ms, unseen_ms }
+        Self { is_still, spoken_ms, lasts_ms, unseen_ms }
     }
 
     /// Of a tick that was decoded; nothing is known of what was made up.
@@ -161,8 +186,17 @@ impl Sound {
 
 impl Plane {
     /// A stream whose codes tell nothing was decoded.
-    pub(super) fn note_decoded(&mut self, now: Instant, slot: Slot, sound: Option<Sound>) {
-        if let (Some(sound), Some(true)) = (sound, self.stream(slot).map(Stream::is_told_by_ear)) {
+    pub(super) fn note_decoded(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        heard: Heard,
+        sound: Option<Sound>,
+    ) {
+        let Some(stream) = self.stream(slot).filter(|stream| stream.is_told_by_ear()) else {
+            return;
+        };
+        if let Some(sound) = sound.or_else(|| stream.sound_of_pause(heard)) {
             self.note_sound(now, slot, sound);
         }
     }
@@ -171,8 +205,12 @@ impl Plane {
     pub(super) fn note_sound(&mut self, now: Instant, slot: Slot, sound: Sound) {
         let Self { streams, events, .. } = self;
         let peer = stream_at(streams, slot).and_then(|stream| stream.rare.peer);
-        let peer_clock =
-            peer.and_then(|peer| Some((peer, stream_at(streams, peer)?.rare.stillness.spoken_ms)));
+        let peer_clock = peer.and_then(|peer| {
+            let other = stream_at(streams, peer)?;
+            let missed_ms = other.missed(now).as_millis().min(UNSEEN_MS.into()) as u32;
+            let Stillness { spoken_ms, sent_ms, .. } = other.rare.stillness;
+            Some(PeerClock { peer, spoken_ms, sent_ms, missed_ms })
+        });
         let Some(stream) = stream_at(streams, slot) else { return };
         let has_begun = stream.note_sound(sound, peer_clock, events);
         let is_doubted = stream.is_doubted(now);
@@ -180,15 +218,18 @@ impl Plane {
             stream.attend(false);
         }
         let (clock_ms, plays) = (stream.rare.stillness.spoken_ms, stream.playing.is_some());
+        let waits_ms = stream.ear().filter(|_| stream.is_told_by_ear()).map_or(0, Ear::wait_ms);
         let Some(peer) = peer.and_then(|peer| stream_at(streams, peer)) else { return };
         if is_doubted {
             peer.attend(has_begun);
         }
         if sound.spoken_ms > 0 {
-            let spoken = Spoken { by: By::Stream(slot), clock_ms, lasts_ms: sound.spoken_ms };
+            let lasts_ms = sound.spoken_ms;
+            let spoken = Spoken { by: By::Stream(slot), clock_ms, lasts_ms, waits_ms };
             peer.note_spoken_to(now, spoken, plays, events);
-            peer.urge(now);
         }
+        // Though nobody speaks at a look, somebody may have between two.
+        peer.urge(now);
     }
 
     /// Whether a stream, or the other side, may not be heard at all.
@@ -205,52 +246,69 @@ impl Stream {
         self.remote.is_some_and(|remote| remote.codec == Codec::Opus)
     }
 
+    /// What is known in a pause that it does not send: only its packets tell, of which there are
+    /// few, and not what is made up between them.
+    fn sound_of_pause(&self, heard: Heard) -> Option<Sound> {
+        let is_still = self.ear().filter(|_| heard == Heard::Noise)?.is_still_pause()?;
+        let unseen_ms = FRESH.as_millis() as u32;
+        let tells = is_still || self.rare.stillness.is_still;
+        tells.then(|| Sound { unseen_ms, ..Sound::new(is_still, 0) })
+    }
+
     /// Whether it should sound and does not, and nobody was told yet.
     fn is_doubted(&self, now: Instant) -> bool {
         let known = &self.rare.stillness;
         known.is_still && !known.is_told && should_sound(self, now)
     }
 
-    /// `peer_clock` is the other side's, with who that is. Whether a stillness begins.
+    /// Whether a stillness begins.
     fn note_sound(
         &mut self,
         sound: Sound,
-        peer_clock: Option<(Slot, u32)>,
+        peer_clock: Option<PeerClock>,
         events: &mut VecDeque<Event>,
     ) -> bool {
-        let Rare { stillness: known, glimpse, .. } = &mut *self.rare;
+        let known = &mut self.rare.stillness;
         let was_still = std::mem::replace(&mut known.is_still, sound.is_still);
         known.spoken_ms = known.spoken_ms.wrapping_add(sound.spoken_ms);
+        known.sent_ms = known.sent_ms.wrapping_add(sound.lasts_ms);
         self.is_lively = !sound.is_still;
-        let sounded = glimpse.as_mut().map(|glimpse| &mut glimpse.sounded);
         if !sound.is_still {
-            (known.has_sounded, known.since) = (true, None);
-            if let Some(sounded) = sounded {
-                *sounded = peer_clock;
-            }
+            known.has_sounded = true;
+            known.mark =
+                peer_clock.map_or(Mark::Unknown, |clock| Mark::Moved(clock.peer, clock.sent_ms));
             if was_still && std::mem::take(&mut known.is_told) {
                 events.push_back(Event::SoundAgain { stream: self.id });
             }
         } else if !was_still {
-            // Since it sounded last the other side may have spoken all the time, but no more than is
-            // known, and what two looks at them may have missed: their own pauses may not be sent.
-            let then = sounded.and_then(|sounded| *sounded);
-            known.since = peer_clock.map(|(peer, clock)| {
-                let then = then.filter(|then| then.0 == peer);
-                let most_ms =
-                    then.map_or(UNSEEN_MS, |then| clock.wrapping_sub(then.1) + 2 * UNSEEN_MS);
-                (By::Stream(peer), clock.wrapping_sub(sound.unseen_ms.min(most_ms)))
-            });
+            // Since it sounded last the other side may have spoken all the time, but no more than
+            // it has sent: their pauses may not be. Of that all is known but what came after the
+            // last look at them. Words that fell between looks are in it, too, so that this is
+            // never less than what they said.
+            let then = known.mark;
+            let begin = |PeerClock { peer, spoken_ms, sent_ms, missed_ms }| {
+                let sent_ms = match then {
+                    Mark::Moved(of, then) if of == peer => sent_ms.wrapping_sub(then),
+                    _ => 0,
+                };
+                let most_ms = sound.unseen_ms.min(sent_ms.saturating_add(missed_ms));
+                Mark::Still(By::Stream(peer), spoken_ms.wrapping_sub(most_ms))
+            };
+            known.mark = peer_clock.map_or(Mark::Unknown, begin);
         }
         sound.is_still && !was_still
     }
 
     /// A tick of a member of a mix, by its power.
     pub(super) fn note_mixed(&mut self, heard: Heard, power: u32, events: &mut VecDeque<Event>) {
+        if !self.is_told_by_ear() {
+            return;
+        }
         let is_still = power == 0;
-        let is_news = is_still || !self.is_lively;
-        if is_news && heard == Heard::Speech && self.is_told_by_ear() {
-            self.note_sound(Sound::new(is_still, 0), None, events);
+        let is_news = heard == Heard::Speech && (is_still || !self.is_lively);
+        let sound = is_news.then_some(Sound::new(is_still, 0));
+        if let Some(sound) = sound.or_else(|| self.sound_of_pause(heard)) {
+            self.note_sound(sound, None, events);
         }
     }
 
@@ -262,7 +320,7 @@ impl Stream {
         events: &mut VecDeque<Event>,
     ) {
         if !self.is_lively {
-            let spoken = Spoken { by: By::Mix(mix), clock_ms, lasts_ms: TICK_MS };
+            let spoken = Spoken { by: By::Mix(mix), clock_ms, lasts_ms: TICK_MS, waits_ms: 0 };
             self.note_spoken_to(now, spoken, false, events);
         }
     }
@@ -271,7 +329,7 @@ impl Stream {
     fn note_spoken_to(
         &mut self,
         now: Instant,
-        Spoken { by, clock_ms, lasts_ms }: Spoken,
+        Spoken { by, clock_ms, lasts_ms, waits_ms }: Spoken,
         plays: bool,
         events: &mut VecDeque<Event>,
     ) {
@@ -285,13 +343,14 @@ impl Stream {
         if !known.is_still || known.is_told {
             return;
         }
-        let since = known.since.filter(|(of, _)| should_sound && *of == by);
-        let (_, from) = *known.since.insert(since.unwrap_or_else(|| {
-            let before_ms = if should_sound { lasts_ms + unseen_ms } else { 0 };
-            (by, clock_ms.wrapping_sub(before_ms))
-        }));
+        let from = match known.mark {
+            Mark::Still(of, from) if should_sound && of == by => from,
+            _ if should_sound => clock_ms.wrapping_sub(lasts_ms + unseen_ms),
+            _ => clock_ms,
+        };
+        known.mark = Mark::Still(by, from);
         let spoken_ms = clock_ms.wrapping_sub(from);
-        let next_ms = lasts_ms.min(STEP_MS);
+        let next_ms = lasts_ms.min(STEP_MS) + waits_ms;
         // Not when it is later than that, but before.
         if spoken_ms + next_ms >= WITHIN_MS - dying_ms && events.len() < MAX_WAITING {
             known.is_told = true;
