@@ -124,6 +124,7 @@ pub(crate) static ALL: &[(&str, Asset)] = embed! {
     "views/phone-call.js": JS,
     "views/phone-caller.js": JS,
     "views/phone-devices.js": JS,
+    "views/phone-gone.js": JS,
     "views/phone-icons.js": JS,
     "views/phone-notices.js": JS,
     "views/phone-recording.js": JS,

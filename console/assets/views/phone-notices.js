@@ -1,6 +1,6 @@
-// What an agent must know at once, over the softphone: no connection, calls that went on without the
-// agent meanwhile, calls that ring elsewhere, no microphone, or sound that the browser holds back;
-// each with what can be done about it.
+// What an agent must know at once, over the softphone: no connection, calls that went on without
+// the agent meanwhile, calls that ring elsewhere, no microphone, or sound that the browser holds
+// back; each with what can be done about it.
 
 import { h, setText } from "../dom.js";
 import { t } from "../strings.js";

@@ -3,10 +3,7 @@
 import { announce } from "../announce.js";
 import { segment } from "../api.js";
 import { h, setText } from "../dom.js";
-import { Astray } from "../phone/astray.js";
-import {
-  isCopy, keepCalls, keptCalls, standing, wantCalls, wantedCalls,
-} from "../phone/kept.js";
+import { isCopy, keepCalls, keptCalls, wantCalls, wantedCalls } from "../phone/kept.js";
 import { Known } from "../phone/known.js";
 import { Line } from "../phone/line.js";
 import { MicrophoneWatch } from "../phone/microphone.js";
@@ -15,6 +12,7 @@ import { t } from "../strings.js";
 import { callCard } from "./phone-call.js";
 import { callerView } from "./phone-caller.js";
 import { devicesView } from "./phone-devices.js";
+import { goneCalls, isRung } from "./phone-gone.js";
 import { noticesView } from "./phone-notices.js";
 import { panel } from "./panel.js";
 import { picture } from "./phone-icons.js";
@@ -45,11 +43,6 @@ export function wasOn() {
   return sessionStorage.getItem(KEPT) !== null;
 }
 
-/** Whether somebody calls who has not been answered. */
-function isRung({ state, isIncoming, returns }) {
-  return state === "ringing" && isIncoming && !returns;
-}
-
 /** The page; its line stays while other pages are shown, until `close`. */
 export function phoneView({ api, model, me, badge }) {
   const sound = new Sound({
@@ -59,9 +52,7 @@ export function phoneView({ api, model, me, badge }) {
   });
   let before = keptCalls();
   const known = new Known(api, () => show());
-  const astray = new Astray(api, isGone);
-  /** What to say of calls that did not come back, by their numbers. */
-  const went = new Map();
+  const gone = goneCalls({ api, model, nameOf, agent: () => agent, show: () => show() });
   const hearing = new MicrophoneWatch();
   const cards = new Map();
   let agent = sessionStorage.getItem(KEPT) ?? me.agent?.id ?? "";
@@ -79,10 +70,7 @@ export function phoneView({ api, model, me, badge }) {
   const notices = noticesView({
     useHere: () => line?.takeOver(wantCalls()),
     letSound: () => sound.allow(),
-    seen() {
-      went.clear();
-      show();
-    },
+    seen: () => gone.seen(),
     async findMicrophone() {
       if (!(await sound.again())) devices.focus();
     },
@@ -137,7 +125,7 @@ export function phoneView({ api, model, me, badge }) {
     }
     // The other tab's calls are its own.
     if (await isCopy()) before = {};
-    for (const [number, how] of Object.entries(before)) astray.add(number, how);
+    gone.expectAll(before);
     const since = wasOn() ? wantedCalls() : wantCalls();
     sessionStorage.setItem(KEPT, agent);
     known.watch(agent);
@@ -166,9 +154,7 @@ export function phoneView({ api, model, me, badge }) {
     sessionStorage.removeItem(KEPT);
     line?.stop();
     line = null;
-    astray.rest();
-    astray.forget();
-    went.clear();
+    gone.forgetAll();
     known.watch("");
     show();
     page.hidden = true;
@@ -199,21 +185,9 @@ export function phoneView({ api, model, me, badge }) {
   }
 
   function showLine(now) {
-    if (now === "registered") {
-      known.take({ type: "", call: null, body: { agent } });
-      astray.look(agent);
-    } else {
-      astray.rest();
-    }
-    const present = line?.calls ?? [];
-    if (now === "waiting") {
-      for (const call of present.filter(isRung)) {
-        call.isOld = true;
-        astray.add(call.number, stood(call), call);
-      }
-      show();
-    }
-    showSound(present);
+    if (now === "registered") known.take({ type: "", call: null, body: { agent } });
+    gone.line(now, line?.calls ?? []);
+    if (now === "waiting") show();
     showNotices();
     state.show();
   }
@@ -227,22 +201,11 @@ export function phoneView({ api, model, me, badge }) {
   function showNotices() {
     const { state: now = "off", rings = true, calls: present = [] } = line ?? {};
     notices.show({ state: now, rings, hasCalls: present.length > 0, held: sound.held,
-      lost: sound.lost, went: [...went.values()].join(" ") });
-  }
-
-  /** A call does not come back, and what rings for it rings for nobody. */
-  function isGone({ number, who, card = null, place, queue = null }) {
-    went.set(number, t(`desk.gone_${place}`, { who, queue: model.queueName(queue) ?? "" }));
-    card?.drop("gone");
-    show();
-  }
-
-  function stood(call) {
-    return standing(call, nameOf(call));
+      lost: sound.lost, went: gone.words() });
   }
 
   async function ringing(call) {
-    went.delete(call.number);
+    gone.rings(call.number);
     if (call.returns) return takeBack(call);
     if (call.number === expected.number && performance.now() < expected.until) {
       expected = { number: "", until: 0 };
@@ -273,22 +236,14 @@ export function phoneView({ api, model, me, badge }) {
   function over(call) {
     const { who, why, number } = call;
     if (why === "again") return undefined;
-    if (why === "gone") return went.has(number) ? undefined : findOut(call);
+    if (why === "gone") return gone.findOut(call);
     if (why === "lost") {
-      if (number !== "") before[number] = stood(call);
-      astray.add(number, stood(call));
+      if (number !== "") before[number] = gone.expect(call);
       return announce(t("desk.comes_back", { who }), "bad");
     }
-    astray.forget(number);
+    gone.forget(number);
     if (why === "") return announce(t("phone.over", { who }));
     return announce(t(`desk.refused_${REFUSALS[why] ?? "failed"}`, { who }), "bad");
-  }
-
-  /** The engine does not have that call here any more. */
-  function findOut(call) {
-    if (call.number === "") return isGone({ number: call.id, who: nameOf(call), place: "on" });
-    astray.add(call.number, stood(call));
-    return astray.look(agent);
   }
 
   async function dial(to) {
@@ -340,7 +295,7 @@ export function phoneView({ api, model, me, badge }) {
   function show() {
     const present = line?.calls ?? [];
     known.assign(present);
-    astray.present(present);
+    gone.present(present);
     for (const [call, card] of cards) {
       if (present.includes(call)) continue;
       cards.delete(call);
@@ -361,7 +316,7 @@ export function phoneView({ api, model, me, badge }) {
     showSound(present);
     showNotices();
     state.show();
-    keepCalls(present, nameOf, astray.standings());
+    keepCalls(present, nameOf, gone.standings());
     badge(present.length);
   }
 
@@ -418,7 +373,7 @@ export function phoneView({ api, model, me, badge }) {
       unsubscribe();
       unfollow();
       known.close();
-      astray.rest();
+      gone.forgetAll();
       line?.stop();
       sound.close();
     },
