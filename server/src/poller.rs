@@ -54,7 +54,8 @@ impl Poller {
     }
 }
 
-fn timespec(length: Duration) -> Timespec {
+/// A length of time as the kernel takes it.
+pub(crate) fn timespec(length: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(length.subsec_nanos()),

@@ -4,8 +4,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::{EventfdFlags, eventfd};
+use base::Duration;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use tokio::sync::mpsc;
+
+use crate::poller::timespec;
 
 /// A bell that wakes one epoll loop. Rings between two answers cost one write together.
 #[derive(Clone, Debug)]
@@ -33,6 +36,13 @@ impl Bell {
             // Fails only when the counter is full: the loop is then about to wake anyway.
             let _ = rustix::io::write(&self.0.fd, &1_u64.to_ne_bytes());
         }
+    }
+
+    /// Sleeps until it rings, or is not answered yet, but no longer than `longest`.
+    pub(crate) fn sleep(&self, longest: Duration) {
+        let mut rings = [PollFd::new(&self.0.fd, PollFlags::IN)];
+        // A signal ends it early, which does no harm.
+        let _ = rustix::event::poll(&mut rings, Some(&timespec(longest)));
     }
 
     /// The loop's answer, before it looks into its queues.
@@ -158,4 +168,30 @@ impl<T> WeakSender<T> {
 pub(crate) fn queue<T>(capacity: usize, bell: &Bell) -> (Sender<T>, mpsc::Receiver<T>) {
     let (queue, receiver) = mpsc::channel(capacity);
     (Sender { queue, bell: bell.clone() }, receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration as StdDuration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn who_sleeps_is_woken_by_the_bell_and_sleeps_on_once_it_is_answered() {
+        let (bell, long) = (Bell::new().unwrap(), Duration::from_secs(120));
+        let began = Instant::now();
+        bell.ring();
+        bell.sleep(long);
+        bell.answer();
+        bell.sleep(Duration::from_millis(20));
+        assert!(began.elapsed() >= StdDuration::from_millis(20), "nobody rang");
+        let ringer = bell.clone();
+        let rings = std::thread::spawn(move || {
+            std::thread::sleep(StdDuration::from_millis(20));
+            ringer.ring();
+        });
+        bell.sleep(long);
+        rings.join().unwrap();
+        assert!(began.elapsed() < StdDuration::from_secs(60), "a ring ends it");
+    }
 }

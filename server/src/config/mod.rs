@@ -289,7 +289,7 @@ impl Default for Rtp {
             workers: 0,
             dscp: 46,
             kernel: KernelPath::Auto,
-            gather_us: 400,
+            gather_us: 1000,
             nice: -10,
             interfaces: Vec::new(),
         }

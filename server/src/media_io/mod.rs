@@ -28,7 +28,7 @@ use self::arrivals::ARRIVALS;
 pub(crate) use self::files::raise_limit;
 use self::load::Load;
 pub(crate) use self::neighbours::Neighbourhood;
-use self::pace::Pace;
+use self::pace::{Nap, Pace};
 use self::ports::Ports;
 pub(crate) use self::ports::Way;
 pub(crate) use self::shared::Door;
@@ -274,11 +274,12 @@ impl Drive {
         let mut nap = None;
         loop {
             let now = self.wait(nap, &mut ready);
-            let mut served = 0;
+            let (mut served, mut has_rung) = (0, false);
             for token in ready.drain(..) {
                 served += match token {
                     TOKEN_BELL => {
                         self.bell.answer();
+                        has_rung = true;
                         1 + self.take_over(now)
                     }
                     TOKEN_V4 | TOKEN_V6 => self.relay_many(token),
@@ -289,7 +290,7 @@ impl Drive {
                     }
                 };
             }
-            nap = pace.nap(now, served);
+            nap = pace.nap(now, served, has_rung);
             if !self.take_commands() {
                 return;
             }
@@ -305,13 +306,17 @@ impl Drive {
     }
 
     /// Rests, then waits until there is something to do: since when there is.
-    fn wait(&mut self, nap: Option<Duration>, ready: &mut Vec<u64>) -> Instant {
+    fn wait(&mut self, nap: Option<Nap>, ready: &mut Vec<u64>) -> Instant {
         let began = self.clock.now();
         self.idleness.begin(began);
         let deadline = self.deadline(began);
         let mut rested = began;
         if let Some(nap) = nap {
-            std::thread::sleep(deadline.map_or(nap, |at| nap.min(at.since(began))));
+            let until_due = |nap: Duration| deadline.map_or(nap, |at| nap.min(at.since(began)));
+            match nap {
+                Nap::Deep(nap) => std::thread::sleep(until_due(nap)),
+                Nap::Light(nap) => self.bell.sleep(until_due(nap)),
+            }
             rested = self.clock.now();
         }
         if let Err(error) = self.poller.wait(rested, deadline, ready) {

@@ -11,6 +11,19 @@ const SERVED: u32 = 128;
 /// Packets a second below which nobody waits: 50 calls.
 const FEW: u32 = 5_000;
 
+/// How long whatever comes may wait while orders come, which wait as well: each ends the rest of a
+/// worker that has none, and a call is many.
+const IN_A_HURRY: Duration = Duration::from_micros(400);
+
+/// How a worker rests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Nap {
+    /// For as long as that.
+    Deep(Duration),
+    /// The bell ends it.
+    Light(Duration),
+}
+
 /// The pace of one worker.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -19,24 +32,32 @@ pub(super) struct Pace {
     nap: Option<Duration>,
     /// The longest a packet may wait for others.
     longest: Duration,
+    /// When the bell rang last.
+    rung: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(now: Instant, longest: Duration) -> Self {
-        Self { since: now, packets: 0, nap: None, longest }
+        Self { since: now, packets: 0, nap: None, longest, rung: None }
     }
 
-    /// So many packets came in at one awakening. How long to let others gather before the next.
-    pub(super) fn nap(&mut self, now: Instant, packets: usize) -> Option<Duration> {
+    /// So many packets came in at one awakening, and the bell rang or did not. How long to let
+    /// others gather before the next.
+    pub(super) fn nap(&mut self, now: Instant, packets: usize, has_rung: bool) -> Option<Nap> {
         let packets = u32::try_from(packets).unwrap_or(u32::MAX);
         self.packets = self.packets.saturating_add(packets);
+        if has_rung {
+            self.rung = Some(now);
+        }
         let passed = now.since(self.since);
         if passed >= WINDOW {
             self.nap = length(self.packets, passed).map(|nap| nap.min(self.longest));
             (self.since, self.packets) = (now, 0);
         }
         // Enough came by itself, or more than can be served: the next may be there already.
-        self.nap.filter(|nap| packets < SERVED && !nap.is_zero())
+        let nap = self.nap.filter(|nap| packets < SERVED && !nap.is_zero())?;
+        let hurries = self.rung.is_some_and(|rung| now.since(rung) < WINDOW);
+        Some(if hurries { Nap::Deep(nap.min(IN_A_HURRY)) } else { Nap::Light(nap) })
     }
 }
 
@@ -61,9 +82,28 @@ mod tests {
         let mut pace = Pace::new(Instant::ZERO, longest);
         let mut nap = None;
         for n in 1..=30_000 / every_us {
-            nap = pace.nap(Instant::from_nanos(n * every_us * 1000), packets);
+            nap = pace.nap(Instant::from_nanos(n * every_us * 1000), packets, false);
         }
-        nap
+        nap.map(|nap| match nap {
+            Nap::Light(nap) => nap,
+            Nap::Deep(_) => panic!("nobody rang"),
+        })
+    }
+
+    #[test]
+    fn orders_wake_who_had_none_and_while_they_come_nobody_rests_for_long() {
+        let mut pace = Pace::new(Instant::ZERO, LONGEST);
+        let mut nap =
+            |at_us: u64, has_rung| pace.nap(Instant::from_nanos(at_us * 1000), 1, has_rung);
+        for at_us in (0..30_000).step_by(100) {
+            nap(at_us, false);
+        }
+        assert_eq!(nap(30_000, false), Some(Nap::Light(LONGEST)));
+        assert_eq!(nap(30_100, true), Some(Nap::Deep(IN_A_HURRY)));
+        for at_us in (30_200..50_000).step_by(100) {
+            assert_eq!(nap(at_us, false), Some(Nap::Deep(IN_A_HURRY)));
+        }
+        assert_eq!(nap(50_100, false), Some(Nap::Light(LONGEST)), "20 ms without an order");
     }
 
     #[test]

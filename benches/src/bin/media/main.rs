@@ -38,7 +38,7 @@ enum Part {
     /// The floor: what the others are read by
     Bare {
         /// How long packets may gather, microseconds, as `rtp.gather_us`
-        #[arg(long, default_value_t = 400)]
+        #[arg(long, default_value_t = 1000)]
         gather_us: u64,
     },
     /// The table of a file that holds what the loads printed
