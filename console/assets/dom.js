@@ -44,6 +44,12 @@ export function setAttr(element, name, value) {
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+/** What may be wider than its place; by keys too, under that name for who does not see it. */
+export function scrolls(name, ...content) {
+  return h("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": name },
+    content);
+}
+
 /** A state as dot and word: never by colour alone. */
 export function pill(kind, text) {
   return h("span", { class: "pill", data: { kind } }, h("span", { class: "pill-text", text }));

@@ -3,6 +3,7 @@
 
 import { admin } from "./strings/admin.js";
 import { desk } from "./strings/desk.js";
+import { events } from "./strings/events.js";
 import { explorer } from "./strings/explorer.js";
 import { floor } from "./strings/floor.js";
 import { flows } from "./strings/flows.js";
@@ -10,6 +11,7 @@ import { flows } from "./strings/flows.js";
 const strings = {
   ...admin,
   ...desk,
+  ...events,
   ...explorer,
   ...floor,
   ...flows,
@@ -205,6 +207,7 @@ const strings = {
 
   "quality.title": "Quality",
   "quality.leg": "Leg",
+  "quality.legs": "What was measured on each leg",
   "quality.codec": "Codec",
   "quality.sent": "Sent",
   "quality.received": "Received",
@@ -231,40 +234,6 @@ const strings = {
   "recording.left": "Caller",
   "recording.right": "Agent",
   "recording.wave": "Loudness over time: caller above, agent below. Click to jump.",
-
-  "event.call.started": "Call from {from} to {to}",
-  "event.call.routed": "The number leads to flow {flow}",
-  "event.call.answered": "Answered by the engine",
-  "event.call.queued": "Waiting in {queue}, position {position}",
-  "event.call.left_queue": "Waits in {queue} no more",
-  "event.call.priority_changed": "Another priority in {queue}: position {position}",
-  "event.call.offered": "Ringing {agent}",
-  "event.call.attempt_failed": "{agent} did not take it: {why}",
-  "event.call.connected": "Talking with {agent}",
-  "event.call.ringing": "{agent}'s phone rings",
-  "event.call.picked_up": "Picked up by {by}",
-  "event.call.held": "Put on hold",
-  "event.call.resumed": "Taken back from hold",
-  "event.call.transfer_started": "Being transferred",
-  "event.call.transfer_failed": "Transfer failed, back again",
-  "event.call.transferred": "Transferred to {to}",
-  "event.call.ended": "Ended: {cause}",
-  "event.call.prompt_started": "Plays {prompt}",
-  "event.recording.started": "Recording started",
-  "event.recording.completed": "Recording stored",
-  "event.recording.failed": "Recording failed: {why}",
-  "event.siprec.started": "{server} gets a copy of the conversation",
-  "event.siprec.failed": "{server} takes no copy: {why}",
-  "event.siprec.ended": "{server} gets no more copies: {why}",
-  "event.agent.state_changed": "{agent} is now: {state}",
-  "event.agent.do_not_disturb_changed.on": "{agent} wants no calls",
-  "event.agent.do_not_disturb_changed.off": "{agent} can be called again",
-  "event.agent.registered": "{agent}: phone registered",
-  "event.agent.unregistered": "{agent}: phone gone",
-  "event.queue.stats": "{queue}: {waiting} waiting",
-
-  "event.call.agent_lost": "{agent}'s page is gone: the call waits until it is back",
-  "event.call.agent_returned": "{agent}'s page is back",
 
   "nav.title": "Pages",
   "nav.floor": "Floor",

@@ -102,6 +102,7 @@ pub(crate) static ALL: &[(&str, Asset)] = embed! {
     "strings.js": JS,
     "strings/admin.js": JS,
     "strings/desk.js": JS,
+    "strings/events.js": JS,
     "strings/explorer.js": JS,
     "strings/floor.js": JS,
     "strings/flows.js": JS,

@@ -220,6 +220,26 @@ fn every_string_that_is_used_exists_and_every_string_is_used() {
     assert!(unused.is_empty(), "strings that nothing shows: {unused:?}");
 }
 
+/// Whoever reads a call's timeline is no programmer.
+#[test]
+fn every_kind_of_event_has_a_sentence_and_every_field_in_it_is_given() {
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../switch/src/event/names.rs");
+    let engine = fs::read_to_string(engine).unwrap();
+    let kinds: Vec<&str> = between(&engine, " => \"", "\"").into_iter().collect();
+    assert!(kinds.len() > 60, "{kinds:?}");
+    let sentences = text("strings/events.js");
+    for kind in kinds {
+        let key = |ending: &str| sentences.contains(&format!("\"event.{kind}{ending}\":"));
+        assert!(key("") || (key(".on") && key(".off")), "there is no sentence of {kind}");
+    }
+    let describe = text("describe.js");
+    let lines = sentences.lines().filter(|line| line.contains("\"event."));
+    for field in lines.flat_map(|line| between(line, "{", "}")) {
+        let given = |end: char| describe.contains(&format!(" {field}{end}"));
+        assert!(given(':') || given(','), "nobody gives {{{field}}}");
+    }
+}
+
 #[test]
 fn modules_stay_small_enough_to_read() {
     for script in names(".js") {

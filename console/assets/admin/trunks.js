@@ -4,7 +4,7 @@ import { named, TRUNK_FIELDS } from "./areas.js";
 import { actions, tableOf } from "./table.js";
 import { askFirst, openForm } from "./form.js";
 import { clock, count, day, millis } from "../format.js";
-import { h, pill } from "../dom.js";
+import { h, pill, scrolls } from "../dom.js";
 import { segment } from "../api.js";
 import { t, word } from "../strings.js";
 
@@ -69,7 +69,7 @@ function history(changes) {
   return h("details", { class: "trunk-history" },
     h("summary", { text: t("trunk.history", { count: rows.length }) }),
     rows.length === 0 ? h("p", { class: "empty", text: t("trunk.no_history") })
-      : h("div", { class: "scroll-x" }, h("table", { class: "things" },
+      : scrolls(t("trunk.changes"), h("table", { class: "things" },
         h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows))));
 }
 

@@ -3,7 +3,7 @@
 // table.
 
 import { duration } from "../format.js";
-import { h, setAttr, setText, svg } from "../dom.js";
+import { h, setAttr, setText, svg, scrolls } from "../dom.js";
 import { t } from "../strings.js";
 
 const WIDTH = 900;
@@ -163,7 +163,7 @@ function tableOf(legs) {
   rows.sort((a, b) => a.at_s - b.at_s);
   return h("details", { class: "chart-table" },
     h("summary", { text: t("chart.table") }),
-    h("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": t("chart.table") },
+    scrolls(t("chart.table"),
       h("table", {},
         h("thead", {}, h("tr", {}, columns.map((column) =>
           h("th", { scope: "col", text: t(`chart.column.${column}`) })))),

@@ -155,6 +155,7 @@ export const admin = {
   "admin.column.why": "Why",
 
   "trunk.history": "Last changes: {count}",
+  "trunk.changes": "When trunks went down and came up again",
   "trunk.no_history": "None: nothing has changed since it is written down.",
   "trunk.up": "Up",
   "trunk.down": "Down",

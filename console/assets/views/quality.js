@@ -2,7 +2,7 @@
 
 import { chartView } from "../explorer/chart.js";
 import { count } from "../format.js";
-import { h, pill } from "../dom.js";
+import { h, pill, scrolls } from "../dom.js";
 import { pick } from "../shape.js";
 import { has, t } from "../strings.js";
 
@@ -22,7 +22,7 @@ function tableView(legs, call) {
   const measured = legs.map((leg) => ({ leg, stats: pick(leg, "stats", "quality") ?? leg }))
     .filter(({ stats }) => pick(stats, "packets_sent", "packets_received") !== null);
   if (measured.length === 0) return h("p", { class: "empty", text: t("quality.none") });
-  return h("div", { class: "scroll-x" }, h("table", { class: "quality-table" },
+  return scrolls(t("quality.legs"), h("table", { class: "quality-table" },
     h("thead", {}, h("tr", {}, COLUMNS.map((name) =>
       h("th", { scope: "col", class: name, text: t(`quality.${name}`) })))),
     h("tbody", {}, measured.map(({ leg, stats }) => legRow(leg, stats, call)))));

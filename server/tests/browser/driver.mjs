@@ -192,6 +192,10 @@ const commands = {
     await pages.get(page).page.goto(url);
     return {};
   },
+  async size({ page, width, height }) {
+    await pages.get(page).page.setViewportSize({ width, height });
+    return {};
+  },
   async offline({ page, offline }) {
     await pages.get(page).context.setOffline(offline);
     return {};

@@ -131,6 +131,34 @@ impl Page<'_> {
     }
 }
 
+/// What timelines make of some events, with the names that agents have.
+const SENTENCES: &str = "import('/console/describe.js').then(({ describe }) => {
+  const model = { agentName: (id) => (id === 'alice' ? 'Alice' : id), queueName: (id) => id };
+  return [['call.audio_silent', { leg: 1, kind: 'caller' }],
+    ['call.participant_left', { leg: 3, number: '+4930', cause: 'normal' }],
+    ['call.picked_up', { by: 'alice', from: 'bob' }],
+    ['call.ringing', { trunk: 'carrier-a' }], ['call.ringing', { agent: 'alice' }],
+    ['call.digits', { outcome: 'collected', count: 4 }],
+    ['call.supervised', { agent: 'bob', mode: 'whisper', of: 'alice' }],
+    ['siprec.started', { server: 'vault' }],
+    ['call.caller_verified', { verdict: 'TN-Validation-Passed' }],
+    ['agent.do_not_disturb_changed', { agent: 'alice', on: false }],
+    ['something.new', {}]].map(([type, body]) => describe({ type, body }, model));
+})";
+const TOLD: [&str; 11] = [
+    "Nothing but silence comes from the caller",
+    "Left, while the others go on: +4930",
+    "Picked up by Alice",
+    "It rings there",
+    "Alice's phone rings",
+    "Keys pressed: 4, not shown",
+    "bob speaks to Alice alone",
+    "vault gets a copy of the conversation",
+    "The caller's number is proven",
+    "Alice can be called again",
+    "something.new",
+];
+
 #[test]
 fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     let folder = Folder::new("first-call");
@@ -171,6 +199,16 @@ fn a_newcomer_has_a_first_call_by_a_link_and_sees_all_of_it() {
     page.clicks("text=Add note");
     assert_eq!(page.sees(".note-text"), "the first call");
     page.can_be_read("call");
+    page.told("size", json!({"width": 390, "height": 780}));
+    page.can_be_read("call-small");
+    page.goes("#/floor");
+    page.sees(".wall-tile");
+    let cut = "[...document.querySelectorAll('.wall-tile dt, .panel-head')]\
+        .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)";
+    assert_eq!(page.says(cut), json!([]), "words are cut off in a small window");
+    page.can_be_read("floor-small");
+    page.told("size", json!({"width": 1280, "height": 720}));
+    assert_eq!(page.says(SENTENCES), json!(TOLD), "what happened is told in words");
 
     // The other way round: the newcomer calls in and hears the greeting, then the colleague.
     page.goes("#/welcome");
