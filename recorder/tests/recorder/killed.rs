@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use recorder::{Archive, Finished, ObjectStore, ObjectStoreConfig, Report};
@@ -59,8 +60,20 @@ fn record_and_kill(root: &Path, packets: u64) -> (u64, u64) {
         .spawn()
         .unwrap();
     let (mut spoken, mut late_ms) = (0, 0);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(Ok(line)) = lines.next() {
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+    });
+    loop {
+        let line = match lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = child.kill();
+                panic!("the child says nothing after {spoken} packets");
+            }
+        };
         if let Some((count, late)) = line.strip_prefix("spoken ").and_then(|l| l.split_once(' ')) {
             (spoken, late_ms) = (count.parse().unwrap(), late.parse().unwrap());
             if spoken == packets {

@@ -54,7 +54,7 @@ impl Rig {
             let port = UdpSocket::bind((HERE, 0)).unwrap().local_addr().unwrap().port() & !1;
             let cname = Arc::from("strowger");
             self.order(Command::Open { stream, port, ssrc: id as u32, cname });
-            match self.events.blocking_recv().unwrap().1 {
+            match next(&mut self.events).1 {
                 Event::Opened { .. } => break port,
                 told => assert!(matches!(told, Event::OpenFailed { .. }), "{told:?}"),
             }
@@ -96,6 +96,21 @@ impl Drop for Rig {
         let (queue, _) = wake::queue(1, &Bell::new().unwrap());
         self.queue = queue;
         self.running.take().unwrap().join();
+    }
+}
+
+/// What a worker tells next.
+fn next(events: &mut mpsc::Receiver<(WorkerId, Event)>) -> (WorkerId, Event) {
+    let deadline = std::time::Instant::now() + Pause::from_secs(30);
+    loop {
+        match events.try_recv() {
+            Ok(told) => return told,
+            Err(mpsc::error::TryRecvError::Disconnected) => panic!("the worker is gone"),
+            Err(mpsc::error::TryRecvError::Empty) => {
+                assert!(std::time::Instant::now() < deadline, "nothing was told within 30 s");
+                std::thread::sleep(Pause::from_millis(1));
+            }
+        }
     }
 }
 
@@ -234,7 +249,7 @@ impl Everywhere {
         ] {
             queue.try_send(command).unwrap();
         }
-        let told = self.events.blocking_recv().unwrap();
+        let told = next(&mut self.events);
         assert_eq!(told, (WorkerId(worker), Event::Opened { stream }));
         ice
     }

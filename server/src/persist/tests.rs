@@ -1,6 +1,7 @@
 //! Rows that no database takes, among those it does: nothing is held up and nothing is lost.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base::{CallId, RecordingId, TenantId, UnixTime};
 use routing::Provisioning;
@@ -118,7 +119,8 @@ async fn a_running_writer_goes_on_behind_them_and_subscribers_hear_the_rest_in_o
     let acme = TenantId::new("acme").unwrap();
     let mut numbers = Vec::new();
     while numbers.len() < 6 {
-        let event = heard.recv().await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(30), heard.recv());
+        let event = next.await.expect("the rest within 30 s").unwrap();
         if event.tenant == acme {
             numbers.push(event.sequence);
         }

@@ -2,7 +2,6 @@
 //! and one call on one page, and what is administered; read by axe-core in light and in dark, and
 //! by keys.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use crate::browser::{Browsers, Page};
 use crate::net::http;
 use crate::parts::LIMIT;
-use crate::strowger::{ACME, Folder};
+use crate::strowger::{ACME, Folder, lines_of};
 
 /// `strowger demo --keep`, as a newcomer starts it.
 struct Demo {
@@ -31,19 +30,20 @@ impl Demo {
             .stderr(Stdio::inherit())
             .spawn()
             .expect("the strowger binary");
-        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let lines = lines_of(&mut child);
         let mut told = String::new();
         let link = loop {
-            let mut line = String::new();
-            let length = output.read_line(&mut line).expect("its output");
-            assert!(length > 0, "the demo ended:\n{told}");
+            let line = lines.recv_timeout(LIMIT).unwrap_or_else(|why| {
+                let _ = child.kill();
+                panic!("the demo does not start, {why}:\n{told}");
+            });
             told.push_str(&line);
+            told.push('\n');
             let line = line.trim();
             if line.starts_with("http://") && line.contains("/#/welcome/") {
                 break line.to_owned();
             }
         };
-        std::thread::spawn(move || for _ in output.lines().map_while(Result::ok) {});
         let address = link["http://".len()..].split('/').next().expect("its address");
         let http = address.parse().expect("an address");
         Self { child, http, link }

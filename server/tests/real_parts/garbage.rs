@@ -5,11 +5,12 @@ use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::abuse::{descriptors, memory, noise, until};
 use crate::canary::Canary;
 use crate::certificates::Authority;
+use crate::parts::LIMIT;
 use crate::sip_client::{tcp, tls, websocket};
 use crate::strowger::{Folder, Setup, Strowger, repository};
 use crate::websocket::SIP;
@@ -143,10 +144,14 @@ fn garbage_over_tls_and_secure_websocket_harms_no_call() {
     let setup = Setup { config: own.table(), tls: true, https: true, ..Setup::default() };
     let server = Strowger::start_trusted(folder.path(), &setup, "pbx.example", &authority);
     beside_a_canary(&folder, server, |server| {
-        let secure = |at| loop {
-            // A source with many handshakes under way has to wait.
-            if let Ok(stream) = tls(at, "pbx.example", &authority, None) {
-                break stream;
+        let secure = |at| {
+            let deadline = Instant::now() + LIMIT;
+            loop {
+                // A source with many handshakes under way has to wait.
+                match tls(at, "pbx.example", &authority, None) {
+                    Ok(stream) => return stream,
+                    Err(error) => assert!(Instant::now() < deadline, "{at}: {error}"),
+                }
             }
         };
         let at = server.sip_tls.expect("a TLS listener");

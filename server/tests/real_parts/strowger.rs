@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -136,6 +136,16 @@ pub(crate) struct Strowger {
     secure: Option<(String, PathBuf)>,
 }
 
+/// The lines of a child's output, also those that nobody waits for, so that it can write on.
+pub(crate) fn lines_of(child: &mut Child) -> mpsc::Receiver<String> {
+    let output = BufReader::new(child.stdout.take().expect("its output"));
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        output.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+    });
+    lines
+}
+
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
 }
@@ -190,17 +200,17 @@ impl Strowger {
                 text.push('\n');
             }
         });
-        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let lines = lines_of(&mut child);
         let ready = loop {
-            let mut line = String::new();
-            let length = output.read_line(&mut line).expect("its output");
-            assert!(length > 0, "the server did not start:\n{}", log.lock().expect("log"));
+            let line = lines.recv_timeout(LIMIT).unwrap_or_else(|why| {
+                let _ = child.kill();
+                panic!("the server did not start, {why}:\n{}", log.lock().expect("log"));
+            });
             let Ok(object) = serde_json::from_str::<Value>(&line) else { continue };
             if object["event"] == "ready" {
                 break object;
             }
         };
-        std::thread::spawn(move || for _ in output.lines().map_while(Result::ok) {});
         let address = |name: &str| {
             let value = if ready[name].is_array() { &ready[name][0] } else { &ready[name] };
             let text = value.as_str().unwrap_or_else(|| panic!("no {name} in {ready}"));

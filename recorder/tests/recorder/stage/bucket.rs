@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -30,11 +31,14 @@ impl Bucket {
     }
 
     pub(crate) async fn switch_on(&mut self) {
+        // Its port may still be held by what was switched off.
+        let deadline = Instant::now() + Duration::from_secs(30);
         let listener = loop {
             match TcpListener::bind(self.address).await {
                 Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Err(error) => assert!(Instant::now() < deadline, "{}: {error}", self.address),
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         };
         self.address = listener.local_addr().unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(&self.folder).unwrap());

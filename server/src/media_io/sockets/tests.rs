@@ -55,6 +55,7 @@ fn a_port_is_bound_to_its_interface_and_marked_with_the_class_of_service() {
     let mut sockets = Sockets::new(Places::of(&rtp), RESTING);
     sockets.open(&poller, slot(0, 0), free).unwrap();
     let listener = UdpSocket::bind("127.0.0.1:0").unwrap();
+    listener.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     let to = listener.local_addr().unwrap();
     assert!(sockets.send(slot(0, 0), Port::Rtp, to, b"hello"));
     let (_, from) = listener.recv_from(&mut [0; 16]).unwrap();
@@ -69,6 +70,7 @@ fn a_port_is_bound_to_its_interface_and_marked_with_the_class_of_service() {
 fn a_rested_pair_serves_the_next_stream_of_its_port_and_the_last_one_no_more() {
     let (free, (poller, mut sockets)) = (free_pair(), sockets(RESTING));
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     let to = peer.local_addr().unwrap();
     sockets.open(&poller, slot(3, 0), free).unwrap();
     sockets.close(at(0), slot(3, 0));

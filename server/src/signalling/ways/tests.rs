@@ -35,9 +35,16 @@ impl Bench {
         Self { ways: Ways::new(out, ports.into()), inputs, open: Vec::new(), keeper }
     }
 
+    /// What is heard next of connections.
+    async fn next(&mut self) -> StreamInput {
+        let limit = std::time::Duration::from_secs(30);
+        let next = tokio::time::timeout(limit, self.inputs.recv());
+        next.await.expect("something within 30 s").unwrap()
+    }
+
     /// What the switch is told next because of a connection.
     async fn told(&mut self) -> Vec<Input> {
-        match self.inputs.recv().await.unwrap() {
+        match self.next().await {
             StreamInput::Opened { flow, writer, way, .. } => {
                 self.open.push(writer);
                 self.ways.opened(way.unwrap(), flow)
@@ -152,7 +159,7 @@ async fn over_websocket_messages_go_both_ways_and_the_server_is_found_at_its_usu
         assert_eq!((flow.transport, flow.remote), (Transport::Ws, there.remote));
         let message = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
         bench.open[0].send(message.into()).await.unwrap();
-        let StreamInput::Message { flow: over, bytes } = bench.inputs.recv().await.unwrap() else {
+        let StreamInput::Message { flow: over, bytes } = bench.next().await else {
             panic!("no message");
         };
         assert_eq!((over, &bytes[..]), (flow, message.as_bytes()));
