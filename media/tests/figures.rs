@@ -5,7 +5,7 @@ mod rig;
 
 use base::Duration;
 use media::rtcp::{self, Dlrr, ReportBlock, SenderReport, VoipMetrics, XrBlock, packet_type};
-use media::{Codec, Command, G711, Port, RemoteMedia, XrWanted};
+use media::{Codec, Command, G711, Port, RemoteMedia, XrWanted, quality};
 use rig::{A, B, Rig, Sent, audio, remote};
 
 /// Speaks for so many seconds, 20 ms a packet, some of which are lost.
@@ -68,6 +68,41 @@ fn figures_come_about_every_five_seconds_with_loss_level_and_quality_of_that_str
     let told = rig.figures.len();
     rig.millis(60_000);
     assert!(rig.figures.len() <= told + 2, "nothing is told of a stream without packets");
+}
+
+#[test]
+fn what_comes_too_late_to_be_heard_is_no_loss_of_the_way_and_costs_as_much_quality() {
+    let mut rig = Rig::pair(Codec::Opus);
+    rig.bridge();
+    // A tenth comes 600 ms late, which is longer than the jitter buffer waits.
+    let is_late = |n: u16| n % 10 == 7;
+    let packet = |rig: &mut Rig, n: u16| {
+        let codes: Vec<u8> = (0..160).map(|k| G711::Pcmu.encode((k * 97 + n) as i16)).collect();
+        rig.rtp(A, audio(n, u32::from(n) * 160), &codes);
+    };
+    for n in 0..1500 {
+        if !is_late(n) {
+            packet(&mut rig, n);
+        }
+        if let Some(late) = n.checked_sub(30).filter(|late| is_late(*late)) {
+            packet(&mut rig, late);
+        }
+        rig.millis(20);
+    }
+    let of_a = rig.figures.iter().filter(|(_, id, _)| *id == A);
+    let (_, _, stats) = of_a.last().unwrap();
+    assert!(stats.loss_permille <= 10 && stats.packets_lost <= 3, "{stats:?}");
+    let all = rig.figures.iter().rev().filter(|(_, id, _)| *id == A).take(3);
+    for (_, _, stats) in all {
+        let delay = Duration::from_micros(u64::from(stats.buffer_us.unwrap()) + 40_000);
+        let with = |loss| {
+            let path = quality::Path { loss, burstiness: 1.0, delay };
+            i32::from(quality::mos_centi(Codec::Pcmu, &path))
+        };
+        let score = i32::from(stats.mos_centi);
+        assert!((score - with(0.1)).abs() < 20, "as with a tenth lost, {}: {stats:?}", with(0.1));
+        assert!(score + 50 < with(0.0), "{}", with(0.0));
+    }
 }
 
 #[test]

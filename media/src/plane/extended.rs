@@ -81,8 +81,8 @@ impl Stream {
         let part = |count: u64| ((count * 256) / u64::from(expected.max(1))).min(255) as u8;
         let milliseconds =
             |us: Option<u32>| u16::try_from(us.unwrap_or(0) / 1000).unwrap_or(u16::MAX);
-        let discarded = figures.map_or(0, |figures| figures.late + figures.discarded);
-        let all = self.packets_received + stats.packets_lost + discarded;
+        let discarded = self.unheard();
+        let all = self.packets_received + stats.packets_lost;
         let path = self.path((stats.packets_lost + discarded) as f64 / all.max(1) as f64);
         let rating = quality::rating(stats.codec, &path);
         let listening =

@@ -15,8 +15,9 @@ pub(super) struct Live {
     /// How loud the far end is, and what it is told.
     pub(super) heard: Meter,
     pub(super) said: Meter,
-    /// Expected and received when the stretch began.
+    /// Expected and received when the stretch began, and what had come too late to be heard.
     prior: (u32, u32),
+    prior_unheard: u64,
     ssrc: Option<u32>,
     /// Packets received and sent when the stretch began.
     packets: (u64, u64),
@@ -43,7 +44,7 @@ impl Stream {
             packets_lost: lost,
             jitter_us: self.reception.jitter_us(),
             round_trip_us: round_trip.map(micros),
-            mos_centi: self.mos_centi(lost as f64 / all),
+            mos_centi: self.mos_centi((lost + self.unheard()) as f64 / all),
             loss_permille: live.loss_permille,
             buffer_us: ear.map(|ear| micros(ear.delay)),
             concealed_ms: ear
@@ -60,6 +61,13 @@ impl Stream {
 
     pub(super) fn ear(&self) -> Option<&Ear> {
         self.voice.as_ref()?.ear.as_deref()
+    }
+
+    /// What came and was not heard: too late for the jitter buffer, or not to be placed in it. For
+    /// quality it is as lost as what never came. What is relayed is heard elsewhere.
+    pub(super) fn unheard(&self) -> u64 {
+        let figures = self.ear().map(|ear| ear.figures());
+        figures.map_or(0, |figures| figures.late + figures.discarded)
     }
 
     /// The quality with so much loss; 0 if nothing was received.
@@ -87,7 +95,7 @@ impl Stream {
     /// A stretch is over. What to tell of it; nothing if nothing went either way.
     pub(super) fn end_stretch(&mut self) -> Option<Event> {
         let (expected, received) = self.reception.expected_and_received();
-        let ssrc = self.reception.ssrc();
+        let (ssrc, unheard) = (self.reception.ssrc(), self.unheard());
         let live = &mut self.rare.live;
         if std::mem::replace(&mut live.ssrc, ssrc) != ssrc {
             live.prior = (0, 0);
@@ -98,6 +106,10 @@ impl Stream {
         let came = received.wrapping_sub(received_before).cast_signed().clamp(0, expected);
         let part = f64::from(expected - came) / f64::from(expected.max(1));
         live.loss_permille = (part * 1000.0).round() as u16;
+        // A new ear counts from nothing.
+        let unheard_before = std::mem::replace(&mut live.prior_unheard, unheard);
+        let unheard = unheard.saturating_sub(unheard_before) as f64;
+        let part = (part + unheard / f64::from(expected.max(1))).min(1.0);
         let mut voice = self.voice.as_mut();
         let said = voice.as_mut().and_then(|voice| voice.mouth.as_mut()?.take_level());
         let heard = voice.and_then(|voice| voice.ear.as_mut()?.take_level());
