@@ -145,16 +145,24 @@ fn datagram(ports: &[UdpSocket], buffer: &mut [u8]) -> std::io::Result<usize> {
 
 /// A TCP connection from an address.
 pub(crate) fn connect(from: IpAddr, server: SocketAddr) -> TcpStream {
+    // A port that another connection to there has is free for all others, and may be given here.
+    let tries = (0..10).find_map(|_| match connect_by(free_port(from), from, server) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrNotAvailable => None,
+        connected => Some(connected),
+    });
+    tries.expect("a port").expect("the server")
+}
+
+fn connect_by(port: u16, from: IpAddr, server: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(server),
         socket2::Type::STREAM,
         Some(socket2::Protocol::TCP),
-    )
-    .expect("a socket");
-    socket.set_reuse_address(true).expect("an option");
-    socket.bind(&SocketAddr::new(from, free_port(from)).into()).expect("its address");
-    socket.connect(&server.into()).expect("the server");
-    socket.into()
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(from, port).into())?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
 }
 
 /// The first final response to a request with this Call-ID.
