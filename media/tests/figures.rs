@@ -89,11 +89,9 @@ fn what_comes_too_late_to_be_heard_is_no_loss_of_the_way_and_costs_as_much_quali
         }
         rig.millis(20);
     }
-    let of_a = rig.figures.iter().filter(|(_, id, _)| *id == A);
-    let (_, _, stats) = of_a.last().unwrap();
-    assert!(stats.loss_permille <= 10 && stats.packets_lost <= 3, "{stats:?}");
-    let all = rig.figures.iter().rev().filter(|(_, id, _)| *id == A).take(3);
-    for (_, _, stats) in all {
+    let latest = rig.figures.iter().rev().filter(|(_, id, _)| *id == A);
+    for (_, _, stats) in latest.take(3) {
+        assert!(stats.loss_permille <= 10 && stats.packets_lost <= 3, "{stats:?}");
         let delay = Duration::from_micros(u64::from(stats.buffer_us.unwrap()) + 40_000);
         let with = |loss| {
             let path = quality::Path { loss, burstiness: 1.0, delay };
