@@ -38,7 +38,12 @@ struct About {
 /// Whether an event is about an agent: rung, or in the call.
 pub(crate) fn names(event: &EventRow, agent: &AgentId) -> bool {
     let about: About = serde_json::from_str(&event.data).unwrap_or_default();
-    about.agent.as_deref() == Some(agent.as_str()) && !event.kind.starts_with("call.supervis")
+    about.agent.as_deref() == Some(agent.as_str()) && !is_supervision(&event.kind)
+}
+
+/// A supervisor is no party of the call.
+fn is_supervision(kind: &str) -> bool {
+    kind.starts_with("call.supervis")
 }
 
 impl OwnEvents {
@@ -92,8 +97,8 @@ impl OwnEvents {
             "call.attempt_failed" | "call.dial_failed" | "call.participant_left" if agent => {
                 self.calls.remove(&call);
             }
-            // A supervisor is no party of it, and is told by the answer of the request.
-            kind if kind.starts_with("call.supervis") => return shown && knew,
+            // A supervisor is told by the answer of the request.
+            kind if is_supervision(kind) => return shown && knew,
             // Written down when the call is over: it opens nothing.
             "call.wrapped_up" => return shown && (knew || agent),
             _ if agent || (sent_on && event.kind == "call.picked_up") => {

@@ -10,6 +10,7 @@
 //! wherever the rate of its samples changes, and a CELT frame that is coded by itself leaves nothing
 //! of how loud it was.
 
+use super::opus::is_celt;
 use super::{Codec, Decoder, g722};
 use crate::pcm::{MAX_PER_PACKET, Rate};
 
@@ -29,15 +30,6 @@ pub(crate) struct Glance {
     /// For CELT alone. One that decoded both would begin SILK anew from one to the other.
     music: Decoder,
     samples: [i16; ROOM],
-}
-
-/// Whether an Opus packet is CELT alone, and whether it is SILK at 8 kHz (RFC 6716 §3.1, table 2).
-fn is_celt(packet: &[u8]) -> bool {
-    packet.first().is_some_and(|toc| toc >> 3 >= 16)
-}
-
-fn is_narrow_silk(packet: &[u8]) -> bool {
-    packet.first().is_some_and(|toc| toc >> 3 < 4)
 }
 
 impl Glance {
@@ -64,9 +56,10 @@ impl Glance {
         let Self { voice, music, samples } = self;
         let mut packets = packets.filter(|packet| !packet.is_empty()).peekable();
         let mut low = g722::LowDecoder::new();
-        let (opus, forget) = match packets.peek() {
-            Some(first) if is_celt(first) => (music, NOISE),
-            Some(first) if is_narrow_silk(first) => (voice, STILL_WIDE),
+        // By the first byte: CELT alone, SILK at 8 kHz, SILK at others (RFC 6716 §3.1, table 2).
+        let (opus, forget) = match packets.peek().and_then(|first| first.first()) {
+            Some(toc) if is_celt(*toc) => (music, NOISE),
+            Some(toc) if toc >> 3 < 4 => (voice, STILL_WIDE),
             _ => (voice, STILL_NARROW),
         };
         if codec == Codec::Opus {
@@ -183,7 +176,7 @@ mod tests {
                     glance.hear(Codec::Opus, loud.iter().map(Vec::as_slice));
                     let then = power(glance.hear(Codec::Opus, packets()));
                     (alone, after) = (alone + first, after + then);
-                    let is_silk = quiet.iter().all(|packet| !is_celt(packet));
+                    let is_silk = quiet.iter().all(|packet| !is_celt(packet[0]));
                     apart += if is_silk { (first - then).abs() } else { 0.0 };
                 }
                 assert_eq!(apart, 0.0, "of SILK not a sample differs");

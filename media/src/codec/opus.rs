@@ -103,12 +103,17 @@ fn frame_ticks(toc: u8) -> u32 {
     }
 }
 
+/// Whether a packet with that first byte is CELT alone (RFC 6716 §3.1, table 2).
+pub(super) const fn is_celt(toc: u8) -> bool {
+    toc >> 3 >= 16
+}
+
 /// Whether a packet carries the one before it a second time, coarser (RFC 6716 §4.2.4): the LBRR
 /// flag of its first frame.
 #[must_use]
 pub fn has_fec(packet: &[u8]) -> bool {
     let Some(&toc) = packet.first() else { return false };
-    if toc >> 3 >= 16 {
+    if is_celt(toc) {
         return false;
     }
     let Some(flags) = first_frame(packet).and_then(|frame| frame.first()) else { return false };
@@ -128,7 +133,7 @@ pub fn has_voice(packet: &[u8]) -> Option<bool> {
         return (!packet.is_empty()).then_some(false);
     }
     let toc = *packet.first()?;
-    if toc >> 3 >= 16 || toc & 3 != 0 {
+    if is_celt(toc) || toc & 3 != 0 {
         // CELT does not tell, and of several frames each tells for itself. A padded one is not
         // asked, either: who sends all packets of one length is listened to more often instead.
         return None;

@@ -197,8 +197,7 @@ impl Ear {
     /// What reception came to so far.
     #[must_use]
     pub fn figures(&self) -> EarFigures {
-        let wait = self.lateness.target() - self.lateness.fastest();
-        self.counts.figures(self.rate, wait, self.shelf.evicted(), &self.skew)
+        self.counts.figures(self.rate, self.wait(), self.shelf.evicted(), &self.skew)
     }
 
     /// In a pause that is not sent: whether nothing at all moved in the last packet of it.
@@ -208,8 +207,12 @@ impl Ear {
 
     /// How long what comes waits before it is heard, in milliseconds.
     pub(crate) fn wait_ms(&self) -> u32 {
-        let wait = self.lateness.target() - self.lateness.fastest();
-        u32::try_from(wait / self.rate.samples(1) as i64).unwrap_or(0)
+        u32::try_from(self.wait() / self.rate.samples(1) as i64).unwrap_or(0)
+    }
+
+    /// The same in samples of our clock.
+    fn wait(&self) -> i64 {
+        self.lateness.target() - self.lateness.fastest()
     }
 
     fn put(

@@ -76,12 +76,11 @@ impl Stream {
 
     fn voip_metrics(&mut self, ssrc: u32) -> VoipMetrics {
         let stats = self.stats();
-        let figures = self.ear().map(|ear| ear.figures());
         let (expected, _) = self.reception.expected_and_received();
         let part = |count: u64| ((count * 256) / u64::from(expected.max(1))).min(255) as u8;
         let milliseconds =
             |us: Option<u32>| u16::try_from(us.unwrap_or(0) / 1000).unwrap_or(u16::MAX);
-        let discarded = self.unheard();
+        let (has_buffer, discarded) = (self.ear().is_some(), self.unheard());
         let all = self.packets_received + stats.packets_lost;
         let path = self.path((stats.packets_lost + discarded) as f64 / all.max(1) as f64);
         let rating = quality::rating(stats.codec, &path);
@@ -104,8 +103,8 @@ impl Stream {
             // 100 is the best that a block can say (RFC 3611 §4.7.5).
             rating: rating.min(100.0).round() as u8,
             mos: (tenths(listening), tenths(rating)),
-            receiver: if figures.is_some() { RECEIVER } else { 0 },
-            buffer: (buffer, *longest, if figures.is_some() { BUFFER_LIMIT_MS } else { 0 }),
+            receiver: if has_buffer { RECEIVER } else { 0 },
+            buffer: (buffer, *longest, if has_buffer { BUFFER_LIMIT_MS } else { 0 }),
         };
         let packet = self.remote.map_or(20, |remote| remote.ptime.as_millis() as u32);
         if let Some(account) = &self.reception.account {

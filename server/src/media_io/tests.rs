@@ -101,17 +101,9 @@ impl Drop for Rig {
 
 /// What a worker tells next.
 fn next(events: &mut mpsc::Receiver<(WorkerId, Event)>) -> (WorkerId, Event) {
-    let deadline = std::time::Instant::now() + Pause::from_secs(30);
-    loop {
-        match events.try_recv() {
-            Ok(told) => return told,
-            Err(mpsc::error::TryRecvError::Disconnected) => panic!("the worker is gone"),
-            Err(mpsc::error::TryRecvError::Empty) => {
-                assert!(std::time::Instant::now() < deadline, "nothing was told within 30 s");
-                std::thread::sleep(Pause::from_millis(1));
-            }
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let told = async { tokio::time::timeout(Pause::from_secs(30), events.recv()).await };
+    runtime.block_on(told).expect("something within 30 s").expect("the worker's end")
 }
 
 fn packet(sequence: u16, ssrc: u32) -> Vec<u8> {
